@@ -1,0 +1,48 @@
+# The two commands of the README, and what developers use. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo ui test lint bench docs lock down clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## the virtual environment, from the hash-pinned lock
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+demo: $(STAMP)  ## a sandbox stack, one nightly backup through Dagster, and where to look
+	$(BIN)/python -m onyx_pipelines.sandbox.demo
+
+ui: $(STAMP)  ## the Dagster UI on the sandbox
+	$(BIN)/python -m onyx_pipelines.sandbox.ui
+
+test: $(STAMP)  ## the whole default test suite
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## speed and memory against peers in the same run (see bench/README.md)
+	$(BIN)/python -m bench
+
+docs: $(STAMP)  ## regenerate docs/configuration.md from the settings
+	$(BIN)/python -m onyx_pipelines.settings_reference > docs/configuration.md
+
+lock:  ## re-resolve requirements.lock (needs uv on PATH)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+down: $(STAMP)  ## stop the sandbox and delete its state
+	$(BIN)/onyx sandbox down
+
+clean: down  ## the sandbox, the virtual environment and all caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Is everything sealed away, twice? Assets, checks and automation over sources and vault."""

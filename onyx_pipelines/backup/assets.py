@@ -1,0 +1,286 @@
+"""The nouns of a backup: three components, the set that they make, its copy, and what is kept."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+import dagster as dg
+from pydantic import Field
+
+from onyx_pipelines.backup import steps
+from onyx_pipelines.backup.failures import dagster_failures, retry_policy
+from onyx_pipelines.backup.metadata import (
+    component_metadata,
+    copy_metadata,
+    retention_metadata,
+    set_metadata,
+    size_metadata,
+)
+from onyx_pipelines.backup.progress_log import log_progress
+from onyx_pipelines.backup.rendering import sets_table
+from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.manifest import BackupType
+
+if TYPE_CHECKING:
+    Materialized: TypeAlias = dg.MaterializeResult[None]
+else:  # Dagster takes the class only, without its parameter
+    Materialized = dg.MaterializeResult
+
+GROUP = "backup"
+OWNERS = ["team:operations"]
+SOURCE_POOL = "backup_source"
+RECENT_SETS = 10
+
+COMPONENT_ASSETS = {
+    Component.POSTGRESQL: dg.AssetKey("postgres_backup"),
+    Component.QDRANT: dg.AssetKey("qdrant_backup"),
+    Component.VOLUMES: dg.AssetKey("volumes_backup"),
+}
+
+_DESCRIPTIONS = {
+    Component.POSTGRESQL: "Every database, dumped from one exported snapshot together with the"
+    " facts that a restore is compared with, and roles and grants (AC9.3.2).",
+    Component.QDRANT: "A server snapshot of every collection, streamed, and the aliases, which no"
+    " snapshot holds (AC9.3.2).",
+    Component.VOLUMES: "A tar of every volume and a SHA-256 of every file in it (AC9.3.2).",
+}
+
+_KINDS = {
+    Component.POSTGRESQL: {"postgres", "encrypted"},
+    Component.QDRANT: {"qdrant", "encrypted"},
+    Component.VOLUMES: {"docker", "encrypted"},
+}
+
+
+class BackupSetConfig(dg.Config):
+    """Launchpad options of `backup_set`."""
+
+    backup_type: BackupType = Field(
+        default=BackupType.DAILY, description="What the set is asked to be retained as."
+    )
+
+
+class OffsiteCopyConfig(dg.Config):
+    """Launchpad options of `offsite_copy`."""
+
+    backup_id: str = Field(
+        default="", description="Copy only this set; empty: every set that lacks its copy."
+    )
+
+
+class RetentionConfig(dg.Config):
+    """Launchpad options of `backup_retention`."""
+
+    dry_run: bool = Field(
+        default=False, description="Only say what would be pruned, and why; delete nothing."
+    )
+
+
+def component_asset(component: Component, *, retry_delay_s: float) -> dg.AssetsDefinition:
+    """The asset of one component; all three are alike but for their source."""
+
+    @dg.asset(
+        key=COMPONENT_ASSETS[component],
+        group_name=GROUP,
+        kinds=_KINDS[component],
+        owners=OWNERS,
+        tags={"onyx/component": component.value},
+        description=_DESCRIPTIONS[component],
+        retry_policy=retry_policy(delay_s=retry_delay_s),
+        pool=SOURCE_POOL,
+    )
+    def back_up(
+        context: dg.AssetExecutionContext, backup_run: BackupRun
+    ) -> Materialized:
+        host = backup_run.host
+        if component not in host.sources:
+            context.log.warning(f"{component.value} is not configured; nothing to back up.")
+            return dg.MaterializeResult(metadata={"status": "not configured"})
+        with dagster_failures():
+            record = steps.back_up_component(
+                host, backup_run.backup_id, component, log_progress(context.log.info)
+            )
+        for warning in record.warnings:
+            context.log.warning(warning)
+        return dg.MaterializeResult(
+            metadata={"backup_id": backup_run.backup_id, **component_metadata(record)}
+        )
+
+    return back_up
+
+
+def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
+    """The finished set: complete, authenticated, in the first store."""
+
+    @dg.asset(
+        key="backup_set",
+        deps=list(COMPONENT_ASSETS.values()),
+        group_name=GROUP,
+        kinds={"encrypted"},
+        owners=OWNERS,
+        tags={"onyx/acceptance": "AC9.3.1"},
+        description="One sealed, self-contained backup set: its manifest is written last, so a set"
+        " that is listed is whole (AC9.3.1, AC9.3.2).",
+        freshness_policy=freshness(fail_after_hours),
+        check_specs=[
+            dg.AssetCheckSpec(
+                "set_is_complete",
+                asset="backup_set",
+                blocking=True,
+                description="Every configured component is in the set, and nothing was left out.",
+            ),
+            dg.AssetCheckSpec(
+                "size_is_plausible",
+                asset="backup_set",
+                description="No component is much smaller than in the last good sets.",
+            ),
+        ],
+    )
+    def backup_set(
+        context: dg.AssetExecutionContext, config: BackupSetConfig, backup_run: BackupRun
+    ) -> Materialized:
+        host = backup_run.host
+        with dagster_failures():
+            manifest = steps.complete_set(
+                host,
+                backup_run.backup_id,
+                backup_type=config.backup_type,
+                requested=_requested(context),
+            )
+            sizes = steps.size_verdicts(host, manifest)
+            recent = steps.catalog_rows(host, Catalog([host.local]))[:RECENT_SETS]
+        return dg.MaterializeResult(
+            metadata=set_metadata(
+                manifest,
+                location=steps.location_of(host.local, manifest.backup_id),
+                recent=sets_table(recent),
+            ),
+            check_results=[
+                _completeness(manifest.missing_components),
+                dg.AssetCheckResult(
+                    check_name="size_is_plausible",
+                    passed=all(verdict.ok for verdict in sizes),
+                    severity=dg.AssetCheckSeverity.ERROR,
+                    metadata=size_metadata(sizes),
+                ),
+            ],
+        )
+
+    return backup_set
+
+
+def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
+    """The second copy."""
+
+    @dg.asset(
+        key="offsite_copy",
+        deps=["backup_set"],
+        group_name=GROUP,
+        kinds={"s3", "encrypted"},
+        owners=OWNERS,
+        tags={"onyx/component": "store"},
+        retry_policy=retry_policy(delay_s=retry_delay_s),
+        description="The sealed bytes in the second store, as they are, read back and hashed there."
+        " A set that an earlier run could not copy is caught up.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                "sealed_checksums_hold",
+                asset="offsite_copy",
+                blocking=True,
+                description="What the second store holds was read back and matches the manifest.",
+            )
+        ],
+    )
+    def offsite_copy(
+        context: dg.AssetExecutionContext, config: OffsiteCopyConfig, backup_run: BackupRun
+    ) -> Materialized:
+        host = backup_run.host
+        if host.offsite is None:
+            context.log.warning("No second store is configured (ONYX_OFFSITE_URL).")
+            return dg.MaterializeResult(
+                metadata={"status": "not configured"},
+                check_results=[
+                    _unverified_copy("no second store is configured (ONYX_OFFSITE_URL)")
+                ],
+            )
+        with dagster_failures():
+            outcome = steps.copy_offsite(
+                host, config.backup_id or None, log_progress(context.log.info)
+            )
+        return dg.MaterializeResult(
+            metadata=copy_metadata(outcome, location=host.offsite.url),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="sealed_checksums_hold",
+                    passed=True,
+                    metadata={
+                        "copied_bytes": outcome.copied_bytes,
+                        "copied_sets": len(outcome.reports),
+                    },
+                )
+            ],
+        )
+
+    return offsite_copy
+
+
+@dg.asset(
+    key="backup_retention",
+    deps=["offsite_copy"],
+    group_name=GROUP,
+    kinds={"python"},
+    owners=OWNERS,
+    tags={"onyx/acceptance": "AC9.3.3"},
+    description="What is kept and what is pruned, with the reason for every set: 7 daily, 4 weekly"
+    " and 12 monthly by default (AC9.3.3). Runs only after this run's set is stored and verified.",
+)
+def backup_retention(
+    context: dg.AssetExecutionContext, config: RetentionConfig, backup_run: BackupRun
+) -> Materialized:
+    host = backup_run.host
+    with dagster_failures():
+        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=config.dry_run)
+    for problem in steps.prune_problems(report):
+        context.log.warning(problem)
+    return dg.MaterializeResult(metadata=retention_metadata(report))
+
+
+def freshness(fail_after_hours: float) -> dg.FreshnessPolicy:
+    """Overdue after `fail_after_hours`; a warning one hour before."""
+    fail = timedelta(hours=fail_after_hours)
+    return dg.FreshnessPolicy.time_window(
+        fail_window=fail, warn_window=max(fail - timedelta(hours=1), fail / 2)
+    )
+
+
+def _requested(context: dg.AssetExecutionContext) -> frozenset[Component]:
+    """The components whose assets this run was launched with."""
+    selection = context.run.asset_selection
+    return frozenset(
+        component
+        for component, key in COMPONENT_ASSETS.items()
+        if selection is None or key in selection
+    )
+
+
+def _completeness(missing: Sequence[Component]) -> dg.AssetCheckResult:
+    """A component that failed leaves no set; one that was left out on purpose is a warning."""
+    names = ", ".join(missing)
+    return dg.AssetCheckResult(
+        check_name="set_is_complete",
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"A partial set: this run was asked to leave out {names}." if missing else None,
+        metadata={"missing_components": names or "none"},
+    )
+
+
+def _unverified_copy(reason: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="sealed_checksums_hold",
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Could not verify: {reason}.",
+    )

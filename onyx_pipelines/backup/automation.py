@@ -1,0 +1,115 @@
+"""When backups run and who hears of it: the job, its schedule, and the sensors."""
+
+import dagster as dg
+
+from onyx_pipelines.backup import steps
+from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.backup.resources import EXCLUSIVE_TAGS, OnyxSettings
+from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
+
+MAX_RUNTIME_S = 6 * 3600
+_TAGS = {**EXCLUSIVE_TAGS, "dagster/max_runtime": str(MAX_RUNTIME_S)}
+
+nightly_backup = dg.define_asset_job(
+    "nightly_backup",
+    selection=dg.AssetSelection.groups("backup"),
+    description="All components, sealed into one set, verified, copied and pruned (AC9.3.1).",
+    tags=_TAGS,
+)
+
+offsite_catch_up = dg.define_asset_job(
+    "offsite_catch_up",
+    selection=dg.AssetSelection.assets("offsite_copy"),
+    description="Copies the sets that have no second copy yet.",
+    tags=_TAGS,
+)
+
+prune_backups = dg.define_asset_job(
+    "prune_backups",
+    selection=dg.AssetSelection.assets("backup_retention"),
+    description="Retention alone; dry_run in the launchpad only shows the plan.",
+    tags=_TAGS,
+)
+
+
+@dg.schedule(
+    job=nightly_backup,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Daily at 02:00 UTC (AC9.3.1).",
+)
+def nightly_backup_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+
+@dg.sensor(
+    job=offsite_catch_up,
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Launches offsite_catch_up while a set lacks its second copy.",
+)
+def lagging_offsite_copy(
+    context: dg.SensorEvaluationContext, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
+    settings = onyx.load()
+    if not settings.offsite_url:
+        return dg.SkipReason("No second store is configured.")
+    if _unfinished_run(context.instance):
+        return dg.SkipReason("A backup or a copy is under way; it copies what is pending.")
+    try:
+        pending = steps.pending_copies(open_host(settings))
+    except OnyxError as error:
+        return dg.SkipReason(f"Cannot tell what is pending: {error}")
+    if not pending:
+        return dg.SkipReason("Every set has its second copy.")
+    # A failed attempt is tried again at the next tick, so the key must not repeat.
+    attempt = int(context.cursor or 0) + 1
+    context.update_cursor(str(attempt))
+    return dg.RunRequest(run_key=f"{pending[0]}-{attempt}")
+
+
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Every failed run is told to the notification channels.",
+)
+def run_failure_notification(context: dg.RunFailureSensorContext) -> None:
+    run = context.dagster_run
+    notify(
+        Event(
+            outcome=Outcome.FAILED,
+            subject=f"{run.job_name} failed",
+            run_id=run.run_id,
+            job=run.job_name,
+            summary=_first_cause(context),
+        ),
+        [LogNotifier()],
+    )
+
+
+def _first_cause(context: dg.RunFailureSensorContext) -> str:
+    for event in context.get_step_failure_events():
+        data = event.step_failure_data
+        if data.user_failure_data and data.user_failure_data.description:
+            return f"{event.step_key}: {data.user_failure_data.description}"
+    return context.failure_event.message or "The run ended without a message."
+
+
+def _unfinished_run(instance: dg.DagsterInstance) -> bool:
+    statuses = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
+    records = instance.get_run_records(
+        dg.RunsFilter(statuses=statuses, tags=dict(EXCLUSIVE_TAGS)), limit=1
+    )
+    return bool(records)
+
+
+JOBS = (nightly_backup, offsite_catch_up, prune_backups)
+SCHEDULES = (nightly_backup_schedule,)
+SENSORS = (lagging_offsite_copy, run_failure_notification)

@@ -1,0 +1,72 @@
+"""The promises of a backup that need work of their own: stored bytes are read again, the copy is
+not late. Those that come free with the work stand in the assets."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from onyx_pipelines.backup import steps
+from onyx_pipelines.backup.failures import dagster_failures
+from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.backup.progress_log import log_progress
+from onyx_pipelines.backup.rendering import bullets
+from onyx_pipelines.backup.resources import BackupRun, OnyxSettings
+
+
+@dg.asset_check(
+    asset="backup_set",
+    blocking=True,
+    description="Every object of the newest set is read back from the first store and hashed.",
+)
+def sealed_checksums_hold(
+    context: dg.AssetCheckExecutionContext, backup_run: BackupRun
+) -> dg.AssetCheckResult:
+    with dagster_failures():
+        verification = steps.verify_set(
+            backup_run.host,
+            backup_run.host.local,
+            backup_run.backup_id,
+            log_progress(context.log.info),
+        )
+    bad = [verdict for verdict in verification.objects if not verdict.ok]
+    return dg.AssetCheckResult(
+        passed=verification.ok,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=bullets(f"{verdict.key}: {verdict.problem}" for verdict in bad) or None,
+        metadata={
+            "backup_id": verification.backup_id,
+            "objects_count": len(verification.objects),
+            "damaged_count": len(bad),
+        },
+    )
+
+
+@dg.asset_check(
+    asset="offsite_copy",
+    description="No set has waited for its second copy for longer than the limit.",
+)
+def offsite_copy_is_current(onyx: OnyxSettings) -> dg.AssetCheckResult:
+    settings = onyx.load()
+    if not settings.offsite_url:
+        return dg.AssetCheckResult(
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="Could not verify: no second store is configured (ONYX_OFFSITE_URL).",
+        )
+    with dagster_failures():
+        lag = steps.offsite_lag(open_host(settings), now=datetime.now(UTC))
+    hours = lag.age_s / 3600
+    return dg.AssetCheckResult(
+        passed=hours <= settings.backup_max_age_hours and not lag.pending,
+        severity=(
+            dg.AssetCheckSeverity.ERROR
+            if hours > settings.backup_max_age_hours
+            else dg.AssetCheckSeverity.WARN
+        ),
+        description=lag.sentence,
+        metadata={"pending_sets": len(lag.pending), "lag_hours": round(hours, 3)},
+    )
+
+
+CHECKS: Sequence[dg.AssetChecksDefinition] = (sealed_checksums_hold, offsite_copy_is_current)

@@ -1,0 +1,38 @@
+"""This capability's share of the code location."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from onyx_pipelines.backup.assets import (
+    backup_retention,
+    backup_set_asset,
+    component_asset,
+    offsite_copy_asset,
+)
+from onyx_pipelines.backup.automation import JOBS, SCHEDULES, SENSORS
+from onyx_pipelines.backup.checks import CHECKS
+from onyx_pipelines.backup.resources import BackupRun, OnyxSettings
+from onyx_pipelines.settings import load_settings
+from onyx_pipelines.sources.source import Component
+
+
+def backup_definitions(overrides: dict[str, Any], *, retry_delay_s: float) -> dg.Definitions:
+    """Assets, checks, jobs, schedules and sensors of backups."""
+    settings = load_settings(overrides)
+    onyx = OnyxSettings(overrides=overrides)
+    return dg.Definitions(
+        assets=[
+            *(component_asset(component, retry_delay_s=retry_delay_s) for component in Component),
+            backup_set_asset(fail_after_hours=settings.backup_max_age_hours),
+            offsite_copy_asset(retry_delay_s=retry_delay_s),
+            backup_retention,
+        ],
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
+        resources={"onyx": onyx, "backup_run": BackupRun(onyx=onyx)},
+    )

@@ -1,0 +1,178 @@
+"""Is everything there that a backup and a restore need? Reads only; each check stands alone.
+
+One result, many voices: the command line prints what this module finds.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from onyx_pipelines.backup.host import BackupHost, open_host, optional_private_key
+from onyx_pipelines.backup.rendering import human_bytes
+from onyx_pipelines.errors import OnyxError, SettingsError
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.keys import check_private_key
+from onyx_pipelines.vault.lock import current_holder
+from onyx_pipelines.vault.stores.store import Store
+
+CLOCK_TOLERANCE_S = 30.0
+# The next set is written beside the old ones before any is pruned.
+_SPACE_FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of the answer; `remedy` is empty where all is well."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[CheckResult]:
+    """Every check, in the order in which a backup needs them."""
+    host = open_host(settings)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("state directory", lambda: _state_dir(settings.state_dir)),
+        ("recipients", lambda: _recipients(host)),
+        ("private key", lambda: _private_key(host)),
+        *((f"source {component}", _source_check(host, component)) for component in Component),
+        *((f"store {store.name}", _store_check(store)) for store in host.stores),
+        ("second store", lambda: _second_store(host)),
+        ("free space", lambda: _free_space(host)),
+        ("clock", lambda: _clock(host)),
+        ("newest set", lambda: _newest_set(host)),
+    ]
+    return [_result(name, check) for name, check in checks]
+
+
+def _result(name: str, check: Callable[[], str]) -> CheckResult:
+    try:
+        return CheckResult(name, ok=True, detail=check())
+    except OnyxError as error:
+        return CheckResult(name, ok=False, detail=error.what, remedy=error.remedy)
+
+
+def _state_dir(directory: Path) -> str:
+    holder = current_holder(directory)
+    if not directory.is_dir() or not os.access(directory, os.W_OK):
+        raise SettingsError(
+            f"{directory} is not a directory that this user can write to.",
+            remedy="Create it for this user, or set ONYX_STATE_DIR.",
+        )
+    return f"{directory}, in use by {holder.purpose}" if holder else f"{directory}, free"
+
+
+def _recipients(host: BackupHost) -> str:
+    return ", ".join(f"{each.name} ({each.id})" for each in host.recipients())
+
+
+def _private_key(host: BackupHost) -> str:
+    key = optional_private_key(host.settings)
+    if key is None:
+        return "none: this host can write backups and not open them"
+    return f"{check_private_key(key, host.recipients()).name} opens new backups"
+
+
+def _source_check(host: BackupHost, component: Component) -> Callable[[], str]:
+    def check() -> str:
+        source = host.sources.get(component)
+        if source is None:
+            return "not configured"
+        return source.describe()
+
+    return check
+
+
+def _store_check(store: Store) -> Callable[[], str]:
+    def check() -> str:
+        """Proves by a small object that it can be written, read, listed and deleted."""
+        key = "doctor/probe"
+        content = os.urandom(32)
+        store.put(key, content)
+        listed = [item.key for item in store.list("doctor/")]
+        read = store.get(key)
+        store.delete(key)
+        if read != content or key not in listed:
+            raise SettingsError(
+                f"{store.url} does not give back what was written.",
+                remedy="Do not trust this store before you know why.",
+            )
+        return f"{store.url}: writes, reads, lists and deletes"
+
+    return check
+
+
+def _second_store(host: BackupHost) -> str:
+    if host.offsite is None:
+        raise SettingsError(
+            "Backups stand on this machine only.",
+            remedy="Set ONYX_OFFSITE_URL: who loses the machine loses them too.",
+        )
+    return host.offsite.url
+
+
+def _free_space(host: BackupHost) -> str:
+    directory = host.settings.backup_dir
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    sets = host.catalog.sets()
+    needed = int(_SPACE_FACTOR * max((view.size_bytes for view in sets), default=0))
+    if free < needed:
+        raise SettingsError(
+            f"{human_bytes(free)} are free in {directory}, the next set may need"
+            f" {human_bytes(needed)}.",
+            remedy="Free space, or keep fewer sets (ONYX_KEEP_DAILY and so on).",
+        )
+    return f"{human_bytes(free)} free, the next set needs about {human_bytes(needed)}"
+
+
+def _clock(host: BackupHost) -> str:
+    """Against the newest set, and PostgreSQL's clock where there is one."""
+    now = datetime.now(UTC)
+    future = [view for view in host.catalog.sets() if view.timestamp > now]
+    if future:
+        raise SettingsError(
+            f"Set {future[0].backup_id} is dated {future[0].timestamp:%Y-%m-%d %H:%M:%S} UTC, which"
+            " is still to come: the clock was wrong then or is now.",
+            remedy="Set the clock by NTP (timedatectl).",
+        )
+    if not host.settings.pg_host:
+        return "no set is dated in the future"
+    target = PostgresTarget.from_settings(host.settings)
+    database = host.settings.pg_maintenance_database
+    with target.connect(database) as connection, postgres_errors(target, database):
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+    offset = (datetime.now(UTC) - row[0]).total_seconds() if row else 0.0
+    if abs(offset) > CLOCK_TOLERANCE_S:
+        raise SettingsError(
+            f"This host's clock and PostgreSQL's differ by {offset:.0f} s.",
+            remedy="Set both by NTP (timedatectl).",
+        )
+    return f"within {abs(offset):.1f} s of PostgreSQL's"
+
+
+def _newest_set(host: BackupHost) -> str:
+    sets = host.catalog.sets()
+    if not sets:
+        return "there is none yet"
+    age_hours = (datetime.now(UTC) - sets[0].timestamp).total_seconds() / 3600
+    if age_hours > host.settings.backup_max_age_hours:
+        raise SettingsError(
+            f"The newest set is {age_hours:.0f} hours old.",
+            remedy="See why the nightly backup did not run (Dagster UI → Runs).",
+        )
+    return f"{sets[0].backup_id}, {age_hours:.1f} hours old"
+
+
+def all_well(results: Sequence[CheckResult]) -> bool:
+    return all(result.ok for result in results)

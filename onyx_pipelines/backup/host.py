@@ -1,0 +1,93 @@
+"""Everything that the steps of a backup need, made from the settings of this host."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.postgres import PostgresSource
+from onyx_pipelines.sources.qdrant import QdrantSource
+from onyx_pipelines.sources.source import Component, Source
+from onyx_pipelines.sources.volumes import VolumesSource
+from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.keys import PrivateKey, Recipient, load_private_key
+from onyx_pipelines.vault.recipients import load_recipients
+from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores.store import Store
+
+
+@dataclass(frozen=True)
+class BackupHost:
+    """The stores and sources of one host. Making it touches no network."""
+
+    settings: Settings
+    local: Store
+    offsite: Store | None
+    sources: Mapping[Component, Source]
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        return (self.local,) if self.offsite is None else (self.local, self.offsite)
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.stores)
+
+    @property
+    def name(self) -> str:
+        return self.settings.host_name or socket.gethostname()
+
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Whom new sets are sealed to, read anew each time."""
+        return load_recipients(self.settings.recipients_file)
+
+    def private_key(self) -> PrivateKey | None:
+        """None on a host that holds public keys only."""
+        return optional_private_key(self.settings)
+
+
+def open_host(settings: Settings) -> BackupHost:
+    return BackupHost(
+        settings, open_local(settings), open_offsite(settings), configured_sources(settings)
+    )
+
+
+def open_stores(settings: Settings) -> tuple[Store, ...]:
+    """The first store, and the second one where there is one."""
+    offsite = open_offsite(settings)
+    local = open_local(settings)
+    return (local,) if offsite is None else (local, offsite)
+
+
+def configured_sources(settings: Settings) -> dict[Component, Source]:
+    """The components that this host has, by their settings."""
+    sources: dict[Component, Source] = {}
+    if settings.pg_host:
+        sources[Component.POSTGRESQL] = PostgresSource.from_settings(settings)
+    if settings.qdrant_url:
+        sources[Component.QDRANT] = QdrantSource.from_settings(settings)
+    if settings.volumes:
+        sources[Component.VOLUMES] = VolumesSource.from_settings(settings)
+    return sources
+
+
+def optional_private_key(settings: Settings) -> PrivateKey | None:
+    return load_private_key(settings.private_key_file) if settings.private_key_file else None
+
+
+def required_private_key(settings: Settings) -> PrivateKey:
+    """The private key of this host.
+
+    Raises:
+        KeyFileError: it holds public keys only, or the file is not good.
+    """
+    key = optional_private_key(settings)
+    if key is None:
+        raise KeyFileError(
+            "This host has no private key (ONYX_PRIVATE_KEY_FILE is not set).",
+            remedy="Run this where a recipient's private key is, or set the variable.",
+        )
+    return key

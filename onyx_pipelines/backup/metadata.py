@@ -1,0 +1,123 @@
+"""What materialisations and checks show in the UI: numbers to plot, tables to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from onyx_pipelines.backup.rendering import (
+    RETENTION_HEAD,
+    bullets,
+    human_bytes,
+    markdown_table,
+    objects_table,
+    retention_rows,
+)
+from onyx_pipelines.backup.size_plausibility import SizeVerdict
+from onyx_pipelines.backup.steps import CopyOutcome
+from onyx_pipelines.vault.manifest import ComponentRecord, Manifest
+from onyx_pipelines.vault.pruning import PruneReport
+
+Metadata = dict[str, Any]
+
+
+def component_metadata(record: ComponentRecord) -> Metadata:
+    """Sizes, times and counts of one component under names that stay the same from run to run."""
+    duration = max(record.duration_s, 1e-6)
+    return {
+        "status": record.status.value,
+        "plain_bytes": record.plain_bytes,
+        "sealed_bytes": record.sealed_bytes,
+        "dagster/size_bytes": record.sealed_bytes,
+        "size_gb": float(record.size_gb),
+        "compression_ratio": round(record.plain_bytes / max(record.sealed_bytes, 1), 3),
+        "duration_s": float(record.duration_s),
+        "throughput_mb_s": round(record.plain_bytes / duration / 1e6, 3),
+        "checksum_sha256": record.checksum,
+        "objects": dg.MetadataValue.md(objects_table([record])),
+        "objects_count": len(record.objects),
+        "warnings_count": len(record.warnings),
+        **({"warnings": dg.MetadataValue.md(bullets(record.warnings))} if record.warnings else {}),
+        **dict(record.summary),
+        **{f"version/{tool}": version for tool, version in record.versions.items()},
+    }
+
+
+def set_metadata(manifest: Manifest, *, location: str, recent: str) -> Metadata:
+    """The whole set; `location` is its directory or address, `recent` a Markdown list of sets."""
+    components = list(manifest.components.values())
+    duration = (manifest.completed_at - manifest.timestamp).total_seconds()
+    return {
+        "backup_id": manifest.backup_id,
+        "status": manifest.status.value,
+        "backup_type": manifest.backup_type.value,
+        "recovery_point": dg.MetadataValue.timestamp(manifest.timestamp),
+        "plain_bytes": manifest.plain_bytes,
+        "sealed_bytes": manifest.sealed_bytes,
+        "dagster/size_bytes": manifest.sealed_bytes,
+        "compression_ratio": round(manifest.plain_bytes / max(manifest.sealed_bytes, 1), 3),
+        "duration_s": float(duration),
+        "components_count": len(components),
+        "objects_count": sum(len(component.objects) for component in components),
+        "warnings_count": sum(len(component.warnings) for component in components),
+        "location": dg.MetadataValue.path(location),
+        "objects": dg.MetadataValue.md(objects_table(components)),
+        "recent_sets": dg.MetadataValue.md(recent),
+    }
+
+
+def size_metadata(verdicts: Sequence[SizeVerdict]) -> Metadata:
+    values: Metadata = {
+        "sizes": dg.MetadataValue.md(bullets([verdict.reason for verdict in verdicts]))
+    }
+    for verdict in verdicts:
+        if verdict.change_percent is not None:
+            values[f"change_percent/{verdict.component}"] = verdict.change_percent
+    return values
+
+
+def copy_metadata(outcome: CopyOutcome, *, location: str) -> Metadata:
+    """What one run copied."""
+    seconds = sum(report.duration_s for report in outcome.reports)
+    table = markdown_table(
+        ("set", "objects sent", "already there", "bytes sent", "seconds"),
+        [
+            (
+                report.backup_id,
+                str(report.copied_objects),
+                str(report.already_there),
+                human_bytes(report.copied_bytes),
+                f"{report.duration_s:.1f}",
+            )
+            for report in outcome.reports
+        ],
+    )
+    return {
+        "status": "copied" if outcome.reports else "nothing was due",
+        "dagster/uri": location,
+        "copied_sets": len(outcome.reports),
+        "copied_bytes": outcome.copied_bytes,
+        "duration_s": round(seconds, 3),
+        "throughput_mb_s": round(outcome.copied_bytes / max(seconds, 1e-6) / 1e6, 3),
+        "problems_count": len(outcome.problems),
+        "copies": dg.MetadataValue.md(table),
+        **(
+            {"problems": dg.MetadataValue.md(bullets(outcome.problems))} if outcome.problems else {}
+        ),
+    }
+
+
+def retention_metadata(report: PruneReport) -> Metadata:
+    """The plan with the reason for every set."""
+    return {
+        "dry_run": report.dry_run,
+        "kept_count": len(report.plan.kept),
+        "pruned_count": len({removal.what for removal in report.sets}),
+        "leftovers_count": len(report.leftovers),
+        "failures_count": len(report.failures),
+        "freed_bytes": report.freed_bytes,
+        "policy": str(report.plan.policy),
+        "plan": dg.MetadataValue.md(markdown_table(RETENTION_HEAD, retention_rows(report))),
+    }

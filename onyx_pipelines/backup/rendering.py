@@ -1,0 +1,108 @@
+"""Sizes, tables and lists for people, in Markdown and plain text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from onyx_pipelines.vault.catalog import CatalogRow
+from onyx_pipelines.vault.manifest import ComponentRecord
+from onyx_pipelines.vault.pruning import PruneReport
+
+RETENTION_HEAD = ("recovery point (UTC)", "set", "verdict", "as", "why")
+
+
+def objects_table(components: Sequence[ComponentRecord]) -> str:
+    """Markdown: every object with its sizes and SHA-256."""
+    rows = [
+        (
+            f"`{item.key}`",
+            item.name,
+            human_bytes(item.plain_bytes),
+            human_bytes(item.sealed_bytes),
+            f"`{item.sealed_sha256[:16]}…`",
+        )
+        for component in components
+        for item in component.objects
+    ]
+    return markdown_table(("object", "of", "plain", "sealed", "SHA-256 (sealed)"), rows)
+
+
+def retention_rows(report: PruneReport) -> list[tuple[str, ...]]:
+    """Every set with its verdict and reasons, newest first, under RETENTION_HEAD."""
+    spared = {each.backup_id: each.reason for each in report.spared}
+    verb = "would prune" if report.dry_run else "pruned"
+    return [
+        (
+            f"{decision.timestamp:%Y-%m-%d %H:%M:%S}",
+            decision.backup_id,
+            "kept" if decision.keep else "spared" if decision.backup_id in spared else verb,
+            decision.retained_as.value if decision.retained_as else "",
+            "; ".join((*decision.reasons, *filter(None, [spared.get(decision.backup_id)]))),
+        )
+        for decision in report.plan.decisions
+    ]
+
+
+def prune_report_json(report: PruneReport) -> dict[str, object]:
+    """The report as plain JSON values; times are ISO 8601 in UTC."""
+    return {
+        "dry_run": report.dry_run,
+        "policy": str(report.plan.policy),
+        "sets": [
+            {
+                "backup_id": decision.backup_id,
+                "timestamp": decision.timestamp.isoformat(),
+                "keep": decision.keep,
+                "retained_as": decision.retained_as.value if decision.retained_as else None,
+                "reasons": list(decision.reasons),
+            }
+            for decision in report.plan.decisions
+        ],
+        "removed": [asdict(removal) for removal in (*report.sets, *report.leftovers)],
+        "spared": [asdict(each) for each in report.spared],
+        "failures": [asdict(each) for each in report.failures],
+        "problems": [asdict(each) for each in report.problems],
+    }
+
+
+def sets_table(listed: Sequence[CatalogRow]) -> str:
+    """Markdown: sets, newest first."""
+    return markdown_table(
+        ("recovery point (UTC)", "set", "status", "size", "stores", "kept as"),
+        [
+            (
+                row.timestamp[:19].replace("T", " "),
+                f"`{row.backup_id}`",
+                row.status,
+                human_bytes(row.size_bytes),
+                ", ".join(row.stores),
+                row.retained_as or "",
+            )
+            for row in listed
+        ],
+    )
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def human_bytes(count: int) -> str:
+    """1536 → "1.5 kB" (powers of 1000, as disks are sold)."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(value) < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,288 @@
+"""The steps of a backup, with no Dagster: assets, the command line and tests call the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+from onyx_pipelines.backup.host import BackupHost
+from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
+from onyx_pipelines.errors import OnyxError, SettingsError
+from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.catalog import Catalog, CatalogRow, SetView, rows
+from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
+from onyx_pipelines.vault.layout import set_prefix
+from onyx_pipelines.vault.lock import set_in_use
+from onyx_pipelines.vault.manifest import BackupType, ComponentRecord, Manifest
+from onyx_pipelines.vault.pruning import PruneReport, prune
+from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy, plan
+from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.verification import Verification, verify
+from onyx_pipelines.vault.writing import SetWriter
+
+_log = logger("backup")
+
+_DAYS_KEPT = {BackupType.DAILY: 1, BackupType.WEEKLY: 7, BackupType.MONTHLY: 31}
+
+
+def back_up_component(
+    host: BackupHost, backup_id: str, component: Component, progress: ProgressCallback
+) -> ComponentRecord:
+    """Read one component into the set; one that an earlier attempt finished is kept.
+
+    Raises:
+        OnyxError: it failed; nothing of it becomes part of a set.
+    """
+    writer = SetWriter(host.local, backup_id, host.recipients())
+    kept = writer.finished_components().get(component)
+    if kept is not None:
+        _log.info("kept", extra={"backup_id": backup_id, "component": component.value})
+        return kept
+    started_at = datetime.now(UTC)
+    sink = writer.component(component)
+    report = host.sources[component].back_up(sink, progress)
+    record = sink.finish(report, started_at)
+    _log.info(
+        "component sealed",
+        extra={
+            "backup_id": backup_id,
+            "component": component.value,
+            "status": record.status.value,
+            "plain_bytes": record.plain_bytes,
+            "sealed_bytes": record.sealed_bytes,
+            "duration_s": record.duration_s,
+            "checksum_sha256": record.checksum,
+        },
+    )
+    return record
+
+
+def wanted_components(
+    host: BackupHost, requested: Collection[Component] | None
+) -> frozenset[Component]:
+    """The configured ones among those asked for; None asks for all.
+
+    Raises:
+        SettingsError: nothing would be backed up.
+    """
+    configured = frozenset(host.sources)
+    wanted = configured if requested is None else configured & frozenset(requested)
+    if not wanted:
+        asked = "any" if requested is None else " or ".join(sorted(requested)) or "any"
+        raise SettingsError(
+            f"There is nothing to back up: {asked} component is not configured.",
+            remedy="Set ONYX_PG_HOST, ONYX_QDRANT_URL or ONYX_VOLUMES (docs/configuration.md).",
+        )
+    return wanted
+
+
+def complete_set(
+    host: BackupHost,
+    backup_id: str,
+    *,
+    backup_type: BackupType,
+    requested: Collection[Component] | None,
+) -> Manifest:
+    """Write the manifest: from now on the set exists in the first store."""
+    components = wanted_components(host, requested)
+    writer = SetWriter(host.local, backup_id, host.recipients())
+    finished = writer.finished_components()
+    started = [record.started_at for record in finished.values()]
+    manifest = writer.complete(
+        components=components,
+        missing_components=frozenset(host.sources) - components,
+        timestamp=min(started, default=datetime.now(UTC)),
+        backup_type=backup_type,
+        retention_days=retention_days(host.settings, backup_type),
+        host=host.name,
+    )
+    _log.info(
+        "set complete",
+        extra={
+            "backup_id": backup_id,
+            "status": manifest.status.value,
+            "sealed_bytes": manifest.sealed_bytes,
+            "missing_components": sorted(manifest.missing_components),
+        },
+    )
+    return manifest
+
+
+def retention_days(settings: Settings, backup_type: BackupType) -> int:
+    """How long a set of this type is kept at least, as its manifest says it (the spec's field)."""
+    counts = {
+        BackupType.DAILY: settings.keep_daily,
+        BackupType.WEEKLY: settings.keep_weekly,
+        BackupType.MONTHLY: settings.keep_monthly,
+    }
+    return counts[backup_type] * _DAYS_KEPT[backup_type]
+
+
+def size_verdicts(host: BackupHost, manifest: Manifest) -> list[SizeVerdict]:
+    """Each component against the last good sets of the first store."""
+    earlier = [
+        plain_sizes(view.manifest)
+        for view in host.catalog.sets()
+        if view.manifest.backup_id != manifest.backup_id
+        and view.manifest.timestamp <= manifest.timestamp
+    ]
+    return judge_sizes(
+        plain_sizes(manifest),
+        earlier,
+        drop_error_percent=host.settings.size_drop_error_percent,
+    )
+
+
+def plain_sizes(manifest: Manifest) -> dict[str, int]:
+    """Component → plain bytes."""
+    return {name: record.plain_bytes for name, record in manifest.components.items()}
+
+
+def verify_set(
+    host: BackupHost,
+    store: Store,
+    backup_id: str,
+    progress: ProgressCallback,
+    *,
+    deep: bool = False,
+) -> Verification:
+    """Read back what a store holds of a set, and note it as the set's last verification."""
+    with set_in_use(host.settings.state_dir, backup_id):
+        verification = verify(store, backup_id, host.private_key(), deep=deep, progress=progress)
+        host.catalog.record_verification(
+            backup_id, store.name, passed=verification.ok, at=datetime.now(UTC)
+        )
+    return verification
+
+
+def location_of(store: Store, backup_id: str) -> str:
+    """Where a set lies, for people."""
+    return f"{store.url.removeprefix('file://').rstrip('/')}/{set_prefix(backup_id).rstrip('/')}"
+
+
+def retention_policy(settings: Settings) -> RetentionPolicy:
+    return RetentionPolicy.from_settings(settings)
+
+
+def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
+    """Every set, newest first, with what retention keeps it as now."""
+    views = catalog.sets()
+    return rows(views, _plan(host, views, datetime.now(UTC)))
+
+
+@dataclass(frozen=True)
+class CopyOutcome:
+    """What one run copied. `problems` are about sets of earlier runs."""
+
+    reports: tuple[CopyReport, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def copied_bytes(self) -> int:
+        return sum(report.copied_bytes for report in self.reports)
+
+
+def pending_copies(host: BackupHost) -> list[str]:
+    """Ids of the sets that lack their second copy, newest first."""
+    views = host.catalog.sets()
+    return [v.backup_id for v in pending(views, _plan(host, views, datetime.now(UTC)))]
+
+
+def copy_offsite(
+    host: BackupHost, backup_id: str | None, progress: ProgressCallback
+) -> CopyOutcome:
+    """Copy one set, or every one that lacks its copy, newest first.
+
+    Raises:
+        OnyxError: the newest one (or the one asked for) could not be copied. What is wrong with
+            older ones is among the outcome's problems, so that it cannot hold up tonight's.
+    """
+    offsite = host.offsite
+    if offsite is None:
+        raise SettingsError("There is no off-site store.", remedy="Set ONYX_OFFSITE_URL.")
+    due = [backup_id] if backup_id else pending_copies(host)
+    reports: list[CopyReport] = []
+    problems: list[str] = []
+    for number, each in enumerate(due):
+        try:
+            with set_in_use(host.settings.state_dir, each):
+                report = copy_set(host.local, offsite, each, progress)
+        except OnyxError as error:
+            if number == 0:
+                raise
+            problems.append(str(error))
+            continue
+        reports.append(report)
+        _log.info("copied", extra={**asdict(report)})
+    return CopyOutcome(tuple(reports), tuple(problems))
+
+
+@dataclass(frozen=True)
+class OffsiteLag:
+    """How far the second copy is behind."""
+
+    pending: tuple[str, ...]
+    age_s: float
+
+    @property
+    def sentence(self) -> str:
+        if not self.pending:
+            return "Every set has its second copy."
+        return (
+            f"{len(self.pending)} sets wait for their second copy; recovery from the second store"
+            f" would be {self.age_s / 3600:.1f} hours behind."
+        )
+
+
+def offsite_lag(host: BackupHost, *, now: datetime) -> OffsiteLag:
+    views = host.catalog.sets()
+    waiting = pending(views, _plan(host, views, now))
+    return OffsiteLag(
+        tuple(view.backup_id for view in waiting), lag(views, now=now).total_seconds()
+    )
+
+
+def apply_retention(host: BackupHost, *, now: datetime, dry_run: bool) -> PruneReport:
+    """Prune by the policy and sweep what killed runs left.
+
+    Raises:
+        StoreError: a store cannot be listed; nothing was deleted.
+    """
+    report = prune(
+        host.catalog,
+        retention_policy(host.settings),
+        now=now,
+        dry_run=dry_run,
+        state_dir=host.settings.state_dir,
+        grace=timedelta(hours=host.settings.sweep_grace_hours),
+    )
+    _log.info(
+        "retention",
+        extra={
+            "dry_run": dry_run,
+            "kept": len(report.plan.kept),
+            "pruned": [removal.what for removal in report.sets],
+            "freed_bytes": report.freed_bytes,
+        },
+    )
+    return report
+
+
+def prune_problems(report: PruneReport) -> list[str]:
+    """What a person should look at, one sentence each."""
+    return [
+        *(
+            f"{f.what} was not deleted from the {f.store} store: {f.problem}"
+            for f in report.failures
+        ),
+        *(f"{p.what} ({p.store} store)" for p in report.problems),
+        *(f"{d.backup_id} is dated in the future" for d in report.plan.future_dated),
+    ]
+
+
+def _plan(host: BackupHost, views: Sequence[SetView], now: datetime) -> RetentionPlan:
+    return plan((view.record() for view in views), retention_policy(host.settings), now=now)

@@ -1,0 +1,128 @@
+"""A whole backup without Dagster: the same steps in the same order as the nightly job's."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from onyx_pipelines.backup import steps
+from onyx_pipelines.backup.host import BackupHost, open_host
+from onyx_pipelines.errors import IntegrityError, OnyxError
+from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.lock import ExclusiveLock
+from onyx_pipelines.vault.manifest import BackupType
+
+ATTEMPTS = 4
+_FIRST_WAIT_S = 5.0
+
+_log = logger("backup")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BackupOutcome:
+    """What `onyx backup run` answers. `problems` are failed promises about a set that exists."""
+
+    backup_id: str
+    status: str
+    location: str
+    plain_bytes: int
+    sealed_bytes: int
+    offsite: str
+    pruned: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def run_backup(
+    settings: Settings,
+    *,
+    backup_type: BackupType,
+    components: frozenset[Component] | None,
+    progress: ProgressCallback,
+    sleep: Callable[[float], None] = time.sleep,
+) -> BackupOutcome:
+    """Back up, verify, copy, prune. Transient failures are retried with growing waits.
+
+    The set counts as soon as it is complete: what fails afterwards (the copy, pruning) is among
+    the outcome's problems. Pruning needs a verified set that is where it should be.
+
+    Raises:
+        AlreadyRunningError: another backup or a load test holds the lock.
+        OnyxError: there is no set.
+    """
+    backup_id = str(uuid.uuid4())
+    with ExclusiveLock(settings.state_dir, "backup", backup_id):
+        host = open_host(settings)
+        wanted = steps.wanted_components(host, components)
+        for component in sorted(wanted):
+            back_up = partial(steps.back_up_component, host, backup_id, component, progress)
+            _retried(back_up, sleep)
+        manifest = _retried(
+            lambda: steps.complete_set(host, backup_id, backup_type=backup_type, requested=wanted),
+            sleep,
+        )
+        problems = [v.reason for v in steps.size_verdicts(host, manifest) if not v.ok]
+        offsite, pruned, late = _after_completion(host, backup_id, progress, sleep)
+    warnings = [w for record in manifest.components.values() for w in record.warnings]
+    return BackupOutcome(
+        backup_id=backup_id,
+        status=manifest.status.value,
+        location=steps.location_of(host.local, backup_id),
+        plain_bytes=manifest.plain_bytes,
+        sealed_bytes=manifest.sealed_bytes,
+        offsite=offsite,
+        pruned=pruned,
+        problems=(*problems, *late, *warnings),
+    )
+
+
+def _after_completion(
+    host: BackupHost,
+    backup_id: str,
+    progress: ProgressCallback,
+    sleep: Callable[[float], None],
+) -> tuple[str, tuple[str, ...], list[str]]:
+    try:
+        verification = steps.verify_set(host, host.local, backup_id, progress)
+        if not verification.ok:
+            raise IntegrityError(
+                f"What the local store holds of {backup_id} is damaged: "
+                + "; ".join(f"{v.key}: {v.problem}" for v in verification.problems),
+                remedy="Check the disk, then run the backup again.",
+            )
+        offsite = "not configured"
+        if host.offsite is not None:
+            copied = _retried(lambda: steps.copy_offsite(host, None, progress), sleep)
+            offsite = "copied"
+            if copied.problems:
+                return offsite, (), list(copied.problems)
+        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=False)
+    except OnyxError as error:
+        _log.error("after completion: %s", error, extra={"backup_id": backup_id})
+        return "failed", (), [str(error)]
+    pruned = tuple(dict.fromkeys(removal.what for removal in report.sets))
+    return offsite, pruned, steps.prune_problems(report)
+
+
+def _retried(step: Callable[[], T], sleep: Callable[[float], None]) -> T:
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return step()
+        except OnyxError as error:
+            if not error.transient:
+                raise
+            wait = _FIRST_WAIT_S * 2 ** (attempt - 1)
+            _log.warning("attempt %d failed, next in %.0f s: %s", attempt, wait, error)
+            sleep(wait)
+    return step()

@@ -1,0 +1,76 @@
+"""`onyx backup run` and `onyx doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from onyx_pipelines.backup.doctor import examine
+from onyx_pipelines.backup.rendering import human_bytes
+from onyx_pipelines.backup.whole_backup import run_backup
+from onyx_pipelines.cli.output import (
+    EXIT_BAD,
+    JsonOption,
+    finish,
+    out,
+    print_json,
+    print_table,
+    progress_bars,
+)
+from onyx_pipelines.settings import load_settings
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.manifest import BackupType
+
+app = typer.Typer(no_args_is_help=True, help="Take backups, with no Dagster instance.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `run` a subcommand although it is the only one."""
+
+
+@app.command("run")
+def run(
+    *,
+    backup_type: Annotated[
+        BackupType, typer.Option("--type", help="What the set is asked to be retained as.")
+    ] = BackupType.DAILY,
+    components: Annotated[
+        list[Component] | None,
+        typer.Option("--component", help="Only this component; may be given several times."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Back up, verify, copy and prune, as the nightly job does."""
+    settings = load_settings()
+    with progress_bars(shown=not as_json) as progress:
+        outcome = run_backup(
+            settings,
+            backup_type=backup_type,
+            components=frozenset(components) if components else None,
+            progress=progress,
+        )
+    if as_json:
+        print_json(outcome.as_json())
+    else:
+        out.print(f"[bold]{outcome.backup_id}[/bold] {outcome.status}")
+        out.print(f"{human_bytes(outcome.plain_bytes)} sealed into {outcome.location}")
+        for problem in outcome.problems:
+            out.print(f"[yellow]warning:[/yellow] {problem}", highlight=False)
+    finish(EXIT_BAD if outcome.problems else 0)
+
+
+def doctor(*, as_json: JsonOption = False) -> None:
+    """Check tools, keys, stores, sources, clock and space, and say what to mend."""
+    results = examine(load_settings())
+    if as_json:
+        print_json([asdict(result) for result in results])
+    else:
+        rows = [
+            ("ok" if result.ok else "[red]NOT OK[/red]", result.name, result.detail, result.remedy)
+            for result in results
+        ]
+        print_table("onyx doctor", ("", "check", "found", "what to do"), rows)
+    finish(0 if all(result.ok for result in results) else EXIT_BAD)

@@ -1,0 +1,184 @@
+"""`onyx catalog`, `verify`, `prune`, `hold`, `release`: the sets that there are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from onyx_pipelines.backup import steps
+from onyx_pipelines.backup.host import BackupHost, open_host
+from onyx_pipelines.backup.rendering import (
+    RETENTION_HEAD,
+    human_bytes,
+    prune_report_json,
+    retention_rows,
+)
+from onyx_pipelines.cli.output import (
+    EXIT_BAD,
+    JsonOption,
+    YesOption,
+    err,
+    finish,
+    out,
+    print_json,
+    print_table,
+    progress_bars,
+)
+from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.settings import load_settings
+from onyx_pipelines.vault.catalog import Catalog, CatalogRow
+from onyx_pipelines.vault.lock import ExclusiveLock
+from onyx_pipelines.vault.stores.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="The backup sets that the stores hold.")
+
+SetArgument = Annotated[
+    str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
+]
+
+
+class StoreName(StrEnum):
+    LOCAL = "local"
+    OFFSITE = "offsite"
+
+
+@app.command("list")
+def list_sets(*, as_json: JsonOption = False) -> None:
+    """Every complete set, newest first."""
+    host = open_host(load_settings())
+    catalog = host.catalog
+    rows = steps.catalog_rows(host, catalog)
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        head = ("id", "recovery point", "status", "components", "size", "stores", "kept as", "")
+        print_table("backup sets", head, [_cells(row) for row in rows])
+    _report_problems(catalog)
+
+
+@app.command("show")
+def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
+    """One set: its manifest, and where it is."""
+    host = open_host(load_settings())
+    view = host.catalog.find(backup_id)
+    manifest = view.manifest
+    if as_json:
+        values = manifest.model_dump(mode="json")
+        print_json({**values, "stores": list(view.stores), "held": view.held})
+        return
+    out.print(f"[bold]{manifest.backup_id}[/bold] {manifest.status.value}", highlight=False)
+    out.print(f"recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC, host {manifest.host}")
+    out.print(f"stores {', '.join(view.stores)}; {'held' if view.held else 'not held'}")
+    for name, record in manifest.components.items():
+        summary = ", ".join(f"{key} {value}" for key, value in record.summary.items())
+        out.print(f"{name}: {record.status.value}, {record.duration_s:.1f} s; {summary}")
+        for warning in record.warnings:
+            out.print(f"  [yellow]warning:[/yellow] {warning}", highlight=False)
+    print_table(
+        "objects",
+        ("object", "plain", "sealed", "SHA-256 (sealed)"),
+        [
+            (o.key, human_bytes(o.plain_bytes), human_bytes(o.sealed_bytes), o.sealed_sha256)
+            for o in manifest.objects
+        ],
+    )
+
+
+def verify(
+    backup_id: SetArgument,
+    *,
+    store: Annotated[StoreName, typer.Option(help="Whose copy is read.")] = StoreName.LOCAL,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Unseal every object too (needs the private key).")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a set back and compare every object with the manifest."""
+    host = open_host(load_settings())
+    chosen = _store(host, store)
+    found = Catalog([chosen]).find(backup_id).backup_id
+    with progress_bars(shown=not as_json) as progress:
+        verification = steps.verify_set(host, chosen, found, progress, deep=deep)
+    objects = [asdict(item) | {"ok": item.ok} for item in verification.objects]
+    if as_json:
+        print_json({"ok": verification.ok, "backup_id": found, "objects": objects})
+    else:
+        for item in verification.problems:
+            out.print(f"[red]{item.key}[/red]: {item.problem}", highlight=False)
+        good = len(verification.objects) - len(verification.problems)
+        out.print(f"{good} of {len(objects)} objects of {found} are right in {chosen.url}")
+        if not verification.authenticated:
+            out.print("The manifest itself was not authenticated: no private key on this host.")
+    finish(0 if verification.ok else EXIT_BAD)
+
+
+def prune(
+    *,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What retention keeps and prunes, and why; --yes deletes."""
+    host = open_host(load_settings())
+    with ExclusiveLock(host.settings.state_dir, "prune"):
+        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=not yes)
+    problems = steps.prune_problems(report)
+    if as_json:
+        print_json(prune_report_json(report))
+    else:
+        print_table("retention", RETENTION_HEAD, retention_rows(report))
+        for removal in report.leftovers:
+            out.print(f"leftover in the {removal.store} store: {removal.what}", highlight=False)
+        for problem in problems:
+            err.print(f"[yellow]warning:[/yellow] {problem}", highlight=False)
+        if not yes:
+            out.print("Nothing was deleted. Run again with --yes to do it.")
+    finish(EXIT_BAD if problems else 0)
+
+
+def hold(
+    backup_id: SetArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; shown wherever the set is listed.")] = "",
+) -> None:
+    """Keep a set whatever retention says, until it is released."""
+    catalog = open_host(load_settings()).catalog
+    view = catalog.hold(backup_id, reason or "held by hand", now=datetime.now(UTC))
+    out.print(f"{view.backup_id} is held: {view.hold_reason}", highlight=False)
+
+
+def release(backup_id: SetArgument) -> None:
+    """Leave a held set to retention again."""
+    view = open_host(load_settings()).catalog.release(backup_id)
+    out.print(f"{view.backup_id} is held no longer.", highlight=False)
+
+
+def _store(host: BackupHost, name: StoreName) -> Store:
+    if name is StoreName.LOCAL:
+        return host.local
+    if host.offsite is None:
+        raise SettingsError(
+            "There is no off-site store.", remedy="Set ONYX_OFFSITE_URL, or use --store local."
+        )
+    return host.offsite
+
+
+def _cells(row: CatalogRow) -> tuple[str, ...]:
+    return (
+        row.backup_id,
+        row.timestamp[:19].replace("T", " "),
+        row.status,
+        ", ".join(row.components),
+        human_bytes(row.size_bytes),
+        ", ".join(row.stores),
+        row.retained_as or "",
+        f"held: {row.hold_reason}" if row.held else "",
+    )
+
+
+def _report_problems(catalog: Catalog) -> None:
+    for problem in catalog.problems:
+        err.print(f"[yellow]warning:[/yellow] {problem.store}: {problem.what}", highlight=False)

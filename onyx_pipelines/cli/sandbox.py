@@ -1,0 +1,79 @@
+"""`onyx sandbox`: the embedded stack for trying things out."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onyx_pipelines.cli.output import (
+    EXIT_BAD,
+    JsonOption,
+    err,
+    finish,
+    out,
+    print_json,
+    print_table,
+)
+from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A real PostgreSQL, a real S3 server, an Edge-backed stand-in for Qdrant, sample volumes.",
+)
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="Where the sandbox lives; default: .sandbox here."),
+]
+
+
+@app.command("up")
+def up(
+    *,
+    state_dir: StateOption = None,
+    size: Annotated[
+        float, typer.Option(help="Sample data: 1 is small (about 20 MB), 10 ten times as much.")
+    ] = 1.0,
+) -> None:
+    """Start it and fill it with sample data, unless it has some."""
+    sandbox = Sandbox(state_dir or default_state_dir())
+    sandbox.up(size=size, say=lambda text: err.print(text, highlight=False))
+    out.print(f"The sandbox is up in {sandbox.state_dir}.", highlight=False)
+    out.print('Settings for this shell: [bold]eval "$(onyx sandbox env)"[/bold]')
+
+
+@app.command("down")
+def down(
+    *,
+    state_dir: StateOption = None,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Stop the servers, delete nothing.")
+    ] = False,
+) -> None:
+    """Stop it and delete its state, backups included."""
+    sandbox = Sandbox(state_dir or default_state_dir())
+    sandbox.down(keep_data=keep_data)
+    out.print("The sandbox is down" + ("." if keep_data else " and deleted."), highlight=False)
+
+
+@app.command("status")
+def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> None:
+    """Which of its servers answer, and where."""
+    services = Sandbox(state_dir or default_state_dir()).status()
+    if as_json:
+        print_json([asdict(service) for service in services])
+    else:
+        rows = [(s.name, "up" if s.running else "down", s.address) for s in services]
+        print_table("sandbox", ("service", "", "address"), rows)
+    finish(0 if all(service.running for service in services) else EXIT_BAD)
+
+
+@app.command("env")
+def env(*, state_dir: StateOption = None) -> None:
+    """Lines `export NAME=value` that point onyx and Dagster at it."""
+    for name, value in Sandbox(state_dir or default_state_dir()).environment().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")

@@ -1,0 +1,229 @@
+"""Child programs: started, read as a stream, watched for a stall, and never left behind.
+
+A stream ends only after its program ended well, so a short output is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, cast
+
+from onyx_pipelines.errors import OnyxError
+
+_PIPE_BYTES = 1024 * 1024
+_KEPT_LINES = 25
+_LONGEST_LINE_BYTES = 8 * 1024
+_TERMINATE_GRACE_S = 5.0
+_MASK = "[secret]"
+
+
+class ProgramError(OnyxError):
+    """A program could not be started, failed, or stalled.
+
+    `stderr_tail` holds its last lines without secrets; `exit_status` is None where it has none.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        remedy: str,
+        transient: bool = False,
+        stderr_tail: str = "",
+        exit_status: int | None = None,
+    ) -> None:
+        super().__init__(what, remedy=remedy, transient=transient)
+        self.stderr_tail = stderr_tail
+        self.exit_status = exit_status
+
+
+class OutputStream:
+    """What a program writes to its standard output."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        stdout: IO[bytes],
+        stderr: _Tail,
+        name: str,
+        stall_timeout_s: float,
+    ) -> None:
+        self._process = process
+        self._descriptor = stdout.fileno()
+        self._stderr = stderr
+        self._name = name
+        self._stall_timeout_s = stall_timeout_s
+        # A larger pipe means fewer changes between the two processes.
+        with suppress(OSError):
+            fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLIN | select.POLLHUP)
+
+    def read(self, size: int = _PIPE_BYTES, /) -> bytes:
+        """Up to `size` bytes; b"" only after the program ended with status 0.
+
+        Raises:
+            ProgramError: it ended otherwise, or wrote nothing for the stall timeout (transient).
+        """
+        if not self._poll.poll(self._stall_timeout_s * 1000):
+            raise ProgramError(
+                f"{self._name} wrote nothing for {self._stall_timeout_s:g} s.",
+                remedy="See whether its server hangs or is locked; ONYX_STALL_TIMEOUT_S sets the"
+                " limit.",
+                transient=True,
+                stderr_tail=self._stderr.text(),
+            )
+        data = os.read(self._descriptor, size)
+        if not data:
+            self._require_success()
+        return data
+
+    def _require_success(self) -> None:
+        try:
+            status = self._process.wait(self._stall_timeout_s)
+        except subprocess.TimeoutExpired:
+            raise ProgramError(
+                f"{self._name} closed its output and did not end.",
+                remedy="See whether its server hangs.",
+                transient=True,
+            ) from None
+        if status != 0:
+            tail = self._stderr.text(wait=True)
+            ended = f"was killed by signal {-status}" if status < 0 else f"failed ({status})"
+            raise ProgramError(
+                f"{self._name} {ended}: {tail or 'it said nothing'}",
+                remedy="Its message says why.",
+                stderr_tail=tail,
+                exit_status=status,
+            )
+
+
+class _Tail:
+    """Drains a stream to its end (a full pipe would block its writer) and keeps the last lines."""
+
+    def __init__(self, stream: IO[bytes], secrets: Sequence[str]) -> None:
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._lock = threading.Lock()
+        self._secrets = [secret for secret in secrets if secret]
+        self._thread = threading.Thread(target=self._drain, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _drain(self, stream: IO[bytes]) -> None:
+        with stream:
+            while line := stream.readline(_LONGEST_LINE_BYTES):
+                with self._lock:
+                    self._lines.append(line.decode("utf-8", "replace").rstrip())
+
+    def ended(self, timeout_s: float) -> bool:
+        """Whether every holder of the stream has closed it, at the latest after `timeout_s`."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def text(self, *, wait: bool = False) -> str:
+        if wait:
+            self.ended(1)
+        with self._lock:
+            text = "\n".join(self._lines)
+        for secret in self._secrets:
+            text = text.replace(secret, _MASK)
+        return text
+
+
+@contextmanager
+def output_of(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    stall_timeout_s: float,
+    secrets: Sequence[str] = (),
+) -> Iterator[OutputStream]:
+    """Run a program and read its output; it is killed if the block ends before it does.
+
+    It gets no input and a session of its own. If this process is killed, the program ends at its
+    next write, by SIGPIPE.
+
+    Args:
+        environment: all of it; secrets belong here, not into the command.
+        secrets: values that are masked in what it says.
+
+    Raises:
+        ProgramError: it cannot be started; and whatever `OutputStream.read` raises.
+    """
+    name = Path(command[0]).name
+    try:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ProgramError(
+            f"{command[0]} cannot be started ({error.strerror}).",
+            remedy="Install it, or set the variable that names its directory.",
+        ) from None
+    tail = _Tail(cast(IO[bytes], process.stderr), secrets)
+    with cast(IO[bytes], process.stdout) as stdout:
+        try:
+            yield OutputStream(process, stdout, tail, name, stall_timeout_s)
+        finally:
+            _end(process)
+            if not tail.ended(1):
+                # A child of its own holds the stream, so the group still exists.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                tail.ended(1)
+
+
+def text_of(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float = 30,
+    secrets: Sequence[str] = (),
+) -> str:
+    """The whole standard output of a short program.
+
+    Raises:
+        ProgramError: it cannot be started, failed, or was not done in time.
+    """
+    pieces = []
+    deadline = time.monotonic() + timeout_s
+    with output_of(
+        command,
+        environment=os.environ if environment is None else environment,
+        stall_timeout_s=timeout_s,
+        secrets=secrets,
+    ) as output:
+        while data := output.read():
+            pieces.append(data)
+            if time.monotonic() > deadline:
+                raise ProgramError(
+                    f"{Path(command[0]).name} was not done after {timeout_s:g} s.",
+                    remedy="See whether its server hangs.",
+                    transient=True,
+                )
+    return b"".join(pieces).decode("utf-8", "replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TERMINATE_GRACE_S)
+            return

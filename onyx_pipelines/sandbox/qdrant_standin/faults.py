@@ -1,0 +1,36 @@
+"""What can be made to break at run time (PUT /standin/faults): what breaks in production too."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Faults(BaseModel):
+    """All off by default.
+
+    Args:
+        create_delay_s: creating a snapshot takes this long more.
+        create_status: creating a snapshot answers this instead (500, 429, 403 …).
+        cut_download_after: a download ends after this many bytes, `cut_times` times.
+        stall_download_after: a download stands still after this many bytes.
+        null_checksum: descriptions have no checksum, as with S3 snapshot storage.
+        wrong_checksum: descriptions have a checksum of other bytes.
+        compress_download: "gzip" although the client asked for identity.
+        delete_status: deleting a snapshot answers this instead.
+        all_status: every request answers this.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    create_delay_s: float = 0
+    create_status: int | None = None
+    cut_download_after: int | None = None
+    cut_times: int = 1_000_000
+    stall_download_after: int | None = None
+    null_checksum: bool = False
+    wrong_checksum: bool = False
+    compress_download: Literal["gzip"] | None = None
+    delete_status: int | None = None
+    all_status: int | None = None

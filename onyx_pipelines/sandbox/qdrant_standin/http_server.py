@@ -1,0 +1,216 @@
+"""HTTP around the routes: authentication, JSON envelopes, ranges, uploads, planted faults."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from onyx_pipelines.sandbox.qdrant_standin.filters import Json
+from onyx_pipelines.sandbox.qdrant_standin.node import Node
+from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError
+from onyx_pipelines.sandbox.qdrant_standin.routes import Call, File, Plain, Text, find_route
+
+_CHUNK = 256 * 1024
+_OPEN_PATHS = ("/", "/healthz", "/readyz", "/livez", "/standin/faults")
+_READING_POST = re.compile(r"/points(/(scroll|count|query))?$")
+_STALL_S = 3600
+
+
+class StandInServer(ThreadingHTTPServer):
+    """Serves one node on loopback."""
+
+    daemon_threads = True
+
+    def __init__(self, node: Node, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.node = node
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StandInServer
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  (inherited)
+        """Quiet: a log of every request is of no use here."""
+
+    def _answer(self) -> None:
+        begun = time.monotonic()
+        self._body: bytes | None = None
+        url = urlsplit(self.path)
+        path = url.path.rstrip("/") or "/"
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        try:
+            self._authenticate(path)
+            if self.server.node.faults.all_status and path != "/standin/faults":
+                raise ApiError(self.server.node.faults.all_status, "planted fault")
+            handler, quoted = find_route(self.command, path)
+            values = {key: unquote(value) for key, value in quoted.items()}
+            answer = handler(self.server.node, Call(values, query, self._json, self._upload))
+            self._send_answer(answer, begun)
+        except ApiError as error:
+            self._send_error(error.status, error.message, begun)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+        except Exception as error:  # noqa: BLE001  (a server answers 500, whatever it was)
+            self._send_error(500, f"Service internal error: {error}", begun)
+
+    def _send_answer(self, answer: Any, begun: float) -> None:
+        if isinstance(answer, File):
+            self._send_file(answer.path)
+        elif isinstance(answer, Text):
+            self._send(200, answer.text.encode(), "text/plain; charset=utf-8")
+        elif isinstance(answer, Plain):
+            self._send(200, json.dumps(answer.value).encode())
+        else:
+            envelope = {"result": answer, "status": "ok", "time": time.monotonic() - begun}
+            self._send(200, json.dumps(envelope).encode())
+
+    def _authenticate(self, path: str) -> None:
+        node = self.server.node
+        if not node.api_key or path in _OPEN_PATHS:
+            return
+        bearer = (self.headers.get("authorization") or "").removeprefix("Bearer ")
+        key = self.headers.get("api-key") or bearer
+        if key == node.api_key:
+            return
+        if node.read_only_key and key == node.read_only_key:
+            reading = self.command == "GET" or (
+                self.command == "POST" and _READING_POST.search(path)
+            )
+            if reading:
+                return
+            raise ApiError(403, "Forbidden: Global manage access is required")
+        raise ApiError(401, "Must provide an API key or an Authorization bearer token")
+
+    def _read_body(self) -> bytes:
+        if self._body is None:
+            self._body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        return self._body
+
+    def _json(self) -> Json:
+        try:
+            value: Json = json.loads(self._read_body() or b"{}")
+        except ValueError as error:
+            raise ApiError(400, f"Format error in JSON body: {error}") from None
+        return value
+
+    def _upload(self, directory: Path) -> Path:
+        """The file of a multipart form, streamed into `directory`."""
+        boundary = re.search(r'boundary="?([^";]+)', self.headers.get("content-type") or "")
+        length = self.headers.get("content-length")
+        if boundary is None or length is None:
+            raise ApiError(400, "Multipart form with a Content-Length expected")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            line = self.rfile.readline(65536)
+            if not line:
+                raise ApiError(400, "The form ended in its head")
+            head += line
+        name = re.search(rb'filename="([^"]*)"', head)
+        target = directory / Path(name[1].decode() if name and name[1] else "upload.snapshot").name
+        tail = len(f"\r\n--{boundary[1]}--\r\n")
+        left = int(length) - len(head) - tail
+        with target.open("wb") as output:
+            while left > 0:
+                data = self.rfile.read(min(_CHUNK, left))
+                if not data:
+                    raise ApiError(400, "The upload was cut short")
+                output.write(data)
+                left -= len(data)
+        self.rfile.read(tail)
+        self._body = b""
+        return target
+
+    def _send(self, status: int, data: bytes, content_type: str = "application/json") -> None:
+        # An unread body would be taken for the connection's next request.
+        self._read_body()
+        self.send_response(status)
+        self.send_header("content-type", content_type)
+        self.send_header("content-length", str(len(data)))
+        if status == 429:
+            self.send_header("retry-after", "1")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _send_error(self, status: int, message: str, begun: float) -> None:
+        envelope = {"status": {"error": message}, "time": time.monotonic() - begun}
+        try:
+            # From the authentication layer the server answers plain text.
+            if status in (401, 403):
+                self._send(status, message.encode(), "text/plain")
+            else:
+                self._send(status, json.dumps(envelope).encode())
+        except OSError:
+            self.close_connection = True
+
+    def _send_file(self, path: Path) -> None:
+        status = path.stat()
+        size = status.st_size
+        etag = f'"{status.st_ino:x}:{size:x}:{int(status.st_mtime):x}"'
+        if self.headers.get("if-match") not in (None, etag):
+            self._send(412, b"")
+            return
+        start = 0
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range") or "")
+        if wanted:
+            start = int(wanted[1])
+            if start >= size:
+                self._send(416, b"")
+                return
+        if self.server.node.faults.compress_download:
+            self._send_compressed(path)
+            return
+        self.send_response(206 if wanted else 200)
+        self.send_header("content-type", "application/octet-stream")
+        self.send_header("content-length", str(size - start))
+        self.send_header("etag", etag)
+        self.send_header("accept-ranges", "bytes")
+        if wanted:
+            self.send_header("content-range", f"bytes {start}-{size - 1}/{size}")
+        self.end_headers()
+        self._stream(path, start)
+
+    def _send_compressed(self, path: Path) -> None:
+        data = gzip.compress(path.read_bytes(), 1)
+        self.send_response(200)
+        self.send_header("content-encoding", "gzip")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self, path: Path, start: int) -> None:
+        node, sent = self.server.node, 0
+        with path.open("rb") as file:
+            file.seek(start)
+            while data := file.read(_CHUNK):
+                cut = node.faults.cut_download_after
+                if cut is not None and node.cuts_left > 0 and sent + len(data) > cut:
+                    node.cuts_left -= 1
+                    self.wfile.write(data[: cut - sent])
+                    self.close_connection = True
+                    return
+                stall = node.faults.stall_download_after
+                if stall is not None and sent + len(data) > stall:
+                    self.wfile.write(data[: stall - sent])
+                    self.wfile.flush()
+                    time.sleep(_STALL_S)
+                self.wfile.write(data)
+                sent += len(data)

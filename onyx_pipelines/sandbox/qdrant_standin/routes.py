@@ -1,0 +1,301 @@
+"""The endpoints: method, path pattern, and what answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from onyx_pipelines.sandbox.qdrant_standin.collection import PEER_ID
+from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
+from onyx_pipelines.sandbox.qdrant_standin.filters import Json
+from onyx_pipelines.sandbox.qdrant_standin.node import VERSION, Node
+from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request: `path` has the pattern's values, `query` the parameters, `body` the JSON."""
+
+    path: dict[str, str]
+    query: dict[str, str]
+    body: Callable[[], Json]
+    upload: Callable[[Path], Path]
+
+
+@dataclass(frozen=True)
+class Text:
+    """An answer that is not JSON."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Plain:
+    """JSON without the usual envelope."""
+
+    value: Json
+
+
+@dataclass(frozen=True)
+class File:
+    """The answer is this file."""
+
+    path: Path
+
+
+Answer: TypeAlias = Any
+Handler: TypeAlias = Callable[[Node, Call], Answer]
+_ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
+
+
+def find_route(method: str, path: str) -> tuple[Handler, dict[str, str]]:
+    """The handler for a path and the (still quoted) values in it.
+
+    Raises:
+        ApiError: 501, there is none.
+    """
+    for wanted, pattern, handler in _ROUTES:
+        match = pattern.fullmatch(path) if wanted == method else None
+        if match:
+            return handler, match.groupdict()
+    raise unsupported(f"{method} {path}")
+
+
+def _route(method: str, template: str) -> Callable[[Handler], Handler]:
+    pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
+
+    def register(handler: Handler) -> Handler:
+        _ROUTES.append((method, pattern, handler))
+        return handler
+
+    return register
+
+
+def _points(body: Json) -> list[Json]:
+    if body.get("points") is not None:
+        points: list[Json] = body["points"]
+        return points
+    batch = body.get("batch")
+    if not batch:
+        raise ApiError(400, "Format error in JSON body: points or batch expected")
+    vectors, payloads = batch["vectors"], batch.get("payloads") or [None] * len(batch["ids"])
+    return [
+        {
+            "id": identity,
+            "payload": payloads[n],
+            "vector": (
+                vectors[n]
+                if isinstance(vectors, list)
+                else {name: each[n] for name, each in vectors.items()}
+            ),
+        }
+        for n, identity in enumerate(batch["ids"])
+    ]
+
+
+def _payload(body: Json, *, default: bool) -> Any:
+    wanted = body.get("with_payload")
+    if wanted is None:
+        return default
+    if not isinstance(wanted, (bool, list)):
+        raise unsupported("a payload selector")
+    return wanted
+
+
+def _vector(body: Json) -> Any:
+    return body.get("with_vector") or False
+
+
+@_route("GET", "/")
+def _version(_: Node, __: Call) -> Answer:
+    return Plain({"title": "Edge-backed stand-in for Qdrant", "version": VERSION})
+
+
+@_route("GET", "/(healthz|livez|readyz)")
+def _health(_: Node, __: Call) -> Answer:
+    return Text("healthz check passed")
+
+
+@_route("GET", "/telemetry")
+def _telemetry(node: Node, _: Call) -> Answer:
+    return {
+        "id": "edge-stand-in",
+        "app": {"name": "qdrant", "version": VERSION},
+        "collections": {"number_of_collections": len(node.collections)},
+    }
+
+
+@_route("GET", "/metrics")
+def _metrics(node: Node, _: Call) -> Answer:
+    lines = [
+        "# TYPE app_info gauge",
+        f'app_info{{name="qdrant",version="{VERSION}"}} 1',
+        "# TYPE collections_total gauge",
+        f"collections_total {len(node.collections)}",
+    ]
+    for name, kind, attribute in (
+        ("collection_points", "gauge", "points_count"),
+        ("snapshot_creation_running", "gauge", "snapshots_running"),
+        ("snapshot_created_total", "counter", "snapshots_made"),
+    ):
+        lines.append(f"# TYPE {name} {kind}")
+        lines += [
+            f'{name}{{id="{key}"}} {getattr(each, attribute)}'
+            for key, each in node.collections.items()
+        ]
+    return Text("\n".join(lines) + "\n")
+
+
+@_route("GET", "/collections")
+def _list_collections(node: Node, _: Call) -> Answer:
+    return {"collections": [{"name": name} for name in node.collections]}
+
+
+@_route("GET", "/collections/{name}/exists")
+def _exists(node: Node, call: Call) -> Answer:
+    name = call.path["name"]
+    return {"exists": node.aliases.get(name, name) in node.collections}
+
+
+@_route("GET", "/collections/{name}")
+def _info(node: Node, call: Call) -> Answer:
+    return node.collection(call.path["name"]).info()
+
+
+@_route("PUT", "/collections/{name}")
+def _create(node: Node, call: Call) -> Answer:
+    return node.create(call.path["name"], call.body())
+
+
+@_route("DELETE", "/collections/{name}")
+def _drop(node: Node, call: Call) -> Answer:
+    return node.drop(call.path["name"])
+
+
+@_route("POST", "/collections/aliases")
+def _change_aliases(node: Node, call: Call) -> Answer:
+    return node.change_aliases(call.body()["actions"])
+
+
+@_route("GET", "/aliases")
+def _all_aliases(node: Node, _: Call) -> Answer:
+    return {
+        "aliases": [
+            {"alias_name": alias, "collection_name": name} for alias, name in node.aliases.items()
+        ]
+    }
+
+
+@_route("GET", "/collections/{name}/aliases")
+def _aliases(node: Node, call: Call) -> Answer:
+    wanted = node.collection(call.path["name"]).name
+    return {
+        "aliases": [
+            {"alias_name": alias, "collection_name": name}
+            for alias, name in node.aliases.items()
+            if name == wanted
+        ]
+    }
+
+
+@_route("GET", "/collections/{name}/cluster")
+def _cluster(node: Node, call: Call) -> Answer:
+    points = node.collection(call.path["name"]).points_count
+    return {
+        "peer_id": PEER_ID,
+        "shard_count": 1,
+        "local_shards": [{"shard_id": 0, "points_count": points, "state": "Active"}],
+        "remote_shards": [],
+        "shard_transfers": [],
+    }
+
+
+@_route("PUT", "/collections/{name}/points")
+def _upsert(node: Node, call: Call) -> Answer:
+    return node.collection(call.path["name"]).upsert(_points(call.body()))
+
+
+@_route("POST", "/collections/{name}/points/delete")
+def _delete_points(node: Node, call: Call) -> Answer:
+    return node.collection(call.path["name"]).delete(call.body())
+
+
+@_route("POST", "/collections/{name}/points")
+def _retrieve(node: Node, call: Call) -> Answer:
+    body = call.body()
+    return node.collection(call.path["name"]).retrieve(
+        body["ids"], payload=_payload(body, default=True), vector=_vector(body)
+    )
+
+
+@_route("POST", "/collections/{name}/points/scroll")
+def _scroll(node: Node, call: Call) -> Answer:
+    body = call.body()
+    if body.get("order_by"):
+        raise unsupported("scroll by order_by")
+    return node.collection(call.path["name"]).scroll(
+        offset=body.get("offset"),
+        limit=body.get("limit") or 10,
+        condition=body.get("filter"),
+        payload=_payload(body, default=True),
+        vector=_vector(body),
+    )
+
+
+@_route("POST", "/collections/{name}/points/count")
+def _count(node: Node, call: Call) -> Answer:
+    body = call.body()
+    exact = bool(body.get("exact", True))
+    collection = node.collection(call.path["name"])
+    return {"count": collection.count(exact=exact, condition=body.get("filter"))}
+
+
+@_route("POST", "/collections/{name}/points/query")
+def _query(node: Node, call: Call) -> Answer:
+    body = call.body()
+    if body.get("prefetch"):
+        raise unsupported("prefetch")
+    points = node.collection(call.path["name"]).query(
+        body, payload=_payload(body, default=False), vector=_vector(body)
+    )
+    return {"points": points}
+
+
+@_route("GET", "/collections/{name}/snapshots")
+def _list_snapshots(node: Node, call: Call) -> Answer:
+    return node.list_snapshots(call.path["name"])
+
+
+@_route("POST", "/collections/{name}/snapshots")
+def _create_snapshot(node: Node, call: Call) -> Answer:
+    if call.query.get("wait", "true") == "false":
+        raise unsupported("a snapshot with wait=false")
+    return node.create_snapshot(call.path["name"])
+
+
+@_route("GET", "/collections/{name}/snapshots/{snapshot}")
+def _download_snapshot(node: Node, call: Call) -> Answer:
+    return File(node.snapshot_path(call.path["name"], call.path["snapshot"]))
+
+
+@_route("DELETE", "/collections/{name}/snapshots/{snapshot}")
+def _delete_snapshot(node: Node, call: Call) -> Answer:
+    return node.delete_snapshot(call.path["name"], call.path["snapshot"])
+
+
+@_route("POST", "/collections/{name}/snapshots/upload")
+def _upload_snapshot(node: Node, call: Call) -> Answer:
+    """As on the server, the uploaded file stays among the collection's snapshots."""
+    name = call.path["name"]
+    directory = node.snapshots / name
+    directory.mkdir(parents=True, exist_ok=True)
+    return node.recover(name, call.upload(directory), call.query.get("checksum"))
+
+
+@_route("PUT", "/standin/faults")
+def _set_faults(node: Node, call: Call) -> Answer:
+    node.set_faults(Faults.model_validate(call.body()))
+    return True

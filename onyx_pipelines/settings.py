@@ -1,0 +1,225 @@
+"""Every setting: its environment variable, default and meaning.
+
+docs/configuration.md is generated from this file. Each variable NAME may be given as NAME_FILE
+instead, the path of a file that holds the value (Docker secrets work that way).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from onyx_pipelines.errors import SettingsError
+
+PREFIX = "ONYX_"
+
+
+class Settings(BaseSettings):
+    """The configuration of one host. Loading it touches no network and needs no secret."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    state_dir: Path = Field(
+        Path("/var/lib/onyx-pipelines"),
+        description="Directory for locks and journals. Local disk; every process of this host that"
+        " backs up must use the same one.",
+    )
+    host_name: str = Field("", description="Name of this host in manifests; empty: its host name.")
+
+    backup_dir: Path = Field(
+        Path("/var/backups/onyx"),
+        description="Root of the local store.",
+    )
+    offsite_url: str = Field(
+        "",
+        description="Second store: `s3://bucket/prefix`, or `file:///path` (another disk or mount)."
+        " Empty: no second copy, and the check `offsite_copy_is_current` says so.",
+    )
+    s3_endpoint_url: str = Field("", description="S3-compatible endpoint; empty: Amazon's own.")
+    s3_region: str = Field("us-east-1", description="Region that requests are signed for.")
+    s3_access_key_id: str = Field(
+        "", description="Access key id; empty: boto3's own search (profile, instance role)."
+    )
+    s3_secret_access_key: SecretStr = Field(SecretStr(""), description="Secret of that access key.")
+
+    recipients_file: Path = Field(
+        Path("/etc/onyx-pipelines/recipients.json"),
+        description="Public keys that backups are sealed to. Needed to write backups.",
+    )
+    private_key_file: Path | None = Field(
+        None,
+        description="A recipient's private key. Needed to open backups and to run drills; a host"
+        " without it can still write them. Must not be readable by group or others.",
+    )
+
+    pg_host: str = Field(
+        "", description="PostgreSQL host or socket directory. Empty: no PostgreSQL."
+    )
+    pg_port: int = Field(5432, ge=1, le=65535, description="PostgreSQL port.")
+    pg_user: str = Field("postgres", description="Role that reads everything to be dumped.")
+    pg_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    pg_databases: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",),
+        description="Databases, comma-separated; `*`: every one that allows connections, except"
+        " templates.",
+    )
+    pg_maintenance_database: str = Field(
+        "postgres", description="Database to connect to for lists of databases and roles."
+    )
+    pg_sslmode: str = Field("prefer", description="libpq sslmode.")
+    pg_globals: bool = Field(
+        default=True, description="Dump roles and grants too (pg_dumpall --globals-only)."
+    )
+    pg_bindir: Path | None = Field(
+        None,
+        description="Directory of pg_dump and pg_dumpall; empty: the newest installed ones that are"
+        " not older than the server.",
+    )
+    pg_fingerprint_max_bytes: int = Field(
+        2_000_000_000,
+        ge=0,
+        description="Tables up to this size are fingerprinted whole, larger ones by a sample of"
+        " rows, which the manifest says.",
+    )
+
+    qdrant_url: str = Field("", description="Qdrant's REST address. Empty: no Qdrant.")
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="API key that may make snapshots.")
+    qdrant_collections: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",), description="Collections, comma-separated; `*`: all."
+    )
+    qdrant_snapshot_timeout_s: float = Field(
+        3600, gt=0, description="How long the server may take to make one snapshot."
+    )
+    qdrant_sample_points: int = Field(
+        64, ge=0, description="Random points per collection whose content is kept for comparison."
+    )
+
+    volumes: Annotated[dict[str, Path], NoDecode] = Field(
+        default_factory=dict,
+        description="Volumes to archive, `name=/path,name=/path` (where Docker mounts them, usually"
+        " /var/lib/docker/volumes/NAME/_data).",
+    )
+    volume_excludes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Patterns relative to a volume's root that are left out, comma-separated, e.g."
+        " `cache/**,*.tmp`.",
+    )
+    stop_containers_label: str = Field(
+        "",
+        description="Containers with this label whose value is the volume's name (or empty) are"
+        " stopped while it is read. Empty: none is.",
+    )
+    docker_host: str = Field(
+        "unix:///var/run/docker.sock", description="Docker API, for stopping containers."
+    )
+
+    stall_timeout_s: float = Field(
+        300, gt=0, description="A source or store that moves no byte for this long has failed."
+    )
+    keep_daily: int = Field(7, ge=0, description="Days to keep a set for (see docs/retention.md).")
+    keep_weekly: int = Field(4, ge=0, description="ISO weeks to keep a set for.")
+    keep_monthly: int = Field(12, ge=0, description="Months to keep a set for.")
+    retention_timezone: str = Field(
+        "UTC", description="Time zone in which days, weeks, months end."
+    )
+    sweep_grace_hours: float = Field(
+        24, ge=0, description="Age after which the leftovers of a killed backup are deleted."
+    )
+    size_drop_error_percent: float = Field(
+        50,
+        gt=0,
+        le=100,
+        description="A set smaller than the median of the last good ones by more than this fails"
+        " `size_is_plausible`.",
+    )
+    backup_max_age_hours: float = Field(
+        26, gt=0, description="A newest set older than this is overdue."
+    )
+
+    @field_validator("pg_databases", "qdrant_collections", "volume_excludes", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("volumes", mode="before")
+    @classmethod
+    def _split_mapping(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        volumes: dict[str, str] = {}
+        for part in filter(None, (p.strip() for p in value.split(","))):
+            name, separator, path = part.partition("=")
+            if not separator or not name.strip() or not path.strip():
+                raise ValueError(f"{part!r} is not of the form name=/path")
+            if name.strip() in volumes:
+                raise ValueError(f"volume {name.strip()!r} is given twice")
+            volumes[name.strip()] = path.strip()
+        return volumes
+
+    @field_validator("private_key_file", "pg_bindir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic calls by keyword)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileVariants(settings_cls)
+
+
+class _FileVariants(PydanticBaseSettingsSource):
+    """Reads ONYX_X from the file named by ONYX_X_FILE, without its last line break."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        # `private_key_file` is a setting itself: ONYX_PRIVATE_KEY_FILE names the key's own file.
+        if not path or field_name.endswith("_file"):
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{PREFIX}{field_name.upper()}_FILE names {path}, which cannot be read"
+                f" ({type(error).__name__}).",
+                remedy="Create the file, readable for this user, or unset the variable.",
+            ) from None
+
+    def __call__(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, key, _ = self.get_field_value(field, name)
+            if value is not None:
+                values[key] = value
+        return values
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        SettingsError: names the variable and what is wrong with it, never its value.
+    """
+    try:
+        return Settings(**(overrides or {}))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{PREFIX}{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise SettingsError(
+            f"The configuration is not valid: {problems}.",
+            remedy="See docs/configuration.md for each variable.",
+        ) from None

@@ -1,0 +1,185 @@
+"""Reads the facts that need every row: exact counts and order-independent fingerprints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.sources.postgres.facts import (
+    DatabaseFacts,
+    SequenceFacts,
+    TableFacts,
+    sample_modulus,
+)
+from onyx_pipelines.sources.postgres.inventory import (
+    read_extensions,
+    read_schema,
+    read_sequences,
+    read_system_identifier,
+    server_major,
+    server_version,
+)
+
+Connection = psycopg.Connection[Any]
+
+# The text of a row must be the same on every server, whatever its configuration.
+CANONICAL_SETTINGS = (
+    "SET LOCAL datestyle = 'ISO, MDY'",
+    "SET LOCAL intervalstyle = 'postgres'",
+    "SET LOCAL timezone = 'UTC'",
+    "SET LOCAL extra_float_digits = 3",
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL xmloption = 'content'",
+    "SET LOCAL search_path = pg_catalog",
+    # Rows that a policy would hide are an error, as they are for pg_dump.
+    "SET LOCAL row_security = off",
+)
+
+_TABLES = """
+SELECT format('%I.%I', n.nspname, c.relname), pg_table_size(c.oid), c.oid,
+       (SELECT string_agg(format('t.%I', a.attname), ',' ORDER BY k.position)
+        FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(number, position), pg_attribute a
+        WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid
+          AND a.attnum = k.number)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
+                  AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1
+"""
+
+_NAMES = f"SELECT name FROM ({_TABLES}) listed (name, size_bytes, id, key)"  # noqa: S608
+
+_ROW_HASH = "('x' || substr(md5({text}), 1, 16))::bit(64)::bigint"
+_KEY_HASH = "('x' || substr(md5(({key})::text), 1, 8))::bit(32)::int"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What the catalogs say, and which tables are still to be read."""
+
+    facts: DatabaseFacts
+    tables: tuple[_Table, ...]
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        return tuple(table.name for table in self.tables)
+
+
+@dataclass(frozen=True)
+class _Table:
+    name: str
+    size_bytes: int
+    key: str | None
+
+
+def use_canonical_settings(connection: Connection) -> None:
+    """For the rest of the transaction."""
+    for statement in CANONICAL_SETTINGS:
+        connection.execute(statement.encode())
+
+
+def list_tables(connection: Connection) -> tuple[str, ...]:
+    """Names, as they stand in a query, of the tables that hold rows."""
+    return tuple(name for (name,) in connection.execute(_NAMES.encode()).fetchall())
+
+
+def read_inventory(
+    connection: Connection, sequences: tuple[SequenceFacts, ...] | None = None
+) -> Inventory:
+    """Everything but the content of tables, in the transaction's snapshot."""
+    row = connection.execute(
+        "SELECT d.datname, pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,"
+        " pg_database_size(d.oid), (SELECT count(*) FROM pg_largeobject_metadata)"
+        " FROM pg_database d WHERE d.datname = current_database()"
+    ).fetchone()
+    if row is None:
+        raise SourceError("The server does not list its own database.", remedy="Try again.")
+    name, encoding, collation, ctype, size, large_objects = row
+    tables = tuple(
+        _Table(name, size, key) for name, size, _, key in connection.execute(_TABLES).fetchall()
+    )
+    facts = DatabaseFacts(
+        database=name,
+        server_version=server_version(connection),
+        server_major=server_major(connection),
+        system_identifier=read_system_identifier(connection),
+        encoding=encoding,
+        collation=collation,
+        ctype=ctype,
+        size_bytes=size,
+        large_objects=large_objects,
+        tables=(),
+        sequences=read_sequences(connection) if sequences is None else sequences,
+        extensions=read_extensions(connection),
+        schema_items=read_schema(connection),
+    )
+    return Inventory(facts, tables)
+
+
+def read_content(
+    connection: Connection,
+    inventory: Inventory,
+    *,
+    fingerprint_max_bytes: int,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> DatabaseFacts:
+    """Count and fingerprint every table; needs `use_canonical_settings`.
+
+    Raises:
+        SourceError: `cancelled` became true between two tables.
+    """
+    tables = []
+    for table in inventory.tables:
+        if cancelled():
+            raise SourceError("Reading the facts was cancelled.", remedy="See the other error.")
+        tables.append(_read_table(connection, table, fingerprint_max_bytes))
+    return inventory.facts.model_copy(update={"tables": tuple(tables)})
+
+
+def read_content_like(
+    connection: Connection, inventory: Inventory, expected: DatabaseFacts
+) -> DatabaseFacts:
+    """The same for a restored copy: each table by the rule that `expected` was read by."""
+    moduli = {table.name: table.sample_modulus for table in expected.tables}
+    without = {table.name for table in expected.tables if table.fingerprint is None}
+    tables = tuple(
+        _fingerprinted(
+            connection, table, None if table.name in without else moduli.get(table.name, 1)
+        )
+        for table in inventory.tables
+    )
+    return inventory.facts.model_copy(update={"tables": tables})
+
+
+def _read_table(connection: Connection, table: _Table, limit_bytes: int) -> TableFacts:
+    modulus = sample_modulus(table.size_bytes, limit_bytes)
+    return _fingerprinted(connection, table, None if modulus > 1 and not table.key else modulus)
+
+
+def _fingerprinted(connection: Connection, table: _Table, modulus: int | None) -> TableFacts:
+    """`modulus` None: rows are counted only."""
+    row_hash = _ROW_HASH.format(text="t::text")
+    if modulus is None:
+        what = "NULL"
+    elif modulus == 1:
+        what = f"coalesce(sum({row_hash}), 0)"
+    else:
+        key_hash = _KEY_HASH.format(key=f"ROW({table.key})")
+        what = f"coalesce(sum(CASE WHEN {key_hash} & {modulus - 1} = 0 THEN {row_hash} END), 0)"
+    row = connection.execute(
+        f"SELECT count(*), {what} FROM ONLY {table.name} t".encode()  # noqa: S608  (quoted by %I)
+    ).fetchone()
+    rows, fingerprint = row or (0, None)
+    return TableFacts(
+        name=table.name,
+        rows=rows,
+        fingerprint=None if fingerprint is None else str(fingerprint),
+        sample_modulus=modulus or 1,
+        size_bytes=table.size_bytes,
+    )

@@ -1,0 +1,252 @@
+"""The PostgreSQL component: every database's dump and facts, and what belongs to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from psycopg.conninfo import make_conninfo
+
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.processes import output_of
+from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
+from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
+from onyx_pipelines.sources.postgres.inventory import (
+    list_databases,
+    read_globals,
+    server_major,
+    server_version,
+)
+from onyx_pipelines.sources.postgres.snapshot import ContentReader, dump, open_snapshot
+from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.source import (
+    Component,
+    ComponentReport,
+    ComponentSink,
+    ComponentStatus,
+    object_path,
+)
+
+DUMP_MEDIA_TYPE: Final = "application/x-postgresql-dump"
+_ALL = ("*",)
+
+
+@dataclass(frozen=True)
+class _Server:
+    version: str
+    databases: tuple[str, ...]
+    binaries: Binaries
+
+
+class PostgresSource:
+    """Reads the databases one after the other, in the order of their names.
+
+    Args:
+        databases: names, or ("*",) for all that allow connections.
+        bindir: where pg_dump is; None: the newest installed that is not older than the server.
+    """
+
+    component = Component.POSTGRESQL
+
+    def __init__(
+        self,
+        target: PostgresTarget,
+        *,
+        databases: Sequence[str] = _ALL,
+        maintenance_database: str = "postgres",
+        with_globals: bool = True,
+        bindir: Path | None = None,
+        fingerprint_max_bytes: int = 2_000_000_000,
+        stall_timeout_s: float = 300,
+    ) -> None:
+        self._target = target
+        self._databases = tuple(dict.fromkeys(databases))
+        self._maintenance = maintenance_database
+        self._with_globals = with_globals
+        self._bindir = bindir
+        self._fingerprint_max_bytes = fingerprint_max_bytes
+        self._stall_timeout_s = stall_timeout_s
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls(
+            PostgresTarget.from_settings(settings),
+            databases=settings.pg_databases,
+            maintenance_database=settings.pg_maintenance_database,
+            with_globals=settings.pg_globals,
+            bindir=settings.pg_bindir,
+            fingerprint_max_bytes=settings.pg_fingerprint_max_bytes,
+            stall_timeout_s=settings.stall_timeout_s,
+        )
+
+    def back_up(self, sink: ComponentSink, progress: ProgressCallback) -> ComponentReport:
+        """Write every database's dump and facts, and the globals.
+
+        Raises:
+            SourceError: any of it could not be read whole.
+        """
+        server = self._probe()
+        warnings: list[str] = []
+        if self._with_globals:
+            warnings += self._back_up_globals(sink, server, progress)
+        facts = [self._back_up_database(sink, server, name, progress) for name in server.databases]
+        return ComponentReport(
+            component=self.component,
+            status=(
+                ComponentStatus.COMPLETED_WITH_WARNINGS if warnings else ComponentStatus.COMPLETED
+            ),
+            summary={
+                "tables_count": sum(len(each.tables) for each in facts),
+                "rows_count": sum(each.rows for each in facts),
+                "databases_count": len(facts),
+                "database_bytes": sum(each.size_bytes for each in facts),
+                "sampled_tables_count": sum(
+                    table.sample_modulus > 1 or table.fingerprint is None
+                    for each in facts
+                    for table in each.tables
+                ),
+            },
+            versions={
+                "postgresql": server.version,
+                "pg_dump": str(server.binaries.version),
+            },
+            warnings=tuple(warnings),
+        )
+
+    def describe(self) -> str:
+        """Which server, databases and pg_dump; reads no data.
+
+        Raises:
+            SourceError: the server, a chosen database or a fitting pg_dump is not there.
+        """
+        server = self._probe()
+        return (
+            f"PostgreSQL {server.version} at {self._target.address}, databases"
+            f" {', '.join(server.databases) or 'none'}, pg_dump {server.binaries.version}"
+        )
+
+    def _probe(self) -> _Server:
+        with (
+            self._target.connect(self._maintenance) as connection,
+            postgres_errors(self._target, self._maintenance),
+        ):
+            present = list_databases(connection)
+            version, major = server_version(connection), server_major(connection)
+        wanted = present if self._databases == _ALL else self._databases
+        missing = [name for name in wanted if name not in present]
+        if missing:
+            raise SourceError(
+                f"PostgreSQL {self._target.address} has no database {', '.join(missing)} that"
+                " allows connections.",
+                remedy=f"Correct ONYX_PG_DATABASES; there are: {', '.join(present)}.",
+            )
+        return _Server(version, wanted, find_binaries(major, bindir=self._bindir))
+
+    def _back_up_database(
+        self, sink: ComponentSink, server: _Server, database: str, progress: ProgressCallback
+    ) -> DatabaseFacts:
+        with open_snapshot(self._target, database) as snapshot:
+            meter = Meter(
+                progress,
+                component=self.component,
+                item=database,
+                total_bytes=snapshot.inventory.facts.size_bytes,
+            )
+            with (
+                ContentReader(
+                    self._target, snapshot, fingerprint_max_bytes=self._fingerprint_max_bytes
+                ) as reader,
+                sink.object(
+                    object_path("postgresql", database, suffix=".dump"),
+                    name=database,
+                    media_type=DUMP_MEDIA_TYPE,
+                ) as output,
+            ):
+                dump(
+                    self._target,
+                    database,
+                    snapshot,
+                    output,
+                    binaries=server.binaries,
+                    stall_timeout_s=self._stall_timeout_s,
+                    meter=meter,
+                    reader=reader,
+                )
+                facts = reader.facts()
+        self._write_facts(
+            sink,
+            object_path("facts", "postgresql", f"db-{database}", suffix=".json"),
+            database,
+            facts,
+        )
+        meter.finish()
+        return facts
+
+    def _back_up_globals(
+        self, sink: ComponentSink, server: _Server, progress: ProgressCallback
+    ) -> list[str]:
+        """Roles and grants; without passwords where the role may not read them, with a warning."""
+        warnings: list[str] = []
+        script = self._dump_globals(server)
+        if script is None:
+            script = self._dump_globals(server, "--no-role-passwords") or b""
+            warnings.append(
+                "roles were saved without their passwords: the backup role may not read pg_authid"
+            )
+        meter = Meter(progress, component=self.component, item="globals", total_bytes=len(script))
+        with sink.object(
+            object_path("postgresql", "globals", suffix=".sql"),
+            name="globals",
+            media_type="application/sql",
+        ) as output:
+            output.write(script)
+            meter.add(len(script))
+        with (
+            self._target.connect(self._maintenance) as connection,
+            postgres_errors(self._target, self._maintenance),
+        ):
+            facts = read_globals(connection, with_passwords=not warnings)
+        self._write_facts(
+            sink, object_path("facts", "postgresql", "globals", suffix=".json"), "globals", facts
+        )
+        meter.finish()
+        return warnings
+
+    def _dump_globals(self, server: _Server, *options: str) -> bytes | None:
+        """The script, which is small, or None where pg_authid may not be read."""
+        command: list[str | Path] = [
+            server.binaries.path("pg_dumpall"),
+            "--globals-only",
+            "--no-password",
+            # A name alone would be parsed as a connection string if it has an equals sign.
+            f"--database={make_conninfo(dbname=self._maintenance)}",
+            *options,
+        ]
+        pieces = []
+        try:
+            with (
+                postgres_errors(self._target, self._maintenance),
+                output_of(
+                    command,
+                    environment=self._target.environment(self._maintenance),
+                    stall_timeout_s=self._stall_timeout_s,
+                    secrets=self._target.secrets,
+                ) as output,
+            ):
+                while data := output.read():
+                    pieces.append(data)
+        except SourceError as error:
+            if not options and "pg_authid" in error.what:
+                return None
+            raise
+        return b"".join(pieces)
+
+    def _write_facts(
+        self, sink: ComponentSink, path: str, name: str, facts: DatabaseFacts | GlobalsFacts
+    ) -> None:
+        with sink.object(path, name=name, media_type="application/json") as output:
+            output.write(facts.model_dump_json().encode())

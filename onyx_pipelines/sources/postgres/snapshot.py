@@ -1,0 +1,184 @@
+"""One database in one exported snapshot: its dump and its facts agree exactly, whatever is written
+to it meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+
+from onyx_pipelines.errors import OnyxError, SourceError
+from onyx_pipelines.processes import output_of
+from onyx_pipelines.progress import Meter
+from onyx_pipelines.sources.postgres.binaries import Binaries
+from onyx_pipelines.sources.postgres.content import (
+    Inventory,
+    list_tables,
+    read_content,
+    read_inventory,
+    use_canonical_settings,
+)
+from onyx_pipelines.sources.postgres.facts import DatabaseFacts
+from onyx_pipelines.sources.postgres.inventory import read_sequences
+from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.source import ByteSink
+
+# How long we wait for a lock that somebody's ALTER TABLE holds.
+_LOCK_WAIT_MS = 120_000
+# pg_dump waits only if an ALTER TABLE came between our locks and its own. It waits for us then and
+# holds up everybody else, so give way soon.
+_DUMP_LOCK_WAIT_MS = 10_000
+
+
+_CANCEL_S = 20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An open transaction; as long as it is open, `name` may be imported by others."""
+
+    name: str
+    connection: psycopg.Connection[Any]
+    inventory: Inventory
+
+
+@contextmanager
+def open_snapshot(target: PostgresTarget, database: str) -> Iterator[Snapshot]:
+    """Begin a transaction, lock the tables, export its snapshot, and read the catalogs in it.
+
+    A TRUNCATE or a rewriting ALTER TABLE empties a table for older snapshots too (PostgreSQL
+    manual, 13.6 "Caveats"), so the locks come first. They let everybody read and write.
+
+    Raises:
+        SourceError: the server cannot be reached or read, or a lock cannot be had.
+    """
+    with target.connect(database) as connection, postgres_errors(target, database):
+        sequences = read_sequences(connection)
+        tables = list_tables(connection)
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        use_canonical_settings(connection)
+        connection.execute(f"SET LOCAL lock_timeout = {_LOCK_WAIT_MS}".encode())
+        _lock(connection, tables)
+        row = connection.execute("SELECT pg_export_snapshot()").fetchone()
+        name = str(row[0]) if row else ""
+        inventory = read_inventory(connection, sequences)
+        _lock(connection, sorted(set(inventory.table_names) - set(tables)))
+        yield Snapshot(name, connection, inventory)
+
+
+def _lock(connection: psycopg.Connection[Any], tables: Sequence[str]) -> None:
+    if tables:
+        names = ", ".join(f"ONLY {table}" for table in tables)
+        connection.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE".encode())
+
+
+class ContentReader:
+    """Reads the content's facts in a thread of its own while the dump runs.
+
+    As a context manager it ends the thread, also when the dump failed.
+    """
+
+    def __init__(
+        self, target: PostgresTarget, snapshot: Snapshot, *, fingerprint_max_bytes: int
+    ) -> None:
+        self._target = target
+        self._snapshot = snapshot
+        self._limit = fingerprint_max_bytes
+        self._cancelled = threading.Event()
+        self._facts: DatabaseFacts | None = None
+        self._error: OnyxError | None = None
+        self._defect: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, name="postgres-facts", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._cancelled.set()
+        deadline = time.monotonic() + _CANCEL_S
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            # More than once: the first may come between two queries. A dead server has its own
+            # error, which must not hide the one that brought us here.
+            with suppress(psycopg.Error):
+                self._snapshot.connection.cancel_safe(timeout=2)
+            self._thread.join(timeout=0.5)
+
+    def check(self) -> None:
+        """Raise the thread's error now rather than at the end of a long dump."""
+        failure = self._error or self._defect
+        if failure is not None:
+            raise failure
+
+    def facts(self) -> DatabaseFacts:
+        """Wait for the thread."""
+        self._thread.join()
+        self.check()
+        if self._facts is None:
+            raise SourceError("The facts were not read.", remedy="Run the backup again.")
+        return self._facts
+
+    def _read(self) -> None:
+        try:
+            with postgres_errors(self._target, self._snapshot.inventory.facts.database):
+                self._facts = read_content(
+                    self._snapshot.connection,
+                    self._snapshot.inventory,
+                    fingerprint_max_bytes=self._limit,
+                    cancelled=self._cancelled.is_set,
+                )
+        except OnyxError as error:
+            self._error = error
+        except BaseException as error:  # noqa: BLE001  (raised again in the caller's thread)
+            self._defect = error
+
+
+def dump(
+    target: PostgresTarget,
+    database: str,
+    snapshot: Snapshot,
+    sink: ByteSink,
+    *,
+    binaries: Binaries,
+    stall_timeout_s: float,
+    meter: Meter,
+    reader: ContentReader,
+) -> None:
+    """Stream `pg_dump` of the snapshot; returns only if it ended well.
+
+    Raises:
+        SourceError: pg_dump failed or stalled, or the facts did.
+    """
+    command: list[str | Path] = [
+        binaries.path("pg_dump"),
+        "--format=custom",
+        "--compress=0",
+        "--no-password",
+        f"--lock-wait-timeout={_DUMP_LOCK_WAIT_MS}",
+        f"--snapshot={snapshot.name}",
+    ]
+    with (
+        postgres_errors(target, database),
+        output_of(
+            command,
+            environment=target.environment(database),
+            stall_timeout_s=stall_timeout_s,
+            secrets=target.secrets,
+        ) as output,
+    ):
+        while data := output.read():
+            sink.write(data)
+            meter.add(len(data))
+            reader.check()

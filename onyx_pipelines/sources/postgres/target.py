@@ -1,0 +1,207 @@
+"""Which server, as whom: for psycopg and, by environment variables, for PostgreSQL's programs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from pydantic import SecretStr
+
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.processes import ProgramError
+from onyx_pipelines.settings import Settings
+
+_CONNECT_TIMEOUT_S = 10
+# Those that this version of the server knows.
+_NO_TIMEOUTS = """
+SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
+WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
+               'idle_in_transaction_session_timeout', 'idle_session_timeout')
+"""
+# SQLSTATE classes and codes that pass by themselves (PostgreSQL manual, appendix A): connection
+# exceptions, too many connections, shut down, starting up, lock not available, deadlock, a table
+# that was dropped between two of our queries.
+_TRANSIENT_CLASSES = ("08",)
+_TRANSIENT_STATES = frozenset(
+    {"53300", "57P01", "57P02", "57P03", "57014", "55P03", "40P01", "40001", "42P01"}
+)
+_PERMANENT_WORDS = (
+    "authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "does not exist",
+    "permission denied",
+    "not permitted",
+    "version mismatch",
+    "could not translate host name",
+    "does not support ssl",
+    "certificate",
+)
+_TRANSIENT_WORDS = (
+    "closed the connection",
+    "could not connect",
+    "connection refused",
+    "connection timed out",
+    "timeout expired",
+    "terminating connection",
+    "too many clients",
+    "too many connections",
+    "starting up",
+    "shutting down",
+    "lost synchronization",
+    "lock timeout",
+    "could not obtain lock",
+    "connection to server was lost",
+    "no connection to the server",
+    "ssl connection has been closed",
+    "network is unreachable",
+    "connection failed",
+    "connection is closed",
+    "connection is lost",
+)
+# Something was dropped after our snapshot was taken: the next snapshot does not have it.
+_DROPPED_MEANWHILE = re.compile(
+    r'relation "[^\n]*" does not exist|could not open relation with oid|cache lookup failed for'
+)
+
+
+@dataclass(frozen=True)
+class PostgresTarget:
+    """One server. `password` may be empty (pgpass file, peer, certificate)."""
+
+    host: str
+    port: int
+    user: str
+    password: SecretStr
+    sslmode: str = "prefer"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> PostgresTarget:
+        return cls(
+            host=settings.pg_host,
+            port=settings.pg_port,
+            user=settings.pg_user,
+            password=settings.pg_password,
+            sslmode=settings.pg_sslmode,
+        )
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.password.get_secret_value(),)
+
+    def environment(self, database: str) -> dict[str, str]:
+        """For libpq programs: everything by variables, so that nothing stands in argv."""
+        environment = {
+            **os.environ,
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGDATABASE": database,
+            "PGSSLMODE": self.sslmode,
+            "PGCONNECT_TIMEOUT": str(_CONNECT_TIMEOUT_S),
+            "PGAPPNAME": "onyx-pipelines",
+            "LC_ALL": "C",
+        }
+        if self.password.get_secret_value():
+            environment["PGPASSWORD"] = self.password.get_secret_value()
+        return environment
+
+    @contextmanager
+    def connect(self, database: str) -> Iterator[psycopg.Connection[Any]]:
+        """A connection without a transaction; the server's timeouts are off in it.
+
+        Raises:
+            SourceError: it cannot be made, or is lost inside the block.
+        """
+        password = self.password.get_secret_value()
+        with postgres_errors(self, database):
+            connection = psycopg.connect(
+                host=self.host,
+                port=self.port,
+                user=self.user,
+                password=password or None,
+                dbname=database,
+                sslmode=self.sslmode,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                application_name="onyx-pipelines",
+                autocommit=True,
+                keepalives_idle=30,
+                keepalives_interval=10,
+                keepalives_count=6,
+                # Else it would be the database's own, and psycopg reads bytes from SQL_ASCII.
+                client_encoding="UTF8",
+            )
+            try:
+                connection.execute(_NO_TIMEOUTS)
+                yield connection
+            finally:
+                connection.close()
+
+
+@contextmanager
+def postgres_errors(target: PostgresTarget, database: str) -> Iterator[None]:
+    """Raise psycopg's and the programs' errors as SourceError, with what to do."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _source_error(
+            target, database, str(error).strip(), error.sqlstate or "", type(error).__name__
+        ) from None
+    except ProgramError as error:
+        raise SourceError(
+            f"PostgreSQL {target.address}, database {database}: {error.what}",
+            remedy=_remedy(error.stderr_tail, "") or error.remedy,
+            transient=error.transient or is_transient(error.stderr_tail, ""),
+        ) from None
+
+
+def _source_error(
+    target: PostgresTarget, database: str, text: str, state: str, kind: str
+) -> SourceError:
+    for secret in filter(None, target.secrets):
+        text = text.replace(secret, "[secret]")
+    return SourceError(
+        f"PostgreSQL {target.address}, database {database}: {text or kind}",
+        remedy=_remedy(text, state) or "The server's log says more.",
+        transient=is_transient(text, state),
+    )
+
+
+def is_transient(text: str, state: str) -> bool:
+    """Whether the same call may succeed later with nobody's help."""
+    if state:
+        return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
+    lowered = text.lower()
+    if _DROPPED_MEANWHILE.search(lowered):
+        return True
+    if any(word in lowered for word in _PERMANENT_WORDS):
+        return False
+    return any(word in lowered for word in _TRANSIENT_WORDS)
+
+
+def _remedy(text: str, state: str) -> str:
+    lowered = text.lower()
+    if "authentication failed" in lowered or "no password supplied" in lowered or state == "28P01":
+        return "Check ONYX_PG_USER and ONYX_PG_PASSWORD (or ONYX_PG_PASSWORD_FILE)."
+    if state == "42501" or "permission denied" in lowered:
+        return (
+            "Give the role of ONYX_PG_USER the right to read it (pg_read_all_data and BYPASSRLS)."
+        )
+    if "ssl" in lowered or "certificate" in lowered:
+        return "Check ONYX_PG_SSLMODE and the server's certificate."
+    if is_transient(text, state) and _DROPPED_MEANWHILE.search(lowered):
+        return "It was dropped while the backup began; run the backup again."
+    if state == "3D000" or re.search(r'database "[^\n]*" does not exist', lowered):
+        return "Correct ONYX_PG_DATABASES or ONYX_PG_MAINTENANCE_DATABASE."
+    if is_transient(text, state):
+        return "See whether the server runs and answers (ONYX_PG_HOST, ONYX_PG_PORT)."
+    return ""

@@ -1,0 +1,112 @@
+"""The list of containers that we stopped and owe a start, on disk before any of them stops.
+
+One process at a time holds it; the hold ends with the process, the list does not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from onyx_pipelines.errors import AlreadyRunningError, SourceError
+
+
+class StoppedContainer(BaseModel):
+    """Enough to find it again when its id has changed. `compose` has Compose's own labels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str
+    compose: dict[str, str]
+    stopped_at: str
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int
+    containers: tuple[StoppedContainer, ...]
+
+
+class Journal:
+    """`<state directory>/journal/stopped-containers.json`; absent when nothing is owed."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._directory = state_dir / "journal"
+        self.path = self._directory / "stopped-containers.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the only one who stops and starts.
+
+        Raises:
+            AlreadyRunningError: another process does; its containers are stopped on purpose.
+            SourceError: the state directory cannot be written.
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self._directory / "stopped-containers.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from None
+        try:
+            _lock(fd)
+            yield
+        finally:
+            os.close(fd)
+
+    def read(self) -> tuple[StoppedContainer, ...]:
+        try:
+            return _Content.model_validate_json(self.path.read_bytes()).containers
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._unusable(error) from None
+        except ValidationError:
+            raise SourceError(
+                f"The journal of stopped containers {self.path} cannot be understood.",
+                remedy="Start the containers that it names by hand, then delete it.",
+            ) from None
+
+    def write(self, containers: Iterable[StoppedContainer]) -> None:
+        """Replace the list; durable when it returns, and never half a file."""
+        owed = tuple(containers)
+        temporary = self.path.with_suffix(".tmp")
+        try:
+            if owed:
+                content = _Content(format_version=1, containers=owed)
+                with temporary.open("wb") as file:
+                    file.write(content.model_dump_json(indent=1).encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(self.path)
+            else:
+                self.path.unlink(missing_ok=True)
+            directory_fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory_fd)
+            finally:
+                os.close(directory_fd)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> SourceError:
+        return SourceError(
+            f"The journal of stopped containers {self.path} cannot be used ({error.strerror}).",
+            remedy="Make ONYX_STATE_DIR writable for this user.",
+        )
+
+
+def _lock(fd: int) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AlreadyRunningError(
+            "A backup is reading volumes, and their containers are stopped for it.",
+            remedy="Wait until it ends; it starts them again.",
+        ) from None

@@ -1,0 +1,204 @@
+"""The volumes component: each volume becomes a tar archive and a file of facts.
+
+Files that change, vanish or cannot be read make it `completed_with_warnings`; a volume that is not
+there makes it fail.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import Final, Self
+
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.source import (
+    Component,
+    ComponentReport,
+    ComponentSink,
+    ComponentStatus,
+    object_path,
+)
+from onyx_pipelines.sources.volumes.archiving import VolumeArchiver, open_root
+from onyx_pipelines.sources.volumes.block_writer import BlockWriter
+from onyx_pipelines.sources.volumes.containers import ContainerPause, PauseSession
+from onyx_pipelines.sources.volumes.excludes import exclude_rule
+from onyx_pipelines.sources.volumes.facts import Counts, FactsHeader, end_line, header_line
+from onyx_pipelines.sources.volumes.walking import measure_bytes
+
+ARCHIVE_MEDIA_TYPE: Final = "application/x-tar"
+FACTS_MEDIA_TYPE: Final = "application/x-ndjson"
+# Of the archives that this package writes; raised when a reader could notice a change.
+TAR_WRITER_VERSION: Final = "1"
+# A larger tree is read without saying which share is done: finding out would take too long.
+_MEASURED_ENTRIES: Final = 200_000
+
+
+class VolumesSource:
+    """Reads the volumes one after the other, in the order of their names.
+
+    Args:
+        volumes: directory by name, as Docker mounts them on this host.
+        excludes: patterns that hold in each of them, see excludes.py.
+        pause: stops containers while their volume is read; None stops none.
+    """
+
+    component = Component.VOLUMES
+
+    def __init__(
+        self,
+        volumes: Mapping[str, Path],
+        *,
+        excludes: Sequence[str] = (),
+        pause: ContainerPause | None = None,
+    ) -> None:
+        self._volumes = dict(sorted(volumes.items()))
+        self._excludes = tuple(excludes)
+        self._is_excluded = exclude_rule(self._excludes)
+        self._pause = pause
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls(
+            settings.volumes,
+            excludes=settings.volume_excludes,
+            pause=ContainerPause.from_settings(settings),
+        )
+
+    def describe(self) -> str:
+        """Which volumes; opens each directory.
+
+        Raises:
+            SourceError: one is not there.
+        """
+        with ExitStack() as stack:
+            for name, path in self._volumes.items():
+                _open(stack, path, name)
+        return f"volumes {', '.join(self._volumes)}"
+
+    def back_up(self, sink: ComponentSink, progress: ProgressCallback) -> ComponentReport:
+        """Write `volumes/<name>.tar` and `facts/volumes/<name>.jsonl` for each volume.
+
+        Raises:
+            SourceError: a volume is missing, was replaced while it was read, or a container could
+                not be stopped or started again.
+            AlreadyRunningError: another process has containers stopped.
+        """
+        if not self._volumes:
+            raise SourceError(
+                "No volumes are configured.",
+                remedy="Set ONYX_VOLUMES, or leave this component out of the backup.",
+            )
+        with ExitStack() as stack:
+            # All of them first: no container stops for a volume that is not there.
+            roots = {name: _open(stack, path, name) for name, path in self._volumes.items()}
+            session = None if self._pause is None else stack.enter_context(self._pause.session())
+            with _stopped(session, ""):
+                counts = {
+                    name: self._back_up_volume(name, roots[name], sink, progress, session)
+                    for name in self._volumes
+                }
+        return _report(counts, () if session is None else session.warnings)
+
+    def _back_up_volume(
+        self,
+        name: str,
+        root_fd: int,
+        sink: ComponentSink,
+        progress: ProgressCallback,
+        session: PauseSession | None,
+    ) -> Counts:
+        archive_path = object_path("volumes", name, suffix=".tar")
+        facts_path = object_path("facts", "volumes", name, suffix=".jsonl")
+        with (
+            _stopped(session, name),
+            sink.object(archive_path, name=name, media_type=ARCHIVE_MEDIA_TYPE) as tar_sink,
+            sink.object(facts_path, name=name, media_type=FACTS_MEDIA_TYPE) as facts_sink,
+        ):
+            meter = Meter(
+                progress,
+                component=self.component,
+                item=name,
+                total_bytes=measure_bytes(
+                    root_fd, self._is_excluded, max_entries=_MEASURED_ENTRIES
+                ),
+            )
+            facts = BlockWriter(facts_sink)
+            facts.write(header_line(FactsHeader(name, archive_path, self._excludes)))
+            archiver = VolumeArchiver(BlockWriter(tar_sink), facts, meter)
+            counts = archiver.archive(root_fd, self._is_excluded)
+            _check_root_is_still_there(name, self._volumes[name], root_fd)
+            facts.write(end_line(counts))
+            facts.flush()
+            meter.finish()
+        return counts
+
+
+def _open(stack: ExitStack, path: Path, name: str) -> int:
+    fd = open_root(path, name)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _stopped(session: PauseSession | None, volume: str) -> AbstractContextManager[None]:
+    return nullcontext() if session is None else session.stopped(volume)
+
+
+def _check_root_is_still_there(name: str, path: Path, root_fd: int) -> None:
+    """An unmounted volume looks like one whose files all vanished; it must not pass as that."""
+    opened = os.fstat(root_fd)
+    try:
+        now = path.stat()
+        is_same = stat.S_ISDIR(now.st_mode) and os.path.samestat(opened, now)
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise SourceError(
+            f"Volume {name} was removed, replaced or unmounted while it was read.",
+            remedy="Run the backup again when it is back.",
+            transient=True,
+        )
+
+
+def _report(counts: Mapping[str, Counts], pause_warnings: Iterable[str]) -> ComponentReport:
+    warnings = (*filter(None, map(_warning, counts.keys(), counts.values())), *pause_warnings)
+    summary: dict[str, int | float | str] = {
+        "volumes_count": len(counts),
+        "file_count": sum(c.files for c in counts.values()),
+        "directories_count": sum(c.directories for c in counts.values()),
+        "plain_bytes": sum(c.file_bytes for c in counts.values()),
+        "changed_count": sum(c.changed for c in counts.values()),
+        "vanished_count": sum(c.vanished for c in counts.values()),
+        "unreadable_count": sum(c.unreadable for c in counts.values()),
+        "skipped_count": sum(c.skipped for c in counts.values()),
+        "excluded_count": sum(c.excluded for c in counts.values()),
+    }
+    for name, volume in counts.items():
+        summary[f"volume.{name}.files"] = volume.files
+        summary[f"volume.{name}.bytes"] = volume.file_bytes
+    return ComponentReport(
+        component=Component.VOLUMES,
+        status=ComponentStatus.COMPLETED_WITH_WARNINGS if warnings else ComponentStatus.COMPLETED,
+        summary=summary,
+        versions={"tar_writer": TAR_WRITER_VERSION, "python": platform.python_version()},
+        warnings=warnings,
+    )
+
+
+def _warning(name: str, counts: Counts) -> str:
+    """Numbers only: names of files may be personal, and stand in the sealed facts."""
+    parts = [
+        f"{number} {what}"
+        for number, what in (
+            (counts.changed, "changed while being read"),
+            (counts.vanished, "vanished before being read"),
+            (counts.unreadable, "could not be read"),
+        )
+        if number
+    ]
+    return f"volume {name}: {', '.join(parts)} (named in its facts)" if parts else ""

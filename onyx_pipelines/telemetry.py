@@ -1,0 +1,87 @@
+"""Structured logs of this process: one JSON object a line, or plain text on a terminal.
+
+Secrets are removed by value from whatever is logged, tracebacks included.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TextIO
+
+LOGGER_NAME = "onyx"
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_MASK = "[secret]"
+
+
+def logger(part: str) -> logging.Logger:
+    """The logger of one part of the product. Pass fields as `extra={"backup_id": …}`."""
+    return logging.getLogger(f"{LOGGER_NAME}.{part}")
+
+
+class Redactor:
+    """Replaces known secret values in text. Values under six characters are left: they would
+    blank out half of a log."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        long_enough = {secret for secret in secrets if len(secret) >= 6}
+        # A quote or a backslash looks different inside a JSON string.
+        in_json = {json.dumps(secret, ensure_ascii=False)[1:-1] for secret in long_enough}
+        self._secrets = sorted(long_enough | in_json, key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _MASK)
+        return text
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON: time (UTC), level, logger, message, and every extra field."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        fields |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return self._redactor.clean(json.dumps(fields, default=str, ensure_ascii=False))
+
+
+class TextFormatter(logging.Formatter):
+    """For a person at a terminal."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__("%(levelname)s %(message)s")
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redactor.clean(super().format(record))
+
+
+def configure_logging(
+    *,
+    secrets: Iterable[str] = (),
+    stream: TextIO | None = None,
+    as_json: bool | None = None,
+) -> None:
+    """Send the product's log to `stream` (standard error); JSON unless that is a terminal."""
+    target = stream or sys.stderr
+    redactor = Redactor(secrets)
+    use_json = not target.isatty() if as_json is None else as_json
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(JsonFormatter(redactor) if use_json else TextFormatter(redactor))
+    root = logging.getLogger(LOGGER_NAME)
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO if use_json else logging.WARNING)
+    root.propagate = False

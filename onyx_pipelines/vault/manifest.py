@@ -1,0 +1,268 @@
+"""What a backup set says about itself: the models, their exact bytes, and how they are read back.
+
+The manifest can be read without any key. Its MAC (see `vault.authenticity`) covers
+`canonical_bytes`, so whoever holds a recipient's key refuses an edited one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.sources.source import Component, ComponentStatus
+from onyx_pipelines.vault.layout import BACKUP_ID_PATTERN, is_object_key
+
+FORMAT: Final = "onyx-backup-set"
+FORMAT_VERSION: Final = 1
+
+
+class BackupType(StrEnum):
+    """What the trigger asked the set to be retained as."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class NewerFormatError(IntegrityError):
+    """The set was written by a newer version than this one; nothing is wrong with it."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _object_key(key: str) -> str:
+    if not is_object_key(key):
+        raise ValueError(f"{key!r} is not a key that an object of a set may have")
+    return key
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+RecipientId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+BackupId = Annotated[str, Field(pattern=BACKUP_ID_PATTERN)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """Common configuration: immutable, nothing unknown, no number that JSON has no word for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class WrappedCopy(Record):
+    """A keyset encrypted to one recipient (Tink HPKE), base64."""
+
+    recipient_id: RecipientId
+    recipient_name: str
+    ciphertext: Base64
+
+
+class WrappedKeyset(Record):
+    """A keyset encrypted to each recipient. `purpose`: "component/<component>" or "manifest"."""
+
+    purpose: str
+    copies: Annotated[tuple[WrappedCopy, ...], Field(min_length=1)]
+
+
+class ObjectRecord(Record):
+    """One sealed object. `key` is relative to `sets/<backup_id>/`; `name` is for people."""
+
+    key: Annotated[str, AfterValidator(_object_key)]
+    name: str
+    component: Component
+    media_type: str
+    compression: Literal["zstd"] = "zstd"
+    compression_level: int
+    plain_bytes: Count
+    plain_sha256: Sha256
+    sealed_bytes: Count
+    sealed_sha256: Sha256
+
+
+class ComponentRecord(Record):
+    """One finished component; `checksum` is `component_checksum` of its objects."""
+
+    component: Component
+    status: ComponentStatus
+    started_at: UtcDatetime
+    completed_at: UtcDatetime
+    duration_s: Annotated[float, Field(ge=0)]
+    size_gb: Annotated[float, Field(ge=0)]
+    checksum: Sha256
+    summary: dict[str, int | float | str]
+    versions: dict[str, str]
+    warnings: tuple[str, ...] = ()
+    keyset: WrappedKeyset
+    objects: tuple[ObjectRecord, ...]
+
+    @property
+    def sealed_bytes(self) -> int:
+        return sum(record.sealed_bytes for record in self.objects)
+
+    @property
+    def plain_bytes(self) -> int:
+        return sum(record.plain_bytes for record in self.objects)
+
+    @model_validator(mode="after")
+    def _objects_are_of_this_component(self) -> Self:
+        if any(record.component is not self.component for record in self.objects):
+            raise ValueError("an object belongs to another component")
+        return self
+
+
+class Manifest(Record):
+    """A whole backup set. `timestamp` is when the backup began: the point that it recovers to.
+
+    `missing_components` are those that the host has and the backup was asked to leave out.
+    """
+
+    format: Literal["onyx-backup-set"] = FORMAT
+    format_version: Literal[1] = FORMAT_VERSION
+    backup_id: BackupId
+    timestamp: UtcDatetime
+    completed_at: UtcDatetime
+    backup_type: BackupType
+    status: ComponentStatus
+    retention_days: Count
+    host: str
+    software: str
+    components: Annotated[dict[str, ComponentRecord], Field(min_length=1)]
+    missing_components: tuple[Component, ...] = ()
+    keyset: WrappedKeyset
+    mac: Base64
+
+    @property
+    def objects(self) -> Iterator[ObjectRecord]:
+        for component in self.components.values():
+            yield from component.objects
+
+    @property
+    def sealed_bytes(self) -> int:
+        return sum(component.sealed_bytes for component in self.components.values())
+
+    @property
+    def plain_bytes(self) -> int:
+        return sum(component.plain_bytes for component in self.components.values())
+
+    def component(self, component: Component) -> ComponentRecord | None:
+        return self.components.get(manifest_component_name(component))
+
+    @model_validator(mode="after")
+    def _components_and_keys_are_consistent(self) -> Self:
+        for name, component in self.components.items():
+            if name != manifest_component_name(component.component):
+                raise ValueError(f"component {component.component.value} stands under {name!r}")
+        keys = [record.key for record in self.objects]
+        if len(set(keys)) != len(keys):
+            raise ValueError("an object's key occurs twice")
+        return self
+
+
+def manifest_component_name(component: Component) -> str:
+    """The key of a component in `Manifest.components`: the spec calls volumes docker_volumes."""
+    return "docker_volumes" if component is Component.VOLUMES else component.value
+
+
+def component_checksum(objects: Iterable[ObjectRecord]) -> str:
+    """SHA-256 over the sorted lines "<sealed_sha256>  <key>\\n", as `sha256sum` prints them."""
+    lines = sorted(f"{record.sealed_sha256}  {record.key}\n" for record in objects)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """UTF-8 JSON with sorted keys and no white space; numbers as `to_bytes` writes them."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def canonical_bytes(manifest: Manifest) -> bytes:
+    """What the MAC covers: the canonical JSON of everything except `mac`."""
+    return canonical_json(manifest.model_dump(mode="json", exclude={"mac"}))
+
+
+def to_bytes(record: Manifest | ComponentRecord) -> bytes:
+    """The exact content of manifest.json, or of a component's record: indented, UTF-8."""
+    text = json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def parse_manifest(data: bytes, *, where: str = "manifest.json") -> Manifest:
+    """The manifest in `data`; needs no key and says nothing about its authenticity.
+
+    Args:
+        data: the file's bytes, which must be exactly what `to_bytes` gives.
+        where: names the file in errors.
+
+    Raises:
+        NewerFormatError: a later version of this software wrote it.
+        IntegrityError: it is not a manifest, or its bytes were edited.
+    """
+    document = _parse_json(data, where)
+    if isinstance(document, dict) and document.get("format") == FORMAT:
+        version = document.get("format_version")
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise NewerFormatError(
+                f"{where} has format version {version}; this version reads up to {FORMAT_VERSION}.",
+                remedy="Use the onyx-pipelines version that wrote it, or a later one.",
+            )
+    return _parse_record(Manifest, data, document, where)
+
+
+def parse_component_record(data: bytes, *, where: str) -> ComponentRecord:
+    """The component record in `data`.
+
+    Raises:
+        IntegrityError: it is not one, or its bytes were edited.
+    """
+    return _parse_record(ComponentRecord, data, _parse_json(data, where), where)
+
+
+def _parse_json(data: bytes, where: str) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(where, f"it is not JSON ({type(error).__name__})") from None
+
+
+R = TypeVar("R", Manifest, ComponentRecord)
+
+
+def _parse_record(kind: type[R], data: bytes, document: object, where: str) -> R:
+    try:
+        record = kind.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise _damaged(where, f"{place}: {first['msg']}") from None
+    # Two files that say the same must be the same bytes: then no byte can change unnoticed.
+    if to_bytes(record) != data:
+        raise _damaged(where, "its bytes are not as they were written")
+    return record
+
+
+def _damaged(where: str, problem: str) -> IntegrityError:
+    return IntegrityError(
+        f"{where} is damaged: {problem}.",
+        remedy="Take the copy of the other store, or another backup set.",
+    )

@@ -1,0 +1,187 @@
+"""Carries a retention plan out, and removes what killed backups, copies and prunings left.
+
+Order of one set: mark, manifest (from here on it is no set), objects, marks; the local store before
+the off-site one. So an interruption leaves rubbish that is known as such, never half a set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from onyx_pipelines.errors import StoreError
+from onyx_pipelines.vault import layout, marks
+from onyx_pipelines.vault.catalog import Catalog, Scan, SetView
+from onyx_pipelines.vault.lock import current_holder, set_to_delete
+from onyx_pipelines.vault.marks import Mark
+from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy, plan
+from onyx_pipelines.vault.scanning import CatalogProblem, Leftover
+from onyx_pipelines.vault.stores.store import Store
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Something that was deleted from a store, or would be. `what` is a set's id or leftovers."""
+
+    store: str
+    what: str
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Spared:
+    """A set that the plan prunes and that was left alone this time."""
+
+    backup_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A deletion that failed. The next run does the rest of it."""
+
+    store: str
+    what: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class PruneReport:
+    """What was done, or with `dry_run` what would be."""
+
+    plan: RetentionPlan
+    dry_run: bool
+    sets: tuple[Removal, ...]
+    leftovers: tuple[Removal, ...]
+    spared: tuple[Spared, ...]
+    failures: tuple[Failure, ...]
+    problems: tuple[CatalogProblem, ...]
+
+    @property
+    def freed_bytes(self) -> int:
+        return sum(removal.size_bytes for removal in (*self.sets, *self.leftovers))
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+
+def prune(
+    catalog: Catalog,
+    policy: RetentionPolicy,
+    *,
+    now: datetime,
+    dry_run: bool,
+    state_dir: Path,
+    grace: timedelta = timedelta(hours=24),
+) -> PruneReport:
+    """Delete what the policy does not keep, then leftovers older than `grace`.
+
+    Every store is listed before the first deletion. A set that somebody held, copies or verifies
+    since is spared. What cannot be parsed is never deleted.
+
+    Raises:
+        StoreError: a store cannot be listed; nothing was deleted.
+    """
+    scan = catalog.scan()
+    decided = plan((view.record() for view in scan.sets), policy, now=now)
+    pruner = _Pruner(catalog, state_dir, dry_run)
+    views = {view.backup_id: view for view in scan.sets}
+    for decision in reversed(decided.pruned):
+        pruner.remove_set(views[decision.backup_id])
+    for store in catalog.stores:
+        pruner.sweep(store, _rubbish(scan, store.name, now - grace), older_than=now - grace)
+    return PruneReport(
+        decided,
+        dry_run,
+        tuple(pruner.sets),
+        tuple(pruner.leftovers),
+        tuple(pruner.spared),
+        tuple(pruner.failures),
+        scan.problems,
+    )
+
+
+def _rubbish(scan: Scan, store: str, older_than: datetime) -> Mapping[str, Leftover]:
+    """What has no manifest here and is no copy of a set that was begun."""
+    sets = {view.backup_id for view in scan.sets}
+    return {
+        backup_id: leftover
+        for backup_id, leftover in scan.leftovers[store].items()
+        if leftover.pruning_begun or (backup_id not in sets and leftover.newest_at < older_than)
+    }
+
+
+@dataclass
+class _Pruner:
+    """Deletes and notes what came of it."""
+
+    catalog: Catalog
+    state_dir: Path
+    dry_run: bool
+    sets: list[Removal] = field(default_factory=list)
+    leftovers: list[Removal] = field(default_factory=list)
+    spared: list[Spared] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def remove_set(self, view: SetView) -> None:
+        stores = [store for store in self.catalog.stores if store.name in view.stores]
+        with set_to_delete(self.state_dir, view.backup_id) as unused:
+            if not unused:
+                self.spared.append(Spared(view.backup_id, "it is being copied, verified or read"))
+                return
+            for store in stores:
+                try:
+                    if self.catalog.is_held(view.backup_id):
+                        self.spared.append(Spared(view.backup_id, "it was held meanwhile"))
+                        return
+                    if not self.dry_run:
+                        _delete_set(store, view.backup_id)
+                except StoreError as error:
+                    # The other stores keep it until this one is clean: see the module's order.
+                    self.failures.append(Failure(store.name, view.backup_id, str(error)))
+                    return
+                self.sets.append(Removal(store.name, view.backup_id, view.size_bytes))
+
+    def sweep(self, store: Store, rubbish: Mapping[str, Leftover], *, older_than: datetime) -> None:
+        for backup_id, leftover in rubbish.items():
+            self._remove_leftover(store, backup_id, leftover)
+        try:
+            swept = store.sweep(layout.SETS_PREFIX, older_than=older_than, dry_run=self.dry_run)
+        except StoreError as error:
+            self.failures.append(Failure(store.name, "unfinished objects", str(error)))
+        else:
+            self.leftovers += [Removal(store.name, what) for what in swept]
+
+    def _remove_leftover(self, store: Store, backup_id: str, leftover: Leftover) -> None:
+        what = f"{layout.set_prefix(backup_id)} ({len(leftover.keys)} objects without a manifest)"
+        with set_to_delete(self.state_dir, backup_id) as unused:
+            holder = current_holder(self.state_dir)
+            if not unused or (holder is not None and holder.backup_id == backup_id):
+                return
+            try:
+                if store.stat(layout.manifest_key(backup_id)) is not None:
+                    return  # completed since the listing
+                if not self.dry_run:
+                    _delete_objects(store, backup_id)
+            except StoreError as error:
+                self.failures.append(Failure(store.name, what, str(error)))
+                return
+        self.leftovers.append(Removal(store.name, what, leftover.size_bytes))
+
+
+def _delete_set(store: Store, backup_id: str) -> None:
+    marks.put_pruned(store, backup_id)
+    store.delete(layout.manifest_key(backup_id))
+    _delete_objects(store, backup_id)
+
+
+def _delete_objects(store: Store, backup_id: str) -> None:
+    """Everything of the set; the mark that says it is rubbish goes last."""
+    last = layout.mark_key(backup_id, Mark.PRUNED)
+    for stored in list(store.list(layout.set_prefix(backup_id))):
+        if stored.key != last:
+            store.delete(stored.key)
+    store.delete(last)

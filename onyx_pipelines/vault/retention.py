@@ -1,0 +1,252 @@
+"""Which sets are kept and why: a pure function of the sets, the policy and the time.
+
+The calendar rule is borg's: newest set of each day, week and month, finest rule first, and what a
+finer rule keeps does not count for a coarser one. docs/retention.md explains it by example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.settings import Settings
+
+
+class Tier(StrEnum):
+    """What a set is retained as."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+@dataclass(frozen=True)
+class RetentionPolicy:
+    """How many days, ISO weeks and months have a set kept for them, in which time zone.
+
+    Raises:
+        SettingsError: it would keep nothing, a count is negative, or the zone is unknown.
+    """
+
+    daily: int = 7
+    weekly: int = 4
+    monthly: int = 12
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        counts = (self.daily, self.weekly, self.monthly)
+        if min(counts) < 0 or not any(counts):
+            raise SettingsError(
+                f"A retention of {self} would keep no set.",
+                remedy="Set at least one of ONYX_KEEP_DAILY, ONYX_KEEP_WEEKLY, ONYX_KEEP_MONTHLY"
+                " above 0 and none below.",
+            )
+        try:
+            ZoneInfo(self.timezone)
+        except (OSError, ValueError, KeyError):
+            raise SettingsError(
+                f"There is no time zone {self.timezone!r}.",
+                remedy="Set ONYX_RETENTION_TIMEZONE to a name such as UTC or Europe/Berlin.",
+            ) from None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RetentionPolicy:
+        return cls(
+            settings.keep_daily,
+            settings.keep_weekly,
+            settings.keep_monthly,
+            settings.retention_timezone,
+        )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def __str__(self) -> str:
+        return f"{self.daily} daily, {self.weekly} weekly and {self.monthly} monthly"
+
+
+@dataclass(frozen=True)
+class SetRecord:
+    """What retention needs to know of a set.
+
+    Args:
+        problem: why the set does not count, e.g. that its last verification failed; None: it is
+            complete (with or without warnings).
+        lacks: components that were left out on purpose; such a set takes no place of a whole one.
+        hold_reason: why it is held; None: it is not held.
+        drill_passed: its last restore drill passed.
+        copy_pending: its off-site copy has begun and is not finished.
+    """
+
+    backup_id: str
+    timestamp: datetime
+    problem: str | None = None
+    lacks: tuple[str, ...] = ()
+    hold_reason: str | None = None
+    drill_passed: bool = False
+    copy_pending: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict on one set. `retained_as` is None for what only a protection keeps."""
+
+    backup_id: str
+    timestamp: datetime
+    keep: bool
+    retained_as: Tier | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RetentionPlan:
+    """Every set with its verdict, newest first."""
+
+    policy: RetentionPolicy
+    now: datetime
+    decisions: tuple[Decision, ...]
+
+    @property
+    def kept(self) -> list[Decision]:
+        return [decision for decision in self.decisions if decision.keep]
+
+    @property
+    def pruned(self) -> list[Decision]:
+        return [decision for decision in self.decisions if not decision.keep]
+
+    @property
+    def future_dated(self) -> list[Decision]:
+        """Sets that a wrong clock dated later than now: somebody should look."""
+        return [decision for decision in self.decisions if decision.timestamp > self.now]
+
+    def keeps(self, backup_id: str) -> bool:
+        """Whether this set is kept. A set that the plan does not know is."""
+        decision = self._by_id.get(backup_id)
+        return decision is None or decision.keep
+
+    def retained_as(self, backup_id: str) -> Tier | None:
+        decision = self._by_id.get(backup_id)
+        return decision.retained_as if decision else None
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Decision]:
+        return {decision.backup_id: decision for decision in self.decisions}
+
+
+def plan(sets: Iterable[SetRecord], policy: RetentionPolicy, *, now: datetime) -> RetentionPlan:
+    """Decide on every set. The order of `sets` does not matter; ties go to the greater id.
+
+    A set dated after `now` is kept and takes no other's place: a clock that was wrong, then or
+    now, deletes nothing. A partial set is kept as long as it is newer than the oldest daily one.
+
+    Raises:
+        ValueError: a time without zone, or an id that occurs twice.
+    """
+    given = list(sets)
+    if now.tzinfo is None or any(each.timestamp.tzinfo is None for each in given):
+        raise ValueError("retention needs times with a zone")
+    if len({each.backup_id for each in given}) != len(given):
+        raise ValueError("a backup id occurs twice")
+    newest_first = sorted(given, key=lambda each: (each.timestamp, each.backup_id), reverse=True)
+    counting = [
+        each
+        for each in newest_first
+        if each.problem is None and not each.lacks and each.timestamp <= now
+    ]
+    calendar = _calendar(counting, policy)
+    protections = _Protections(
+        now,
+        newest=counting[0].backup_id if counting else None,
+        drilled=next((each.backup_id for each in counting if each.drill_passed), None),
+        days_begin=_begin_of_days(counting, calendar),
+    )
+    decisions = []
+    for each in newest_first:
+        tier, place = calendar.get(each.backup_id, (None, None))
+        reasons = ([place] if place else []) + protections.of(each)
+        keep = bool(reasons)
+        why = tuple(reasons) if keep else (f"not among {policy}",)
+        decisions.append(Decision(each.backup_id, each.timestamp, keep, tier, why))
+    return RetentionPlan(policy, now, tuple(decisions))
+
+
+@dataclass(frozen=True)
+class _Protections:
+    """What keeps a set beside the calendar."""
+
+    now: datetime
+    newest: str | None
+    drilled: str | None
+    days_begin: datetime | None
+
+    def of(self, each: SetRecord) -> list[str]:
+        reasons = []
+        if each.timestamp > self.now:
+            reasons.append("timestamp lies in the future")
+        if each.problem is not None:
+            reasons.append(f"not counted, and left for a person: {each.problem}")
+        if each.lacks and (self.days_begin is None or each.timestamp > self.days_begin):
+            reasons.append(f"partial (without {', '.join(each.lacks)}), within the days kept")
+        if each.backup_id == self.newest:
+            reasons.append("newest complete set")
+        if each.backup_id == self.drilled:
+            reasons.append("newest set that passed a drill")
+        if each.hold_reason is not None:
+            reasons.append(f"held: {each.hold_reason}")
+        if each.copy_pending:
+            reasons.append("off-site copy pending")
+        return reasons
+
+
+def _calendar(
+    newest_first: Sequence[SetRecord], policy: RetentionPolicy
+) -> dict[str, tuple[Tier, str]]:
+    """Id to tier and reason of each set that the calendar rule keeps."""
+    zone = policy.zone
+    days = [each.timestamp.astimezone(zone).date() for each in newest_first]
+    kept: dict[str, tuple[Tier, str]] = {}
+    for tier, count, period_of in (
+        (Tier.DAILY, policy.daily, date.isoformat),
+        (Tier.WEEKLY, policy.weekly, _iso_week),
+        (Tier.MONTHLY, policy.monthly, _month),
+    ):
+        number = 0
+        seen: set[str] = set()
+        for each, day in zip(newest_first, days, strict=True):
+            if number == count:
+                break
+            period = period_of(day)
+            if period in seen:
+                continue
+            seen.add(period)
+            if each.backup_id not in kept:
+                number += 1
+                kept[each.backup_id] = (tier, f"{tier} {number} of {count} ({period})")
+    return kept
+
+
+def _begin_of_days(
+    newest_first: Sequence[SetRecord], calendar: Mapping[str, tuple[Tier, str]]
+) -> datetime | None:
+    """When the oldest daily set was made; the newest set where no days are kept."""
+    daily = [
+        each.timestamp
+        for each in newest_first
+        if calendar.get(each.backup_id, (None,))[0] is Tier.DAILY
+    ]
+    return min(daily, default=newest_first[0].timestamp if newest_first else None)
+
+
+def _iso_week(day: date) -> str:
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def _month(day: date) -> str:
+    return f"{day.year}-{day.month:02}"

@@ -1,0 +1,129 @@
+"""One look at one store: its sets, what looks like a set and is none, and what no manifest lists.
+
+A listing that fails raises: what could not be seen must not look like nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.vault import layout
+from onyx_pipelines.vault.manifest import Manifest, parse_manifest
+from onyx_pipelines.vault.marks import Mark, Marks, read_marks
+from onyx_pipelines.vault.stores.store import Store, StoredObject
+
+_READERS = 8
+
+
+@dataclass(frozen=True)
+class CatalogProblem:
+    """Something in a store that should be a set, or a mark on one, and cannot be read as such."""
+
+    store: str
+    backup_id: str
+    what: str
+
+
+@dataclass(frozen=True)
+class StoredSet:
+    """A set as one store has it."""
+
+    store: str
+    manifest: Manifest
+    marks: Marks
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Objects of one id without a manifest.
+
+    A backup that runs, was killed, a copy that was begun, or a pruning that was interrupted:
+    then `pruning_begun`. `newest_at` is by the store's clock.
+    """
+
+    keys: tuple[str, ...]
+    size_bytes: int
+    newest_at: datetime
+    pruning_begun: bool
+
+
+@dataclass(frozen=True)
+class StoreScan:
+    """What one store holds."""
+
+    store: str
+    sets: tuple[StoredSet, ...]
+    problems: tuple[CatalogProblem, ...]
+    leftovers: Mapping[str, Leftover]
+
+
+def scan_store(store: Store) -> StoreScan:
+    """List the store and read every manifest and mark in it.
+
+    Raises:
+        StoreError: it cannot be listed, or something listed cannot be read.
+    """
+    keys_of: dict[str, frozenset[str]] = {}
+    leftovers: dict[str, Leftover] = {}
+    problems: list[CatalogProblem] = []
+    listing = store.list(layout.SETS_PREFIX)
+    for backup_id, group in groupby(listing, key=lambda each: layout.backup_id_of(each.key)):
+        objects = list(group)
+        keys = frozenset(each.key for each in objects)
+        if backup_id is None:
+            problems += _strangers(store.name, keys)
+        elif layout.manifest_key(backup_id) in keys:
+            keys_of[backup_id] = keys
+        else:
+            leftovers[backup_id] = _leftover(backup_id, objects)
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="catalog") as readers:
+        read = readers.map(lambda item: _read_set(store, *item), keys_of.items())
+        sets = []
+        for stored, found in read:
+            sets += [stored] if stored else []
+            problems += found
+    return StoreScan(store.name, tuple(sets), tuple(problems), leftovers)
+
+
+def _read_set(
+    store: Store, backup_id: str, keys: frozenset[str]
+) -> tuple[StoredSet | None, list[CatalogProblem]]:
+    key = layout.manifest_key(backup_id)
+    try:
+        manifest = parse_manifest(store.get(key), where=f"{key} ({store.name})")
+    except NotFoundError:  # pruned since the listing
+        return None, []
+    except IntegrityError as error:
+        return None, [CatalogProblem(store.name, backup_id, error.what)]
+    if manifest.backup_id != backup_id:
+        what = f"{key} is the manifest of another set, {manifest.backup_id}."
+        return None, [CatalogProblem(store.name, backup_id, what)]
+    marks = read_marks(store, backup_id, keys)
+    problems = [
+        CatalogProblem(store.name, backup_id, f"The mark {mark.value} is damaged.")
+        for mark in marks.unreadable
+    ]
+    return StoredSet(store.name, manifest, marks), problems
+
+
+def _strangers(store: str, keys: frozenset[str]) -> list[CatalogProblem]:
+    names = {key.split("/")[1] for key in keys if key.endswith(f"/{layout.MANIFEST_NAME}")}
+    return [
+        CatalogProblem(store, name, f"sets/{name} is not named by a backup id.")
+        for name in sorted(names)
+    ]
+
+
+def _leftover(backup_id: str, objects: list[StoredObject]) -> Leftover:
+    keys = tuple(each.key for each in objects)
+    return Leftover(
+        keys=keys,
+        size_bytes=sum(each.size_bytes for each in objects),
+        newest_at=max(each.modified_at for each in objects),
+        pruning_begun=layout.mark_key(backup_id, Mark.PRUNED) in keys,
+    )

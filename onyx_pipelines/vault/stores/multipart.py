@@ -1,0 +1,216 @@
+"""One upload of unknown length to S3 in parts, with bounded memory.
+
+Small objects go in one request. Parts grow, so that 10,000 of them (S3's limit) hold 5 TiB.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from onyx_pipelines.errors import StoreError
+from onyx_pipelines.vault.stores.s3_errors import Place, code_of, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+MIB = 1024 * 1024
+MAX_PARTS = 10_000
+FIRST_PART_BYTES = 8 * MIB
+LARGEST_PART_BYTES = 1024 * MIB
+PARTS_PER_SIZE = 800
+IN_MEMORY_BYTES = 16 * MIB
+IN_FLIGHT = 2
+
+
+def part_bytes(number: int) -> int:
+    """Size of part `number` (from 1): 8 MiB, doubled every 800 parts up to 1 GiB."""
+    return min(FIRST_PART_BYTES << ((number - 1) // PARTS_PER_SIZE), LARGEST_PART_BYTES)
+
+
+class Upload:
+    """Takes bytes; `complete` makes the object, `abort` leaves nothing.
+
+    Up to IN_FLIGHT parts are on their way while the next one fills. Parts above IN_MEMORY_BYTES
+    (an object beyond 18 GiB) wait in an unlinked temporary file: sealed bytes only.
+    """
+
+    def __init__(
+        self, client: S3Client, place: Place, bucket: str, name: str, spool_dir: Path | None
+    ) -> None:
+        self._client = client
+        self._place = place
+        self._bucket = bucket
+        self._name = name
+        self._spool_dir = spool_dir
+        self._part = self._new_part(1)
+        self._upload_id: str | None = None
+        self._senders: ThreadPoolExecutor | None = None
+        self._in_flight: deque[Future[CompletedPartTypeDef]] = deque()
+        self._done: list[CompletedPartTypeDef] = []
+        self._failed = False
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        with memoryview(data).cast("B") as view:
+            done = 0
+            try:
+                while done < len(view):
+                    if self._part.room == 0:
+                        self._send_part()
+                    done += self._part.add(view[done : done + self._part.room])
+            except BaseException:
+                self._failed = True
+                raise
+            return done
+
+    def complete(self) -> None:
+        """Make the object visible.
+
+        Raises:
+            StoreError: it is not there; or a write had failed before.
+        """
+        if self._failed:
+            raise StoreError(
+                f"The upload of {self._name} to {self._place.url} had failed before.",
+                remedy="See the error before this one.",
+                transient=True,
+            )
+        if self._upload_id is None:
+            self._put_whole()
+            return
+        self._send_part()
+        while self._in_flight:
+            self._done.append(self._in_flight.popleft().result())
+        with translated(self._place, f"complete {self._name}"):
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._name,
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": self._done},
+            )
+        self._upload_id = None
+
+    def abort(self) -> None:
+        """Drop what was sent. Parts on their way are waited for: they would outlive the abort.
+
+        Raises:
+            StoreError: S3 could not be told; the unfinished upload is left for `sweep`.
+        """
+        if self._senders is not None:
+            self._senders.shutdown(wait=True, cancel_futures=True)
+        if self._upload_id is not None:
+            with translated(self._place, f"abort the upload of {self._name}"):
+                abort_upload(self._client, self._bucket, self._name, self._upload_id)
+            self._upload_id = None
+
+    def close(self) -> None:
+        """Free threads and buffers; the upload must have been completed or aborted."""
+        if self._senders is not None:
+            self._senders.shutdown(wait=True, cancel_futures=True)
+        self._part.close()
+
+    def _put_whole(self) -> None:
+        with translated(self._place, f"write {self._name}"):
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._name,
+                Body=self._part.body(),
+                ContentLength=self._part.size,
+            )
+
+    def _send_part(self) -> None:
+        if self._upload_id is None:
+            with translated(self._place, f"begin the upload of {self._name}"):
+                answer = self._client.create_multipart_upload(Bucket=self._bucket, Key=self._name)
+            self._upload_id = answer["UploadId"]
+            self._senders = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="s3-upload")
+        assert self._senders is not None  # noqa: S101  (made with the upload's id)
+        if len(self._in_flight) >= IN_FLIGHT:
+            self._done.append(self._in_flight.popleft().result())
+        self._in_flight.append(self._senders.submit(self._upload_part, self._part))
+        self._part = self._new_part(self._part.number + 1)
+
+    def _upload_part(self, part: _Part) -> CompletedPartTypeDef:
+        assert self._upload_id is not None  # noqa: S101
+        try:
+            with translated(self._place, f"write part {part.number} of {self._name}"):
+                answer = self._client.upload_part(
+                    Bucket=self._bucket,
+                    Key=self._name,
+                    UploadId=self._upload_id,
+                    PartNumber=part.number,
+                    Body=part.body(),
+                    ContentLength=part.size,
+                )
+        finally:
+            part.close()
+        return {"PartNumber": part.number, "ETag": answer["ETag"]}
+
+    def _new_part(self, number: int) -> _Part:
+        if number > MAX_PARTS:
+            raise StoreError(
+                f"{self._name} is too large for {self._place.url}: S3 takes {MAX_PARTS} parts.",
+                remedy="Split what is backed up: one object may have 5 TiB.",
+            )
+        return _Part(number, part_bytes(number), self._spool_dir)
+
+
+def abort_upload(client: S3Client, bucket: str, name: str, upload_id: str) -> None:
+    """Abort an unfinished upload; one that is gone already is fine."""
+    try:
+        client.abort_multipart_upload(Bucket=bucket, Key=name, UploadId=upload_id)
+    except ClientError as error:
+        if code_of(error) != "NoSuchUpload":
+            raise
+
+
+class _Part:
+    """The bytes of one part, in memory or, when large, in a file that has no name."""
+
+    def __init__(self, number: int, limit_bytes: int, spool_dir: Path | None) -> None:
+        self.number = number
+        self.size = 0
+        self._limit = limit_bytes
+        self._file: IO[bytes] = io.BytesIO()
+        if limit_bytes > IN_MEMORY_BYTES:
+            with _spooling():
+                self._file = tempfile.TemporaryFile(dir=spool_dir)  # noqa: SIM115  (see close)
+
+    @property
+    def room(self) -> int:
+        return self._limit - self.size
+
+    def add(self, data: memoryview) -> int:
+        with _spooling():
+            self._file.write(data)
+        self.size += len(data)
+        return len(data)
+
+    def body(self) -> IO[bytes]:
+        with _spooling():
+            self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        with _spooling():
+            self._file.close()
+
+
+@contextmanager
+def _spooling() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"A part of an upload could not be kept on disk ({error.strerror}).",
+            remedy="Free space (up to 3 GiB) where ONYX_STATE_DIR is, or where TMPDIR points.",
+        ) from error

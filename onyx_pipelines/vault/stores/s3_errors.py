@@ -1,0 +1,179 @@
+"""What S3 and the way to it answer, as errors for people: what happened, what to do, retry or not.
+
+The texts hold no header, no signature and no credential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004  (botocore's own)
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseStreamingError,
+    SSLError,
+    TokenRetrievalError,
+)
+from urllib3.exceptions import HTTPError
+
+from onyx_pipelines.errors import NotFoundError, StoreError
+
+_CREDENTIALS = "Check ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY (and ONYX_S3_REGION)."
+_LATER = "It may be over soon; if it stays, check the provider's status and the network."
+
+_REMEDIES = {
+    "InvalidAccessKeyId": ("does not know the access key", _CREDENTIALS),
+    "SignatureDoesNotMatch": ("does not accept the signature: the secret is wrong", _CREDENTIALS),
+    "AuthorizationHeaderMalformed": ("does not accept the signature's region", _CREDENTIALS),
+    "InvalidToken": ("does not accept the session token", _CREDENTIALS),
+    "ExpiredToken": ("says that the session token has expired", _CREDENTIALS),
+    "AccessDenied": (
+        "denies access",
+        "Allow this key to read, list, write and delete in the bucket, and to list and abort"
+        " multipart uploads; or check ONYX_S3_ACCESS_KEY_ID and its secret.",
+    ),
+    "NoSuchBucket": (
+        "has no such bucket",
+        "Create the bucket, or correct it in ONYX_OFFSITE_URL.",
+    ),
+    "RequestTimeTooSkewed": (
+        "refuses this host's clock",
+        "Set the clock (chronyc tracking, timedatectl).",
+    ),
+    "PermanentRedirect": (
+        "says that the bucket is elsewhere",
+        "Correct ONYX_S3_REGION and ONYX_S3_ENDPOINT_URL.",
+    ),
+    "QuotaExceeded": ("is full", "Free space there (see `onyx prune`) or raise the quota."),
+    "ObjectLocked": ("holds this object under a lock", "Wait for its retention to end."),
+}
+_SAME_AS = {
+    "401": "InvalidAccessKeyId",
+    "403": "AccessDenied",
+    "404": "NoSuchBucket",
+    "301": "PermanentRedirect",
+    "307": "PermanentRedirect",
+    "AllAccessDisabled": "AccessDenied",
+    "Forbidden": "AccessDenied",
+    "InvalidTokenId": "InvalidAccessKeyId",
+    "NotSignedUp": "InvalidAccessKeyId",
+    "507": "QuotaExceeded",
+    "InsufficientStorage": "QuotaExceeded",
+    "XMinioStorageFull": "QuotaExceeded",
+    "QuotaExceededException": "QuotaExceeded",
+    "InvalidRegion": "PermanentRedirect",
+    "IllegalLocationConstraintException": "PermanentRedirect",
+}
+_TRANSIENT_CODES = frozenset(
+    {
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "OperationAborted",
+        "NoSuchUpload",
+        "BadDigest",
+        "IncompleteBody",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where requests go, for messages. The URLs hold no credentials."""
+
+    url: str
+    endpoint_url: str
+
+
+@contextmanager
+def translated(place: Place, action: str) -> Iterator[None]:
+    """Turn what botocore raises in the block into StoreError."""
+    try:
+        yield
+    except ClientError as error:
+        raise _answered(place, action, error) from None
+    except (BotoCoreError, HTTPError) as error:
+        raise _unanswered(place, action, error) from None
+
+
+def absent(place: Place, key: str) -> NotFoundError:
+    return NotFoundError(
+        f"{key} is not in {place.url}.", remedy="`onyx catalog list` shows what there is."
+    )
+
+
+def code_of(error: ClientError) -> str:
+    """S3's own code, e.g. "NoSuchKey"; "404" where an answer had no body."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def cut_short(place: Place, key: str, missing_bytes: int) -> StoreError:
+    return StoreError(
+        f"The download of {key} from {place.url} ended {missing_bytes} bytes early.",
+        remedy="The connection was cut: run this again.",
+        transient=True,
+    )
+
+
+def _answered(place: Place, action: str, error: ClientError) -> StoreError:
+    code = code_of(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    known = _REMEDIES.get(code) or _REMEDIES.get(
+        _SAME_AS.get(code) or _SAME_AS.get(str(status), "")
+    )
+    if code in _TRANSIENT_CODES or status == 429 or (status >= 500 and status != 507):
+        return StoreError(
+            f"Cannot {action} in {place.url}: {place.endpoint_url} is in trouble"
+            f" ({code}, HTTP {status}).",
+            remedy=_LATER,
+            transient=True,
+        )
+    if known:
+        verdict, remedy = known
+        return StoreError(
+            f"Cannot {action} in {place.url}: {place.endpoint_url} {verdict} ({code}).",
+            remedy=remedy,
+        )
+    return StoreError(
+        f"Cannot {action} in {place.url}: {place.endpoint_url} answers {code} (HTTP {status}).",
+        remedy="Look the code up in the S3 provider's documentation.",
+    )
+
+
+def _unanswered(place: Place, action: str, error: Exception) -> StoreError:
+    what = f"Cannot {action} in {place.url}"
+    kind = type(error).__name__
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | TokenRetrievalError):
+        return StoreError(
+            f"{what}: there are no S3 credentials.",
+            remedy="Set ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY (or their _FILE).",
+        )
+    if isinstance(error, SSLError):
+        return StoreError(
+            f"{what}: the TLS certificate of {place.endpoint_url} is not trusted.",
+            remedy="Correct the address, or name the authority's certificate in AWS_CA_BUNDLE.",
+        )
+    network = ConnectionError | HTTPClientError | IncompleteReadError | ResponseStreamingError
+    if isinstance(error, network | HTTPError):
+        return StoreError(
+            f"{what}: no complete answer from {place.endpoint_url} ({kind}).",
+            remedy="Check ONYX_S3_ENDPOINT_URL, name resolution and the network between.",
+            transient=True,
+        )
+    return StoreError(
+        f"{what}: {place.endpoint_url} could not be asked, or did not answer as S3 does ({kind}).",
+        remedy="Check ONYX_S3_ENDPOINT_URL, ONYX_S3_REGION and ONYX_OFFSITE_URL.",
+    )

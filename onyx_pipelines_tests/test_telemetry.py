@@ -1,0 +1,75 @@
+"""Logs are JSON lines without secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from onyx_pipelines.telemetry import Redactor, configure_logging, logger
+
+SECRET = 's3cr3t-"val\\ue-91'
+
+
+@pytest.fixture
+def log_lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    configure_logging(secrets=[SECRET], stream=stream)
+    yield stream
+    logging.getLogger("onyx").handlers.clear()
+
+
+def assert_masked(stream: io.StringIO) -> None:
+    assert "[secret]" in stream.getvalue()
+    assert "s3cr3t" not in stream.getvalue()
+
+
+def test_a_record_is_one_line_of_json_with_its_fields(log_lines: io.StringIO) -> None:
+    logger("backup").info("set %s done", "a1", extra={"backup_id": "a1", "sealed_bytes": 5})
+
+    record = json.loads(log_lines.getvalue())
+    assert record["message"] == "set a1 done"
+    assert record["logger"] == "onyx.backup"
+    assert record["level"] == "info"
+    assert (record["backup_id"], record["sealed_bytes"]) == ("a1", 5)
+
+
+def test_the_time_is_utc(log_lines: io.StringIO) -> None:
+    logger("backup").info("x")
+
+    assert json.loads(log_lines.getvalue())["time"].endswith("+00:00")
+
+
+def test_a_secret_in_the_message_is_masked(log_lines: io.StringIO) -> None:
+    logger("backup").info("password=%s", SECRET)
+
+    assert_masked(log_lines)
+
+
+def test_a_secret_in_a_field_is_masked(log_lines: io.StringIO) -> None:
+    logger("backup").info("x", extra={"dsn": f"postgresql://u:{SECRET}@h/d"})
+
+    assert_masked(log_lines)
+
+
+def test_a_secret_in_a_traceback_is_masked(log_lines: io.StringIO) -> None:
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logger("backup").exception("it failed")
+
+    assert_masked(log_lines)
+    assert "ValueError" in log_lines.getvalue()
+
+
+def test_a_line_break_in_a_message_stays_inside_one_line(log_lines: io.StringIO) -> None:
+    logger("backup").info("a\nb")
+
+    assert log_lines.getvalue().count("\n") == 1
+
+
+def test_a_secret_that_contains_another_is_masked_whole() -> None:
+    assert Redactor(["abcdef", "abcdefghi"]).clean("x abcdefghi y") == "x [secret] y"

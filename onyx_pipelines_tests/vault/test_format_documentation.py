@@ -1,0 +1,130 @@
+"""docs/format.md is executed: its program opens a set of ours, its command checks one."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from onyx_pipelines.vault.layout import object_key, set_prefix
+from onyx_pipelines.vault.manifest import ComponentRecord, Manifest, ObjectRecord
+from onyx_pipelines.vault.stores.local import LocalStore
+from onyx_pipelines_tests.vault.sets import CONTENT, KeyPair, make_key, make_store, write_set
+
+PAGE = Path(__file__).parents[2] / "docs" / "format.md"
+
+
+def code_block(language: str) -> str:
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    return str(block)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> KeyPair:
+    return make_key(tmp_path, "Größe")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return make_store(tmp_path / "store")
+
+
+@pytest.fixture
+def manifest(store: LocalStore, pair: KeyPair) -> Manifest:
+    return write_set(store, pair.recipient)
+
+
+def folder_of(store: LocalStore, manifest: Manifest) -> Path:
+    return store.root / set_prefix(manifest.backup_id)
+
+
+def run_program(tmp_path: Path, folder: Path, key: Path) -> subprocess.CompletedProcess[str]:
+    program = tmp_path / "open_set.py"
+    program.write_text(code_block("python"), encoding="utf-8")
+    command = [sys.executable, "-I", program, folder, key, tmp_path / "out"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def run_check(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", code_block("sh")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_program_uses_none_of_our_code() -> None:
+    imported = set(re.findall(r"^(?:import|from) (\w+)", code_block("python"), re.M))
+
+    assert imported == {"base64", "hashlib", "json", "pathlib", "sys", "tink", "zstandard"}
+
+
+def test_the_program_opens_a_set_of_ours(
+    tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
+) -> None:
+    done = run_program(tmp_path, folder_of(store, manifest), pair.path)
+
+    assert done.returncode == 0, done.stderr
+    assert {path: (tmp_path / "out" / path).read_bytes() for path in CONTENT} == CONTENT
+
+
+def test_the_program_refuses_an_edited_manifest(
+    tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
+) -> None:
+    path = folder_of(store, manifest) / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"testhost", b"otherbox"))
+
+    done = run_program(tmp_path, folder_of(store, manifest), pair.path)
+
+    assert done.returncode != 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_program_refuses_a_cut_object(
+    tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
+) -> None:
+    path = store.root / object_key(manifest.backup_id, "postgresql/onyx.dump.zst.sealed")
+    path.write_bytes(path.read_bytes()[:-1])
+
+    assert run_program(tmp_path, folder_of(store, manifest), pair.path).returncode != 0
+
+
+def test_the_program_tells_a_stranger_whose_key_it_takes(
+    tmp_path: Path, store: LocalStore, manifest: Manifest
+) -> None:
+    stranger = make_key(tmp_path / "elsewhere", "stranger")
+
+    done = run_program(tmp_path, folder_of(store, manifest), stranger.path)
+
+    assert done.stderr.strip() == "sealed to: Größe"
+
+
+def test_the_command_checks_every_object_without_a_key(
+    store: LocalStore, manifest: Manifest
+) -> None:
+    done = run_check(folder_of(store, manifest))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": OK\n") == len(CONTENT)
+
+
+def test_the_command_names_a_damaged_object(store: LocalStore, manifest: Manifest) -> None:
+    path = store.root / object_key(manifest.backup_id, "volumes/uploads.tar.zst.sealed")
+    path.write_bytes(path.read_bytes()[:-1])
+
+    done = run_check(folder_of(store, manifest))
+
+    assert done.returncode != 0
+    assert "volumes/uploads.tar.zst.sealed: FAILED" in done.stdout
+
+
+@pytest.mark.parametrize("model", [Manifest, ComponentRecord, ObjectRecord])
+def test_the_page_explains_every_field(model: type[Manifest | ComponentRecord]) -> None:
+    page = PAGE.read_text("utf-8")
+
+    assert [field for field in model.model_fields if f"`{field}`" not in page] == []
