@@ -26,7 +26,7 @@ def sealed_checksums_hold(
         verification = steps.verify_set(
             backup_run.host,
             backup_run.host.local,
-            backup_run.backup_id,
+            steps.set_to_verify(backup_run.host, backup_run.backup_id),
             log_progress(context.log.info),
         )
     bad = [verdict for verdict in verification.objects if not verdict.ok]

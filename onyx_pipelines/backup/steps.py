@@ -15,7 +15,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, SetView, rows
 from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
-from onyx_pipelines.vault.layout import set_prefix
+from onyx_pipelines.vault.layout import manifest_key, set_prefix
 from onyx_pipelines.vault.lock import set_in_use
 from onyx_pipelines.vault.manifest import BackupType, ComponentRecord, Manifest
 from onyx_pipelines.vault.pruning import PruneReport, prune
@@ -140,6 +140,13 @@ def size_verdicts(host: BackupHost, manifest: Manifest) -> list[SizeVerdict]:
 def plain_sizes(manifest: Manifest) -> dict[str, int]:
     """Component → plain bytes."""
     return {name: record.plain_bytes for name, record in manifest.components.items()}
+
+
+def set_to_verify(host: BackupHost, backup_id: str) -> str:
+    """This run's set, or the newest one where a check runs on its own."""
+    if host.local.stat(manifest_key(backup_id)) is not None:
+        return backup_id
+    return Catalog([host.local]).find("latest").backup_id
 
 
 def verify_set(
