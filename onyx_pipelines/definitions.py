@@ -11,16 +11,20 @@ from typing import Any
 import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
+from onyx_pipelines.restore.definitions import restore_definitions
+from onyx_pipelines.run_resources import OnyxSettings
 
 
 def build_defs(
     overrides: Mapping[str, Any] | None = None, *, retry_delay_s: float = 30
 ) -> dg.Definitions:
     """The graph; tests give settings that differ from the environment."""
+    onyx = OnyxSettings(overrides=dict(overrides or {}))
     return dg.Definitions.merge(
-        backup_definitions(dict(overrides or {}), retry_delay_s=retry_delay_s),
+        backup_definitions(onyx, onyx.load(), retry_delay_s=retry_delay_s),
+        restore_definitions(onyx),
         # Dumps are child processes: steps in processes of their own would only add seconds.
-        dg.Definitions(executor=dg.in_process_executor),
+        dg.Definitions(executor=dg.in_process_executor, resources={"onyx": onyx}),
     )
 
 

@@ -96,6 +96,7 @@ class OutputStream:
                 f"{self._name} closed its output and did not end.",
                 remedy="See whether its server hangs.",
                 transient=True,
+                stderr_tail=self._stderr.text(),
             ) from None
         if status != 0:
             tail = self._stderr.text(wait=True)

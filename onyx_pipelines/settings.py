@@ -141,6 +141,23 @@ class Settings(BaseSettings):
         26, gt=0, description="A newest set older than this is overdue."
     )
 
+    scratch_dir: Path | None = Field(
+        None,
+        description="Where drills restore to, on a disk with room for the largest component; empty:"
+        " a directory of this user's in /var/tmp. PostgreSQL does not run as root: then another"
+        " user must be able to enter it.",
+    )
+    reports_dir: Path = Field(Path("reports"), description="Where drills put their reports.")
+    recovery_time_objective_minutes: float = Field(
+        60, gt=0, description="How long a full restore may take (AC9.4.2)."
+    )
+    drill_max_age_days: float = Field(
+        35, gt=0, description="A newest passed drill older than this is overdue."
+    )
+    drill_every_backup: bool = Field(
+        default=True, description="Drill each new set, not only on the 1st of the month."
+    )
+
     @field_validator("pg_databases", "qdrant_collections", "volume_excludes", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
@@ -163,7 +180,7 @@ class Settings(BaseSettings):
             volumes[name.strip()] = path.strip()
         return volumes
 
-    @field_validator("private_key_file", "pg_bindir", mode="before")
+    @field_validator("private_key_file", "pg_bindir", "scratch_dir", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value

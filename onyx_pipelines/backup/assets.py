@@ -8,7 +8,6 @@ import dagster as dg
 from pydantic import Field
 
 from onyx_pipelines.backup import steps
-from onyx_pipelines.backup.failures import dagster_failures, retry_policy
 from onyx_pipelines.backup.metadata import (
     component_metadata,
     copy_metadata,
@@ -16,9 +15,10 @@ from onyx_pipelines.backup.metadata import (
     set_metadata,
     size_metadata,
 )
-from onyx_pipelines.backup.progress_log import log_progress
 from onyx_pipelines.backup.rendering import sets_table
 from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.run_failures import dagster_failures, retry_policy
+from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.manifest import BackupType
@@ -91,9 +91,7 @@ def component_asset(component: Component, *, retry_delay_s: float) -> dg.AssetsD
         retry_policy=retry_policy(delay_s=retry_delay_s),
         pool=SOURCE_POOL,
     )
-    def back_up(
-        context: dg.AssetExecutionContext, backup_run: BackupRun
-    ) -> Materialized:
+    def back_up(context: dg.AssetExecutionContext, backup_run: BackupRun) -> Materialized:
         host = backup_run.host
         if component not in host.sources:
             context.log.warning(f"{component.value} is not configured; nothing to back up.")
@@ -256,12 +254,13 @@ def freshness(fail_after_hours: float) -> dg.FreshnessPolicy:
 
 
 def _requested(context: dg.AssetExecutionContext) -> frozenset[Component]:
-    """The components whose assets this run was launched with."""
+    """The components whose assets this run was launched with; no selection means all of them,
+    which Dagster writes as None or, where a run is launched from Python, as the empty set."""
     selection = context.run.asset_selection
     return frozenset(
         component
         for component, key in COMPONENT_ASSETS.items()
-        if selection is None or key in selection
+        if not selection or key in selection
     )
 
 

@@ -4,9 +4,9 @@ import dagster as dg
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.backup.resources import EXCLUSIVE_TAGS, OnyxSettings
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
+from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
 
 MAX_RUNTIME_S = 6 * 3600
 _TAGS = {**EXCLUSIVE_TAGS, "dagster/max_runtime": str(MAX_RUNTIME_S)}
@@ -94,7 +94,17 @@ def _first_cause(context: dg.RunFailureSensorContext) -> str:
         data = event.step_failure_data
         if data.user_failure_data and data.user_failure_data.description:
             return f"{event.step_key}: {data.user_failure_data.description}"
-    return context.failure_event.message or "The run ended without a message."
+    return _outside_of_steps(context.failure_event)
+
+
+def _outside_of_steps(event: dg.DagsterEvent) -> str:
+    """Why a run failed of which no step failed: the innermost error."""
+    error = event.job_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return event.message or "The run ended without a message."
+    return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ")
 
 
 def _unfinished_run(instance: dg.DagsterInstance) -> bool:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from onyx_pipelines.backup import steps
-from onyx_pipelines.backup.failures import dagster_failures
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.backup.progress_log import log_progress
 from onyx_pipelines.backup.rendering import bullets
-from onyx_pipelines.backup.resources import BackupRun, OnyxSettings
+from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.run_failures import dagster_failures
+from onyx_pipelines.run_progress import log_progress
+from onyx_pipelines.run_resources import OnyxSettings
 
 
 @dg.asset_check(

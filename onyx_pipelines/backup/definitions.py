@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 
 from onyx_pipelines.backup.assets import (
@@ -14,15 +12,16 @@ from onyx_pipelines.backup.assets import (
 )
 from onyx_pipelines.backup.automation import JOBS, SCHEDULES, SENSORS
 from onyx_pipelines.backup.checks import CHECKS
-from onyx_pipelines.backup.resources import BackupRun, OnyxSettings
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 
 
-def backup_definitions(overrides: dict[str, Any], *, retry_delay_s: float) -> dg.Definitions:
+def backup_definitions(
+    onyx: OnyxSettings, settings: Settings, *, retry_delay_s: float
+) -> dg.Definitions:
     """Assets, checks, jobs, schedules and sensors of backups."""
-    settings = load_settings(overrides)
-    onyx = OnyxSettings(overrides=overrides)
     return dg.Definitions(
         assets=[
             *(component_asset(component, retry_delay_s=retry_delay_s) for component in Component),
@@ -34,5 +33,5 @@ def backup_definitions(overrides: dict[str, Any], *, retry_delay_s: float) -> dg
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,
-        resources={"onyx": onyx, "backup_run": BackupRun(onyx=onyx)},
+        resources={"backup_run": BackupRun(onyx=onyx)},
     )

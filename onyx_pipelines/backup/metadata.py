@@ -10,13 +10,13 @@ import dagster as dg
 from onyx_pipelines.backup.rendering import (
     RETENTION_HEAD,
     bullets,
-    human_bytes,
     markdown_table,
     objects_table,
     retention_rows,
 )
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
 from onyx_pipelines.backup.steps import CopyOutcome
+from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.vault.manifest import ComponentRecord, Manifest
 from onyx_pipelines.vault.pruning import PruneReport
 

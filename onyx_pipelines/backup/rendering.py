@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
 from onyx_pipelines.vault.pruning import PruneReport
@@ -92,16 +93,6 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def human_bytes(count: int) -> str:
-    """1536 → "1.5 kB" (powers of 1000, as disks are sold)."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def _escape(text: str) -> str:

@@ -8,17 +8,19 @@ from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
-from onyx_pipelines.errors import OnyxError, SettingsError
+from onyx_pipelines.errors import IntegrityError, KeyFileError, OnyxError, SettingsError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, SetView, rows
 from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
+from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.layout import manifest_key, set_prefix
 from onyx_pipelines.vault.lock import set_in_use
 from onyx_pipelines.vault.manifest import BackupType, ComponentRecord, Manifest
 from onyx_pipelines.vault.pruning import PruneReport, prune
+from onyx_pipelines.vault.reading import load_manifest
 from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy, plan
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import Verification, verify
@@ -123,10 +125,11 @@ def retention_days(settings: Settings, backup_type: BackupType) -> int:
 
 
 def size_verdicts(host: BackupHost, manifest: Manifest) -> list[SizeVerdict]:
-    """Each component against the last good sets of the first store."""
+    """Each component against the last good sets of the first store; asks no other one, so that a
+    second store that is down does not fail a set that is complete."""
     earlier = [
         plain_sizes(view.manifest)
-        for view in host.catalog.sets()
+        for view in Catalog([host.local]).sets()
         if view.manifest.backup_id != manifest.backup_id
         and view.manifest.timestamp <= manifest.timestamp
     ]
@@ -157,13 +160,36 @@ def verify_set(
     *,
     deep: bool = False,
 ) -> Verification:
-    """Read back what a store holds of a set, and note it as the set's last verification."""
+    """Read back what a store holds of a set, and note it as the set's last verification.
+
+    Raises:
+        KeyFileError: the set is not sealed to this host's private key, which is not the set's
+            fault: nothing is noted.
+    """
+    key = host.private_key()
     with set_in_use(host.settings.state_dir, backup_id):
-        verification = verify(store, backup_id, host.private_key(), deep=deep, progress=progress)
+        if key is not None:
+            _require_recipient(store, backup_id, key)
+        verification = verify(store, backup_id, key, deep=deep, progress=progress)
         host.catalog.record_verification(
             backup_id, store.name, passed=verification.ok, at=datetime.now(UTC)
         )
     return verification
+
+
+def _require_recipient(store: Store, backup_id: str, key: PrivateKey) -> None:
+    try:
+        copies = load_manifest(store, backup_id).keyset.copies
+    except IntegrityError:
+        return  # verification names it
+    if key.recipient.id not in {copy.recipient_id for copy in copies}:
+        names = ", ".join(copy.recipient_name for copy in copies)
+        raise KeyFileError(
+            f"Backup set {backup_id} is not sealed to the key {key.recipient.name!r}, but to"
+            f" {names}.",
+            remedy="Set ONYX_PRIVATE_KEY_FILE to a key of one of those, or to nothing in order to"
+            " compare the stored bytes alone.",
+        )
 
 
 def location_of(store: Store, backup_id: str) -> str:
@@ -272,7 +298,7 @@ def apply_retention(host: BackupHost, *, now: datetime, dry_run: bool) -> PruneR
         extra={
             "dry_run": dry_run,
             "kept": len(report.plan.kept),
-            "pruned": [removal.what for removal in report.sets],
+            "pruned": list(dict.fromkeys(removal.what for removal in report.sets)),
             "freed_bytes": report.freed_bytes,
         },
     )

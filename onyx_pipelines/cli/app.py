@@ -13,6 +13,7 @@ from onyx_pipelines.cli.catalog import app as catalog_app
 from onyx_pipelines.cli.catalog import hold, prune, release, verify
 from onyx_pipelines.cli.keys import app as keys_app
 from onyx_pipelines.cli.output import EXIT_UNABLE, err
+from onyx_pipelines.cli.restore import drill
 from onyx_pipelines.cli.sandbox import app as sandbox_app
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.telemetry import configure_logging
@@ -27,6 +28,7 @@ app.add_typer(backup_app, name="backup")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(keys_app, name="keys")
 app.add_typer(sandbox_app, name="sandbox")
+app.command("drill")(drill)
 app.command("verify")(verify)
 app.command("prune")(prune)
 app.command("hold")(hold)

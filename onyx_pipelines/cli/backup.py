@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.backup.doctor import examine
-from onyx_pipelines.backup.rendering import human_bytes
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
@@ -19,6 +18,7 @@ from onyx_pipelines.cli.output import (
     print_table,
     progress_bars,
 )
+from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.manifest import BackupType

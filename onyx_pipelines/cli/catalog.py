@@ -13,7 +13,6 @@ from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.rendering import (
     RETENTION_HEAD,
-    human_bytes,
     prune_report_json,
     retention_rows,
 )
@@ -29,6 +28,7 @@ from onyx_pipelines.cli.output import (
     progress_bars,
 )
 from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
@@ -47,10 +47,16 @@ class StoreName(StrEnum):
 
 
 @app.command("list")
-def list_sets(*, as_json: JsonOption = False) -> None:
+def list_sets(
+    *,
+    store: Annotated[
+        StoreName | None, typer.Option(help="Only this store's; for when the other is down.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Every complete set, newest first."""
     host = open_host(load_settings())
-    catalog = host.catalog
+    catalog = host.catalog if store is None else Catalog([_store(host, store)])
     rows = steps.catalog_rows(host, catalog)
     if as_json:
         print_json([row.as_json() for row in rows])
@@ -168,7 +174,7 @@ def _store(host: BackupHost, name: StoreName) -> Store:
 
 def _cells(row: CatalogRow) -> tuple[str, ...]:
     return (
-        row.backup_id,
+        row.backup_id[:8],  # enough for every command; the whole id would leave no room at 80
         row.timestamp[:19].replace("T", " "),
         row.status,
         ", ".join(row.components),

@@ -1,8 +1,10 @@
-"""`make demo`: the sandbox, one nightly backup through Dagster's own CLI, and where to look."""
+"""`make demo`: the sandbox, a nightly backup and its drill through Dagster's own CLI, and where to
+look."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,12 +14,13 @@ from rich.table import Table
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.backup.rendering import human_bytes
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 from onyx_pipelines.settings import load_settings
 
 out = Console()
+_EVENT = re.compile(r"(?:STEP_FAILURE|ASSET_CHECK_EVALUATION|ASSET_MATERIALIZATION) - (.*?\.?)\s*$")
 
 
 def main() -> int:
@@ -30,41 +33,43 @@ def main() -> int:
     except OnyxError as error:
         out.print(f"[red]{error.what}[/red]\n{error.remedy}", highlight=False)
         return 2
-    out.print("[bold]2. nightly_backup, launched by dagster[/bold]")
     environment = {**os.environ, **sandbox.environment()}
-    status = _run_job(environment)
+    for number, job in enumerate(("nightly_backup", "restore_drill"), start=2):
+        out.print(f"[bold]{number}. {job}, launched by dagster[/bold]")
+        if _run_job(job, environment) != 0:
+            out.print("[red]The job failed;[/red] its log is above.")
+            return 1
+    out.print("[bold]4. What there is now[/bold]")
     os.environ.update(sandbox.environment())
-    if status != 0:
-        out.print("[red]The job failed;[/red] its log is above.")
-        return 1
-    out.print("[bold]3. What there is now[/bold]")
     _summarise()
     out.print(f"\nDone in {time.monotonic() - begun:.0f} s. The state is in {sandbox.state_dir}")
+    report = sandbox.state_dir / "reports" / "restore-drills" / "latest" / "report.html"
+    out.print(f"The drill's report: {report}", highlight=False)
     out.print(
-        "[bold]make ui[/bold] opens Dagster: Assets → group [italic]backup[/italic] shows the"
-        " lineage; backup_set → Checks what was verified; backup_retention → the plan with reasons;"
-        " any asset → Plots sizes and durations over time."
+        "[bold]make ui[/bold] opens Dagster: Catalog → group [italic]backup[/italic] → Lineage;"
+        " backup_set → Checks shows what was verified, backup_retention the plan with reasons, the"
+        " group [italic]restore[/italic] what came back; Plots shows sizes and times over time."
     )
     out.print('[bold]eval "$(.venv/bin/onyx sandbox env)"[/bold], then .venv/bin/onyx catalog list')
     out.print("[bold]make down[/bold] deletes it all.")
     return 0
 
 
-def _run_job(environment: dict[str, str]) -> int:
-    """Dagster's event log goes to a file; the lines about steps are shown."""
+def _run_job(job: str, environment: dict[str, str]) -> int:
+    """One line per step and check; the whole event log only where the job failed."""
     command = [
         sys.executable, "-m", "dagster", "job", "execute",
-        "--module-name", "onyx_pipelines.definitions", "--job", "nightly_backup",
+        "--module-name", "onyx_pipelines.definitions", "--job", job,
     ]  # fmt: skip
-    shown = ("STEP_SUCCESS", "STEP_FAILURE", "ASSET_CHECK_EVALUATION", "RUN_SUCCESS", "RUN_FAILURE")
     log = []
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         for line in process.stdout or ():
             log.append(line)
-            if any(word in line for word in shown):
-                out.print("   " + line.strip().split(" - ", 4)[-1][:110], highlight=False)
+            event = _EVENT.search(line)
+            if event:
+                out.print(f"   {event[1]}", highlight=False)
     if process.returncode != 0:
         sys.stdout.write("".join(log[-60:]))
     return process.returncode

@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -120,6 +120,7 @@ class PostgresServer:
             password=self.password,
             dbname=database,
             autocommit=True,
+            client_encoding="UTF8",
             **options,
         )
 
@@ -136,6 +137,8 @@ class PostgresServer:
         self._require_reachable()
         if not self._description_path.exists():
             self._make_cluster()
+        elif self._wanted_port is None and not _is_free(self.port):
+            self._describe(replace(self._description, port=_free_port()))
         settings = {**_OPTIONS, "port": self.port}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         log = self.log_path
@@ -181,7 +184,9 @@ class PostgresServer:
         if self._account is not None:
             os.chown(self.password_path, 0, 0)
         port = self._wanted_port or _free_port()
-        description = _Description(port, self.user, password, str(self._programs.bindir))
+        self._describe(_Description(port, self.user, password, str(self._programs.bindir)))
+
+    def _describe(self, description: _Description) -> None:
         _write_private(self._description_path, json.dumps(asdict(description)))
 
     @cached_property
@@ -260,6 +265,15 @@ class PostgresServer:
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def _is_free(port: int) -> bool:
+    try:
+        # reuse_port is off: a port that somebody listens on is refused.
+        socket.create_server((_HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _free_port() -> int:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -131,6 +131,7 @@ class QdrantStandIn:
             if not self._ends_within(_STOP_TIMEOUT_S):
                 self._send(pid, signal.SIGKILL)
                 self._ends_within(_STOP_TIMEOUT_S)
+        self._reap()
         (self._state / "qdrant.pid").unlink(missing_ok=True)
 
     def kill(self) -> None:
@@ -139,10 +140,11 @@ class QdrantStandIn:
         if pid is not None:
             self._send(pid, signal.SIGKILL)
             self._ends_within(_STOP_TIMEOUT_S)
+        self._reap()
 
     def set_faults(self, **faults: Any) -> None:
         """Plant faults (see qdrant_standin/faults.py); without arguments all are removed."""
-        httpx.put(f"{self.url}/standin/faults", json=faults).raise_for_status()
+        httpx.put(f"{self.url}/standin/faults", json=faults, trust_env=False).raise_for_status()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -164,19 +166,26 @@ class QdrantStandIn:
         return _Description(**json.loads(self._description_path.read_text(encoding="utf-8")))
 
     def _describe(self) -> None:
+        """The port and keys of before, but another port where somebody else has it now."""
         if self._description_path.exists():
-            return
-        port = self._wanted_port or _free_port()
-        description = _Description(port, self._api_key, self._read_only_key)
-        descriptor = os.open(self._description_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            known = self._description
+            if self._wanted_port or _is_free(known.port):
+                return
+            description = replace(known, port=_free_port())
+        else:
+            port = self._wanted_port or _free_port()
+            description = _Description(port, self._api_key, self._read_only_key)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        descriptor = os.open(self._description_path, flags, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(description), file)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_TIMEOUT_S
-        while time.monotonic() < deadline and self.pid is not None:
+        # Not self.pid: a process that was started this moment has no command line yet.
+        while time.monotonic() < deadline and self._child and self._child.poll() is None:
             with suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/readyz", timeout=1).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=1, trust_env=False).status_code == 200:
                     return
             time.sleep(0.05)
         tail = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
@@ -188,16 +197,28 @@ class QdrantStandIn:
     def _ends_within(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            if self._child is not None:
-                self._child.poll()
             if self.pid is None:
                 return True
             time.sleep(0.02)
         return False
 
+    def _reap(self) -> None:
+        """Whoever ended it, its parent must ask for its exit code."""
+        if self._child is not None:
+            self._child.wait(_STOP_TIMEOUT_S)
+            self._child = None
+
     def _send(self, pid: int, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((_HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _free_port() -> int:

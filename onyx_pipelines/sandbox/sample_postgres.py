@@ -1,4 +1,7 @@
-"""Sample data that looks like the product's: users, chats, documents, and LiteLLM's spending."""
+"""Sample data that looks like the product's: users, chats, documents, and LiteLLM's spending.
+
+The server makes it from numbers, so it is quick, and the same every time.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from psycopg import sql
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 
 DATABASES = ("onyx", "litellm")
-MESSAGES_PER_SIZE = 15_000
+MESSAGES_PER_SIZE = 17_000
 
 _ONYX = """
-CREATE EXTENSION IF NOT EXISTS pgcrypto;
+-- In Debian's packages and in the wheel's (which has no pgcrypto).
+CREATE EXTENSION pg_trgm WITH SCHEMA public;
 CREATE SCHEMA app;
 CREATE TYPE app.role AS ENUM ('user', 'assistant', 'tool');
 CREATE TABLE app.users (
@@ -45,6 +49,7 @@ CREATE TABLE app.documents (
 );
 CREATE INDEX messages_by_session ON app.messages (session_id, created_at);
 CREATE INDEX documents_by_source ON app.documents ((attributes ->> 'source'));
+CREATE INDEX documents_by_title ON app.documents USING gin (title public.gin_trgm_ops);
 CREATE VIEW app.recent_messages AS
     SELECT * FROM app.messages ORDER BY created_at DESC LIMIT 100;
 CREATE FUNCTION app.message_count(bigint) RETURNS bigint LANGUAGE sql STABLE
@@ -62,18 +67,29 @@ CREATE TABLE "LiteLLM_SpendLogs" (
 );
 """
 
+# Words of two to four syllables, the first ones far more often than the last ones, as in prose: so
+# it compresses as prose does (gzip to a third), neither like noise nor like one line repeated.
+_WORDS = """
+CREATE TEMP TABLE words AS SELECT i AS number, (SELECT string_agg(
+  (ARRAY['an','ber','con','del','en','for','gra','hi','in','ju','ka','lo','mer','no','or','pra',
+   'qui','re','sta','ter','un','vi','wel','xi','yo','za','the','ing','tion','ou','ea','sh'])
+  [1 + get_byte(decode(md5('word' || i), 'hex'), s) % 32], '' ORDER BY s)
+  FROM generate_series(1, 2 + i % 3) s) AS word
+ FROM generate_series(0, 4095) i;
+CREATE UNIQUE INDEX ON words (number);
+ANALYZE words
+"""
 _PARAGRAPHS = 5_000
-# Words in an order that md5 shuffles: text that compresses like prose, not like noise. Enough of
-# it that a compressor's window does not hold it all.
 _PROSE = """
-CREATE TEMP TABLE prose AS SELECT i AS number,
- (SELECT string_agg((ARRAY['retrieval','the','answer','document','vector','of','and','user','chat',
-  'summary','a','source','was','is','with','quarterly','report','from','index','which','not',
-  'query','meeting','notes','in','to','for','cites','paragraph','agent','tool','result'])
-  [1 + (('x' || substr(md5(i::text || w), 1, 4))::bit(16)::int % 32)], ' ')
-  FROM generate_series(1, 80 + i % 80) w) AS text
- FROM generate_series(0, {last}) i;
-CREATE UNIQUE INDEX ON prose (number)
+CREATE TEMP TABLE prose AS
+ SELECT i AS number, string_agg(w.word, ' ' ORDER BY position) AS text
+ FROM generate_series(0, {last}) i
+ CROSS JOIN LATERAL generate_series(1, 70 + i % 80) position
+ JOIN words w ON w.number = floor(4096 *
+  (('x' || substr(md5(i || ' ' || position), 1, 7))::bit(28)::int / 268435456.0::float8) ^ 3)
+ GROUP BY i;
+CREATE UNIQUE INDEX ON prose (number);
+ANALYZE prose
 """
 
 
@@ -81,7 +97,7 @@ def load_sample_databases(server: PostgresServer, *, size: float = 1.0) -> None:
     """Make and fill `onyx` and `litellm`, unless they are there.
 
     Args:
-        size: 1 is 15,000 messages, about 20 MB; 40 is about 800 MB.
+        size: 1 is 17,000 messages, about 20 MB; 40 makes a dump of about 800 MB.
     """
     with server.connect() as connection:
         if _exists(connection, "onyx"):
@@ -102,10 +118,11 @@ def _fill_onyx(connection: psycopg.Connection[Any], *, messages: int) -> None:
     sessions = max(messages // 20, 1)
     users = max(sessions // 10, 1)
     documents = max(messages // 15, 1)
-    paragraphs = min(messages, _PARAGRAPHS)
+    paragraphs = max(min(messages, _PARAGRAPHS), 1)
     start = "timestamptz '2026-01-01 00:00:00+00'"
     # Only numbers of ours go into these statements.
     for statement in (
+        _WORDS,
         _PROSE.format(last=paragraphs - 1),
         f"""INSERT INTO app.users (email, display_name, created_at)
             SELECT 'user' || i || '@example.org', 'User ' || i, {start} + i * interval '1 hour'
@@ -115,7 +132,8 @@ def _fill_onyx(connection: psycopg.Connection[Any], *, messages: int) -> None:
             FROM generate_series(1, {sessions}) i""",
         f"""INSERT INTO app.messages (session_id, role, content, tokens, created_at)
             SELECT 1 + i % {sessions}, (ARRAY['user','assistant','tool'])[1 + i % 3]::app.role,
-                   i || ' ' || p.text, 60 + i % 120, {start} + i * interval '20 seconds'
+                   i || ' ' || p.text || ' ref ' || md5(i::text), 60 + i % 120,
+                   {start} + i * interval '20 seconds'
             FROM generate_series(1, {messages}) i
             JOIN prose p ON p.number = i * 7 % {paragraphs}""",
         f"""INSERT INTO app.documents

@@ -6,7 +6,10 @@ import random
 import uuid
 from collections.abc import Iterator
 
-from qdrant_client import QdrantClient, models
+from pydantic import SecretStr
+from qdrant_client import models
+
+from onyx_pipelines.sources.qdrant.reading import open_client
 
 DIMENSIONS = 384
 _BATCH = 500
@@ -19,8 +22,7 @@ def load_sample_vectors(url: str, *, api_key: str = "", documents: int = 2000) -
     Args:
         documents: chunks in `documents`; `chat_memory` has a tenth of that.
     """
-    client = QdrantClient(url=url, api_key=api_key or None, timeout=60)
-    try:
+    with open_client(url, SecretStr(api_key), timeout_s=60) as client:
         if client.collection_exists("documents"):
             return
         for name, count in (("documents", documents), ("chat_memory", max(documents // 10, 1))):
@@ -32,17 +34,8 @@ def load_sample_vectors(url: str, *, api_key: str = "", documents: int = 2000) -
             )
             for batch in _batches(name, count):
                 client.upsert(name, points=batch, wait=True)
-        client.update_collection_aliases(
-            [
-                models.CreateAliasOperation(
-                    create_alias=models.CreateAlias(
-                        collection_name="documents", alias_name="knowledge"
-                    )
-                )
-            ]
-        )
-    finally:
-        client.close()
+        alias = models.CreateAlias(collection_name="documents", alias_name="knowledge")
+        client.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
 
 
 def _batches(name: str, count: int) -> Iterator[list[models.PointStruct]]:

@@ -12,6 +12,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +82,9 @@ class Sandbox:
 
     def down(self, *, keep_data: bool = False) -> None:
         """Stop every server; unless `keep_data`, delete the directory."""
-        for server in (self.qdrant, self.s3, self.postgres):
-            server.stop()
+        with ExitStack() as stack:
+            for server in (self.postgres, self.s3, self.qdrant):
+                stack.callback(server.stop)
         if not keep_data:
             shutil.rmtree(self.state_dir, ignore_errors=True)
 
@@ -138,6 +140,7 @@ class Sandbox:
             "ONYX_PG_DATABASES": ",".join(DATABASES),
             "ONYX_QDRANT_URL": self.qdrant.url,
             "ONYX_VOLUMES": ",".join(f"{path.name}={path}" for path in volumes),
+            "ONYX_REPORTS_DIR": str(self.state_dir / "reports"),
             "DAGSTER_HOME": str(self.dagster_home),
             "DAGSTER_PG_HOST": self.postgres.host,
             "DAGSTER_PG_PORT": str(self.postgres.port),

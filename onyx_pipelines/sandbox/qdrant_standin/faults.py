@@ -13,19 +13,25 @@ class Faults(BaseModel):
     Args:
         create_delay_s: creating a snapshot takes this long more.
         create_status: creating a snapshot answers this instead (500, 429, 403 …).
+        cut_archive: new snapshots lack their end, and their checksum is of what there is.
         cut_download_after: a download ends after this many bytes, `cut_times` times.
         stall_download_after: a download stands still after this many bytes.
         null_checksum: descriptions have no checksum, as with S3 snapshot storage.
         wrong_checksum: descriptions have a checksum of other bytes.
         compress_download: "gzip" although the client asked for identity.
         delete_status: deleting a snapshot answers this instead.
+        metrics_status: /metrics answers this.
+        remote_shards: shards that another node is said to have.
         all_status: every request answers this.
+        all_delay_s: every request is answered this much later.
+        echo_headers: errors repeat the request's headers, as some proxies do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     create_delay_s: float = 0
     create_status: int | None = None
+    cut_archive: bool = False
     cut_download_after: int | None = None
     cut_times: int = 1_000_000
     stall_download_after: int | None = None
@@ -33,4 +39,8 @@ class Faults(BaseModel):
     wrong_checksum: bool = False
     compress_download: Literal["gzip"] | None = None
     delete_status: int | None = None
+    metrics_status: int | None = None
+    remote_shards: tuple[int, ...] = ()
     all_status: int | None = None
+    all_delay_s: float = 0
+    echo_headers: bool = False

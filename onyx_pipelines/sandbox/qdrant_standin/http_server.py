@@ -7,14 +7,22 @@ import json
 import re
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.node import Node
-from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError
-from onyx_pipelines.sandbox.qdrant_standin.routes import Call, File, Plain, Text, find_route
+from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
+from onyx_pipelines.sandbox.qdrant_standin.routes import (
+    Call,
+    File,
+    Plain,
+    Streamed,
+    Text,
+    find_route,
+)
 
 _CHUNK = 256 * 1024
 _OPEN_PATHS = ("/", "/healthz", "/readyz", "/livez", "/standin/faults")
@@ -59,8 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         try:
             self._authenticate(path)
-            if self.server.node.faults.all_status and path != "/standin/faults":
-                raise ApiError(self.server.node.faults.all_status, "planted fault")
+            if path != "/standin/faults":
+                time.sleep(self.server.node.faults.all_delay_s)
+                if self.server.node.faults.all_status:
+                    raise ApiError(self.server.node.faults.all_status, "planted fault")
+            if query.get("wait", "true") == "false":
+                raise unsupported("wait=false")
             handler, quoted = find_route(self.command, path)
             values = {key: unquote(value) for key, value in quoted.items()}
             answer = handler(self.server.node, Call(values, query, self._json, self._upload))
@@ -75,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_answer(self, answer: Any, begun: float) -> None:
         if isinstance(answer, File):
             self._send_file(answer.path)
+        elif isinstance(answer, Streamed):
+            self._send_chunked(answer)
         elif isinstance(answer, Text):
             self._send(200, answer.text.encode(), "text/plain; charset=utf-8")
         elif isinstance(answer, Plain):
@@ -151,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _send_error(self, status: int, message: str, begun: float) -> None:
+        if self.server.node.faults.echo_headers:
+            message += f" {dict(self.headers)}"
         envelope = {"status": {"error": message}, "time": time.monotonic() - begun}
         try:
             # From the authentication layer the server answers plain text.
@@ -160,6 +176,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(status, json.dumps(envelope).encode())
         except OSError:
             self.close_connection = True
+
+    def _send_chunked(self, answer: Streamed) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "application/octet-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        answer.write(cast("IO[bytes]", _Chunks(self.wfile)))
+        self.wfile.write(b"0\r\n\r\n")
 
     def _send_file(self, path: Path) -> None:
         status = path.stat()
@@ -214,3 +238,14 @@ class _Handler(BaseHTTPRequestHandler):
                     time.sleep(_STALL_S)
                 self.wfile.write(data)
                 sent += len(data)
+
+
+class _Chunks:
+    """HTTP's chunked coding; all that tarfile asks of a stream is write."""
+
+    def __init__(self, output: BufferedIOBase) -> None:
+        self._output = output
+
+    def write(self, data: bytes) -> int:
+        self._output.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return len(data)

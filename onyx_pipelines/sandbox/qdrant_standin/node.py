@@ -1,25 +1,27 @@
-"""The stand-in's state: its collections, aliases and snapshot files."""
+"""The stand-in's state: its collections and aliases, and how a snapshot becomes one."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 import tempfile
 import threading
-import time
-from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from onyx_pipelines.errors import IntegrityError
-from onyx_pipelines.sandbox.qdrant_standin.collection import PEER_ID, Collection, new_config
+from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
 from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
+from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import SnapshotFiles, sha256_of
+from onyx_pipelines.sandbox.qdrant_standin.vectors import new_config
 from onyx_pipelines.sources.qdrant.snapshot_archive import unpack_snapshot
 
 VERSION = "1.20.0-edge-dev"
+# The name of a snapshot's file has 39 bytes more, ".checksum" among them.
+_NAME_LIMIT_BYTES = 200
 _BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _UNPACKED_LIMIT_BYTES = 64 * 1024**3
 
@@ -34,10 +36,12 @@ class Node:
         self.cuts_left = 0
         self._storage = directory / "storage" / "collections"
         self._temporary = directory / "storage" / "tmp"
-        self.snapshots = directory / "snapshots"
+        self.snapshots = SnapshotFiles(
+            directory / "snapshots", self._temporary, lambda: self.faults
+        )
         self._aliases_file = directory / "storage" / "aliases.json"
         shutil.rmtree(self._temporary, ignore_errors=True)
-        for folder in (self._storage, self._temporary, self.snapshots):
+        for folder in (self._storage, self._temporary, self.snapshots.directory):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self.aliases: dict[str, str] = (
@@ -65,7 +69,7 @@ class Node:
         return found
 
     def create(self, name: str, request: Json) -> bool:
-        if _BAD_NAME.search(name) or len(name) > 255:
+        if _BAD_NAME.search(name) or name in (".", "..") or len(name.encode()) > _NAME_LIMIT_BYTES:
             raise ApiError(422, f"Validation error in path parameters: collection name {name!r}")
         with self._lock:
             if name in self.collections:
@@ -104,70 +108,28 @@ class Node:
         self.aliases = aliases
         self._aliases_file.write_text(json.dumps(aliases), encoding="utf-8")
 
-    def snapshot_dir(self, collection: Collection) -> Path:
-        return self.snapshots / collection.name
-
-    def list_snapshots(self, name: str) -> list[Json]:
-        directory = self.snapshot_dir(self.collection(name))
-        return [self._describe(path) for path in sorted(directory.glob("*.snapshot"))]
-
-    def snapshot_path(self, collection: str, snapshot: str) -> Path:
-        path = self.snapshot_dir(self.collection(collection)) / snapshot
-        if snapshot != path.name or not path.is_file():
-            raise ApiError(404, f"Not found: Snapshot {snapshot} not found")
-        return path
-
-    def delete_snapshot(self, collection: str, snapshot: str) -> bool:
-        path = self.snapshot_path(collection, snapshot)
-        if self.faults.delete_status:
-            raise ApiError(self.faults.delete_status, "Service internal error: planted fault")
-        path.unlink()
-        _checksum_path(path).unlink(missing_ok=True)
-        return True
-
-    def create_snapshot(self, name: str) -> Json:
-        collection = self.collection(name)
-        if self.faults.create_status:
-            raise ApiError(self.faults.create_status, "Service internal error: planted fault")
-        stamp = f"{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}"
-        target = self.snapshot_dir(collection) / f"{collection.name}-{PEER_ID}-{stamp}.snapshot"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        collection.snapshots_running += 1
-        try:
-            time.sleep(self.faults.create_delay_s)
-            with tempfile.NamedTemporaryFile(dir=self._temporary, delete=False) as temporary:
-                collection.write_snapshot(temporary)
-            _checksum_path(target).write_text(_sha256(Path(temporary.name)), encoding="ascii")
-            Path(temporary.name).rename(target)
-            collection.snapshots_made += 1
-        finally:
-            collection.snapshots_running -= 1
-        return self._describe(target)
-
-    def _describe(self, path: Path) -> Json:
-        status = path.stat()
-        described: Json = {
-            "name": path.name,
-            "creation_time": datetime.fromtimestamp(int(status.st_mtime), UTC).strftime(
-                "%Y-%m-%dT%H:%M:%S"
-            ),
-            "size": status.st_size,
-        }
-        checksum = _checksum_path(path)
-        if self.faults.wrong_checksum:
-            described["checksum"] = "0" * 64
-        elif checksum.exists() and not self.faults.null_checksum:
-            described["checksum"] = checksum.read_text(encoding="ascii")
-        return described
+    def recover_from(self, name: str, location: str, checksum: str | None) -> bool:
+        """From a `file://` URL of a file below the directory of snapshots, as on a server."""
+        url = urlsplit(location)
+        if url.scheme != "file":
+            raise unsupported("recovery from a URL that is not file://")
+        path = Path(unquote(url.path)).resolve()
+        if self.snapshots.directory.resolve() not in path.parents:
+            raise ApiError(403, "Forbidden: the snapshot is outside of the snapshots directory")
+        if not path.is_file():
+            raise ApiError(400, f"Bad request: Snapshot file {path.name} does not exist")
+        return self.recover(name, path, checksum)
 
     def recover(self, name: str, snapshot: Path, checksum: str | None) -> bool:
         """Replace or make a collection from a snapshot file."""
-        if checksum and _sha256(snapshot) != checksum.lower():
+        if checksum and sha256_of(snapshot) != checksum.lower():
             raise ApiError(400, "Bad request: Snapshot checksum mismatch")
         place = Path(tempfile.mkdtemp(dir=self._temporary)) / "unpacked"
         try:
             with snapshot.open("rb") as source:
                 unpacked = unpack_snapshot(source, place, max_bytes=_UNPACKED_LIMIT_BYTES)
+            if "config.json" not in unpacked.files:
+                raise ApiError(400, "Wrong input: not the snapshot of a collection")
             if list(unpacked.shards) != [0]:
                 raise unsupported(f"a snapshot of the shards {sorted(unpacked.shards)}")
             (place / "config.json").write_bytes(unpacked.files["config.json"])
@@ -189,12 +151,3 @@ class Node:
             shutil.rmtree(present.directory)
         place.rename(self._storage / name)
         self.collections[name] = Collection(self._storage / name, name)
-
-
-def _checksum_path(snapshot: Path) -> Path:
-    return snapshot.with_name(snapshot.name + ".checksum")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

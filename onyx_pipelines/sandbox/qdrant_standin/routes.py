@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
-from onyx_pipelines.sandbox.qdrant_standin.collection import PEER_ID
 from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.node import VERSION, Node
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
+from onyx_pipelines.sandbox.qdrant_standin.snapshot_writing import PEER_ID
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class Call:
     query: dict[str, str]
     body: Callable[[], Json]
     upload: Callable[[Path], Path]
+
+    @property
+    def shard(self) -> str:
+        """Its number, "" where the path names none."""
+        return self.path.get("shard", "")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,13 @@ class File:
     """The answer is this file."""
 
     path: Path
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """The answer is what this writes, in chunks."""
+
+    write: Callable[[IO[bytes]], None]
 
 
 Answer: TypeAlias = Any
@@ -130,6 +142,8 @@ def _telemetry(node: Node, _: Call) -> Answer:
 
 @_route("GET", "/metrics")
 def _metrics(node: Node, _: Call) -> Answer:
+    if node.faults.metrics_status:
+        raise ApiError(node.faults.metrics_status, "planted fault")
     lines = [
         "# TYPE app_info gauge",
         f'app_info{{name="qdrant",version="{VERSION}"}} 1',
@@ -208,7 +222,10 @@ def _cluster(node: Node, call: Call) -> Answer:
         "peer_id": PEER_ID,
         "shard_count": 1,
         "local_shards": [{"shard_id": 0, "points_count": points, "state": "Active"}],
-        "remote_shards": [],
+        "remote_shards": [
+            {"shard_id": number, "peer_id": PEER_ID + 1, "state": "Active"}
+            for number in node.faults.remote_shards
+        ],
         "shard_transfers": [],
     }
 
@@ -264,33 +281,52 @@ def _query(node: Node, call: Call) -> Answer:
     return {"points": points}
 
 
-@_route("GET", "/collections/{name}/snapshots")
-def _list_snapshots(node: Node, call: Call) -> Answer:
-    return node.list_snapshots(call.path["name"])
+# Of the collection, or of its only shard.
+for _of in ("/collections/{name}", "/collections/{name}/shards/{shard}"):
+
+    @_route("GET", _of + "/snapshots")
+    def _list_snapshots(node: Node, call: Call) -> Answer:
+        return node.snapshots.list(node.collection(call.path["name"]), call.shard)
+
+    @_route("POST", _of + "/snapshots")
+    def _create_snapshot(node: Node, call: Call) -> Answer:
+        return node.snapshots.create(node.collection(call.path["name"]), call.shard)
+
+    @_route("GET", _of + "/snapshots/{snapshot}")
+    def _download_snapshot(node: Node, call: Call) -> Answer:
+        collection = node.collection(call.path["name"])
+        return File(node.snapshots.path(collection, call.path["snapshot"], call.shard))
+
+    @_route("DELETE", _of + "/snapshots/{snapshot}")
+    def _delete_snapshot(node: Node, call: Call) -> Answer:
+        collection = node.collection(call.path["name"])
+        return node.snapshots.delete(collection, call.path["snapshot"], call.shard)
 
 
-@_route("POST", "/collections/{name}/snapshots")
-def _create_snapshot(node: Node, call: Call) -> Answer:
-    if call.query.get("wait", "true") == "false":
-        raise unsupported("a snapshot with wait=false")
-    return node.create_snapshot(call.path["name"])
+@_route("GET", "/collections/{name}/shards/{shard}/snapshot")
+def _stream_shard(node: Node, call: Call) -> Answer:
+    """As it is written: with neither length nor checksum."""
+    collection = node.collection(call.path["name"])
+    node.snapshots.folder(collection.name, call.shard)
+    return Streamed(lambda output: collection.write_snapshot(output, with_collection_files=False))
 
 
-@_route("GET", "/collections/{name}/snapshots/{snapshot}")
-def _download_snapshot(node: Node, call: Call) -> Answer:
-    return File(node.snapshot_path(call.path["name"], call.path["snapshot"]))
-
-
-@_route("DELETE", "/collections/{name}/snapshots/{snapshot}")
-def _delete_snapshot(node: Node, call: Call) -> Answer:
-    return node.delete_snapshot(call.path["name"], call.path["snapshot"])
+@_route("PUT", "/collections/{name}/snapshots/recover")
+def _recover_snapshot(node: Node, call: Call) -> Answer:
+    body = call.body()
+    extra = {k for k, value in body.items() if value is not None} - {
+        "location", "checksum", "priority",
+    }  # fmt: skip
+    if extra:
+        raise unsupported(f"recover {sorted(extra)}")
+    return node.recover_from(call.path["name"], str(body.get("location")), body.get("checksum"))
 
 
 @_route("POST", "/collections/{name}/snapshots/upload")
 def _upload_snapshot(node: Node, call: Call) -> Answer:
     """As on the server, the uploaded file stays among the collection's snapshots."""
     name = call.path["name"]
-    directory = node.snapshots / name
+    directory = node.snapshots.folder(name)
     directory.mkdir(parents=True, exist_ok=True)
     return node.recover(name, call.upload(directory), call.query.get("checksum"))
 

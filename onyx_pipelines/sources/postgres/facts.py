@@ -20,10 +20,11 @@ class _Facts(BaseModel):
 class TableFacts(_Facts):
     """One table's content.
 
-    `fingerprint` is the sum, over the rows that were read, of the first 64 bits of the MD5 of the
-    row's text: independent of order, sensitive to every value and to duplicates. Of a table above
-    the limit only rows are summed whose key's MD5 is 0 modulo `sample_modulus`; a restored copy is
-    sampled by the same rule, so it has the same rows. None: it has no primary key to sample by.
+    `fingerprint` is the sum, over the rows that were read, of PostgreSQL's 64-bit hash of the row's
+    text (`hashtextextended`, seed 0): independent of order, sensitive to every value and to
+    duplicates, and no defence against somebody who wants a collision. Of a table above the limit
+    only rows are summed whose key's hash is 0 modulo `sample_modulus`; a restored copy is sampled
+    by the same rule, so it has the same rows. None: it has no primary key to sample by.
     """
 
     name: str
@@ -39,6 +40,8 @@ class SequenceFacts(_Facts):
     name: str
     last_value: int
     is_called: bool
+    increment: int = 1
+    cycles: bool = False
 
 
 class ExtensionFacts(_Facts):

@@ -52,12 +52,17 @@ SCHEMA_QUERIES: tuple[str, ...] = (
           f" pg_get_partkeydef(c.oid), pg_get_expr(c.relpartbound, c.oid), {_COLUMNS})",
           _OF_RELATION, f"c.relkind IN ('r', 'p', 'f') AND {_RELATION_OURS}"),
     _item("type", _RELATION, _COLUMNS, _OF_RELATION, f"c.relkind = 'c' AND {_RELATION_OURS}"),
-    _item("sequence", _RELATION, "c.relkind::text", _OF_RELATION,
-          f"c.relkind = 'S' AND {_RELATION_OURS}"),
-    _item("view", _RELATION, "pg_get_viewdef(c.oid)", _OF_RELATION,
-          f"c.relkind IN ('v', 'm') AND {_RELATION_OURS}"),
-    _item("index", _RELATION, "pg_get_indexdef(c.oid)", _OF_RELATION,
-          f"c.relkind IN ('i', 'I') AND {_RELATION_OURS}"),
+    _item("sequence", _RELATION,
+          "concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin,"
+          " s.seqmax, s.seqcache, s.seqcycle)",
+          f"pg_sequence s JOIN {_OF_RELATION} ON c.oid = s.seqrelid", _RELATION_OURS),
+    _item("view", _RELATION, "concat(c.relkind, c.relispopulated, pg_get_viewdef(c.oid))",
+          _OF_RELATION, f"c.relkind IN ('v', 'm') AND {_RELATION_OURS}"),
+    # pg_dump leaves out what a failed CREATE INDEX CONCURRENTLY left behind.
+    _item("index", "format('%I.%I', n.nspname, x.relname)", "pg_get_indexdef(x.oid)",
+          f"pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN {_OF_RELATION}"
+          " ON c.oid = i.indrelid",
+          f"i.indisready AND (i.indisvalid OR c.relkind = 'p') AND {_RELATION_OURS}"),
     _item("constraint", f"concat({_RELATION}, ' ', quote_ident(k.conname))",
           "concat(pg_get_constraintdef(k.oid), k.convalidated)",
           f"pg_constraint k JOIN {_OF_RELATION} ON c.oid = k.conrelid",
@@ -98,16 +103,25 @@ def read_schema(connection: Connection) -> tuple[SchemaItem, ...]:
 
 
 def read_sequences(connection: Connection) -> tuple[SequenceFacts, ...]:
-    """Read before the dump begins: sequences stand outside of every snapshot and only grow."""
-    names = connection.execute(
-        f"SELECT {_RELATION} FROM {_OF_RELATION}"  # noqa: S608  (constants of this module)
-        f" WHERE c.relkind = 'S' AND {_RELATION_OURS} ORDER BY 1".encode()
+    """Read before the dump begins: sequences stand outside of every snapshot and only move on."""
+    rows = connection.execute(
+        f"SELECT {_RELATION}, s.seqincrement, s.seqcycle"  # noqa: S608  (constants of this module)
+        f" FROM pg_catalog.pg_sequence s JOIN {_OF_RELATION} ON c.oid = s.seqrelid"
+        f" WHERE {_RELATION_OURS} ORDER BY 1".encode()
     ).fetchall()
     facts = []
-    for (name,) in names:
+    for name, increment, cycles in rows:
         row = connection.execute(f"SELECT last_value, is_called FROM {name}".encode()).fetchone()  # noqa: S608
         if row is not None:
-            facts.append(SequenceFacts(name=name, last_value=row[0], is_called=row[1]))
+            facts.append(
+                SequenceFacts(
+                    name=name,
+                    last_value=row[0],
+                    is_called=row[1],
+                    increment=increment,
+                    cycles=cycles,
+                )
+            )
     return tuple(facts)
 
 

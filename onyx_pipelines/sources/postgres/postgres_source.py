@@ -136,7 +136,13 @@ class PostgresSource:
         ):
             present = list_databases(connection)
             version, major = server_version(connection), server_major(connection)
-        wanted = present if self._databases == _ALL else self._databases
+        wanted = present if self._databases == _ALL else tuple(dict.fromkeys(self._databases))
+        if not wanted:
+            raise SourceError(
+                f"No database of PostgreSQL {self._target.address} was chosen.",
+                remedy="Name them in ONYX_PG_DATABASES, or `*` for all; unset ONYX_PG_HOST if there"
+                " is nothing to back up.",
+            )
         missing = [name for name in wanted if name not in present]
         if missing:
             raise SourceError(
@@ -158,7 +164,10 @@ class PostgresSource:
             )
             with (
                 ContentReader(
-                    self._target, snapshot, fingerprint_max_bytes=self._fingerprint_max_bytes
+                    self._target,
+                    snapshot,
+                    fingerprint_max_bytes=self._fingerprint_max_bytes,
+                    stall_timeout_s=self._stall_timeout_s,
                 ) as reader,
                 sink.object(
                     object_path("postgresql", database, suffix=".dump"),

@@ -3,6 +3,8 @@ to it meanwhile."""
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -86,11 +88,18 @@ class ContentReader:
     """
 
     def __init__(
-        self, target: PostgresTarget, snapshot: Snapshot, *, fingerprint_max_bytes: int
+        self,
+        target: PostgresTarget,
+        snapshot: Snapshot,
+        *,
+        fingerprint_max_bytes: int,
+        stall_timeout_s: float,
     ) -> None:
         self._target = target
         self._snapshot = snapshot
         self._limit = fingerprint_max_bytes
+        self._stall_timeout_s = stall_timeout_s
+        self._tables_begun = 0
         self._cancelled = threading.Event()
         self._facts: DatabaseFacts | None = None
         self._error: OnyxError | None = None
@@ -115,6 +124,9 @@ class ContentReader:
             with suppress(psycopg.Error):
                 self._snapshot.connection.cancel_safe(timeout=2)
             self._thread.join(timeout=0.5)
+        if self._thread.is_alive():
+            _cut(self._snapshot.connection)
+            self._thread.join(timeout=_CANCEL_S)
 
     def check(self) -> None:
         """Raise the thread's error now rather than at the end of a long dump."""
@@ -123,12 +135,33 @@ class ContentReader:
             raise failure
 
     def facts(self) -> DatabaseFacts:
-        """Wait for the thread."""
-        self._thread.join()
+        """Wait for the thread, as long as it comes to another table within the stall timeout.
+
+        Raises:
+            SourceError: it does not (transient), or the thread's own error.
+        """
+        seen = -1
+        while self._thread.is_alive() and seen < self._tables_begun:
+            seen = self._tables_begun
+            self._thread.join(self._stall_timeout_s)
         self.check()
+        if self._thread.is_alive():
+            raise SourceError(
+                f"PostgreSQL {self._target.address}, database"
+                f" {self._snapshot.inventory.facts.database}: counting table"
+                f" {self._snapshot.inventory.table_names[max(seen, 1) - 1]} was not done"
+                f" {self._stall_timeout_s:g} s after the dump.",
+                remedy="See whether its server hangs; ONYX_STALL_TIMEOUT_S sets the limit.",
+                transient=True,
+            )
         if self._facts is None:
             raise SourceError("The facts were not read.", remedy="Run the backup again.")
         return self._facts
+
+    def _next_table(self) -> bool:
+        """Called before each table; True: stop."""
+        self._tables_begun += 1
+        return self._cancelled.is_set()
 
     def _read(self) -> None:
         try:
@@ -137,12 +170,22 @@ class ContentReader:
                     self._snapshot.connection,
                     self._snapshot.inventory,
                     fingerprint_max_bytes=self._limit,
-                    cancelled=self._cancelled.is_set,
+                    cancelled=self._next_table,
                 )
         except OnyxError as error:
             self._error = error
         except BaseException as error:  # noqa: BLE001  (raised again in the caller's thread)
             self._defect = error
+
+
+def _cut(connection: psycopg.Connection[Any]) -> None:
+    """Wake the thread that waits on a server that hangs. To close the connection under it would
+    let libpq use freed memory, and read what comes for the next connection."""
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as shared,
+    ):
+        shared.shutdown(socket.SHUT_RDWR)
 
 
 def dump(
@@ -169,16 +212,21 @@ def dump(
         f"--lock-wait-timeout={_DUMP_LOCK_WAIT_MS}",
         f"--snapshot={snapshot.name}",
     ]
-    with (
-        postgres_errors(target, database),
-        output_of(
-            command,
-            environment=target.environment(database),
-            stall_timeout_s=stall_timeout_s,
-            secrets=target.secrets,
-        ) as output,
-    ):
-        while data := output.read():
-            sink.write(data)
-            meter.add(len(data))
-            reader.check()
+    try:
+        with (
+            postgres_errors(target, database),
+            output_of(
+                command,
+                environment=target.environment(database),
+                stall_timeout_s=stall_timeout_s,
+                secrets=target.secrets,
+            ) as output,
+        ):
+            while data := output.read():
+                sink.write(data)
+                meter.add(len(data))
+                reader.check()
+    except SourceError:
+        # If the facts failed first, the snapshot went with them and pg_dump only says that.
+        reader.check()
+        raise

@@ -20,9 +20,15 @@ _CONNECT_TIMEOUT_S = 10
 # Those that this version of the server knows.
 _NO_TIMEOUTS = """
 SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
-WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
+WHERE name IN ('lock_timeout', 'transaction_timeout',
                'idle_in_transaction_session_timeout', 'idle_session_timeout')
 """
+# Whoever may create objects in `public` could otherwise slip a function under our queries.
+_SAFE_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)"
+# What libpq and its programs need; other services' secrets are none of their business.
+_PASSED_ON = re.compile(
+    r"PG.*|PATH|HOME|USER|LOGNAME|TMPDIR|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SSL_CERT_.*|KRB5.*"
+)
 # SQLSTATE classes and codes that pass by themselves (PostgreSQL manual, appendix A): connection
 # exceptions, too many connections, shut down, starting up, lock not available, deadlock, a table
 # that was dropped between two of our queries.
@@ -54,7 +60,7 @@ _TRANSIENT_WORDS = (
     "starting up",
     "shutting down",
     "lost synchronization",
-    "lock timeout",
+    "canceling statement due to",
     "could not obtain lock",
     "connection to server was lost",
     "no connection to the server",
@@ -63,10 +69,13 @@ _TRANSIENT_WORDS = (
     "connection failed",
     "connection is closed",
     "connection is lost",
+    "could not import the requested snapshot",
+    "invalid snapshot identifier",
 )
 # Something was dropped after our snapshot was taken: the next snapshot does not have it.
 _DROPPED_MEANWHILE = re.compile(
-    r'relation "[^\n]*" does not exist|could not open relation with oid|cache lookup failed for'
+    r'(relation|snapshot) "[^\n]*" does not exist'
+    r"|could not open relation with oid|cache lookup failed for"
 )
 
 
@@ -101,7 +110,7 @@ class PostgresTarget:
     def environment(self, database: str) -> dict[str, str]:
         """For libpq programs: everything by variables, so that nothing stands in argv."""
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGUSER": self.user,
@@ -141,7 +150,9 @@ class PostgresTarget:
                 client_encoding="UTF8",
             )
             try:
+                connection.execute("SET statement_timeout = 0")
                 connection.execute(_NO_TIMEOUTS)
+                connection.execute(_SAFE_SEARCH_PATH)
                 yield connection
             finally:
                 connection.close()
@@ -199,7 +210,9 @@ def _remedy(text: str, state: str) -> str:
     if "ssl" in lowered or "certificate" in lowered:
         return "Check ONYX_PG_SSLMODE and the server's certificate."
     if is_transient(text, state) and _DROPPED_MEANWHILE.search(lowered):
-        return "It was dropped while the backup began; run the backup again."
+        return "It went away while the backup began; run the backup again."
+    if state == "55P03" or "lock t" in lowered:
+        return "Somebody holds an exclusive lock on it (pg_locks says who); try again later."
     if state == "3D000" or re.search(r'database "[^\n]*" does not exist', lowered):
         return "Correct ONYX_PG_DATABASES or ONYX_PG_MAINTENANCE_DATABASE."
     if is_transient(text, state):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,9 +44,10 @@ class CollectionFacts(_Facts):
     """One collection around the moment of its snapshot.
 
     The snapshot holds between the smaller and the larger of both counts; they are equal where
-    nothing was written meanwhile. The sample holds only points that were the same before and after.
-    `checksum_source` says how the snapshot's bytes were checked: by the server's checksum, or by
-    their length only (a server with S3 snapshot storage gives none).
+    nothing was written meanwhile. Sample and query are only what was the same before and after, so
+    the snapshot holds exactly that. `checksum_source` says how the snapshot's bytes were checked:
+    by the server's checksum, or by their length only (a server with S3 snapshot storage gives
+    none).
     """
 
     format: Literal["onyx-qdrant-facts"] = "onyx-qdrant-facts"
@@ -65,26 +66,54 @@ class CollectionFacts(_Facts):
     checksum_source: Literal["server", "length only"]
 
 
+class AliasFacts(_Facts):
+    """Every alias of the server: its collection by its name. They are in no snapshot."""
+
+    format: Literal["onyx-qdrant-aliases"] = "onyx-qdrant-aliases"
+    format_version: Literal[1] = 1
+    aliases: dict[str, str]
+
+
 def point_fingerprint(vector: object, payload: Mapping[str, Any] | None) -> str:
-    """SHA-256 of a point's content: vectors as little-endian float32, payload as canonical JSON."""
+    """SHA-256 of a point's content.
+
+    Args:
+        vector: a list of numbers (dense), of such lists (multi), `{"indices", "values"}` (sparse),
+            a mapping of names to any of these, or nothing.
+        payload: hashed as canonical JSON; none is the same as an empty one.
+    """
     canonical = json.dumps(payload or {}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(_vector_bytes(vector) + b"\0" + canonical.encode()).hexdigest()
+    content = _vector_bytes(vector) + b"P" + canonical.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(content).hexdigest()
 
 
 def _vector_bytes(vector: object) -> bytes:
-    """Dense, multi, sparse and named vectors, each with a mark of its own."""
+    """Each kind with a mark of its own and its length, so that no two vectors look the same.
+
+    Numbers are little-endian float32, which is what Qdrant keeps.
+    """
     if not vector:
         return b"-"
     if isinstance(vector, Mapping):
         if set(vector) == {"indices", "values"}:
             pairs = sorted(zip(vector["indices"], vector["values"], strict=True))
-            return b"S" + b"".join(struct.pack("<If", index, value) for index, value in pairs)
-        named = (
-            name.encode() + b"=" + _vector_bytes(vector[name]) + b";" for name in sorted(vector)
+            return _marked(
+                b"S", len(pairs), (struct.pack("<If", index, value) for index, value in pairs)
+            )
+        return _marked(
+            b"N",
+            len(vector),
+            (
+                _marked(b"n", len(name.encode()), (name.encode(), _vector_bytes(vector[name])))
+                for name in sorted(vector)
+            ),
         )
-        return b"N" + b"".join(named)
     if not isinstance(vector, (list, tuple)):
         raise TypeError(f"not a vector: {type(vector).__name__}")
     if isinstance(vector[0], (list, tuple)):
-        return b"M" + b"|".join(_vector_bytes(each) for each in vector)
-    return struct.pack(f"<{len(vector)}f", *vector)
+        return _marked(b"M", len(vector), map(_vector_bytes, vector))
+    return _marked(b"D", len(vector), (struct.pack(f"<{len(vector)}f", *vector),))
+
+
+def _marked(mark: bytes, length: int, parts: Iterable[bytes]) -> bytes:
+    return mark + struct.pack("<Q", length) + b"".join(parts)

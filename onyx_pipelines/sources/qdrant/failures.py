@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from pydantic import SecretStr
 from qdrant_client.http.exceptions import (
     ResponseHandlingException,
     UnexpectedResponse,
@@ -17,38 +18,87 @@ _REMEDIES = {
     401: "Check ONYX_QDRANT_API_KEY (or ONYX_QDRANT_API_KEY_FILE).",
     403: "Use a key that may make snapshots: a read-only key cannot (ONYX_QDRANT_API_KEY).",
     404: "See whether ONYX_QDRANT_URL and ONYX_QDRANT_COLLECTIONS are right.",
+    429: "Qdrant or a proxy limits the rate; it may work later.",
+    501: "Use a Qdrant server that can do this.",
+    507: "Give Qdrant more room: its quota is used up.",
 }
 _SERVER_REMEDY = "See Qdrant's own log, and whether its disk has room for a snapshot."
+_BUSY = 429
+# Other answers of 5xx pass by themselves.
+_NEVER_PASSES = frozenset({501, 507})
+_TRUNCATED_AT = 300
 
 
-@contextmanager
-def qdrant_errors(url: str, doing: str) -> Iterator[None]:
-    """Name the server and what was being done; neither text nor cause holds a key."""
-    try:
-        yield
-    except UnexpectedResponse as error:
-        raise status_error(
-            url, doing, error.status_code or 0, error.content.decode("utf-8", "replace")
-        ) from None
-    except (ResponseHandlingException, httpx.HTTPError) as error:
-        cause = error.source if isinstance(error, ResponseHandlingException) else error
-        raise SourceError(
-            f"Qdrant {url}: {doing}: {_words(cause)}.",
+class RefusedError(SourceError):
+    """The server understood and said no (4xx): it has not begun anything."""
+
+
+class NotThereError(RefusedError):
+    """404."""
+
+
+class QdrantErrors:
+    """Words errors for one server; the key is in none of them, whatever the server says."""
+
+    def __init__(self, url: str, api_key: SecretStr) -> None:
+        self._url = url
+        self._api_key = api_key.get_secret_value()
+
+    @contextmanager
+    def during(self, doing: str) -> Iterator[None]:
+        """Turn what both clients raise into a SourceError that names the server and `doing`."""
+        try:
+            yield
+        except UnexpectedResponse as error:
+            said = error.content.decode("utf-8", "replace")
+            raise self.answered(doing, error.status_code or 0, said) from None
+        except (ResponseHandlingException, httpx.HTTPError, ValueError) as error:
+            cause = error.source if isinstance(error, ResponseHandlingException) else error
+            if not isinstance(cause, httpx.TransportError):
+                # Its text would show what came, which may be a point's content.
+                raise self.failed(
+                    doing,
+                    f"the answer is not one of Qdrant's ({type(cause).__name__})",
+                    remedy="See whether ONYX_QDRANT_URL is Qdrant's REST address.",
+                ) from None
+            raise self.lost(doing, cause) from None
+
+    def lost(self, doing: str, cause: httpx.TransportError) -> SourceError:
+        """No connection, or no answer in time."""
+        timed_out = isinstance(cause, httpx.TimeoutException)
+        return self.failed(
+            doing,
+            "no answer in time" if timed_out else str(cause) or type(cause).__name__,
             remedy="See whether it runs and answers (ONYX_QDRANT_URL).",
-            transient=isinstance(cause, httpx.TransportError),
-        ) from None
+            transient=True,
+        )
 
+    def answered(self, doing: str, status: int, said: str) -> SourceError:
+        """For an answer with another status than hoped for."""
+        kind: type[SourceError] = SourceError
+        if status == 404:
+            kind = NotThereError
+        elif 400 <= status < 500:
+            kind = RefusedError
+        words = " ".join(said[:_TRUNCATED_AT].split())
+        return self.failed(
+            doing,
+            f"HTTP {status} {words}".rstrip(" ."),
+            remedy=_REMEDIES.get(status, _SERVER_REMEDY),
+            transient=status == _BUSY or (status >= 500 and status not in _NEVER_PASSES),
+            kind=kind,
+        )
 
-def status_error(url: str, doing: str, status: int, said: str) -> SourceError:
-    """For an answer with an error status. 429 and 5xx pass by themselves."""
-    return SourceError(
-        f"Qdrant {url}: {doing}: HTTP {status} {said[:300]}".rstrip() + ".",
-        remedy=_REMEDIES.get(status, _SERVER_REMEDY),
-        transient=status == 429 or status >= 500,
-    )
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    return str(error) or type(error).__name__
+    def failed(
+        self,
+        doing: str,
+        problem: str,
+        *,
+        remedy: str,
+        transient: bool = False,
+        kind: type[SourceError] = SourceError,
+    ) -> SourceError:
+        what = f"Qdrant {self._url}: {doing}: {problem}."
+        if self._api_key:
+            what = what.replace(self._api_key, "***")
+        return kind(what, remedy=remedy, transient=transient)

@@ -5,57 +5,99 @@ So the next run can delete what a killed one left there, and nothing else.
 
 from __future__ import annotations
 
-import json
 import os
+import uuid
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from onyx_pipelines.errors import SourceError
+
 
 class JournalEntry(BaseModel):
-    """`snapshot` is "" from the request to create one until the server answered with its name;
-    `present` are the names that stood there before."""
+    """One snapshot that we asked for.
+
+    `snapshot` is "" until the server answers with its name. `present` are the names that stood
+    there before; `requested_at` is a POSIX time that is at most `clock_slack_s` off the server's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str
     collection: str
-    snapshot: str
+    snapshot: str = ""
     present: tuple[str, ...]
     requested_at: float
+    clock_slack_s: float
 
 
 class SnapshotJournal:
-    """One file per collection in `<state_dir>/journal/qdrant/`."""
+    """One file per snapshot in `<state_dir>/journal/qdrant/`."""
 
     def __init__(self, state_dir: Path) -> None:
         self._directory = state_dir / "journal" / "qdrant"
 
-    def write(self, entry: JournalEntry, slot: str) -> None:
-        """Durably, replacing what the slot held."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def add(self, entry: JournalEntry) -> str:
+        """Durable when it returns the entry's slot.
+
+        Raises:
+            SourceError: the state directory cannot be written.
+        """
+        slot = uuid.uuid4().hex
+        self.write(slot, entry)
+        return slot
+
+    def write(self, slot: str, entry: JournalEntry) -> None:
+        """Replace the slot's entry; durable when it returns, and never half a file."""
         temporary = self._directory / f".{slot}.tmp"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(entry.model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path(slot))
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(entry.model_dump_json())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path(slot))
+            self._sync_directory()
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def forget(self, slot: str) -> None:
-        self._path(slot).unlink(missing_ok=True)
+        try:
+            self._path(slot).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def read(self) -> dict[str, JournalEntry]:
-        """By slot; a file that was not written whole says nothing and is dropped."""
+        """By slot.
+
+        Raises:
+            SourceError: an entry cannot be read or understood; it may name a snapshot of ours.
+        """
         entries = {}
         for path in sorted(self._directory.glob("*.json")):
             try:
-                entries[path.stem] = JournalEntry.model_validate(
-                    json.loads(path.read_text(encoding="utf-8"))
-                )
-            except (ValueError, ValidationError):
-                path.unlink(missing_ok=True)
+                entries[path.stem] = JournalEntry.model_validate_json(path.read_bytes())
+            except OSError as error:
+                raise self._unusable(error) from None
+            except ValidationError:
+                raise SourceError(
+                    f"The journal of Qdrant snapshots has {path}, which cannot be understood.",
+                    remedy="Delete the old snapshot that it may name on the server, then the file.",
+                ) from None
         return entries
 
     def _path(self, slot: str) -> Path:
         return self._directory / f"{slot}.json"
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _unusable(self, error: OSError) -> SourceError:
+        return SourceError(
+            f"The journal of Qdrant snapshots {self._directory} cannot be used ({error.strerror}).",
+            remedy="Make ONYX_STATE_DIR writable for this user.",
+        )

@@ -6,7 +6,6 @@ within a second would have the same name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,18 +13,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
 
-import httpx
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from qdrant_client import QdrantClient
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant import reading
-from onyx_pipelines.sources.qdrant.facts import CollectionFacts
-from onyx_pipelines.sources.qdrant.failures import qdrant_errors, status_error
+from onyx_pipelines.sources.qdrant.address import normalised_url
+from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts
+from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.journal import SnapshotJournal
-from onyx_pipelines.sources.qdrant.snapshots import SnapshotService
+from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
+from onyx_pipelines.sources.qdrant.snapshots import Snapshots
+from onyx_pipelines.sources.qdrant.streaming import stream_snapshot
 from onyx_pipelines.sources.source import (
     Component,
     ComponentReport,
@@ -35,15 +36,17 @@ from onyx_pipelines.sources.source import (
 )
 
 SNAPSHOT_MEDIA_TYPE: Final = "application/x-tar"
-_ALL = ("*",)
+FACTS_MEDIA_TYPE: Final = "application/json"
+_EVERY = "*"
 # Metadata answers at once, on a busy server too.
-_METADATA_TIMEOUT_S = 60.0
+_METADATA_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(frozen=True)
 class _Server:
     client: QdrantClient
-    snapshots: SnapshotService
+    api: SnapshotApi
+    errors: QdrantErrors
     version: str
     collections: tuple[str, ...]
     aliases: dict[str, str]
@@ -53,9 +56,11 @@ class QdrantSource:
     """Reads the collections one after the other, in the order of their names.
 
     Args:
-        collections: names, or ("*",) for all.
+        collections: names; "*" stands for all.
         sample_points: random points per collection whose content becomes a fact.
         snapshot_timeout_s: how long the server may take to make one snapshot.
+        stall_timeout_s: how long it may be silent otherwise.
+        wait_after_timeout_s: how long to wait for a snapshot that came too late, to delete it.
     """
 
     component = Component.QDRANT
@@ -66,18 +71,20 @@ class QdrantSource:
         *,
         state_dir: Path,
         api_key: SecretStr = SecretStr(""),  # noqa: B008  (immutable)
-        collections: Sequence[str] = _ALL,
+        collections: Sequence[str] = (_EVERY,),
         sample_points: int = 64,
         snapshot_timeout_s: float = 3600,
         stall_timeout_s: float = 300,
+        wait_after_timeout_s: float = 600,
     ) -> None:
-        self._url = url.rstrip("/")
+        self._url = url
         self._journal = SnapshotJournal(state_dir)
         self._api_key = api_key
-        self._collections = tuple(collections)
+        self._collections = tuple(sorted(set(collections)))
         self._sample_points = sample_points
         self._snapshot_timeout_s = snapshot_timeout_s
         self._stall_timeout_s = stall_timeout_s
+        self._wait_after_timeout_s = wait_after_timeout_s
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -97,76 +104,76 @@ class QdrantSource:
         Raises:
             SourceError: the server or a chosen collection is not there.
         """
-        with self._connect() as server:
+        url = normalised_url(self._url)
+        with self._connect(url) as server:
             names = ", ".join(server.collections) or "none"
-            return f"Qdrant {server.version} at {self._url}, collections {names}"
+            return f"Qdrant {server.version} at {url}, collections {names}"
 
     def back_up(self, sink: ComponentSink, progress: ProgressCallback) -> ComponentReport:
         """Write every collection's snapshot and facts, and the aliases.
 
         Raises:
-            SourceError: any of it could not be read whole; no snapshot of ours stays on the server.
+            SourceError: any of it could not be read whole. What we made on the server is deleted,
+                or stands in the journal for the next run.
         """
+        url = normalised_url(self._url)
         warnings: list[str] = []
-        with self._connect() as server:
-            server.snapshots.remove_orphans(warnings.append)
+        with self._connect(url) as server:
+            snapshots = Snapshots(
+                server.api,
+                url,
+                self._journal,
+                create_timeout_s=self._snapshot_timeout_s,
+                wait_after_timeout_s=self._wait_after_timeout_s,
+            )
+            snapshots.remove_orphans(warnings.append)
+            for name in server.collections:
+                _require_whole(server, name)
             facts = [
-                self._back_up_collection(sink, server, name, progress, warnings)
+                self._back_up_collection(sink, server, snapshots, name, progress, warnings)
                 for name in server.collections
             ]
-            self._write_json(
+            _write(
                 sink,
                 object_path("qdrant", "aliases", suffix=".json"),
                 "aliases",
-                json.dumps(server.aliases, sort_keys=True),
+                AliasFacts(aliases=dict(sorted(server.aliases.items()))),
             )
-        return ComponentReport(
-            component=self.component,
-            status=(
-                ComponentStatus.COMPLETED_WITH_WARNINGS if warnings else ComponentStatus.COMPLETED
-            ),
-            summary={
-                "vector_count": sum(each.points_after for each in facts),
-                "collections_count": len(facts),
-                "aliases_count": len(server.aliases),
-                "snapshot_bytes": sum(each.snapshot_bytes for each in facts),
-                "sampled_points_count": sum(len(each.sample) for each in facts),
-            },
-            versions={"qdrant": server.version, "qdrant_client": version("qdrant-client")},
-            warnings=tuple(warnings),
-        )
+        return _report(server, facts, warnings)
 
     def _back_up_collection(
         self,
         sink: ComponentSink,
         server: _Server,
+        snapshots: Snapshots,
         name: str,
         progress: ProgressCallback,
         warnings: list[str],
     ) -> CollectionFacts:
         client = server.client
-        with qdrant_errors(self._url, f"reading the collection {name!r}"):
+        doing = f"reading the collection {name!r}"
+        with server.errors.during(doing):
             config, schema = reading.configuration(client, name)
             before = reading.exact_count(client, name)
             sample = reading.random_points(client, name, self._sample_points)
+            query = reading.stored_query(client, name)
         with (
-            server.snapshots.snapshot(name, warnings.append) as snapshot,
+            snapshots.snapshot(name, warnings.append) as snapshot,
             sink.object(
                 object_path("qdrant", name, suffix=".snapshot"),
                 name=name,
                 media_type=SNAPSHOT_MEDIA_TYPE,
             ) as output,
         ):
-            with qdrant_errors(self._url, f"reading the collection {name!r}"):
-                # What is the same before and after stands in the snapshot exactly so.
-                again = reading.points_by_id(client, name, [point.id for point in sample])
-                unchanged = tuple(point for point in sample if point in again)
+            with server.errors.during(doing):
+                sample = reading.unchanged_points(client, name, sample)
+                query = reading.unchanged_query(client, name, query)
                 after = reading.exact_count(client, name)
-                query = reading.stored_query(client, name) if before == after else None
             meter = Meter(
                 progress, component=self.component, item=name, total_bytes=snapshot.size_bytes
             )
-            streamed = server.snapshots.stream(snapshot, output, meter)
+            streamed = stream_snapshot(server.api, server.errors, snapshot, output, meter)
+            meter.finish()
         facts = CollectionFacts(
             collection=name,
             server_version=server.version,
@@ -175,52 +182,80 @@ class QdrantSource:
             config=config,
             payload_schema=schema,
             aliases=tuple(sorted(a for a, target in server.aliases.items() if target == name)),
-            sample=unchanged,
+            sample=sample,
             query=query,
             snapshot_bytes=streamed.size_bytes,
             snapshot_sha256=streamed.sha256,
-            checksum_source="server" if streamed.checked_by_server else "length only",
+            checksum_source="server" if streamed.has_server_checksum else "length only",
         )
-        self._write_json(
-            sink,
-            object_path("facts", "qdrant", name, suffix=".json"),
-            name,
-            facts.model_dump_json(),
-        )
-        meter.finish()
+        _write(sink, object_path("facts", "qdrant", name, suffix=".json"), name, facts)
         return facts
 
     @contextmanager
-    def _connect(self) -> Iterator[_Server]:
-        headers = {"Accept-Encoding": "identity"}
-        if self._api_key.get_secret_value():
-            headers["api-key"] = self._api_key.get_secret_value()
-        timeout = httpx.Timeout(10, read=self._stall_timeout_s, write=60)
+    def _connect(self, url: str) -> Iterator[_Server]:
+        errors = QdrantErrors(url, self._api_key)
+        timeout_s = min(_METADATA_TIMEOUT_S, self._stall_timeout_s)
         with (
-            httpx.Client(base_url=self._url, headers=headers, timeout=timeout) as http,
-            reading.open_client(
-                self._url, self._api_key, timeout_s=min(_METADATA_TIMEOUT_S, self._stall_timeout_s)
-            ) as client,
+            open_http(url, self._api_key, read_timeout_s=self._stall_timeout_s) as http,
+            reading.open_client(url, self._api_key, timeout_s=timeout_s) as client,
         ):
-            with qdrant_errors(self._url, "asking for its version and collections"):
-                answer = http.get("/")
-                if answer.status_code != 200:
-                    raise status_error(self._url, "asking for its version", answer.status_code, "")
-                server_version = str(answer.json().get("version", "unknown"))
-                present = sorted(each.name for each in client.get_collections().collections)
-                aliases = {a.alias_name: a.collection_name for a in client.get_aliases().aliases}
-            wanted = tuple(present) if self._collections == _ALL else self._collections
-            missing = [name for name in wanted if name not in present]
-            if missing:
-                raise SourceError(
-                    f"Qdrant {self._url} has no collection {', '.join(missing)}.",
-                    remedy=f"Correct ONYX_QDRANT_COLLECTIONS; there are: {', '.join(present)}.",
-                )
-            snapshots = SnapshotService(
-                http, self._url, self._journal, create_timeout_s=self._snapshot_timeout_s
-            )
-            yield _Server(client, snapshots, server_version, wanted, aliases)
+            api = SnapshotApi(http, errors)
+            server_version = api.version()
+            with errors.during("asking for its collections"):
+                present = reading.collection_names(client)
+                aliases = reading.all_aliases(client)
+            yield _Server(client, api, errors, server_version, self._chosen(url, present), aliases)
 
-    def _write_json(self, sink: ComponentSink, path: str, name: str, text: str) -> None:
-        with sink.object(path, name=name, media_type="application/json") as output:
-            output.write(text.encode())
+    def _chosen(self, url: str, present: Sequence[str]) -> tuple[str, ...]:
+        if not self._collections:
+            raise SourceError(
+                "No Qdrant collection is chosen.",
+                remedy="Set ONYX_QDRANT_COLLECTIONS to * or to names, or unset ONYX_QDRANT_URL.",
+            )
+        if _EVERY in self._collections:
+            return tuple(present)
+        missing = [name for name in self._collections if name not in present]
+        if missing:
+            raise SourceError(
+                f"Qdrant {url} has no collection {', '.join(missing)}.",
+                remedy="Correct ONYX_QDRANT_COLLECTIONS (an alias is not a collection);"
+                f" there are: {', '.join(present) or 'none'}.",
+            )
+        return self._collections
+
+
+def _require_whole(server: _Server, name: str) -> None:
+    """A snapshot has one node's shards; half a collection must not pass as a backup."""
+    with server.errors.during(f"asking where the shards of {name!r} are"):
+        elsewhere = reading.shards_elsewhere(server.client, name)
+    if elsewhere:
+        raise server.errors.failed(
+            f"reading the collection {name!r}",
+            f"its shards {', '.join(map(str, elsewhere))} are on other nodes of the cluster only",
+            remedy="This backup reads one node. Leave the collection out"
+            " (ONYX_QDRANT_COLLECTIONS), or let every shard have a replica on this node.",
+        )
+
+
+def _write(sink: ComponentSink, path: str, name: str, facts: BaseModel) -> None:
+    with sink.object(path, name=name, media_type=FACTS_MEDIA_TYPE) as output:
+        output.write(facts.model_dump_json(indent=1).encode())
+
+
+def _report(
+    server: _Server, facts: Sequence[CollectionFacts], warnings: Sequence[str]
+) -> ComponentReport:
+    status = ComponentStatus.COMPLETED_WITH_WARNINGS if warnings else ComponentStatus.COMPLETED
+    return ComponentReport(
+        component=Component.QDRANT,
+        status=status,
+        summary={
+            "vector_count": sum(each.points_after for each in facts),
+            "collections_count": len(facts),
+            "aliases_count": len(server.aliases),
+            "snapshot_bytes": sum(each.snapshot_bytes for each in facts),
+            "sampled_points_count": sum(len(each.sample) for each in facts),
+        },
+        versions={"qdrant": server.version, "qdrant_client": version("qdrant-client")},
+        warnings=tuple(warnings),
+    )

@@ -1,4 +1,4 @@
-"""Reads the facts of a collection from a running server."""
+"""Reads the facts of a collection from a running server, through qdrant-client."""
 
 from __future__ import annotations
 
@@ -22,21 +22,36 @@ _TOP_K = 10
 
 @contextmanager
 def open_client(url: str, api_key: SecretStr, *, timeout_s: float) -> Iterator[QdrantClient]:
-    """qdrant-client with a timeout of its own: its default is 5 s."""
+    """qdrant-client with a timeout of its own (its default is 5 s); it connects at first use."""
     with warnings.catch_warnings():
         # That a key goes over plain http on a Docker network is the operator's choice.
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-        warnings.filterwarnings("ignore", message=".*check.*version.*|Failed to obtain server.*")
         client = QdrantClient(
             url=url,
             api_key=api_key.get_secret_value() or None,
-            timeout=int(timeout_s),
+            timeout=max(1, round(timeout_s)),
             check_compatibility=False,
         )
     try:
         yield client
     finally:
         client.close()
+
+
+def collection_names(client: QdrantClient) -> list[str]:
+    return sorted(each.name for each in client.get_collections().collections)
+
+
+def all_aliases(client: QdrantClient) -> dict[str, str]:
+    """Collection by alias."""
+    return {each.alias_name: each.collection_name for each in client.get_aliases().aliases}
+
+
+def shards_elsewhere(client: QdrantClient, collection: str) -> list[int]:
+    """Shards that live on other nodes only: this node's snapshot does not hold them."""
+    found = client.collection_cluster_info(collection)
+    here = {shard.shard_id for shard in found.local_shards}
+    return sorted({shard.shard_id for shard in found.remote_shards} - here)
 
 
 def exact_count(client: QdrantClient, collection: str) -> int:
@@ -53,10 +68,10 @@ def configuration(client: QdrantClient, collection: str) -> tuple[Json, Json]:
     return info.config.model_dump(mode="json", exclude_none=True), schema
 
 
-def random_points(client: QdrantClient, collection: str, limit: int) -> list[PointFacts]:
+def random_points(client: QdrantClient, collection: str, limit: int) -> tuple[PointFacts, ...]:
     """A random sample with content (Qdrant 1.11 and later)."""
     if limit == 0:
-        return []
+        return ()
     found = client.query_points(
         collection,
         query=models.SampleQuery(sample=models.Sample.RANDOM),
@@ -67,14 +82,16 @@ def random_points(client: QdrantClient, collection: str, limit: int) -> list[Poi
     return _facts_of(found.points)
 
 
-def points_by_id(
-    client: QdrantClient, collection: str, ids: Sequence[int | str]
-) -> list[PointFacts]:
-    if not ids:
-        return []
-    return _facts_of(
-        client.retrieve(collection, ids=list(ids), with_payload=True, with_vectors=True)
-    )
+def unchanged_points(
+    client: QdrantClient, collection: str, sample: Sequence[PointFacts]
+) -> tuple[PointFacts, ...]:
+    """Those of the sample that are still there with the same content."""
+    if not sample:
+        return ()
+    ids = [point.id for point in sample]
+    found = client.retrieve(collection, ids=ids, with_payload=True, with_vectors=True)
+    now = set(_facts_of(found))
+    return tuple(point for point in sample if point in now)
 
 
 def stored_query(client: QdrantClient, collection: str) -> QueryFacts | None:
@@ -83,26 +100,31 @@ def stored_query(client: QdrantClient, collection: str) -> QueryFacts | None:
         collection,
         query=models.SampleQuery(sample=models.Sample.RANDOM),
         limit=1,
+        with_payload=False,
         with_vectors=True,
     ).points
-    vectors = found[0].vector if found else None
-    using = ""
-    if isinstance(vectors, dict):
-        dense = sorted(name for name, each in vectors.items() if _is_dense(each))
-        using = dense[0] if dense else ""
-        vectors = vectors.get(using)  # type: ignore[assignment]  # its own union of unions
-    if not _is_dense(vectors):
+    using, vector = _dense_vector(_plain(found[0].vector)) if found else ("", ())
+    if not vector:
         return None
-    vector = [float(value) for value in vectors]  # type: ignore[union-attr, arg-type]
     return QueryFacts(
-        vector=tuple(vector), using=using, neighbours=search(client, collection, vector, using)
+        vector=vector, using=using, neighbours=search(client, collection, vector, using)
     )
+
+
+def unchanged_query(
+    client: QdrantClient, collection: str, query: QueryFacts | None
+) -> QueryFacts | None:
+    """The query, if it still finds the same."""
+    if query is None:
+        return None
+    now = search(client, collection, query.vector, query.using)
+    return query if now == query.neighbours else None
 
 
 def search(
     client: QdrantClient, collection: str, vector: Sequence[float], using: str
 ) -> tuple[Neighbour, ...]:
-    """Exact, so that the answer does not depend on an index."""
+    """The nearest points, best first; exact, so that the answer does not depend on an index."""
     found = client.query_points(
         collection,
         query=list(vector),
@@ -114,21 +136,30 @@ def search(
     return tuple(Neighbour(id=_id(point.id), score=point.score) for point in found.points)
 
 
-def _is_dense(vector: object) -> bool:
-    return isinstance(vector, list) and bool(vector) and isinstance(vector[0], (int, float))
+def _dense_vector(vectors: object) -> tuple[str, tuple[float, ...]]:
+    """The name and the numbers of the first dense vector; no numbers where there is none."""
+    named = vectors if isinstance(vectors, dict) else {"": vectors}
+    for name in sorted(named):
+        numbers = named[name]
+        if isinstance(numbers, list) and numbers and isinstance(numbers[0], (int, float)):
+            return name, tuple(float(number) for number in numbers)
+    return "", ()
 
 
-def _facts_of(points: Sequence[models.ScoredPoint] | Sequence[models.Record]) -> list[PointFacts]:
-    return [
+def _facts_of(
+    points: Sequence[models.ScoredPoint] | Sequence[models.Record],
+) -> tuple[PointFacts, ...]:
+    return tuple(
         PointFacts(
             id=_id(point.id),
             fingerprint=point_fingerprint(_plain(point.vector), point.payload),
         )
         for point in points
-    ]
+    )
 
 
 def _plain(vector: object) -> object:
+    """Without qdrant-client's own types."""
     if isinstance(vector, models.SparseVector):
         return {"indices": vector.indices, "values": vector.values}
     if isinstance(vector, dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,13 +19,15 @@ from onyx_pipelines.errors import IntegrityError
 
 _CHUNK = 1024 * 1024
 _ZEROS = bytes(64 * 1024)
-_END_MARKER = bytes(1024)
+_END_MARKER_BYTES = 1024
+_NAME_LIMIT_BYTES = 255
 # What the server itself accepts: directories, regular and GNU-sparse files.
 _ALLOWED = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.GNUTYPE_SPARSE)
 _COLLECTION_FILES = frozenset(
     {"config.json", "version.info", "payload_index.json", "shard_key_mapping.json"}
 )
-_COLLECTION_FILE_LIMIT = 64 * 1024 * 1024
+# config.json, replica_state.json and the like are kept in memory.
+_SMALL_FILE_LIMIT = 64 * 1024 * 1024
 # Edge drops a segment without one of these in silence.
 _NEEDED_IN_SEGMENT = ("version.info", "segment.json")
 
@@ -62,16 +65,14 @@ def unpack_snapshot(source: Readable, directory: Path, *, max_bytes: int) -> Unp
         IntegrityError: cut short, a forbidden entry, larger than `max_bytes`, or parts missing.
     """
     directory.mkdir(parents=True)
-    reader = _EndWatcher(source)
     unpacking = _Unpacking(directory, max_bytes)
     try:
-        with tarfile.open(fileobj=reader, mode="r|", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]
-            for member, path in _members(archive):
-                if not member.isdir():
-                    unpacking.take(archive, member, path)
-    except tarfile.TarError as error:
+        for member, path, content in _files(source):
+            unpacking.take(member, path, content)
+    except (tarfile.TarError, ValueError, OverflowError) as error:
         raise _bad(f"it is broken ({error})") from None
-    reader.require_end_marker()
+    except (FileExistsError, IsADirectoryError, NotADirectoryError):
+        raise _bad("two entries have the same place") from None
     unpacking.require_complete()
     return UnpackedSnapshot(directory, unpacking.files, unpacking.shards)
 
@@ -83,20 +84,20 @@ class _Unpacking:
         self.files: dict[str, bytes] = {}
         self.shards: dict[int, Shard] = {}
 
-    def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: PurePosixPath) -> None:
+    def take(self, member: tarfile.TarInfo, path: PurePosixPath, content: IO[bytes]) -> None:
         if len(path.parts) == 1 and path.name in _COLLECTION_FILES:
-            if member.size > _COLLECTION_FILE_LIMIT:
-                raise _bad(f"{path} is absurdly large")
-            self.files[path.name] = _content(archive, member).read()
+            if path.name in self.files:
+                raise FileExistsError(path.name)
+            self._count(member.size)
+            self.files[path.name] = self._small(member, path, content)
             return
         number, inner = 0, path
-        if path.parts[0].isdigit() and len(path.parts) > 1:
+        if path.parts[0].isascii() and path.parts[0].isdecimal() and len(path.parts) > 1:
             number, inner = int(path.parts[0]), PurePosixPath(*path.parts[1:])
         shard = self.shards.setdefault(number, Shard())
         root = self._directory / str(number)
-        content = _content(archive, member)
         if inner.parts[0] == "segments" and len(inner.parts) == 2 and inner.suffix == ".tar":
-            self._take_nested(content, shard, root / "segments" / inner.stem)
+            self._take_nested(content, shard, root / "segments", inner.stem)
         elif inner.parts[0] == "segments" and len(inner.parts) > 2:
             segment = inner.parts[1]
             if segment not in shard.segments:
@@ -104,25 +105,34 @@ class _Unpacking:
             rest = _within_segment(PurePosixPath(*inner.parts[2:]))
             if rest is not None:
                 self._copy(content, member.size, root / "segments" / segment, rest)
-        elif inner.name == "replica_state.json":
-            state = content.read()
-            shard.is_local = bool(json.loads(state)["is_local"])
+        elif inner == PurePosixPath("replica_state.json"):
+            state = self._small(member, path, content)
+            shard.is_local = _is_local(state)
             self._copy(io.BytesIO(state), len(state), root, inner)
         else:
             self._copy(content, member.size, root, inner)
 
-    def _take_nested(self, content: IO[bytes], shard: Shard, root: Path) -> None:
-        shard.segments.append(root.name)
-        with tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK) as nested:
-            for member, path in _members(nested):
-                rest = None if member.isdir() else _within_segment(path)
-                if rest is not None:
-                    self._copy(_content(nested, member), member.size, root, rest)
+    def _take_nested(self, content: IO[bytes], shard: Shard, segments: Path, name: str) -> None:
+        if name in ("", ".", ".."):
+            raise _bad(f"a segment is called {name!r}")
+        shard.segments.append(name)
+        for member, path, inner in _files(content):
+            rest = _within_segment(path)
+            if rest is not None:
+                self._copy(inner, member.size, segments / name, rest)
 
-    def _copy(self, source: IO[bytes], size: int, root: Path, path: PurePosixPath) -> None:
+    def _small(self, member: tarfile.TarInfo, path: PurePosixPath, content: IO[bytes]) -> bytes:
+        if member.size > _SMALL_FILE_LIMIT:
+            raise _bad(f"{path} is absurdly large")
+        return content.read()
+
+    def _count(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
             raise _bad("it unpacks to more bytes than allowed")
+
+    def _copy(self, source: IO[bytes], size: int, root: Path, path: PurePosixPath) -> None:
+        self._count(size)
         target = root.joinpath(*path.parts)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as output:
@@ -153,32 +163,52 @@ class _Unpacking:
 
 
 class _EndWatcher:
-    """Remembers the last bytes: the end marker proves that the writer had finished."""
+    """Counts what was read and the zeros at its end: the marker proves that the writer was done."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
-        self._tail = b""
+        self.position = 0
+        self._data_end = 0
 
     def read(self, size: int = _CHUNK) -> bytes:
         data = self._source.read(size)
-        self._tail = (self._tail + data)[-len(_END_MARKER) :]
+        self.position += len(data)
+        content = data.rstrip(b"\0")
+        if content:
+            self._data_end = self.position - len(data) + len(content)
         return data
 
-    def require_end_marker(self) -> None:
+    def require_end_marker(self, last_member_end: int) -> None:
+        """Zeros of the last member do not count, nor does anything but zeros after it."""
         while self.read():
             pass
-        if self._tail != _END_MARKER:
+        if self.position - max(last_member_end, self._data_end) < _END_MARKER_BYTES:
             raise _bad("it has no end marker, so it was cut short")
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath]]:
-    for member in archive:
-        path = PurePosixPath(member.name)
-        if member.type not in _ALLOWED:
-            raise _bad(f"{member.name!r} is neither file nor directory")
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise _bad(f"{member.name!r} would leave its directory")
-        yield member, path
+def _files(source: Readable) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath, IO[bytes]]]:
+    """The regular files of a whole archive, each to be read before the next.
+
+    Raises:
+        IntegrityError: after the last one, when the archive was cut short there.
+    """
+    watcher = _EndWatcher(source)
+    with tarfile.open(fileobj=watcher, mode="r|", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]
+        for member in archive:
+            path = PurePosixPath(member.name)
+            if member.type not in _ALLOWED:
+                raise _bad(f"{member.name!r} is neither file nor directory")
+            if path.is_absolute() or ".." in path.parts or not path.parts:
+                raise _bad(f"{member.name!r} would leave its directory")
+            if any(len(os.fsencode(part)) > _NAME_LIMIT_BYTES for part in path.parts):
+                raise _bad(f"{member.name!r} is too long")
+            if member.isdir():
+                continue
+            content = archive.extractfile(member)
+            if content is None:
+                raise _bad(f"{member.name!r} has no content")
+            yield member, path, content
+        watcher.require_end_marker(archive.offset)
 
 
 def _within_segment(path: PurePosixPath) -> PurePosixPath | None:
@@ -190,11 +220,11 @@ def _within_segment(path: PurePosixPath) -> PurePosixPath | None:
     return None if path.parts[0] == "snapshot" else path
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    content = archive.extractfile(member)
-    if content is None:
-        raise _bad(f"{member.name!r} has no content")
-    return content
+def _is_local(replica_state: bytes) -> bool:
+    try:
+        return bool(json.loads(replica_state)["is_local"])
+    except (ValueError, KeyError, TypeError):
+        raise _bad("a replica_state.json does not say whether the shard is local") from None
 
 
 def _bad(problem: str) -> IntegrityError:

@@ -1,271 +1,171 @@
-"""Server snapshots: created, streamed, checked, and deleted on the server whatever happens.
+"""The life of a server snapshot: asked for, named in the journal, used, deleted whatever happens.
 
 A server goes on creating a snapshot after its client has gone, so a request that never answered
-leaves one too.
+leaves one too. Which one is ours follows from what stood there before and the time in its name.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote
-
-import httpx
+from typing import Final
 
 from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import Meter
-from onyx_pipelines.sources.qdrant.failures import qdrant_errors, status_error
+from onyx_pipelines.sources.qdrant.failures import NotThereError, RefusedError
 from onyx_pipelines.sources.qdrant.journal import JournalEntry, SnapshotJournal
-from onyx_pipelines.sources.source import ByteSink, object_path
+from onyx_pipelines.sources.qdrant.snapshot_api import ServerSnapshot, SnapshotApi
 
-_CHUNK = 1024 * 1024
-_RESUMES = 5
-_TAR_END = bytes(1024)
-# Between two clocks: a snapshot's name has the server's time.
-_CLOCK_SLACK_S = 120
-_STAMP = re.compile(r"-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)\.snapshot$")
+# The server names a snapshot when it begins, which is soon after the request.
+_BEGINS_WITHIN_S: Final = 60.0
+# Its Date header and its names have whole seconds.
+_SAME_CLOCK_SLACK_S: Final = 5.0
+_OTHER_CLOCK_SLACK_S: Final = 120.0
+# Where the server does not say whether it still makes one.
+_FORGET_AFTER_S: Final = 24 * 3600.0
+_POLL_S: Final = 0.5
 
-
-@dataclass(frozen=True)
-class ServerSnapshot:
-    """As the server describes it; `checksum` is a SHA-256, or None."""
-
-    collection: str
-    name: str
-    size_bytes: int
-    checksum: str | None
+Warn = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Streamed:
-    """What went through `stream`."""
-
-    size_bytes: int
-    sha256: str
-    checked_by_server: bool
-
-
-class SnapshotService:
-    """The snapshot endpoints of one server.
+class Snapshots:
+    """The snapshots that we make on one server.
 
     Args:
-        client: whose requests carry the key and `Accept-Encoding: identity`; otherwise the server
-            compresses on the fly, and length and ranges no longer hold.
-        create_timeout_s: how long one snapshot may take.
+        create_timeout_s: how long one may take.
         wait_after_timeout_s: how long to wait for one that a timed-out request left in the making.
     """
 
     def __init__(
         self,
-        client: httpx.Client,
+        api: SnapshotApi,
         url: str,
         journal: SnapshotJournal,
         *,
         create_timeout_s: float,
-        wait_after_timeout_s: float = 600,
+        wait_after_timeout_s: float,
     ) -> None:
-        self._client = client
+        self._api = api
         self._url = url
         self._journal = journal
         self._create_timeout_s = create_timeout_s
         self._wait_after_timeout_s = wait_after_timeout_s
 
     @contextmanager
-    def snapshot(self, collection: str, warn: Callable[[str], None]) -> Iterator[ServerSnapshot]:
+    def snapshot(self, collection: str, warn: Warn) -> Iterator[ServerSnapshot]:
         """A snapshot that is deleted at the end of the block; `warn` hears where that failed.
 
         Raises:
-            SourceError: it could not be created.
+            SourceError: it could not be created, or the journal not be written.
         """
-        slot = object_path(collection, suffix="")
+        listing = self._api.list(collection)
+        told = listing.server_time
         entry = JournalEntry(
             url=self._url,
             collection=collection,
-            snapshot="",
-            present=tuple(self.described(collection)),
-            requested_at=time.time(),
+            present=tuple(sorted(listing.names)),
+            requested_at=time.time() if told is None else told,
+            clock_slack_s=_OTHER_CLOCK_SLACK_S if told is None else _SAME_CLOCK_SLACK_S,
         )
-        self._journal.write(entry, slot)
-        created: ServerSnapshot | None = None
+        slot = self._journal.add(entry)
         try:
-            created = self._create(collection)
-            entry = entry.model_copy(update={"snapshot": created.name})
-            self._journal.write(entry, slot)
+            created = self._api.create(collection, timeout_s=self._create_timeout_s)
+        except RefusedError:
+            self._journal.forget(slot)
+            raise
+        except Exception:
+            # Not for an interrupt: who sends one does not wait, and the next run has the journal.
+            self._wait_until_made(collection)
+            self._remove(slot, entry, warn)
+            raise
+        if created.name in entry.present:
+            # Made within the same second as another one: both are one file, and not ours to delete.
+            self._journal.forget(slot)
+            warn(f"the snapshot {created.name} on the Qdrant server was made twice, so it stays")
+            yield created
+            return
+        entry = entry.model_copy(update={"snapshot": created.name})
+        try:
+            self._journal.write(slot, entry)
             yield created
         finally:
-            if created is None:
-                self._wait_until_idle(collection)
-            problem = self.remove_ours(entry)
-            if problem:
-                warn(problem)
-            else:
-                self._journal.forget(slot)
+            self._remove(slot, entry, warn)
 
-    def remove_orphans(self, warn: Callable[[str], None]) -> None:
+    def remove_orphans(self, warn: Warn) -> None:
         """Delete what an earlier run of ours left on this server."""
         for slot, entry in self._journal.read().items():
-            if entry.url != self._url:
-                continue
-            problem = self.remove_ours(entry)
-            if problem:
-                warn(problem)
-            else:
-                self._journal.forget(slot)
+            if entry.url == self._url:
+                self._remove(slot, entry, warn)
 
-    def remove_ours(self, entry: JournalEntry) -> str:
-        """Delete the entry's snapshot; gives what went wrong, or ""."""
+    def _remove(self, slot: str, entry: JournalEntry, warn: Warn) -> None:
+        """Delete the entry's snapshot, and the entry if nothing is left to do about it."""
         try:
-            names = [entry.snapshot] if entry.snapshot else self._candidates(entry)
-            if len(names) > 1:
-                return (
-                    f"Qdrant collection {entry.collection!r} has {len(names)} new snapshots, and"
-                    " which one is ours is not known: none was deleted"
-                )
-            for name in names:
-                self._delete(entry.collection, name)
+            if entry.snapshot:
+                self._api.delete(entry.collection, entry.snapshot)
+            elif not self._remove_unnamed(entry, warn):
+                return
+        except NotThereError:
+            # The collection is gone, and its snapshots with it.
+            self._journal.forget(slot)
         except SourceError as error:
-            return f"a snapshot of {entry.collection!r} stays on the Qdrant server: {error.what}"
-        return ""
-
-    def described(self, collection: str) -> dict[str, dict[str, Any]]:
-        """Names and descriptions."""
-        found = self._json("GET", _path(collection), f"listing snapshots of {collection!r}")
-        return {each["name"]: each for each in found}
-
-    def stream(self, snapshot: ServerSnapshot, sink: ByteSink, meter: Meter) -> Streamed:
-        """Copy the snapshot's bytes into the sink and check them.
-
-        Raises:
-            SourceError: cut short, compressed, or other bytes than the server's checksum says.
-        """
-        digest = hashlib.sha256()
-        tail = b""
-        for data in self._bytes(snapshot):
-            digest.update(data)
-            sink.write(data)
-            meter.add(len(data))
-            tail = (tail + data)[-len(_TAR_END) :]
-        doing = f"streaming {snapshot.name}"
-        if snapshot.checksum and digest.hexdigest() != snapshot.checksum.lower():
-            raise SourceError(
-                f"Qdrant {self._url}: {doing}: the bytes do not have the server's checksum.",
-                remedy="Run it again; if it stays, check the server's disk and memory.",
-                transient=True,
+            warn(
+                f"a snapshot of the collection {entry.collection!r} stays on the Qdrant server"
+                f" until the next backup: {error.what}"
             )
-        if tail != _TAR_END:
-            raise SourceError(
-                f"Qdrant {self._url}: {doing}: the archive has no end marker.",
-                remedy="The server did not finish it: see its log and its free disk.",
+        else:
+            self._journal.forget(slot)
+
+    def _remove_unnamed(self, entry: JournalEntry, warn: Warn) -> bool:
+        """True if the entry is settled, False if its snapshot may still come."""
+        creating = self._api.is_creating(entry.collection)
+        listing = self._api.list(entry.collection)
+        names = possible_names(entry, listing.names)
+        if len(names) > 1:
+            warn(
+                f"the collection {entry.collection!r} has {len(names)} new snapshots on the Qdrant"
+                f" server ({', '.join(names)}); which one a backup left there is not known, so none"
+                " was deleted"
             )
-        return Streamed(meter.done_bytes, digest.hexdigest(), snapshot.checksum is not None)
-
-    def _bytes(self, snapshot: ServerSnapshot) -> Iterator[bytes]:
-        """With resumes: a lost connection costs what was under way, not the whole."""
-        path = _path(snapshot.collection, snapshot.name)
-        doing = f"streaming {snapshot.name}"
-        position, etag, resumes = 0, "", 0
-        while position < snapshot.size_bytes:
-            headers = {"Range": f"bytes={position}-", "If-Match": etag} if position else {}
-            try:
-                with self._client.stream("GET", path, headers=headers) as response:
-                    if response.status_code != (206 if position else 200):
-                        response.read()
-                        raise status_error(self._url, doing, response.status_code, response.text)
-                    if response.headers.get("content-encoding", "identity") != "identity":
-                        raise SourceError(
-                            f"Qdrant {self._url}: {doing}: the answer is compressed although that"
-                            " was ruled out.",
-                            remedy="Let a proxy in between pass snapshots as they are.",
-                        )
-                    etag = response.headers.get("etag", "")
-                    for data in response.iter_raw(_CHUNK):
-                        position += len(data)
-                        yield data
-                if position < snapshot.size_bytes:
-                    raise httpx.RemoteProtocolError("the body ended early")
-            except httpx.TransportError as error:
-                resumes += 1
-                if resumes > _RESUMES or not etag or isinstance(error, httpx.TimeoutException):
-                    raise SourceError(
-                        f"Qdrant {self._url}: {doing}: cut off after {position} of"
-                        f" {snapshot.size_bytes} bytes ({type(error).__name__}).",
-                        remedy="See whether the server and the network are well.",
-                        transient=True,
-                    ) from None
-        if position != snapshot.size_bytes:
-            raise SourceError(
-                f"Qdrant {self._url}: {doing}: {position} bytes came, {snapshot.size_bytes} were"
-                " announced.",
-                remedy="Run it again.",
-                transient=True,
+            return True
+        if names:
+            self._api.delete(entry.collection, names[0])
+            return True
+        if creating:
+            warn(
+                f"a snapshot of the collection {entry.collection!r} is still in the making on the"
+                " Qdrant server; the next backup deletes it"
             )
+            return False
+        now = listing.server_time or time.time()
+        return creating is False or now - entry.requested_at > _FORGET_AFTER_S
 
-    def _create(self, collection: str) -> ServerSnapshot:
-        timeout = httpx.Timeout(10, read=self._create_timeout_s)
-        result = self._json(
-            "POST",
-            _path(collection),
-            f"making a snapshot of {collection!r}",
-            params={"wait": "true"},
-            timeout=timeout,
-        )
-        return ServerSnapshot(
-            collection, result["name"], int(result["size"]), result.get("checksum") or None
-        )
-
-    def _delete(self, collection: str, name: str) -> None:
-        doing = f"deleting the snapshot {name}"
-        with qdrant_errors(self._url, doing):
-            response = self._client.delete(_path(collection, name), params={"wait": "true"})
-        if response.status_code not in (200, 404):
-            raise status_error(self._url, doing, response.status_code, response.text)
-
-    def _candidates(self, entry: JournalEntry) -> list[str]:
-        """New names whose own time is not before the request."""
-        return [
-            name
-            for name in self.described(entry.collection)
-            if name not in entry.present and _made_at(name) >= entry.requested_at - _CLOCK_SLACK_S
-        ]
-
-    def _wait_until_idle(self, collection: str) -> None:
-        """Until the server says that it makes none (gauge of 1.16 and later), or cannot say."""
-        name = re.escape(f'id="{collection}"')
-        gauge = re.compile(rf"^snapshot_creation_running\{{[^}}]*{name}[^}}]*\}} (\d+)", re.M)
+    def _wait_until_made(self, collection: str) -> None:
+        """Until the server says that it makes none, or cannot say."""
         deadline = time.monotonic() + self._wait_after_timeout_s
-        while time.monotonic() < deadline:
-            try:
-                text = self._client.get("/metrics", timeout=10).text
-            except httpx.HTTPError:
-                return
-            running = gauge.search(text)
-            if running is None or running[1] == "0":
-                return
-            time.sleep(0.5)
-
-    def _json(self, method: str, path: str, doing: str, **options: Any) -> Any:
-        with qdrant_errors(self._url, doing):
-            response = self._client.request(method, path, **options)
-        if response.status_code >= 400:
-            raise status_error(self._url, doing, response.status_code, response.text)
-        return response.json()["result"]
+        while time.monotonic() < deadline and self._api.is_creating(collection):
+            time.sleep(_POLL_S)
 
 
-def _path(collection: str, snapshot: str = "") -> str:
-    path = f"/collections/{quote(collection, safe='')}/snapshots"
-    return f"{path}/{quote(snapshot, safe='')}" if snapshot else path
+def possible_names(entry: JournalEntry, names: Iterable[str]) -> list[str]:
+    """Those of a collection's snapshots that an unanswered request of ours may have made."""
+    pattern = re.compile(
+        re.escape(entry.collection) + r"-\d+-(\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)\.snapshot"
+    )
+    earliest = entry.requested_at - entry.clock_slack_s
+    latest = entry.requested_at + entry.clock_slack_s + _BEGINS_WITHIN_S
+    found = []
+    for name in sorted(set(names) - set(entry.present)):
+        match = pattern.fullmatch(name)
+        made_at = _posix_time(match[1]) if match else None
+        if made_at is not None and earliest <= made_at <= latest:
+            found.append(name)
+    return found
 
 
-def _made_at(name: str) -> float:
-    """The time in a snapshot's name, as a POSIX time; 0 where there is none."""
-    match = _STAMP.search(name)
-    if match is None:
-        return 0.0
-    made = datetime.strptime(match[1], "%Y-%m-%d-%H-%M-%S").replace(tzinfo=UTC)
-    return made.timestamp()
+def _posix_time(stamp: str) -> float | None:
+    try:
+        return datetime.strptime(stamp, "%Y-%m-%d-%H-%M-%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

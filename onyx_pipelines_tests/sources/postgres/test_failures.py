@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from onyx_pipelines.errors import SourceError
@@ -15,7 +16,14 @@ from onyx_pipelines.progress import silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres import PostgresSource
 from onyx_pipelines.sources.postgres.binaries import find_binaries
-from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute, source_of, target_of
+from onyx_pipelines.sources.postgres.content import list_tables
+from onyx_pipelines.sources.postgres.target import is_transient
+from onyx_pipelines_tests.fixtures_postgres import (
+    MakeDatabase,
+    execute,
+    source_of,
+    target_of,
+)
 from onyx_pipelines_tests.recording_sink import RecordingSink
 
 MakePrograms = Callable[[str], Path]
@@ -60,47 +68,91 @@ def _once(action: Callable[[], object]) -> Callable[[str], object]:
     return hook
 
 
-def _snapshots_of(server: PostgresServer, database: str) -> list[Any]:
-    """Connections of ours to a database that are still there."""
+def _left_connections(server: PostgresServer, database: str) -> list[Any]:
+    """Those to a database that do not end within seconds; a server notices an end a bit later."""
+    deadline = time.monotonic() + 5
     with server.connect() as connection:
-        return connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = %s", (database,)
-        ).fetchall()
+        while True:
+            left = connection.execute(
+                "SELECT pid, query FROM pg_stat_activity WHERE datname = %s", (database,)
+            ).fetchall()
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(0.05)
 
 
-def test_a_table_dropped_between_the_snapshot_and_the_dump_fails_at_once_and_may_be_retried(
-    postgres_server: PostgresServer,
-    make_database: MakeDatabase,
-    make_programs: MakePrograms,
-    sink: RecordingSink,
-) -> None:
-    database = make_database(template="onyx")
-    # Our locks keep tables from being dropped; a view has none until pg_dump takes its own.
-    execute(postgres_server, database, "CREATE VIEW app.short_lived AS SELECT 1 AS one")
-    psql, real = (find_binaries(0).path(name) for name in ("psql", "pg_dump"))
-    bindir = make_programs(
-        f"'{psql}' -qc 'DROP VIEW app.short_lived' || exit 9\nexec '{real}' \"$@\""
+def _with_long_rows(server: PostgresServer, database: str) -> None:
+    """Enough that a dump of it cannot stand in pipes and buffers: 50 MB of text."""
+    execute(
+        server,
+        database,
+        "CREATE TABLE public.long AS SELECT repeat(md5(i::text), 32000) AS text"
+        " FROM generate_series(1, 50) i",
     )
 
-    error = _failure(source_of(postgres_server, database, bindir=bindir), sink)
 
-    assert "short_lived" in error.what or "cache lookup" in error.what
+def test_a_table_dropped_before_it_could_be_locked_is_transient_and_commits_nothing(
+    postgres_server: PostgresServer,
+    make_database: MakeDatabase,
+    sink: RecordingSink,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database = make_database(template="onyx")
+
+    def list_then_drop(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+        names = list_tables(connection)
+        execute(postgres_server, database, "DROP TABLE app.documents")
+        return names
+
+    monkeypatch.setattr("onyx_pipelines.sources.postgres.snapshot.list_tables", list_then_drop)
+
+    error = _failure(source_of(postgres_server, database), sink)
+
+    assert 'relation "app.documents" does not exist' in error.what
     assert error.transient
     assert "run the backup again" in error.remedy
     assert sink.objects == {}
 
 
+@pytest.mark.parametrize(
+    ("said", "transient"),
+    [
+        ('ERROR:  relation "app.gone" does not exist', True),
+        ("ERROR:  cache lookup failed for function 16423", True),
+        ("ERROR:  canceling statement due to statement timeout", True),
+        ("FATAL:  the database system is starting up", True),
+        ("server closed the connection unexpectedly", True),
+        ("the connection is closed", True),
+        ("FATAL:  sorry, too many clients already", True),
+        ('ERROR:  invalid snapshot identifier: "00000004-00000052-1"', True),
+        ('ERROR:  snapshot "00000004-00000052-1" does not exist', True),
+        ('FATAL:  database "gone" does not exist', False),
+        ('FATAL:  role "nobody" does not exist', False),
+        ('FATAL:  password authentication failed for user "postgres"', False),
+        ("connection failed: server does not support SSL, but SSL was required", False),
+        ("connection failed: SSL error: certificate verify failed", False),
+        ("ERROR:  invalid page in block 7 of relation base/5/16384", False),
+    ],
+)
+def test_only_what_passes_by_itself_is_transient(
+    said: str,
+    transient: bool,
+) -> None:
+    assert is_transient(said, "") is transient
+
+
 def test_a_killed_backend_is_transient_and_commits_nothing(
     postgres_server: PostgresServer, make_database: MakeDatabase
 ) -> None:
-    database = make_database(template="onyx")
+    database = make_database()
+    _with_long_rows(postgres_server, database)
 
     def kill() -> None:
         execute(
             postgres_server,
             "postgres",
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            f" WHERE datname = '{database}' AND application_name = 'pg_dump'",
+            f" WHERE datname = '{database}' AND query LIKE 'COPY%'",
         )
 
     sink = RecordingSink(_once(kill))
@@ -109,30 +161,24 @@ def test_a_killed_backend_is_transient_and_commits_nothing(
     assert error.transient
     assert "pg_dump failed (1)" in error.what
     assert sink.objects == {}
-    assert _snapshots_of(postgres_server, database) == []
+    assert _left_connections(postgres_server, database) == []
 
 
-def test_losing_the_connection_that_reads_the_facts_is_transient_and_commits_nothing(
-    postgres_server: PostgresServer, make_database: MakeDatabase
+def test_losing_the_connection_that_holds_the_snapshot_is_transient_and_commits_nothing(
+    postgres_server: PostgresServer,
+    make_database: MakeDatabase,
+    make_programs: MakePrograms,
+    sink: RecordingSink,
 ) -> None:
     database = make_database(template="onyx")
-    execute(
-        postgres_server,
-        database,
-        "CREATE TABLE app.slow AS SELECT repeat(md5(i::text), 30000) AS long"
-        " FROM generate_series(1, 60) i",
+    psql, real = (find_binaries(0).path(name) for name in ("psql", "pg_dump"))
+    kill = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
+    bindir = make_programs(f"'{psql}' -qc '{kill}' >/dev/null || exit 9\nexec '{real}' \"$@\"")
 
-    def kill() -> None:
-        execute(
-            postgres_server,
-            "postgres",
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            f" WHERE datname = '{database}' AND application_name = 'onyx-pipelines'",
-        )
-
-    sink = RecordingSink(_once(kill))
-    error = _failure(source_of(postgres_server, database), sink)
+    error = _failure(source_of(postgres_server, database, bindir=bindir), sink)
 
     assert error.transient
     assert sink.objects == {}
@@ -151,7 +197,7 @@ def test_a_writer_that_fails_ends_pg_dump_and_both_connections(
         source_of(postgres_server, database).back_up(sink, silent)
 
     assert sink.objects == {}
-    assert _snapshots_of(postgres_server, database) == []
+    assert _left_connections(postgres_server, database) == []
 
 
 def test_pg_dump_that_fails_after_half_of_its_output_commits_nothing(
@@ -175,9 +221,7 @@ def test_pg_dump_that_stalls_is_ended_and_the_failure_is_transient(
     bindir = make_programs(f"echo $$ > '{tmp_path}/pid'; echo PGDMP; exec sleep 600")
     started = time.monotonic()
 
-    error = _failure(
-        source_of(postgres_server, "onyx", bindir=bindir, stall_timeout_s=0.5), sink
-    )
+    error = _failure(source_of(postgres_server, "onyx", bindir=bindir, stall_timeout_s=0.5), sink)
 
     pid = (tmp_path / "pid").read_text(encoding="utf-8").strip()
     assert not Path("/proc", pid).exists()
@@ -338,5 +382,6 @@ def test_an_exclusive_lock_taken_between_our_locks_and_pg_dumps_is_given_way_to(
     error = _failure(source_of(postgres_server, database, bindir=bindir), sink)
 
     assert error.transient
-    assert "lock" in error.what
+    assert "LOCK TABLE app.users" in error.what
+    assert "exclusive lock" in error.remedy
     assert sink.objects == {}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 import pytest
 
 from onyx_pipelines.progress import silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines.sources.postgres.content import Inventory, read_inventory
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines_tests.fixtures_postgres import (
     MakeDatabase,
@@ -118,7 +121,7 @@ def test_a_table_that_is_being_backed_up_is_neither_truncated_nor_rewritten(
 
     def attempt(path: str) -> None:
         if path.endswith(".dump") and not attempts:
-            with pytest.raises(BaseException, match="lock timeout") as caught:
+            with pytest.raises(psycopg.errors.LockNotAvailable) as caught:
                 execute(postgres_server, database, "SET lock_timeout = '200ms'", statement)
             attempts.append(caught.value)
 
@@ -134,3 +137,30 @@ def test_a_table_that_is_being_backed_up_is_neither_truncated_nor_rewritten(
             facts.tables, facts_now(postgres_server, copy, like=facts).tables, strict=True
         )
     )
+
+
+@pytest.mark.parametrize("statement", ["TRUNCATE app.messages", "DROP TABLE app.messages"])
+def test_a_table_is_safe_as_soon_as_the_snapshot_is_taken(
+    postgres_server: PostgresServer,
+    make_database: MakeDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+) -> None:
+    database = make_database(template="onyx")
+    refusals = []
+
+    def attempt_then_read(*arguments: Any) -> Inventory:
+        with pytest.raises(psycopg.errors.LockNotAvailable) as caught:
+            execute(postgres_server, database, "SET lock_timeout = '200ms'", statement)
+        refusals.append(caught.value)
+        return read_inventory(*arguments)
+
+    monkeypatch.setattr(
+        "onyx_pipelines.sources.postgres.snapshot.read_inventory", attempt_then_read
+    )
+    sink = RecordingSink()
+
+    source_of(postgres_server, database).back_up(sink, silent)
+
+    assert len(refusals) == 1
+    assert facts_in(sink, database).tables == facts_now(postgres_server, database).tables

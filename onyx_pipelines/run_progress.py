@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from onyx_pipelines.backup.rendering import human_bytes
 from onyx_pipelines.progress import Progress, ProgressCallback
+from onyx_pipelines.quantities import human_bytes
 
 
 def log_progress(log: Callable[[str], None], *, interval_s: float = 15) -> ProgressCallback:

@@ -1,0 +1,49 @@
+"""Times things in turns, so that a noisy minute hits all of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.table import say
+
+
+def medians(runs: Mapping[str, Callable[[], object]], *, rounds: int = 3) -> dict[str, float]:
+    """Median seconds of each, run one after the other, `rounds` times over."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            begun = time.monotonic()
+            run()
+            seconds[name].append(time.monotonic() - begun)
+            say(f"  {name}: {seconds[name][-1]:.2f} s")
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def shell(command: str, environment: Mapping[str, str] | None = None) -> None:
+    """A pipeline as a person would type it; fails if any part of it does."""
+    subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        check=True,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def need(*programs: str) -> None:
+    """Raises SystemExit naming what a peer needs and is not installed."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        raise SystemExit(f"install the peers first: apt-get install {' '.join(missing)}")
+
+
+def emptied(directory: Path) -> Path:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory

@@ -1,0 +1,118 @@
+"""`onyx drill`: does a set come back, how fast, and is it the same data?"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from onyx_pipelines.cli.output import (
+    EXIT_BAD,
+    EXIT_UNABLE,
+    JsonOption,
+    finish,
+    out,
+    print_json,
+    print_table,
+    progress_bars,
+)
+from onyx_pipelines.restore.drill import run_drill
+from onyx_pipelines.restore.report.history import read_history
+from onyx_pipelines.restore.report.writing import ReportPaths, write_report
+from onyx_pipelines.restore.results import DrillResult
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.settings import load_settings
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.lock import ExclusiveLock
+
+_EXIT_CODES = {
+    Verdict.PASSED: 0,
+    Verdict.FAILED: EXIT_BAD,
+    Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
+}
+
+
+class From(StrEnum):
+    OFFSITE = "offsite"
+    LOCAL = "local"
+
+
+def drill(
+    backup_id: Annotated[
+        str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
+    ] = "latest",
+    *,
+    store: Annotated[
+        From | None, typer.Option("--from", help="The store; default: off-site if it is there.")
+    ] = None,
+    components: Annotated[
+        list[Component] | None,
+        typer.Option("--component", help="Only this component; may be given several times."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore a set into scratch, compare it exactly, measure it, throw it away.
+
+    Exit status 0: it passed; 1: it failed; 2: it could not be verified.
+    """
+    settings = load_settings()
+    with (
+        ExclusiveLock(settings.state_dir, "restore drill"),
+        progress_bars(shown=not as_json) as progress,
+    ):
+        result = run_drill(
+            settings,
+            backup_id=backup_id,
+            store_name=store.value if store else None,
+            components=components,
+            drill_id=str(uuid.uuid4()),
+            progress=progress,
+        )
+    paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
+    if as_json:
+        print_json(_as_json(result, paths))
+    else:
+        _show(result, paths)
+    finish(_EXIT_CODES[result.verdict])
+
+
+def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
+    return {
+        "drill_id": result.drill_id,
+        "backup_id": result.backup_id,
+        "store": result.store,
+        "verdict": result.verdict.value,
+        "seconds": result.recovery_s,
+        "objective_seconds": result.objective_s,
+        "within_objective": result.recovery_is_measured and result.within_objective,
+        "components": {
+            each.component.value: {
+                "verdict": each.verdict.value,
+                "seconds": each.recovery_s,
+                "problems": [finding.model_dump(mode="json") for finding in each.problems()],
+            }
+            for each in result.components
+        },
+        "report": str(paths.html),
+    }
+
+
+def _show(result: DrillResult, paths: ReportPaths) -> None:
+    out.print(f"[bold]{result.verdict.value.replace('_', ' ').upper()}[/bold] {result.backup_id}")
+    rows = [
+        (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
+        for each in result.components
+    ]
+    print_table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
+    for each in result.components:
+        for finding in each.problems()[:10]:
+            detail = f" (expected {finding.expected}, found {finding.found})"
+            shown = detail if finding.expected or finding.found else ""
+            out.print(f"{finding.item}: {finding.message}{shown}", highlight=False, markup=False)
+    out.print(
+        f"recovery {result.recovery_s:.1f} s, objective {result.objective_s / 60:.0f} min;"
+        f" report: {paths.html}",
+        highlight=False,
+    )

@@ -1,0 +1,215 @@
+"""The nouns of a drill: three components that came back, and the report about them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import dagster as dg
+from pydantic import Field
+
+from onyx_pipelines.restore import drill
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.drill_folder import DrillFolder
+from onyx_pipelines.restore.promises import (
+    Answer,
+    content_answer,
+    recency_answer,
+    recovery_time_answer,
+    rows_answer,
+    schema_answer,
+)
+from onyx_pipelines.restore.report.history import read_history
+from onyx_pipelines.restore.report.markdown import findings_markdown, summary_markdown
+from onyx_pipelines.restore.report.writing import write_report
+from onyx_pipelines.restore.resources import DrillRun
+from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.run_failures import dagster_failures
+from onyx_pipelines.run_progress import log_progress
+from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.sources.source import Component
+
+if TYPE_CHECKING:
+    Materialized: TypeAlias = dg.MaterializeResult[None]
+else:  # Dagster takes the class only, without its parameter
+    Materialized = dg.MaterializeResult
+
+GROUP = "restore"
+OWNERS = ["team:operations"]
+
+DRILL_ASSETS = {
+    Component.POSTGRESQL: "postgres_restore_drill",
+    Component.QDRANT: "qdrant_restore_drill",
+    Component.VOLUMES: "volumes_restore_drill",
+}
+_KINDS = {
+    Component.POSTGRESQL: {"postgres"},
+    Component.QDRANT: {"qdrant"},
+    Component.VOLUMES: {"docker"},
+}
+_DESCRIPTIONS = {
+    Component.POSTGRESQL: "Every database restored into a throw-away cluster and compared: rows,"
+    " fingerprints, sequences, schema, extensions, roles (AC9.4.1, AC9.4.3).",
+    Component.QDRANT: "Every snapshot opened by Qdrant's own engine and compared: exact count,"
+    " sampled points, the stored query (AC9.4.1, AC9.4.3).",
+    Component.VOLUMES: "Every volume extracted and compared: each path, type, size, mode, link and"
+    " SHA-256 (AC9.4.1, AC9.4.3).",
+}
+_CHECKS = {
+    Component.POSTGRESQL: {
+        "postgres_rows_match": rows_answer,
+        "postgres_schema_matches": schema_answer,
+    },
+    Component.QDRANT: {"qdrant_points_match": content_answer},
+    Component.VOLUMES: {"volumes_files_match": content_answer},
+}
+
+
+class DrillConfig(dg.Config):
+    """Launchpad options of the drills; give all of a run the same."""
+
+    backup_id: str = Field(
+        default="latest", description='The set: its id, the beginning of one, or "latest".'
+    )
+    store: str = Field(
+        default="", description="local or offsite; empty: off-site if the set is there."
+    )
+
+
+def drill_asset(component: Component) -> dg.AssetsDefinition:
+    """The drill of one component; all three are alike but for what they restore."""
+
+    @dg.asset(
+        key=DRILL_ASSETS[component],
+        deps=["offsite_copy"],
+        group_name=GROUP,
+        kinds=_KINDS[component],
+        owners=OWNERS,
+        tags={"onyx/component": component.value},
+        description=_DESCRIPTIONS[component],
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=DRILL_ASSETS[component]) for name in _CHECKS[component]
+        ],
+    )
+    def restore_drill(
+        context: dg.AssetExecutionContext, config: DrillConfig, drill_run: DrillRun
+    ) -> Materialized:
+        settings = drill_run.settings
+        folder = DrillFolder(settings.state_dir, context.run.run_id)
+        _, started = folder.start()
+        with dagster_failures():
+            drillable = drill.choose_set(settings, config.backup_id, config.store or None)
+            if component not in drill.components_of(drillable):
+                return _absent(component)
+            result = drill.drill_component(
+                settings,
+                drillable,
+                component,
+                StepClock(started=started),
+                log_progress(context.log.info),
+            )
+        folder.put(result)
+        return dg.MaterializeResult(
+            metadata=_metadata(result, drillable),
+            check_results=[
+                check_result(name, judge(result)) for name, judge in _CHECKS[component].items()
+            ],
+        )
+
+    return restore_drill
+
+
+@dg.asset(
+    key="restore_drill_report",
+    deps=list(DRILL_ASSETS.values()),
+    group_name=GROUP,
+    kinds={"html", "matplotlib"},
+    owners=OWNERS,
+    tags={"onyx/acceptance": "AC9.4.1"},
+    description="What the drill found and how long recovery took, as a page for people, with the"
+    " history of earlier drills (AC9.4.1, AC9.4.2).",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "recovery_time_within_objective",
+            asset="restore_drill_report",
+            description="The measured recovery time is within the objective (60 min, AC9.4.2).",
+        )
+    ],
+)
+def restore_drill_report(
+    context: dg.AssetExecutionContext, config: DrillConfig, drill_run: DrillRun
+) -> Materialized:
+    settings = drill_run.settings
+    folder = DrillFolder(settings.state_dir, context.run.run_id)
+    started_at, _ = folder.start()
+    with dagster_failures():
+        drillable = drill.choose_set(settings, config.backup_id, config.store or None)
+        result = drill.put_together(
+            settings, drillable, context.run.run_id, started_at, folder.results()
+        )
+        summary, findings = summary_markdown(result), findings_markdown(result)
+        history = read_history(settings.reports_dir)
+        paths = write_report(result, settings.reports_dir, history=history)
+    folder.remove()
+    answer = recovery_time_answer(result)
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": result.verdict.value,
+            "summary": dg.MetadataValue.md(summary),
+            "findings": dg.MetadataValue.md(findings),
+            "report": dg.MetadataValue.path(str(Path(paths.html).absolute())),
+            "backup_id": result.backup_id,
+            "store": result.store,
+            "recovery_s": round(result.recovery_s, 3),
+            "objective_s": float(result.objective_s),
+            "recovery_point": dg.MetadataValue.timestamp(result.recovery_point),
+            "problems_count": sum(len(each.problems()) for each in result.components),
+        },
+        check_results=[check_result("recovery_time_within_objective", answer)],
+    )
+
+
+@dg.asset_check(
+    asset="restore_drill_report",
+    description="A drill has passed within the limit (35 days); a missing success fails too.",
+)
+def drill_is_recent(onyx: OnyxSettings) -> dg.AssetCheckResult:
+    settings = onyx.load()
+    with dagster_failures():
+        last = drill.last_passed(settings)
+    answer = recency_answer(last, datetime.now(UTC), timedelta(days=settings.drill_max_age_days))
+    return check_result(None, answer)
+
+
+def check_result(name: str | None, answer: Answer) -> dg.AssetCheckResult:
+    """Three verdicts in Dagster's two: could not verify is a failing check of severity WARN."""
+    could_not = answer.verdict is Verdict.COULD_NOT_VERIFY
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=answer.verdict is Verdict.PASSED,
+        severity=dg.AssetCheckSeverity.WARN if could_not else dg.AssetCheckSeverity.ERROR,
+        description=answer.text or None,
+        metadata={"verdict": answer.verdict.value},
+    )
+
+
+def _metadata(result: ComponentDrill, drillable: drill.Drillable) -> dict[str, Any]:
+    return {
+        "verdict": result.verdict.value,
+        "backup_id": drillable.backup_id,
+        "store": drillable.store.name,
+        "plain_bytes": result.plain_bytes,
+        "recovery_s": round(result.recovery_s, 3),
+        "throughput_mb_s": round(result.plain_bytes / max(result.recovery_s, 1e-6) / 1e6, 3),
+        "findings_count": len(result.findings),
+        "problems_count": len(result.problems()),
+        **{f"version/{tool}": version for tool, version in result.versions.items()},
+    }
+
+
+def _absent(component: Component) -> Materialized:
+    answer = Answer(Verdict.COULD_NOT_VERIFY, (f"the set has no {component.value}",))
+    return dg.MaterializeResult(
+        metadata={"verdict": answer.verdict.value},
+        check_results=[check_result(name, answer) for name in _CHECKS[component]],
+    )

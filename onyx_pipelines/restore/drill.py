@@ -1,0 +1,231 @@
+"""A restore drill: one set, from the off-site copy by preference, restored, compared, thrown away.
+
+No Dagster here: assets and the command line call the same functions.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError, OnyxError
+from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects, open_set
+from onyx_pipelines.restore.postgres import drill as drill_postgres
+from onyx_pipelines.restore.qdrant import drill as drill_qdrant
+from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.restore.volumes import drill as drill_volumes
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.keys import PrivateKey, load_private_key
+from onyx_pipelines.vault.lock import set_in_use
+from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores.store import Store
+
+_log = logger("restore")
+
+ComponentDriller: TypeAlias = Callable[
+    [SetObjects, StepClock, Path, Settings, ProgressCallback], ComponentDrill
+]
+DRILLERS: dict[Component, ComponentDriller] = {
+    Component.POSTGRESQL: drill_postgres,
+    Component.QDRANT: drill_qdrant,
+    Component.VOLUMES: drill_volumes,
+}
+
+
+@dataclass(frozen=True)
+class Drillable:
+    """A set and the store that it is taken from."""
+
+    store: Store
+    backup_id: str
+
+
+def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Drillable:
+    """The set (an id, its beginning, or "latest") in a store; None: off-site if it is there.
+
+    Raises:
+        NotFoundError: there is no such set, or no such store.
+    """
+    stores = {store.name: store for store in _stores(settings)}
+    if store_name is not None:
+        if store_name not in stores:
+            raise NotFoundError(
+                f"There is no {store_name} store.",
+                remedy="Set ONYX_OFFSITE_URL, or take the set from the local store.",
+            )
+        stores = {store_name: stores[store_name]}
+    view = Catalog(list(stores.values())).find(backup_id)
+    name = "offsite" if "offsite" in view.stores else view.stores[0]
+    return Drillable(stores[name], view.backup_id)
+
+
+def drill_component(
+    settings: Settings,
+    drillable: Drillable,
+    component: Component,
+    clock: StepClock,
+    progress: ProgressCallback,
+) -> ComponentDrill:
+    """Drill one component. What keeps it from being verified is a finding, not an exception.
+
+    Raises:
+        KeyFileError: this host cannot open the set.
+    """
+    key = _required_key(settings)
+    workdir = scratch_dir(settings)
+    begun = len(clock.timings())
+    with set_in_use(settings.state_dir, drillable.backup_id):
+        try:
+            objects = open_set(drillable.store, drillable.backup_id, key)
+            result = DRILLERS[component](objects, clock, workdir, settings, progress)
+        except (IntegrityError, NotFoundError) as error:
+            result = _stopped(component, error, Verdict.FAILED, clock, begun)
+        except KeyFileError:
+            raise
+        except OnyxError as error:
+            result = _stopped(component, error, Verdict.COULD_NOT_VERIFY, clock, begun)
+    _log.info(
+        "component drilled",
+        extra={
+            "backup_id": drillable.backup_id,
+            "store": drillable.store.name,
+            "component": component.value,
+            "verdict": result.verdict.value,
+            "recovery_s": result.recovery_s,
+        },
+    )
+    return result
+
+
+def put_together(
+    settings: Settings,
+    drillable: Drillable,
+    drill_id: str,
+    started_at: datetime,
+    components: Sequence[ComponentDrill],
+) -> DrillResult:
+    """The whole drill's result; notes on the set whether it passed."""
+    manifest_view = Catalog([drillable.store]).find(drillable.backup_id)
+    now = datetime.now(UTC)
+    result = DrillResult(
+        drill_id=drill_id,
+        backup_id=drillable.backup_id,
+        store=drillable.store.name,
+        recovery_point=manifest_view.timestamp,
+        started_at=started_at,
+        finished_at=now,
+        objective_s=settings.recovery_time_objective_minutes * 60,
+        components=tuple(components),
+    )
+    whole = {each.component for each in components} == {
+        record.component for record in manifest_view.manifest.components.values()
+    }
+    # A set of which a part was drilled is not known to come back.
+    if whole:
+        Catalog([drillable.store]).record_drill(
+            drillable.backup_id,
+            drillable.store.name,
+            passed=result.verdict is Verdict.PASSED,
+            at=now,
+        )
+    return result
+
+
+def components_of(drillable: Drillable) -> tuple[Component, ...]:
+    """What the set has, in the order of restoring."""
+    view = Catalog([drillable.store]).find(drillable.backup_id)
+    present = {record.component for record in view.manifest.components.values()}
+    return tuple(component for component in Component if component in present)
+
+
+def run_drill(
+    settings: Settings,
+    *,
+    backup_id: str,
+    store_name: str | None,
+    components: Collection[Component] | None,
+    drill_id: str,
+    progress: ProgressCallback,
+) -> DrillResult:
+    """Drill a set, component after component, on one clock.
+
+    Raises:
+        NotFoundError: there is no such set.
+        KeyFileError: this host cannot open it.
+        StoreError: the store cannot be read.
+    """
+    started_at = datetime.now(UTC)
+    drillable = choose_set(settings, backup_id, store_name)
+    wanted = [c for c in components_of(drillable) if components is None or c in components]
+    clock = StepClock()
+    results = [drill_component(settings, drillable, each, clock, progress) for each in wanted]
+    return put_together(settings, drillable, drill_id, started_at, results)
+
+
+def scratch_dir(settings: Settings) -> Path:
+    """Where drills restore to; made if need be, enterable for PostgreSQL's user."""
+    directory = settings.scratch_dir or (
+        Path("/var/tmp") / f"onyx-scratch-{os.geteuid()}"  # noqa: S108  (owner is checked below)
+    )
+    try:
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        status = directory.stat()
+        if status.st_uid != os.geteuid():
+            directory = Path(tempfile.mkdtemp(prefix="onyx-scratch-"))
+            directory.chmod(0o711)
+    except OSError as error:
+        raise NotFoundError(
+            f"The scratch directory {directory} cannot be used ({error.strerror}).",
+            remedy="Set ONYX_SCRATCH_DIR to one that this user can write to.",
+        ) from None
+    return directory
+
+
+def _stores(settings: Settings) -> list[Store]:
+    offsite = open_offsite(settings)
+    local = open_local(settings)
+    return [local] if offsite is None else [offsite, local]
+
+
+def _required_key(settings: Settings) -> PrivateKey:
+    if settings.private_key_file is None:
+        raise KeyFileError(
+            "This host has no private key, so it cannot open a backup set.",
+            remedy="Set ONYX_PRIVATE_KEY_FILE, or run the drill where the key is.",
+        )
+    return load_private_key(settings.private_key_file)
+
+
+def _stopped(
+    component: Component, error: OnyxError, verdict: Verdict, clock: StepClock, begun: int
+) -> ComponentDrill:
+    return ComponentDrill(
+        component=component,
+        findings=(
+            Finding(
+                verdict=verdict,
+                item=component.value,
+                aspect="archive" if verdict is Verdict.FAILED else "drill",
+                message=error.what,
+            ),
+        ),
+        steps=clock.timings()[begun:],
+        plain_bytes=0,
+    )
+
+
+def last_passed(settings: Settings) -> datetime | None:
+    """When a drill of a whole set last passed, in any store."""
+    times = [view.last_drill_passed_at for view in Catalog(_stores(settings)).sets()]
+    return max((each for each in times if each is not None), default=None)

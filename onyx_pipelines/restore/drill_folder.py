@@ -1,0 +1,49 @@
+"""What the steps of one drill leave for each other: its start, and each component's result.
+
+Steps may run in different processes of this host.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.sources.source import Component
+
+
+class DrillFolder:
+    """`<state_dir>/drills/<drill_id>/`, until the report is written."""
+
+    def __init__(self, state_dir: Path, drill_id: str) -> None:
+        self._directory = state_dir / "drills" / drill_id
+
+    def start(self) -> tuple[datetime, float]:
+        """When the drill began, in UTC and on the host's monotonic clock; now if it has not."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._directory / "started.json"
+        if not path.exists():
+            began = {"at": datetime.now(UTC).isoformat(), "monotonic": time.monotonic()}
+            path.write_text(json.dumps(began), encoding="utf-8")
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return datetime.fromisoformat(values["at"]), float(values["monotonic"])
+
+    def put(self, result: ComponentDrill) -> None:
+        self._path(result.component).write_text(result.model_dump_json(), encoding="utf-8")
+
+    def results(self) -> list[ComponentDrill]:
+        """Those that are there, in the order of restoring."""
+        return [
+            ComponentDrill.model_validate_json(self._path(component).read_bytes())
+            for component in Component
+            if self._path(component).exists()
+        ]
+
+    def remove(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _path(self, component: Component) -> Path:
+        return self._directory / f"{component.value}.json"

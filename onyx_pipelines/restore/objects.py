@@ -1,0 +1,69 @@
+"""A backup set opened for reading: authenticated once, then its objects as plain streams."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.authenticity import authenticate
+from onyx_pipelines.vault.keys import PrivateKey
+from onyx_pipelines.vault.manifest import Manifest, ObjectRecord
+from onyx_pipelines.vault.reading import load_manifest, open_object
+from onyx_pipelines.vault.stores.store import ObjectReader, Store
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class SetObjects:
+    """One set in one store, whose manifest was found authentic."""
+
+    store: Store
+    manifest: Manifest
+    key: PrivateKey
+
+    def records(self, component: Component, *, prefix: str = "") -> list[ObjectRecord]:
+        """Those whose key starts with `prefix`; none if the component is not in the set."""
+        found = self.manifest.component(component)
+        return [o for o in found.objects if o.key.startswith(prefix)] if found else []
+
+    def record(self, component: Component, key: str) -> ObjectRecord:
+        """One object by its key in the set.
+
+        Raises:
+            NotFoundError: the set has no such object.
+        """
+        for record in self.records(component, prefix=key):
+            if record.key == key:
+                return record
+        raise NotFoundError(
+            f"Backup set {self.manifest.backup_id} has no object {key}.",
+            remedy="`onyx catalog show` lists the set's objects.",
+        )
+
+    def open(self, record: ObjectRecord) -> AbstractContextManager[ObjectReader]:
+        """Plain bytes; `read` raises IntegrityError before the last byte of a damaged object."""
+        return open_object(self.store, self.manifest, record, self.key)
+
+    def read(self, record: ObjectRecord) -> bytes:
+        """All plain bytes of a small object, such as facts."""
+        pieces = []
+        with self.open(record) as reader:
+            while data := reader.read(_CHUNK):
+                pieces.append(data)
+        return b"".join(pieces)
+
+
+def open_set(store: Store, backup_id: str, key: PrivateKey) -> SetObjects:
+    """Read and authenticate a set's manifest.
+
+    Raises:
+        NotFoundError: there is no such set in this store.
+        KeyFileError: the set is not sealed to this key.
+        IntegrityError: the manifest was altered.
+    """
+    manifest = load_manifest(store, backup_id)
+    authenticate(manifest, key)
+    return SetObjects(store, manifest, key)

@@ -1,0 +1,163 @@
+"""The drill of Qdrant: every snapshot opened by Qdrant's own engine in scratch, and compared.
+
+It proves that the engine reads the data. That a server's recover call works with it, it does not.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.edge_engine import ask_edge
+from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.qdrant.facts import CollectionFacts
+from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot
+from onyx_pipelines.sources.source import Component, object_path
+from onyx_pipelines.vault.layout import SEALED_SUFFIX
+from onyx_pipelines.vault.manifest import ObjectRecord
+from onyx_pipelines.vault.stores.store import ObjectReader
+
+_PREFIX: Final = "onyx-scratch-qdrant-"
+# Loading replays the write-ahead log and maps the segments.
+_EDGE_TIMEOUT_S = 1800.0
+# Holes are not stored: a snapshot unpacks to no more than its own length, but for padding.
+_UNPACKED_ALLOWANCE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class CollectionObjects:
+    """One collection of a set: its snapshot, and what it was."""
+
+    name: str
+    snapshot: ObjectRecord
+    facts: CollectionFacts
+
+
+def collections_of(objects: SetObjects) -> list[CollectionObjects]:
+    """Every collection of the set."""
+    found = []
+    for record in objects.records(Component.QDRANT, prefix="qdrant/"):
+        if record.key.endswith(".snapshot" + SEALED_SUFFIX):
+            key = object_path("facts", "qdrant", record.name, suffix=".json") + SEALED_SUFFIX
+            facts = CollectionFacts.model_validate_json(
+                objects.read(objects.record(Component.QDRANT, key))
+            )
+            found.append(CollectionObjects(record.name, record, facts))
+    return found
+
+
+def drill(
+    objects: SetObjects,
+    clock: StepClock,
+    workdir: Path,
+    settings: Settings,
+    progress: ProgressCallback,
+) -> ComponentDrill:
+    """Open every collection of the set in scratch below `workdir`, and compare it.
+
+    Raises:
+        SettingsError: `workdir` lies in a configured volume; nothing was touched.
+        RestoreError: there is no engine or no place for scratch.
+        StoreError, KeyFileError: the set cannot be read.
+    """
+    refuse_inside_volumes(workdir, settings.volumes)
+    begun = len(clock.timings())
+    collections = collections_of(objects)
+    record = objects.manifest.component(Component.QDRANT)
+    versions = dict(record.versions) if record else {}
+    findings: list[Finding] = []
+    with clock.step(Step.PREPARE, "scratch"):
+        sweep_workdirs(workdir, prefix=_PREFIX)
+    with private_workdir(workdir, prefix=_PREFIX) as scratch:
+        for number, collection in enumerate(collections):
+            directory = scratch / str(number)
+            try:
+                unpacked = _unpack(objects, collection, directory, clock, progress)
+                found = _open(collection, unpacked, clock)
+            except (IntegrityError, NotFoundError) as error:
+                findings.append(_damaged(collection.name, error))
+            else:
+                versions["restore_engine"] = found.engine
+                with clock.step(Step.COMPARE, collection.name):
+                    findings += compare_collection(collection.facts, unpacked.config, found)
+            with clock.step(Step.CLEAN_UP, collection.name):
+                shutil.rmtree(directory, ignore_errors=True)
+    return ComponentDrill(
+        component=Component.QDRANT,
+        findings=tuple(findings) or (_nothing_to_restore(),),
+        steps=clock.timings()[begun:],
+        plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
+        versions=versions,
+    )
+
+
+def _unpack(
+    objects: SetObjects,
+    collection: CollectionObjects,
+    directory: Path,
+    clock: StepClock,
+    progress: ProgressCallback,
+) -> UnpackedSnapshot:
+    size = collection.snapshot.plain_bytes
+    meter = Meter(progress, component=Component.QDRANT, item=collection.name, total_bytes=size)
+    with (
+        clock.step(Step.FETCH, collection.name, plain_bytes=size),
+        objects.open(collection.snapshot) as reader,
+    ):
+        metered = _MeteredReader(reader, meter)
+        unpacked = unpack_snapshot(metered, directory, max_bytes=size + _UNPACKED_ALLOWANCE)
+    meter.finish()
+    return unpacked
+
+
+def _open(
+    collection: CollectionObjects, unpacked: UnpackedSnapshot, clock: StepClock
+) -> EdgeAnswer:
+    local = sorted(
+        number for number, shard in unpacked.shards.items() if shard.is_local is not False
+    )
+    query = collection.facts.query
+    request = EdgeRequest(
+        shards=tuple(str(unpacked.directory / str(number)) for number in local),
+        ids=tuple(point.id for point in collection.facts.sample),
+        vector=query.vector if query else None,
+        using=query.using if query else "",
+        top_k=len(query.neighbours) if query else 0,
+    )
+    with clock.step(Step.RESTORE, collection.name, plain_bytes=collection.snapshot.plain_bytes):
+        return ask_edge(request, timeout_s=_EDGE_TIMEOUT_S)
+
+
+class _MeteredReader:
+    def __init__(self, reader: ObjectReader, meter: Meter) -> None:
+        self._reader = reader
+        self._meter = meter
+
+    def read(self, size: int, /) -> bytes:
+        data = self._reader.read(size)
+        self._meter.add(len(data))
+        return data
+
+
+def _damaged(item: str, error: IntegrityError | NotFoundError) -> Finding:
+    return Finding(verdict=Verdict.FAILED, item=item, aspect="archive", message=error.what)
+
+
+def _nothing_to_restore() -> Finding:
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=Component.QDRANT,
+        aspect="archive",
+        message="The set has no collections.",
+    )

@@ -1,0 +1,113 @@
+"""The drills of the past, read from the reports that they left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+from pydantic import ValidationError
+
+from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.restore.results import DrillResult, parse_drill_result
+from onyx_pipelines.telemetry import logger
+
+FOLDER = "restore-drills"
+RESULT_FILE = "drill.json"
+UNFINISHED_PREFIX = ".unfinished-"
+LATEST = "latest"
+
+
+class ReportError(OnyxError):
+    """Reports could not be read or written."""
+
+
+@dataclass(frozen=True)
+class UnreadableDrill:
+    """A report directory whose result could not be read, and why."""
+
+    directory: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class History(Sequence[DrillResult]):
+    """Drills, newest first, and what could not be read: one that is lost may be the one that
+    matters, so it is carried along and shown."""
+
+    drills: tuple[DrillResult, ...]
+    unreadable: tuple[UnreadableDrill, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> DrillResult: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[DrillResult, ...]: ...
+    def __getitem__(self, index: int | slice) -> DrillResult | tuple[DrillResult, ...]:
+        return self.drills[index]
+
+    def __len__(self) -> int:
+        return len(self.drills)
+
+    def __iter__(self) -> Iterator[DrillResult]:
+        return iter(self.drills)
+
+    def before(self, result: DrillResult) -> History:
+        """The drills that began before `result` did, without itself."""
+        earlier = tuple(
+            drill
+            for drill in self.drills
+            if drill.drill_id != result.drill_id and drill.started_at <= result.started_at
+        )
+        return History(earlier, self.unreadable)
+
+
+def read_history(reports_dir: Path) -> History:
+    """Every drill that left a report in `reports_dir`, newest first.
+
+    What cannot be read is in `unreadable` and in the log; it is never just missing.
+
+    Raises:
+        ReportError: the directory exists but cannot be listed.
+    """
+    folder = reports_dir / FOLDER
+    drills: list[DrillResult] = []
+    unreadable: list[UnreadableDrill] = []
+    for directory in _report_directories(folder):
+        try:
+            drills.append(parse_drill_result((directory / RESULT_FILE).read_bytes()))
+        except OSError as error:
+            unreadable.append(UnreadableDrill(directory, f"{RESULT_FILE}: {error.strerror}"))
+        except ValidationError as error:
+            unreadable.append(UnreadableDrill(directory, _reason(error)))
+    for problem in unreadable:
+        logger("restore.report").warning(
+            "an earlier drill's result cannot be read",
+            extra={"directory": str(problem.directory), "reason": problem.reason},
+        )
+    drills.sort(key=lambda drill: drill.started_at, reverse=True)
+    return History(tuple(drills), tuple(unreadable))
+
+
+def _report_directories(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ReportError(
+            f"The reports in {folder} cannot be listed: {error.strerror}.",
+            remedy="Give this user the directory, or name another one for reports.",
+        ) from error
+    return [
+        entry
+        for entry in entries
+        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
+    ]
+
+
+def _reason(error: ValidationError) -> str:
+    """The first thing that is wrong with it, without quoting its content."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{RESULT_FILE}: {f'{place}: ' if place else ''}{first['msg']}"

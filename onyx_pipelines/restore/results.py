@@ -1,0 +1,140 @@
+"""What a drill or a restore measured and found: the record that reports and checks read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.sources.source import Component
+
+
+class Step(StrEnum):
+    """The parts of recovery that are timed."""
+
+    PREPARE = "prepare"  # the scratch target is started
+    FETCH = "fetch"  # sealed bytes are read, hashed, unsealed
+    RESTORE = "restore"  # data goes into the target
+    COMPARE = "compare"  # facts are read again and compared
+    CLEAN_UP = "clean_up"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StepTiming(_Record):
+    """When one step of one item ran. `offset_s` counts from the drill's start."""
+
+    step: Step
+    item: str
+    offset_s: Annotated[float, Field(ge=0)]
+    duration_s: Annotated[float, Field(ge=0)]
+    plain_bytes: Annotated[int, Field(ge=0)] = 0
+
+
+class Finding(_Record):
+    """One comparison. `aspect` is what was compared: rows, schema, sequences, points, files…
+
+    A finding that failed names the thing, what was expected and what was found. Texts name tables,
+    collections, paths; they never quote their content.
+    """
+
+    verdict: Verdict
+    item: str
+    aspect: str
+    message: str
+    expected: str = ""
+    found: str = ""
+
+
+class ComponentDrill(_Record):
+    """One component of a drill. `share` is the part of its data that was restored, 0 to 1."""
+
+    component: Component
+    findings: tuple[Finding, ...]
+    steps: tuple[StepTiming, ...]
+    plain_bytes: Annotated[int, Field(ge=0)]
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(finding.verdict for finding in self.findings)
+
+    @property
+    def recovery_s(self) -> float:
+        """Seconds until its data is usable: everything but comparing and cleaning up."""
+        return sum(
+            timing.duration_s
+            for timing in self.steps
+            if timing.step not in {Step.COMPARE, Step.CLEAN_UP}
+        )
+
+    @property
+    def extrapolated_recovery_s(self) -> float:
+        """The same for all of its data: what was fetched and restored scales with its size."""
+        fixed = sum(t.duration_s for t in self.steps if t.step is Step.PREPARE)
+        return fixed + (self.recovery_s - fixed) / self.share
+
+    @property
+    def recovery_is_measured(self) -> bool:
+        """False if nothing was restored though something was there: its seconds say nothing."""
+        return self.verdict is Verdict.PASSED or any(t.step is Step.RESTORE for t in self.steps)
+
+    def problems(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.verdict is not Verdict.PASSED]
+
+
+class DrillResult(_Record):
+    """One whole drill of one backup set."""
+
+    drill_id: str
+    backup_id: str
+    store: str
+    recovery_point: AwareDatetime
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    objective_s: float
+    components: tuple[ComponentDrill, ...]
+    error: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.error:
+            return Verdict.COULD_NOT_VERIFY
+        return worst(component.verdict for component in self.components)
+
+    @property
+    def recovery_s(self) -> float:
+        """Components are restored one after the other: the sum, extrapolated to all data."""
+        return sum(component.extrapolated_recovery_s for component in self.components)
+
+    @property
+    def recovery_is_measured(self) -> bool:
+        """False if it stopped early or left a component unrestored: no recovery time then."""
+        return (
+            not self.error
+            and bool(self.components)
+            and all(component.recovery_is_measured for component in self.components)
+        )
+
+    @property
+    def within_objective(self) -> bool:
+        return self.recovery_s <= self.objective_s
+
+    def component(self, component: Component) -> ComponentDrill | None:
+        return next((c for c in self.components if c.component is component), None)
+
+
+def parse_drill_result(data: bytes) -> DrillResult:
+    """The inverse of `DrillResult.model_dump_json`."""
+    return DrillResult.model_validate_json(data)
+
+
+def age_s(moment: datetime, now: datetime) -> float:
+    """Seconds from `moment` to `now`, never negative."""
+    return max(0.0, (now - moment).total_seconds())

@@ -1,0 +1,103 @@
+"""Removes a tree of any depth with few open files, never following a link out of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all that it holds, or one file. An absent one is fine.
+
+    Directories that their owner may not write to are opened up first.
+
+    Raises:
+        OSError: something could not be removed, or puts new files in; what is left is left.
+    """
+    try:
+        parent_fd = os.open(path.parent, _FLAGS & ~os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        name = os.fsencode(path.name)
+        if _remove_unless_directory(name, parent_fd):
+            return
+        _empty(name, parent_fd)
+        os.rmdir(name, dir_fd=parent_fd)
+    finally:
+        os.close(parent_fd)
+
+
+def _empty(root_name: bytes, parent_fd: int) -> None:
+    """Down into the first directory, up again when it is empty: one open directory at a time."""
+    fd = _enter(root_name, parent_fd)
+    names: list[bytes] = []
+    inodes = [_inode(fd)]
+    try:
+        while True:
+            below = _remove_files(fd)
+            if below is not None:
+                fd = _replace(fd, _enter(below, fd))
+                names.append(below)
+                inodes.append(_inode(fd))
+            elif names:
+                fd = _replace(fd, os.open("..", _FLAGS, dir_fd=fd))
+                inodes.pop()
+                if _inode(fd) != inodes[-1]:
+                    raise OSError(f"{os.fsdecode(names[-1])!r} was moved while it was removed")
+                os.rmdir(names.pop(), dir_fd=fd)
+            else:
+                return
+    finally:
+        os.close(fd)
+
+
+def _remove_files(fd: int) -> bytes | None:
+    """Remove files up to the first directory, and return its name; None when nothing is left."""
+    is_empty = False
+    while not is_empty:
+        is_empty = True
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    return name
+                os.unlink(name, dir_fd=fd)
+                is_empty = False
+    return None
+
+
+def _remove_unless_directory(name: bytes, parent_fd: int) -> bool:
+    try:
+        found = os.lstat(name, dir_fd=parent_fd)
+    except FileNotFoundError:
+        return True
+    if stat.S_ISDIR(found.st_mode):
+        return False
+    os.unlink(name, dir_fd=parent_fd)
+    return True
+
+
+def _enter(name: bytes, parent_fd: int) -> int:
+    """Open a directory that is to be emptied, though its mode may forbid its owner to."""
+    mode = os.lstat(name, dir_fd=parent_fd).st_mode
+    if mode & 0o700 != 0o700:
+        with suppress(PermissionError):  # of another owner; whether that matters shows next
+            # It is a directory: nothing is followed, unless who may write here wants it so.
+            os.chmod(name, 0o700, dir_fd=parent_fd)
+    return os.open(name, _FLAGS, dir_fd=parent_fd)
+
+
+def _replace(old_fd: int, new_fd: int) -> int:
+    os.close(old_fd)
+    return new_fd
+
+
+def _inode(fd: int) -> tuple[int, int]:
+    directory = os.fstat(fd)
+    return directory.st_dev, directory.st_ino

@@ -1,0 +1,108 @@
+"""The drill of volumes: each into scratch, compared file by file, thrown away before the next."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.tree_removal import remove_tree
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
+from onyx_pipelines.restore.volumes.room import free_bytes, missing_bytes
+from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, volumes_of
+from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.source import Component
+
+# Of its own, so that what other components leave is theirs to sweep.
+_PREFIX: Final = "onyx-scratch-volumes-"
+
+
+def drill(
+    objects: SetObjects,
+    clock: StepClock,
+    workdir: Path,
+    settings: Settings,
+    progress: ProgressCallback,
+) -> ComponentDrill:
+    """Restore every volume of the set into scratch below `workdir`, and compare it.
+
+    A volume that scratch has no room for is left out as could-not-verify, and `share` says so.
+
+    Raises:
+        SettingsError: `workdir` lies in a configured volume; nothing was touched.
+        RestoreError: there is no place for scratch, or it fails.
+        StoreError, KeyFileError: the set cannot be read.
+    """
+    refuse_inside_volumes(workdir, settings.volumes)
+    begun = len(clock.timings())
+    volumes = volumes_of(objects)
+    findings: list[Finding] = []
+    restored_bytes = 0
+    with clock.step(Step.PREPARE, "scratch"):
+        sweep_workdirs(workdir, prefix=_PREFIX)
+    with private_workdir(workdir, prefix=_PREFIX) as scratch:
+        recreation = VolumeRecreation(objects, clock, progress, make_devices=True)
+        for number, volume in enumerate(volumes):
+            shortage = missing_bytes(objects, volume, free_bytes(scratch))
+            if shortage:
+                findings.append(_no_room(volume, scratch, shortage))
+                continue
+            findings += _drill_one(recreation, volume, scratch / str(number), clock)
+            restored_bytes += volume.plain_bytes
+    total_bytes = sum(volume.plain_bytes for volume in volumes)
+    return ComponentDrill(
+        component=Component.VOLUMES,
+        findings=tuple(findings) or (_nothing_to_restore(),),
+        steps=clock.timings()[begun:],
+        plain_bytes=restored_bytes,
+        share=restored_bytes / total_bytes if 0 < restored_bytes < total_bytes else 1.0,
+        versions=versions(objects),
+    )
+
+
+def versions(objects: SetObjects) -> dict[str, str]:
+    """What wrote the archives, and what reads them here."""
+    record = objects.manifest.component(Component.VOLUMES)
+    return {**(record.versions if record else {}), "restore_python": platform.python_version()}
+
+
+def _drill_one(
+    recreation: VolumeRecreation, volume: VolumeObjects, directory: Path, clock: StepClock
+) -> tuple[Finding, ...]:
+    try:
+        directory.mkdir(mode=0o700)
+        findings = recreation.run(volume, directory)
+        with clock.step(Step.CLEAN_UP, volume.name):
+            remove_tree(directory)
+    except OSError as error:
+        raise RestoreError(
+            f"The scratch directory {directory.parent} cannot be used ({error.strerror}).",
+            remedy="Check that disk, or name another scratch directory.",
+        ) from None
+    return findings
+
+
+def _no_room(volume: VolumeObjects, scratch: Path, shortage: int) -> Finding:
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=shown(volume.name.encode("utf-8", "surrogateescape")),
+        aspect="room",
+        message=f"Scratch in {scratch.parent} is {shortage:,} bytes too small to restore it.",
+    )
+
+
+def _nothing_to_restore() -> Finding:
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=Component.VOLUMES,
+        aspect="archive",
+        message="The set has no volumes.",
+    )

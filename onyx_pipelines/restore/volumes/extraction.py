@@ -1,0 +1,241 @@
+"""An archive into one new directory: every name relative to a directory that was made just before.
+
+Nothing is opened through a symbolic link and nothing that exists is opened at all, so nothing
+outside of the root can be reached, whatever the archive says.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.volumes.archive_blocks import refused
+from onyx_pipelines.restore.volumes.archive_reading import Archive, Member
+from onyx_pipelines.restore.volumes.metadata import (
+    Limit,
+    Limits,
+    apply_to_name,
+    apply_to_open_file,
+    drop_inherited_lists,
+)
+from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection
+from onyx_pipelines.sources.volumes.facts import EntryType
+
+# Directories kept open at a time; deeper trees come back up through `..`, checked.
+_MAX_OPEN_LEVELS: Final = 64
+_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE_FLAGS: Final = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+)
+
+
+class Extractor:
+    """Extracts one archive into the empty directory `root_fd`, which stays open and the caller's.
+
+    Args:
+        make_devices: otherwise device nodes are left out, as a limit.
+        shelf_fd: a directory beside it for content that only links refer to; None: no selection.
+    """
+
+    def __init__(
+        self,
+        root_fd: int,
+        *,
+        make_devices: bool,
+        selection: Selection = WHOLE,
+        shelf_fd: int | None = None,
+    ) -> None:
+        self._root_fd = root_fd
+        self._make_devices = make_devices
+        self._selection = selection
+        self._shelf_fd = shelf_fd
+        self._shelved: dict[Parts, bytes] = {}
+        self._levels: list[_Level] = []
+        self.limits = Limits()
+
+    def extract(self, archive: Archive) -> None:
+        """Everything that was selected; the archive is read to its end in any case.
+
+        Raises:
+            IntegrityError: the archive is damaged or would do harm; what was made is to be removed.
+            RestoreError: the directory is not empty.
+            OSError: the file system refuses (no room, a name that it cannot hold).
+        """
+        with os.scandir(self._root_fd) as entries:
+            if next(entries, None) is not None:
+                raise RestoreError(
+                    "An archive is extracted into empty directories only.",
+                    remedy="Name one that is empty or does not exist.",
+                )
+        drop_inherited_lists(self._root_fd)
+        try:
+            for member in archive.members():
+                self._add(archive, member)
+            while self._levels:
+                self._leave()
+        finally:
+            for level in self._levels:
+                level.close()
+
+    def _add(self, archive: Archive, member: Member) -> None:
+        reach = self._selection.reach(member.parts)
+        if reach is Reach.OUTSIDE:
+            if member.parts in self._selection.link_sources:
+                self._shelve(archive, member)
+            return
+        if reach is Reach.ABOVE and member.type is not EntryType.DIRECTORY:
+            return  # what was chosen below it does not exist, which shows elsewhere
+        parent_fd = self._parent_fd(member)
+        name = member.parts[-1] if member.parts else b"."
+        if member.type is EntryType.DIRECTORY:
+            self._enter(member, name, parent_fd)
+        elif member.hard_link_to is not None:
+            self._link(member, name, parent_fd)
+        elif member.type is EntryType.FILE:
+            self._write_file(archive, member, name, parent_fd)
+        else:
+            self._make_special(member, name, parent_fd)
+
+    def _parent_fd(self, member: Member) -> int:
+        """Leave the directories that are complete now."""
+        above = member.parts[:-1]
+        while self._levels and self._levels[-1].parts != above[: len(self._levels[-1].parts)]:
+            self._leave()
+        if not member.parts:
+            return self._root_fd
+        if not self._levels or self._levels[-1].parts != above:
+            raise refused(f"has {member.path[:300]!r} without its directory")
+        return self._levels[-1].fd
+
+    def _enter(self, member: Member, name: bytes, parent_fd: int) -> None:
+        if member.parts:
+            os.mkdir(name, 0o700, dir_fd=parent_fd)
+        level = _Level(member, os.open(name, _DIRECTORY_FLAGS, dir_fd=parent_fd))
+        self._levels.append(level)
+        if len(self._levels) > _MAX_OPEN_LEVELS:
+            self._levels[-_MAX_OPEN_LEVELS - 1].close()
+
+    def _leave(self) -> None:
+        """A directory gets its own mode and time last: what came into it has changed both."""
+        left = self._levels.pop()
+        try:
+            if self._levels and not self._levels[-1].is_open:
+                self._levels[-1].reopen_from(left.fd)
+            apply_to_open_file(left.fd, left.member, self.limits)
+        finally:
+            left.close()
+
+    def _write_file(self, archive: Archive, member: Member, name: bytes, parent_fd: int) -> None:
+        fd = os.open(name, _NEW_FILE_FLAGS, 0o600, dir_fd=parent_fd)
+        try:
+            for offset, piece in archive.content(member):
+                _write_all(fd, piece, offset)
+            if os.fstat(fd).st_size != member.segments.size_bytes:
+                os.truncate(fd, member.segments.size_bytes)
+            apply_to_open_file(fd, member, self.limits)
+        finally:
+            os.close(fd)
+
+    def _link(self, member: Member, name: bytes, parent_fd: int) -> None:
+        source = member.hard_link_to or ()
+        if source >= member.parts:
+            raise refused(f"has the link {member.path[:300]!r} to what does not come before it")
+        shelved = self._shelved.get(source)
+        if shelved is not None and self._shelf_fd is not None:
+            _link_to(shelved, self._shelf_fd, name, parent_fd)
+            return
+        folder_fd = self._open_folder(member, source[:-1])
+        try:
+            _require_regular(member, source[-1], folder_fd)
+            _link_to(source[-1], folder_fd, name, parent_fd)
+        finally:
+            os.close(folder_fd)
+
+    def _open_folder(self, member: Member, folder: Parts) -> int:
+        fd = os.open(".", _DIRECTORY_FLAGS, dir_fd=self._root_fd)
+        for name in folder:
+            try:
+                below = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
+            except OSError:
+                raise _no_such_source(member) from None
+            finally:
+                os.close(fd)
+            fd = below
+        return fd
+
+    def _shelve(self, archive: Archive, member: Member) -> None:
+        if self._shelf_fd is None or member.type is not EntryType.FILE or member.hard_link_to:
+            return
+        name = b"%d" % len(self._shelved)
+        self._write_file(archive, member, name, self._shelf_fd)
+        self._shelved[member.parts] = name
+
+    def _make_special(self, member: Member, name: bytes, parent_fd: int) -> None:
+        if member.type is EntryType.SYMLINK:
+            os.symlink(member.link_target, name, dir_fd=parent_fd)
+        elif member.type is EntryType.FIFO:
+            os.mkfifo(name, 0o600, dir_fd=parent_fd)
+        elif not self._make_device(member, name, parent_fd):
+            self.limits.add(Limit.DEVICES)
+            return
+        apply_to_name(name, parent_fd, member, self.limits)
+
+    def _make_device(self, member: Member, name: bytes, parent_fd: int) -> bool:
+        if not self._make_devices:
+            return False
+        kind = stat.S_IFCHR if member.type is EntryType.CHARACTER_DEVICE else stat.S_IFBLK
+        try:
+            os.mknod(name, kind | 0o600, os.makedev(*member.device), dir_fd=parent_fd)
+        except PermissionError:
+            return False
+        return True
+
+
+class _Level:
+    """One directory that is being filled."""
+
+    def __init__(self, member: Member, fd: int) -> None:
+        self.member = member
+        self.parts = member.parts
+        self.fd = fd
+        self._inode = os.fstat(fd).st_ino
+
+    @property
+    def is_open(self) -> bool:
+        return self.fd >= 0
+
+    def close(self) -> None:
+        if self.is_open:
+            os.close(self.fd)
+            self.fd = -1
+
+    def reopen_from(self, child_fd: int) -> None:
+        self.fd = os.open("..", _DIRECTORY_FLAGS, dir_fd=child_fd)
+        if os.fstat(self.fd).st_ino != self._inode:
+            raise OSError(errno.ESTALE, "a directory was moved while it was filled")
+
+
+def _write_all(fd: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(fd, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _link_to(source: bytes, source_fd: int, name: bytes, parent_fd: int) -> None:
+    os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=parent_fd, follow_symlinks=False)
+
+
+def _require_regular(member: Member, name: bytes, folder_fd: int) -> None:
+    try:
+        mode = os.lstat(name, dir_fd=folder_fd).st_mode
+    except OSError:
+        raise _no_such_source(member) from None
+    if not stat.S_ISREG(mode):
+        raise _no_such_source(member)
+
+
+def _no_such_source(member: Member) -> Exception:
+    return refused(f"has the link {member.path[:300]!r} to a file that it does not have")

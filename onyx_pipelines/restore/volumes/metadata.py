@@ -1,0 +1,106 @@
+"""Owner, attributes, mode and times of one extracted file, set in the order that keeps them all.
+
+What this user or file system cannot do is counted, so that the comparison can tell a limit of the
+host from damage to the data.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import StrEnum
+from typing import Final
+
+from onyx_pipelines.restore.volumes.archive_reading import Member
+from onyx_pipelines.sources.volumes.facts import EntryType
+from onyx_pipelines.sources.volumes.posix_acl import ACCESS_ATTRIBUTE, DEFAULT_ATTRIBUTE
+
+_LISTS: Final = frozenset({ACCESS_ATTRIBUTE, DEFAULT_ATTRIBUTE})
+# Not permitted, not known to this file system, or no such owner in this name space.
+_BEYOND_US: Final = frozenset(
+    {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL, errno.ENOSPC}
+)
+
+
+class Limit(StrEnum):
+    """What could not be restored because of where it is restored."""
+
+    OWNERS = "owners"
+    ATTRIBUTES = "extended attributes"
+    ACCESS_LISTS = "access control lists"
+    DEVICES = "device nodes"
+
+
+class Limits:
+    """How often each limit was met."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Limit] = Counter()
+
+    def add(self, limit: Limit) -> None:
+        self._counts[limit] += 1
+
+    def met(self, limit: Limit) -> bool:
+        return self._counts[limit] > 0
+
+
+def apply_to_open_file(fd: int, member: Member, limits: Limits) -> None:
+    """To a regular file or directory. Raises OSError."""
+    status = os.fstat(fd)
+    if (status.st_uid, status.st_gid) != (member.uid, member.gid):
+        _set_owner(fd, member, limits)
+    _set_attributes(fd, member.attributes, limits)
+    # After the owner, whose change clears setuid, and after the list, whose mask it sets.
+    os.chmod(fd, member.mode)
+    os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
+
+
+def apply_to_name(name: bytes, parent_fd: int, member: Member, limits: Limits) -> None:
+    """To a link, fifo or device, which is never opened. Raises OSError."""
+    status = os.lstat(name, dir_fd=parent_fd)
+    if (status.st_uid, status.st_gid) != (member.uid, member.gid):
+        _set_owner(name, member, limits, dir_fd=parent_fd)
+    path = b"/proc/self/fd/%d/%s" % (parent_fd, name)
+    _set_attributes(path, member.attributes, limits)
+    if member.type is not EntryType.SYMLINK:
+        os.chmod(name, member.mode, dir_fd=parent_fd)
+    times = (member.mtime_ns, member.mtime_ns)
+    os.utime(name, ns=times, dir_fd=parent_fd, follow_symlinks=False)
+
+
+def drop_inherited_lists(fd: int) -> None:
+    """A new directory takes over its parent's default list, which its own files must not."""
+    for name in _LISTS:
+        with suppress(OSError):  # there is none
+            os.removexattr(fd, name)
+
+
+def _set_owner(
+    file: int | bytes, member: Member, limits: Limits, *, dir_fd: int | None = None
+) -> None:
+    for uid, gid in ((member.uid, member.gid), (-1, member.gid)):
+        try:
+            os.chown(file, uid, gid, dir_fd=dir_fd, follow_symlinks=isinstance(file, int))
+        except OSError as error:
+            if error.errno not in _BEYOND_US:
+                raise
+        else:
+            if uid != -1:
+                return
+            break
+    limits.add(Limit.OWNERS)
+
+
+def _set_attributes(
+    file: int | bytes, attributes: Iterable[tuple[str, bytes]], limits: Limits
+) -> None:
+    for name, value in attributes:
+        try:
+            os.setxattr(file, name, value, follow_symlinks=isinstance(file, int))
+        except OSError as error:
+            if error.errno not in _BEYOND_US:
+                raise
+            limits.add(Limit.ACCESS_LISTS if name in _LISTS else Limit.ATTRIBUTES)

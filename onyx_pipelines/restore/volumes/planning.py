@@ -1,0 +1,135 @@
+"""What a restore of volumes would do, for a person who decides. Reads only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.planned_change import PlannedChange
+from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
+from onyx_pipelines.restore.volumes.live_tree import holds_anything, is_mount_point
+from onyx_pipelines.restore.volumes.requests import (
+    RestoreTarget,
+    VolumesRestoreRequest,
+    targets_of,
+)
+from onyx_pipelines.restore.volumes.room import missing_bytes
+from onyx_pipelines.restore.volumes.staging import room_bytes
+from onyx_pipelines.restore.volumes.volume_objects import open_facts, volumes_of
+from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.volumes.excludes import exclude_rule
+from onyx_pipelines.sources.volumes.walking import measure_bytes
+
+# A larger tree is not measured: a plan should not take minutes.
+_MEASURED_ENTRIES: Final = 100_000
+
+
+def plan(
+    objects: SetObjects, request: VolumesRestoreRequest, settings: Settings
+) -> list[PlannedChange]:
+    """One change for each volume, or for each path that is restored alone.
+
+    Raises:
+        NotFoundError, SettingsError: the request fits neither the set nor this host.
+        RestoreError: something is in the way that no restore would remove.
+        IntegrityError, StoreError, KeyFileError: the set cannot be read.
+    """
+    changes: list[PlannedChange] = []
+    for target in targets_of(request, volumes_of(objects), settings):
+        if request.paths:
+            changes += _path_changes(objects, request, target, settings)
+        else:
+            changes.append(_volume_change(objects, target, settings))
+    return changes
+
+
+def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Settings) -> PlannedChange:
+    overwrites = holds_anything(target.directory)
+    sentences = [f"The archive has {target.volume.plain_bytes:,} bytes."]
+    if overwrites:
+        sentences.append(f"What is there now is removed ({_measured(target.directory)}).")
+        sentences += _lost_excludes(objects, target)
+    sentences += _how(objects, target, settings, is_whole=True)
+    return PlannedChange(
+        what=f"volume {target.volume.name}",
+        target=str(target.directory),
+        overwrites=overwrites,
+        detail=" ".join(sentences),
+    )
+
+
+def _path_changes(
+    objects: SetObjects,
+    request: VolumesRestoreRequest,
+    target: RestoreTarget,
+    settings: Settings,
+) -> list[PlannedChange]:
+    selection = selection_in(objects, target.volume, request.paths)
+    replaced = set(replaced_paths(target.directory, selection))
+    how = _how(objects, target, settings, is_whole=False)
+    return [
+        PlannedChange(
+            what=f"{shown(b'/'.join(parts))} of volume {target.volume.name}",
+            target=shown(os.path.join(os.fsencode(target.directory), *parts)),  # noqa: PTH118
+            overwrites=parts in replaced,
+            detail=" ".join(
+                [
+                    "It takes the place of what is there; a directory does so with all it holds."
+                    if parts in replaced
+                    else "Nothing is there now.",
+                    *how,
+                ]
+            ),
+        )
+        for parts in sorted(selection.chosen or ())
+    ]
+
+
+def _how(
+    objects: SetObjects, target: RestoreTarget, settings: Settings, *, is_whole: bool
+) -> list[str]:
+    sentences = []
+    moves_contents = is_whole and is_mount_point(target.directory)
+    if moves_contents:
+        sentences.append(
+            "It is a mount point, so its contents change places one after the other, not at once."
+        )
+    shortage = missing_bytes(objects, target.volume, room_bytes(target.directory))
+    if shortage and is_whole:
+        sentences.append(
+            f"Its file system is {shortage:,} bytes too small for old and new side by side: the"
+            " restore will refuse."
+        )
+    if target.configured_as is None:
+        return sentences
+    if settings.stop_containers_label:
+        sentences.append(
+            f"Containers with the label {settings.stop_containers_label}={target.configured_as}, or"
+            " with that label and no value, are stopped while the data changes places."
+        )
+    else:
+        sentences.append(
+            "Containers that have it mounted must be stopped first and started afterwards"
+            + (": those that run keep the old files." if is_whole and not moves_contents else ".")
+        )
+    return sentences
+
+
+def _lost_excludes(objects: SetObjects, target: RestoreTarget) -> list[str]:
+    with open_facts(objects, target.volume) as (header, _):
+        patterns = ", ".join(shown(p.encode("utf-8", "surrogateescape")) for p in header.excludes)
+    return [f"Left out of the backup, and so lost there: {patterns}."] if patterns else []
+
+
+def _measured(directory: Path) -> str:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        size = measure_bytes(fd, exclude_rule(()), max_entries=_MEASURED_ENTRIES)
+    finally:
+        os.close(fd)
+    if size is None:
+        return f"more than {_MEASURED_ENTRIES:,} files"
+    return f"{size:,} bytes in its files"

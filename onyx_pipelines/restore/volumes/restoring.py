@@ -1,0 +1,220 @@
+"""The real restore of volumes: staged beside, compared, and only then put in place.
+
+Volume by volume; one that fails its comparison changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.restore.volumes.choosing import placements_of, replaced_paths, selection_in
+from onyx_pipelines.restore.volumes.drilling import versions
+from onyx_pipelines.restore.volumes.live_tree import holds_anything
+from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
+from onyx_pipelines.restore.volumes.requests import (
+    RestoreTarget,
+    VolumesRestoreRequest,
+    targets_of,
+)
+from onyx_pipelines.restore.volumes.restore_journal import FinishedVolume, RestoreJournal
+from onyx_pipelines.restore.volumes.room import missing_bytes
+from onyx_pipelines.restore.volumes.selection import Selection
+from onyx_pipelines.restore.volumes.staging import (
+    Staging,
+    room_bytes,
+    settle_interrupted,
+    staging_for,
+)
+from onyx_pipelines.restore.volumes.volume_objects import volumes_of
+from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.sources.volumes.containers import ContainerPause
+
+_log = logging.getLogger(__name__)
+
+
+def restore(
+    objects: SetObjects,
+    request: VolumesRestoreRequest,
+    clock: StepClock,
+    workdir: Path,  # noqa: ARG001  (staging must lie on the target's own file system)
+    settings: Settings,
+    progress: ProgressCallback,
+) -> ComponentDrill:
+    """Restore the chosen volumes. The same call after an interruption goes on where it stopped.
+
+    A volume whose data does not pass is not put in place: its findings say so, and the next ones
+    are restored all the same. Original places: containers with the configured label are stopped
+    while the restored data takes its place.
+
+    Raises:
+        NotFoundError, SettingsError: the request fits neither the set nor this host.
+        RestoreError: something is in the way, or a file system refuses; what was there is there.
+        StoreError, KeyFileError: the set cannot be read.
+        SourceError: a container could not be stopped, or not be started again.
+        AlreadyRunningError: another restore of volumes is under way.
+    """
+    begun = len(clock.timings())
+    targets = targets_of(request, volumes_of(objects), settings)
+    journal = RestoreJournal(settings.state_dir)
+    findings: list[Finding] = []
+    plain_bytes = 0
+    with journal.held(_identity(objects, request, targets)):
+        with clock.step(Step.PREPARE, "staging"):
+            places = [*(t.directory for t in targets), *map(_resolved, settings.volumes.values())]
+            for path in settle_interrupted(places):
+                _log.warning("an interrupted restore was settled: %s", path)
+            finished = {t.volume.name: journal.finished(t.volume.name) for t in targets}
+            selections = {
+                target.volume.name: _prepare(objects, request, target)
+                for target in targets
+                if finished[target.volume.name] is None
+            }
+        recreation = VolumeRecreation(objects, clock, progress, make_devices=request.make_devices)
+        for target in targets:
+            earlier = finished[target.volume.name]
+            if earlier is not None:
+                findings += earlier.findings
+                plain_bytes += earlier.plain_bytes
+                continue
+            selection = selections[target.volume.name]
+            findings += _restore_one(recreation, target, selection, journal, clock, settings)
+            plain_bytes += target.volume.plain_bytes
+        journal.close()
+    return ComponentDrill(
+        component=Component.VOLUMES,
+        findings=tuple(findings),
+        steps=clock.timings()[begun:],
+        plain_bytes=plain_bytes,
+        versions=versions(objects),
+    )
+
+
+def _prepare(
+    objects: SetObjects, request: VolumesRestoreRequest, target: RestoreTarget
+) -> Selection:
+    """Refuse what cannot go well before anything is touched. Raises as `restore`."""
+    selection = selection_in(objects, target.volume, request.paths)
+    is_replacing = (
+        holds_anything(target.directory)
+        if selection.chosen is None
+        else bool(replaced_paths(target.directory, selection))
+    )
+    if is_replacing and not request.replace:
+        raise RestoreError(
+            f"{target.directory} already holds what is to be restored.",
+            remedy="Ask for it to be replaced, or name another target.",
+        )
+    shortage = missing_bytes(objects, target.volume, room_bytes(target.directory))
+    if shortage and selection.chosen is None:
+        raise RestoreError(
+            f"The file system of {target.directory} is {shortage:,} bytes too small to hold the"
+            f" restored volume {target.volume.name!r} beside what is there.",
+            remedy="Free space there, or restore into another directory.",
+        )
+    return selection
+
+
+def _restore_one(
+    recreation: VolumeRecreation,
+    target: RestoreTarget,
+    selection: Selection,
+    journal: RestoreJournal,
+    clock: StepClock,
+    settings: Settings,
+) -> tuple[Finding, ...]:
+    name = target.volume.name
+    try:
+        target.directory.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            staging = stack.enter_context(staging_for(target.directory))
+            findings = recreation.run(
+                target.volume, staging.new, selection=selection, shelf=staging.shelf
+            )
+            if worst(finding.verdict for finding in findings) is Verdict.FAILED:
+                return (*findings, _outcome(target, Verdict.FAILED, "Not put in place"))
+            findings = (*findings, _outcome(target, Verdict.PASSED, "Put in place"))
+            with (
+                clock.step(Step.RESTORE, f"{name} (put in place)"),
+                _containers_stopped(target.configured_as, settings),
+            ):
+                _put_in_place(target, selection, staging, journal, findings)
+            with clock.step(Step.CLEAN_UP, name):
+                stack.close()
+    except OSError as error:
+        raise RestoreError(
+            f"The volume {name!r} could not be restored to {target.directory}"
+            f" ({error.strerror}); what was there is as it was.",
+            remedy="Check that this user may create, rename and remove files there.",
+        ) from None
+    return findings
+
+
+def _put_in_place(
+    target: RestoreTarget,
+    selection: Selection,
+    staging: Staging,
+    journal: RestoreJournal,
+    findings: tuple[Finding, ...],
+) -> None:
+    """The journal names what is to be there, so it is true from the instant of the rename."""
+    if selection.chosen is None and staging.is_inside:
+        staging.swap.place_contents()
+        inodes = {target.directory: target.directory.lstat().st_ino}
+        journal.add(FinishedVolume.of(target.volume, inodes, findings))
+        return
+    placements = placements_of(target.directory, selection, staging.directory)
+    inodes = {
+        staging.directory.parent.joinpath(*map(os.fsdecode, item.live_parts)): item.inode
+        for item in placements
+    }
+    journal.add(FinishedVolume.of(target.volume, inodes, findings))
+    staging.swap.place(placements)
+
+
+@contextmanager
+def _containers_stopped(volume: str | None, settings: Settings) -> Iterator[None]:
+    """Those that the settings say use the volume, for as long as it takes to change places."""
+    pause = None if volume is None else ContainerPause.from_settings(settings)
+    with ExitStack() as stack:
+        if pause is not None and volume is not None:
+            session = stack.enter_context(pause.session())
+            stack.enter_context(session.stopped(""))
+            stack.enter_context(session.stopped(volume))
+            for warning in session.warnings:
+                _log.warning("%s", warning)
+        yield
+
+
+def _outcome(target: RestoreTarget, verdict: Verdict, what: str) -> Finding:
+    rest = "" if verdict is Verdict.PASSED else "; what was there is as it was"
+    return Finding(
+        verdict=verdict,
+        item=shown(target.volume.name.encode("utf-8", "surrogateescape")),
+        aspect="in place",
+        message=f"{what}: {shown(os.fsencode(target.directory))}{rest}.",
+    )
+
+
+def _identity(
+    objects: SetObjects, request: VolumesRestoreRequest, targets: list[RestoreTarget]
+) -> str:
+    """The same for the same restore, so that an interrupted one is known again."""
+    text = repr((objects.manifest.backup_id, request, [str(t.directory) for t in targets]))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))

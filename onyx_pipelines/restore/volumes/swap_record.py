@@ -1,0 +1,113 @@
+"""What a swap is about to do, on disk beside what it moves, so that a killed one is finished."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from onyx_pipelines.errors import RestoreError
+
+Parts = tuple[bytes, ...]
+
+
+class Stage(StrEnum):
+    """How far a swap is: the first is of named entries, the others of all that a root holds."""
+
+    PLACING = "placing"
+    EMPTYING = "emptying"
+    FILLING = "filling"
+
+
+class Placement(BaseModel):
+    """One staged file or tree and where it goes, both as paths in hexadecimal digits.
+
+    `inode` is the staged one's: as long as it lies at `staged`, it has not been put in place.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    live: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
+    staged: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
+    inode: int
+
+    @property
+    def live_parts(self) -> Parts:
+        return _parts(self.live)
+
+    @property
+    def staged_parts(self) -> Parts:
+        return _parts(self.staged)
+
+
+class SwapRecord(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[1] = 1
+    stage: Stage
+    placements: tuple[Placement, ...] = ()
+    # Of the staged root, which every rename out of it changes.
+    root_mtime_ns: int = 0
+
+
+def placement(live: Parts, staged: Parts, inode: int) -> Placement:
+    return Placement(live=b"/".join(live).hex(), staged=b"/".join(staged).hex(), inode=inode)
+
+
+class SwapRecordFile:
+    """`swap.json` in a staging directory: there while a swap is under way, and only then."""
+
+    def __init__(self, staging: Path) -> None:
+        self._path = staging / "swap.json"
+
+    def read(self) -> SwapRecord | None:
+        """None: nothing is under way.
+
+        Raises:
+            RestoreError: it cannot be understood.
+        """
+        try:
+            return SwapRecord.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError:
+            raise RestoreError(
+                f"The record of an interrupted restore {self._path} cannot be understood.",
+                remedy="Both the old and the new data are beside it: put one of them in place by"
+                " hand, then remove that directory.",
+            ) from None
+
+    def write(self, record: SwapRecord) -> None:
+        """Durable when it returns. Raises OSError."""
+        temporary = self._path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            file.write(record.model_dump_json().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+        self._sync_folder()
+
+    def remove(self) -> None:
+        """The swap is over, for good when this returns. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _parts(digits: str) -> Parts:
+    parts = tuple(bytes.fromhex(digits).split(b"/"))
+    if any(part in (b"", b".", b"..") for part in parts):
+        raise RestoreError(
+            "The record of an interrupted restore names a path that leads elsewhere.",
+            remedy="Look at the hidden directories beside the volume, and who wrote them.",
+        )
+    return parts

@@ -1,0 +1,226 @@
+"""Staged data takes the place of live data: whole, or everything is as it was.
+
+All paths are relative to two directories: `anchor`, which holds the live names, and the staging
+directory in it, which holds `new` and gets what was replaced. A record on disk precedes the first
+rename and goes after the last; a killed swap is finished from it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.volumes.renaming import exchange, rename_to_new, sync_file_system
+from onyx_pipelines.restore.volumes.root_metadata import copy_metadata
+from onyx_pipelines.restore.volumes.swap_record import (
+    Parts,
+    Placement,
+    Stage,
+    SwapRecord,
+    SwapRecordFile,
+)
+from onyx_pipelines.sources.volumes.walking import smallest_names
+
+NEW: Final = b"new"
+_OLD: Final = b"old"
+_NAMES_AT_A_TIME: Final = 10_000
+_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Swap:
+    """One swap out of one staging directory, whose parent is `anchor`."""
+
+    def __init__(self, staging: Path) -> None:
+        self._staging = staging
+        self._record = SwapRecordFile(staging)
+        name = os.fsencode(staging.name)
+        self._own_names = frozenset({name, name + b".lock"})
+
+    def place(self, placements: Sequence[Placement]) -> None:
+        """Put each staged entry where it belongs; what was there comes into the staging directory.
+
+        Raises:
+            RestoreError: one could not be; none is then.
+        """
+        self._run(SwapRecord(stage=Stage.PLACING, placements=tuple(placements)))
+
+    def place_contents(self) -> None:
+        """Everything in `anchor` makes way for everything in `new`: for a root that cannot move.
+
+        Not one step: whoever looks meanwhile sees a part. Raises as `place`.
+        """
+        (self._staging / os.fsdecode(_OLD)).mkdir(mode=0o700, exist_ok=True)
+        staged_root = (self._staging / os.fsdecode(NEW)).stat()
+        self._run(SwapRecord(stage=Stage.EMPTYING, root_mtime_ns=staged_root.st_mtime_ns))
+
+    def finish_interrupted(self) -> bool:
+        """Complete what a killed process began; False if there was nothing.
+
+        Raises:
+            RestoreError: it cannot be completed; nothing was lost, the text says where all is.
+        """
+        record = self._record.read()
+        if record is None:
+            return False
+        try:
+            self._forth(record)
+            self._record.remove()
+        except OSError as error:
+            raise self._stuck(error) from None
+        return True
+
+    def _run(self, record: SwapRecord) -> None:
+        try:
+            # The data first: a record must not name what a power cut could take away.
+            with _opened(self._staging) as fd:
+                sync_file_system(fd)
+            self._record.write(record)
+            self._forth(record)
+        except BaseException as error:
+            try:
+                self._back()
+                self._record.remove()
+            except OSError as second:
+                raise self._stuck(second) from error
+            if isinstance(error, OSError):
+                raise RestoreError(
+                    f"The restored data could not be put in place in {self._staging.parent}"
+                    f" ({error.strerror}); what was there is as it was.",
+                    remedy="Check who may rename there, and that no file system is mounted inside.",
+                ) from None
+            raise
+        try:
+            self._record.remove()
+        except OSError as error:
+            raise self._stuck(error) from None
+
+    def _forth(self, record: SwapRecord) -> None:
+        with _opened(self._staging.parent) as anchor_fd, _opened(self._staging) as staging_fd:
+            if record.stage is Stage.PLACING:
+                for number, item in enumerate(record.placements):
+                    _place(item, _old_name(number), anchor_fd, staging_fd)
+            else:
+                self._exchange_contents(record, anchor_fd, staging_fd)
+            os.fsync(anchor_fd)
+            os.fsync(staging_fd)
+
+    def _back(self) -> None:
+        record = self._record.read()
+        if record is None:
+            return
+        with _opened(self._staging.parent) as anchor_fd, _opened(self._staging) as staging_fd:
+            if record.stage is Stage.PLACING:
+                for number, item in reversed([*enumerate(record.placements)]):
+                    _take_back(item, _old_name(number), anchor_fd, staging_fd)
+                return
+            with _opened_in(staging_fd, NEW) as new_fd, _opened_in(staging_fd, _OLD) as old_fd:
+                if record.stage is Stage.FILLING:
+                    self._move_all(anchor_fd, new_fd, staging_fd)
+                self._move_all(old_fd, anchor_fd, staging_fd)
+
+    def _exchange_contents(self, record: SwapRecord, anchor_fd: int, staging_fd: int) -> None:
+        with _opened_in(staging_fd, NEW) as new_fd, _opened_in(staging_fd, _OLD) as old_fd:
+            if record.stage is Stage.EMPTYING:
+                self._move_all(anchor_fd, old_fd, staging_fd)
+                self._record.write(record.model_copy(update={"stage": Stage.FILLING}))
+            self._move_all(new_fd, anchor_fd, staging_fd)
+            copy_metadata(new_fd, anchor_fd, mtime_ns=record.root_mtime_ns)
+
+    def _move_all(self, source_fd: int, target_fd: int, aside_fd: int) -> None:
+        """What somebody made meanwhile under a name that is needed goes aside."""
+        while names := [
+            name
+            for name in smallest_names(source_fd, None, _NAMES_AT_A_TIME)[0]
+            if name not in self._own_names
+        ]:
+            for name in names:
+                try:
+                    rename_to_new(name, source_fd, name, target_fd)
+                except FileExistsError:
+                    aside = b"aside-" + secrets.token_hex(8).encode()
+                    rename_to_new(name, target_fd, aside, aside_fd)
+                    rename_to_new(name, source_fd, name, target_fd)
+
+    def _stuck(self, error: OSError) -> RestoreError:
+        return RestoreError(
+            f"A restore in {self._staging.parent} stopped half way ({error.strerror}). Nothing is"
+            f" lost: what was replaced, and what was to replace it, are in {self._staging}.",
+            remedy="Mend that cause, then start the restore again: it first completes this one.",
+        )
+
+
+def _place(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int) -> None:
+    """Idempotent: does what is still to be done."""
+    with (
+        _parent(staging_fd, item.staged_parts) as (staged_fd, staged),
+        _parent(anchor_fd, item.live_parts) as (live_fd, live),
+    ):
+        if _inode(staged, staged_fd) != item.inode:
+            return
+        if _inode(live, live_fd) is None:
+            rename_to_new(staged, staged_fd, live, live_fd)
+        elif not exchange(staged, staged_fd, live, live_fd):
+            os.rename(live, old_name, src_dir_fd=live_fd, dst_dir_fd=staging_fd)
+            os.rename(staged, live, src_dir_fd=staged_fd, dst_dir_fd=live_fd)
+        os.fsync(live_fd)
+
+
+def _take_back(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int) -> None:
+    """Undo whatever part of `_place` was done, also none."""
+    has_old = _inode(old_name, staging_fd) is not None
+    with _parent(staging_fd, item.staged_parts) as (staged_fd, staged):
+        replaced = _inode(staged, staged_fd)
+        if replaced == item.inode and not has_old:
+            return
+        with _parent(anchor_fd, item.live_parts) as (live_fd, live):
+            is_in_place = _inode(live, live_fd) == item.inode
+            if is_in_place and not has_old and replaced is not None:
+                exchange(staged, staged_fd, live, live_fd)
+                return
+            if is_in_place:
+                os.rename(live, staged, src_dir_fd=live_fd, dst_dir_fd=staged_fd)
+            if has_old:
+                os.rename(old_name, live, src_dir_fd=staging_fd, dst_dir_fd=live_fd)
+
+
+def _old_name(number: int) -> bytes:
+    return b"%s-%d" % (_OLD, number)
+
+
+def _inode(name: bytes, parent_fd: int) -> int | None:
+    try:
+        return os.lstat(name, dir_fd=parent_fd).st_ino
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def _parent(fd: int, parts: Parts) -> Iterator[tuple[int, bytes]]:
+    """The directory of a path and the last name in it; no symbolic link on the way."""
+    with ExitStack() as stack:
+        for part in parts[:-1]:
+            fd = stack.enter_context(_opened_in(fd, part))
+        yield fd, parts[-1]
+
+
+@contextmanager
+def _opened_in(parent_fd: int, name: bytes) -> Iterator[int]:
+    fd = os.open(name, _FLAGS, dir_fd=parent_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    fd = os.open(path, _FLAGS)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,204 @@
+"""Private directories for scratch: what a kill leaves of one, the next run finds and removes.
+
+Each has a lock file beside it, made first and removed last, held (flock) as long as its owner
+lives. So a directory whose lock can be taken belongs to nobody, whatever killed its owner.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.errors import RestoreError, SettingsError
+from onyx_pipelines.restore.tree_removal import remove_tree
+
+_log = logging.getLogger(__name__)
+
+SCRATCH_PREFIX: Final = "onyx-scratch-"
+_LOCK_SUFFIX: Final = ".lock"
+
+
+class OwnedDirectory:
+    """A directory and the lock that says that we live. Made by `create_owned` and `abandoned`."""
+
+    def __init__(self, path: Path, lock_fd: int) -> None:
+        self.path = path
+        self._lock_fd = lock_fd
+
+    def remove(self) -> None:
+        """Remove it with its lock. Raises OSError: what is left, a later run sweeps."""
+        try:
+            remove_tree(self.path)
+            _lock_path(self.path).unlink(missing_ok=True)
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Leave it to whoever sweeps."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+def create_owned(parent: Path, *, prefix: str = SCRATCH_PREFIX) -> OwnedDirectory:
+    """A new empty directory, mode 0700, below `parent`, which must exist.
+
+    Raises:
+        RestoreError: it cannot be made.
+    """
+    while True:
+        path = parent / f"{prefix}{secrets.token_hex(8)}"
+        lock_fd = -1
+        try:
+            lock_fd = _open_lock(path, os.O_EXCL)
+            if not _take(lock_fd, path):
+                os.close(lock_fd)
+                continue  # a sweep took it for a dead one's in this instant
+            path.mkdir(mode=0o700)
+            path.chmod(0o700)  # whatever the umask, and the parent's default access list
+        except OSError as error:
+            if lock_fd >= 0:
+                os.close(lock_fd)
+                with suppress(OSError):
+                    _lock_path(path).unlink(missing_ok=True)
+            raise RestoreError(
+                f"No scratch directory can be made in {parent} ({error.strerror}).",
+                remedy="Create that directory, owned by this user and with room, or name another.",
+            ) from None
+        return OwnedDirectory(path, lock_fd)
+
+
+@contextmanager
+def private_workdir(parent: Path, *, prefix: str = SCRATCH_PREFIX) -> Iterator[Path]:
+    """A private directory for the block, removed however it ends.
+
+    Raises:
+        RestoreError: it cannot be made.
+    """
+    owned = create_owned(parent, prefix=prefix)
+    try:
+        yield owned.path
+    finally:
+        try:
+            owned.remove()
+        except OSError as error:
+            _log.warning("%s is left for the next run to remove (%s)", owned.path, error)
+
+
+def abandoned(parent: Path, *, prefix: str = SCRATCH_PREFIX) -> Iterator[OwnedDirectory]:
+    """Those below `parent` whose owner is dead, now ours: remove or release each.
+
+    Never one of another user, and nothing that is no plain directory.
+    """
+    for path in _candidates(parent, prefix):
+        try:
+            lock_fd = _open_lock(path, 0)
+        except OSError:
+            continue  # of another user, or no file of ours
+        if not _take(lock_fd, path) or not _is_ours(path):
+            os.close(lock_fd)
+            continue
+        yield OwnedDirectory(path, lock_fd)
+
+
+def sweep_workdirs(
+    parent: Path,
+    *,
+    prefix: str = SCRATCH_PREFIX,
+    before_removal: Callable[[Path], None] = lambda _: None,
+) -> list[Path]:
+    """Remove what dead owners left; returns the directories. What resists is logged and left.
+
+    Args:
+        before_removal: called with each, e.g. to stop a server that outlived its owner.
+    """
+    swept: list[Path] = []
+    for directory in abandoned(parent, prefix=prefix):
+        try:
+            before_removal(directory.path)
+            directory.remove()
+        except OSError as error:
+            _log.warning("%s could not be removed (%s)", directory.path, error)
+        else:
+            swept.append(directory.path)
+        finally:
+            directory.release()
+    return swept
+
+
+def refuse_inside_volumes(directory: Path, volumes: Mapping[str, Path]) -> None:
+    """A drill must not write into what it is to protect, by whatever name.
+
+    Raises:
+        SettingsError: `directory` is or lies in one of the volumes.
+    """
+    above = [_identity(folder) for folder in _with_parents(directory)]
+    for name, path in volumes.items():
+        identity = _identity(path)
+        if identity is not None and identity in above:
+            raise SettingsError(
+                f"The scratch directory {directory} lies in the volume {name} ({path}).",
+                remedy="Name a directory outside of every volume of ONYX_VOLUMES.",
+            )
+
+
+def _with_parents(directory: Path) -> list[Path]:
+    resolved = directory.resolve()
+    return [resolved, *resolved.parents]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + _LOCK_SUFFIX)
+
+
+def _open_lock(path: Path, flags: int) -> int:
+    # Made anew where somebody deleted it: a directory without its lock has no living owner.
+    return os.open(
+        _lock_path(path),
+        os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags,
+        0o600,
+    )
+
+
+def _take(lock_fd: int, path: Path) -> bool:
+    """Whether the lock is ours now, and is still the one that others would look at."""
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock_fd), _lock_path(path).lstat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _candidates(parent: Path, prefix: str) -> list[Path]:
+    pattern = re.compile(re.escape(prefix) + "[0-9a-f]{16}")
+    try:
+        names = os.listdir(parent)  # noqa: PTH208  (names only, and one call)
+    except OSError:
+        return []
+    found = {name.removesuffix(_LOCK_SUFFIX) for name in names}
+    return sorted(parent / name for name in found if pattern.fullmatch(name))
+
+
+def _is_ours(path: Path) -> bool:
+    """The lock alone, whose directory is gone or was never made, is too."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return True
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()

@@ -1,0 +1,58 @@
+"""What every run of ours needs, whatever it is for: settings, and the host's exclusive lock."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from onyx_pipelines.errors import AlreadyRunningError
+from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
+
+EXCLUSIVE_TAGS = {"onyx/exclusive": "heavy"}
+
+
+class OnyxSettings(dg.ConfigurableResource[None]):
+    """The settings of this host, read from the environment when a run or a tick asks for them."""
+
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, description="Settings that differ from the environment; for tests."
+    )
+
+    def load(self) -> Settings:
+        return load_settings(self.overrides)
+
+
+@contextmanager
+def held_exclusively(
+    context: dg.InitResourceContext, settings: Settings, holder: str
+) -> Iterator[None]:
+    """Take the host's lock for as long as a run's process lives, and say which process it is.
+
+    Another step of the same run may hold it already (an executor with a process per step).
+
+    Raises:
+        dg.Failure: another backup, drill or load test holds it; not to be retried.
+    """
+    run = context.run
+    if run is None:
+        raise dg.DagsterInvariantViolationError("This resource exists only inside a run.")
+    if context.instance is not None:
+        context.instance.add_run_tags(
+            run.run_id, {WORKER_TAG: WorkerIdentity.of_this_process().as_tag()}
+        )
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ExclusiveLock(settings.state_dir, run.job_name, holder))
+        except AlreadyRunningError as error:
+            other = current_holder(settings.state_dir)
+            if other is None or other.backup_id != holder:
+                # All in the text: Dagster drops the metadata of a failure to make a resource.
+                raise dg.Failure(
+                    description=f"already_running: {error.what} {error.remedy}",
+                    allow_retries=False,
+                ) from None
+        yield

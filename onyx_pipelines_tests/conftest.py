@@ -1,0 +1,29 @@
+"""For every test: nothing of the developer's own configuration leaks in, and one shared sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from onyx_pipelines_tests.fixtures_sandbox import backup_host, sandbox, volume_host
+
+__all__ = ["backup_host", "sandbox", "volume_host"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Dagster's own code for a resource inside a resource reads what Dagster has deprecated.
+    config.addinivalue_line(
+        "filterwarnings", "ignore:InitResourceContext.dagster_run:DeprecationWarning"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_the_shell() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("ONYX_", "DAGSTER_")):
+                patch.delenv(name)
+        patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        yield

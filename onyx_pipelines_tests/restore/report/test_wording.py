@@ -1,0 +1,103 @@
+"""Numbers and names as text."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onyx_pipelines.restore.report.wording import (
+    NOTHING,
+    duration_text,
+    limit_text,
+    list_text,
+    moment_text,
+    percent_text,
+    printable,
+    rate_text,
+    shortened,
+    size_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [
+        (0, "0.00 s"),
+        (0.001, "under 0.01 s"),
+        (0.042, "0.04 s"),
+        (0.999, "1.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (252, "4 min 12 s"),
+        (3599.7, "1 h 00 min"),
+        (3840, "1 h 04 min"),
+        (3 * 86400 + 7200, "3 days 2 h"),
+    ],
+)
+def test_a_duration_is_told_in_the_unit_that_fits(duration_s: float, text: str) -> None:
+    assert duration_text(duration_s) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (999_600, "1 MB"),
+        (1_240_000_000, "1.24 GB"),
+        (2_500_000_000_000, "2.5 TB"),
+    ],
+)
+def test_a_size_has_three_digits_and_a_decimal_unit(size_bytes: int, text: str) -> None:
+    assert size_text(size_bytes) == text
+
+
+def test_a_rate_that_was_not_measured_is_no_number() -> None:
+    assert [rate_text(100, 0), rate_text(0, 3), rate_text(50_000_000, 2)] == [
+        NOTHING,
+        NOTHING,
+        "25 MB/s",
+    ]
+
+
+def test_a_percentage_never_rounds_to_nothing_or_everything() -> None:
+    texts = [percent_text(share) for share in (0, 0.001, 0.5, 0.999, 1)]
+
+    assert texts == ["0 %", "under 1 %", "50 %", "over 99 %", "100 %"]
+
+
+def test_an_objective_is_told_in_minutes_from_two_on() -> None:
+    assert [limit_text(3600), limit_text(90)] == ["60 min", "90 s"]
+
+
+def test_a_moment_is_told_in_utc() -> None:
+    kolkata = timezone(timedelta(hours=5, minutes=30))
+
+    assert moment_text(datetime(2026, 11, 23, 9, 30, tzinfo=kolkata)) == "2026-11-23 04:00 UTC"
+
+
+def test_a_list_ends_with_and() -> None:
+    assert [list_text([]), list_text(["a"]), list_text(["a", "b", "c"])] == ["", "a", "a, b and c"]
+
+
+def test_what_does_not_print_stands_as_its_escape() -> None:
+    assert printable("a\nb\x1b[31m\u202egnp.exe\udc80") == r"a\nb\x1b[31m\u202egnp.exe\udc80"
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_a_printable_name_is_one_line_that_any_encoding_of_unicode_takes(name: str) -> None:
+    text = printable(name)
+
+    assert text.isprintable()
+    assert text.encode().decode() == text
+
+
+@given(st.text(max_size=80), st.integers(3, 40))
+def test_a_shortened_name_keeps_both_ends(name: str, limit: int) -> None:
+    text = shortened(name, limit)
+
+    assert len(text) == min(len(name), limit)
+    assert (text[:1], text[-1:]) == (name[:1], name[-1:])

@@ -1,0 +1,119 @@
+"""Archives by hand: members that the archiver would never write, and how they are extracted."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+from onyx_pipelines.restore.volumes.archive_blocks import ArchiveBlocks
+from onyx_pipelines.restore.volumes.archive_reading import Archive
+from onyx_pipelines.restore.volumes.extraction import Extractor
+from onyx_pipelines.restore.volumes.metadata import Limits
+from onyx_pipelines.restore.volumes.selection import WHOLE, Selection
+from onyx_pipelines.sources.volumes import tar_headers
+from onyx_pipelines.sources.volumes.facts import (
+    Counts,
+    Entry,
+    EntryType,
+    FactsHeader,
+    end_line,
+    entry_line,
+    header_line,
+)
+from onyx_pipelines.sources.volumes.tar_headers import (
+    END_OF_ARCHIVE,
+    Member,
+    PaxRecord,
+    member_header,
+    padding,
+)
+
+
+def member(
+    path: bytes,
+    kind: bytes = tar_headers.REGULAR,
+    content: bytes = b"",
+    *,
+    link: bytes = b"",
+    mode: int = 0o644,
+    size_bytes: int | None = None,
+    device: tuple[int, int] | None = None,
+    records: tuple[PaxRecord, ...] = (),
+) -> bytes:
+    """One member with its content; `size_bytes` is what the header claims, if not the truth."""
+    header = member_header(
+        Member(
+            path=path,
+            type=kind,
+            mode=mode,
+            uid=os.geteuid(),
+            gid=os.getegid(),
+            mtime_ns=1_700_000_000_000_000_000,
+            size_bytes=len(content) if size_bytes is None else size_bytes,
+            link=link,
+            device=device,
+            records=records,
+        )
+    )
+    return header + content + bytes(padding(len(content)))
+
+
+def folder(path: bytes) -> bytes:
+    return member(path, tar_headers.DIRECTORY, mode=0o755)
+
+
+def tar_of(*members: bytes) -> bytes:
+    """Members after the root, and the archive's end."""
+    return folder(b"./") + b"".join(members) + END_OF_ARCHIVE
+
+
+def archive_of(tar: bytes, *, total_bytes: int | None = None) -> Archive:
+    return Archive(
+        ArchiveBlocks(
+            io.BytesIO(tar), len(tar) if total_bytes is None else total_bytes, lambda _: None
+        )
+    )
+
+
+def extract(
+    tar: bytes,
+    into: Path,
+    *,
+    make_devices: bool = False,
+    selection: Selection = WHOLE,
+    shelf: Path | None = None,
+) -> Limits:
+    into.mkdir(exist_ok=True)
+    root_fd = os.open(into, os.O_RDONLY)
+    shelf_fd = None if shelf is None else os.open(shelf, os.O_RDONLY)
+    try:
+        extractor = Extractor(
+            root_fd, make_devices=make_devices, selection=selection, shelf_fd=shelf_fd
+        )
+        extractor.extract(archive_of(tar))
+        return extractor.limits
+    finally:
+        os.close(root_fd)
+        if shelf_fd is not None:
+            os.close(shelf_fd)
+
+
+def facts_of(*entries: Entry) -> bytes:
+    """Facts of an archive of `tar_of`, of the volume `v`: its root, then these."""
+    root = Entry(
+        b".",
+        EntryType.DIRECTORY,
+        mode=0o755,
+        uid=os.geteuid(),
+        gid=os.getegid(),
+        mtime_ns=1_700_000_000_000_000_000,
+    )
+    lines = [entry_line(entry) for entry in (root, *entries)]
+    return b"".join(
+        [
+            header_line(FactsHeader("v", "volumes/v.tar", ())),
+            *lines,
+            end_line(Counts(entries=len(lines))),
+        ]
+    )

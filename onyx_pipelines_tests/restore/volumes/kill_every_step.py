@@ -1,0 +1,145 @@
+"""A program: one restore, killed (SIGKILL) at its first step, then at its second, and so on.
+
+After each kill the old data must still be somewhere or the new data be in place; then the same
+restore runs again, and must leave the new data and nothing else. Prints how many kills there were.
+
+Arguments: a directory, and exchange, renames, contents or paths. A program of its own because it
+forks: it has one thread.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.restore.volumes import VolumesRestoreRequest, renaming, staging, swapping
+from onyx_pipelines.settings import Settings
+from onyx_pipelines_tests.restore.volumes.volume_sets import (
+    bytes_of,
+    make_vault,
+    restored,
+    settings_for,
+)
+from onyx_pipelines_tests.sources.volumes.trees import make_tree, tree_of
+
+_NEW = {b"a": b"new a", b"d": {b"e": b"new e", b"f": b"new f"}, b"n": b"only new"}
+_OLD = {b"a": b"old a", b"d": {b"e": b"old e"}, b"o": b"only old"}
+# What a restore does to the file system, as Python's audit events name it; and renameat2.
+_STEPS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime"})
+
+
+class _Scenario:
+    def __init__(self, folder: Path, kind: str) -> None:
+        self._folder = folder
+        self._kind = kind
+        self.place = folder / "place"
+        self.target = self.place / "v"
+        self._objects, self.settings = _prepared(folder)
+        if kind == "renames":
+            renaming._renameat2 = lambda *_: False  # type: ignore[assignment]
+        if kind == "contents":
+            staging.is_mount_point = lambda path: path == self.target
+
+    def reset(self) -> None:
+        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.rmtree(self.settings.state_dir, ignore_errors=True)
+        make_tree(self.target, dict(_OLD))
+
+    def run(self) -> None:
+        paths = ("a", "d") if self._kind == "paths" else ()
+        request = VolumesRestoreRequest(("v",), self.target, paths=paths, replace=True)
+        result = restored(self._objects, request, self.settings)
+        assert result.verdict is Verdict.PASSED, result.findings
+
+    def expect_old_or_new(self) -> None:
+        """Every byte of the old data is somewhere, or the new data is whole."""
+        everywhere = list(bytes_of(self.place).values())
+        old = ["old a", "old e", "only old"]
+        has_old = all(text.encode() in everywhere for text in old)
+        assert has_old or self._is_new(), (everywhere, list(self.place.rglob("*")))
+
+    def expect_new_and_nothing_else(self) -> None:
+        assert self._is_new(), bytes_of(self.target)
+        assert [path.name for path in self.place.iterdir()] == ["v"], list(self.place.iterdir())
+        assert not list(self.target.glob(".onyx*"))
+        assert not list(self.settings.state_dir.rglob("*.json"))
+
+    def _is_new(self) -> bool:
+        """Contents, and times of all but the root, whose own a staging directory in it changes."""
+        expected = {"a": b"new a", "d/e": b"new e", "d/f": b"new f"}
+        kept = {"o": b"only old"} if self._kind == "paths" else {"n": b"only new"}
+        if not self.target.exists() or _without_staging(bytes_of(self.target)) != expected | kept:
+            return False
+        times = {os.fsdecode(path): node.mtime_ns for path, node in tree_of(self.target).items()}
+        return all(
+            times[os.fsdecode(path)] == node.mtime_ns
+            for path, node in tree_of(self._folder / "source").items()
+            if os.fsdecode(path) in times and path != b"."
+        )
+
+
+def _without_staging(contents: dict[str, bytes]) -> dict[str, bytes]:
+    return {path: data for path, data in contents.items() if not path.startswith(".onyx-restore")}
+
+
+def _prepared(folder: Path) -> tuple[SetObjects, Settings]:
+    make_tree(folder / "source", dict(_NEW))
+    objects = make_vault(folder / "vault").back_up({"v": folder / "source"})
+    return objects, settings_for(folder / "host")
+
+
+def _run_until_killed(scenario: _Scenario, step: int) -> bool:
+    """In a child of its own. False: it came to its end before that step."""
+    child = os.fork()
+    if child == 0:
+        _kill_at(step)
+        scenario.run()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the restore failed"
+    return os.WIFSIGNALED(status)
+
+
+def _kill_at(step: int) -> None:
+    seen = 0
+
+    def count() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    renameat2 = renaming._renameat2
+
+    def counted(*arguments: object) -> bool:
+        count()
+        return renameat2(*arguments)  # type: ignore[arg-type]
+
+    renaming._renameat2 = counted  # type: ignore[assignment]
+    sys.addaudithook(lambda event, _: count() if event in _STEPS else None)
+
+
+def main() -> None:
+    # A kill, unlike a power cut, takes nothing that was written.
+    swapping.sync_file_system = lambda _: None
+    os.fsync = lambda _: None
+    scenario = _Scenario(Path(sys.argv[1]), sys.argv[2])
+    step = 1
+    scenario.reset()
+    while _run_until_killed(scenario, step):
+        scenario.expect_old_or_new()
+        scenario.run()
+        scenario.expect_new_and_nothing_else()
+        scenario.reset()
+        step += 1
+    scenario.expect_new_and_nothing_else()
+    print(step - 1)
+
+
+if __name__ == "__main__":
+    main()

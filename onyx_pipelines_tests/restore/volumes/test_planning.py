@@ -1,0 +1,77 @@
+"""A plan says what would be overwritten, and changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onyx_pipelines.restore.planned_change import PlannedChange
+from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.volumes.volume_objects import volumes_of
+from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, settings_for
+from onyx_pipelines_tests.sources.volumes.trees import tree_of
+
+
+def test_a_volume_in_its_place_is_overwritten(vault: Vault, volume: Path, tmp_path: Path) -> None:
+    objects = vault.back_up({"v": volume}, excludes=("cache/**",))
+    before = tree_of(tmp_path)
+
+    (change,) = plan(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": volume}))
+
+    assert (change.what, change.target, change.overwrites) == ("volume v", str(volume), True)
+    assert "removed (20,270 bytes in its files)" in change.detail
+    assert "Left out of the backup, and so lost there: cache/**." in change.detail
+    assert "Containers that have it mounted must be stopped first" in change.detail
+    assert tree_of(tmp_path) == before
+
+
+def test_a_new_directory_is_not_overwritten(vault: Vault, volume: Path, tmp_path: Path) -> None:
+    objects = vault.back_up({"v": volume})
+    request = VolumesRestoreRequest(("v",), target=tmp_path / "new")
+
+    (change,) = plan(objects, request, settings_for(tmp_path, {"v": volume}))
+
+    size = volumes_of(objects)[0].plain_bytes
+    assert change == PlannedChange(
+        "volume v", str(tmp_path / "new"), overwrites=False,
+        detail=f"The archive has {size:,} bytes.",
+    )  # fmt: skip
+
+
+def test_each_path_is_a_change_of_its_own(vault: Vault, volume: Path, tmp_path: Path) -> None:
+    objects = vault.back_up({"v": volume})
+    (volume / "folder.txt").unlink()
+    request = VolumesRestoreRequest(("v",), paths=("folder.txt", "folder/below/"))
+
+    changes = plan(objects, request, settings_for(tmp_path, {"v": volume}))
+
+    assert [(change.what, change.overwrites) for change in changes] == [
+        ("folder/below of volume v", True),
+        ("folder.txt of volume v", False),
+    ]
+
+
+def test_labelled_containers_are_announced(vault: Vault, volume: Path, tmp_path: Path) -> None:
+    objects = vault.back_up({"v": volume})
+    settings = settings_for(tmp_path, {"v": volume}).model_copy(
+        update={"stop_containers_label": "onyx.stop"}
+    )
+
+    (change,) = plan(objects, VolumesRestoreRequest(), settings)
+
+    assert "Containers with the label onyx.stop=v" in change.detail
+
+
+def test_a_mount_point_and_a_full_disk_are_announced(
+    vault: Vault, volume: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = vault.back_up({"v": volume})
+    module = "onyx_pipelines.restore.volumes"
+    monkeypatch.setattr(f"{module}.planning.is_mount_point", lambda _: True)
+    monkeypatch.setattr(f"{module}.staging.free_bytes", lambda _: 0)
+
+    (change,) = plan(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": volume}))
+
+    assert "It is a mount point" in change.detail
+    assert "the restore will refuse" in change.detail

@@ -1,0 +1,488 @@
+"""A real restore: the whole volume or a part of it, at once or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from onyx_pipelines.errors import (
+    AlreadyRunningError,
+    NotFoundError,
+    RestoreError,
+    SettingsError,
+    SourceError,
+    StoreError,
+)
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.restore.volumes import VolumesRestoreRequest
+from onyx_pipelines.restore.volumes.restore_journal import RestoreJournal
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.vault.layout import object_key
+from onyx_pipelines_tests.restore.volumes.volume_sets import (
+    Damage,
+    Vault,
+    bytes_of,
+    failed,
+    restored,
+    settings_for,
+)
+from onyx_pipelines_tests.sources.volumes.docker_standin import served_standin
+from onyx_pipelines_tests.sources.volumes.docker_world import DockerWorld
+from onyx_pipelines_tests.sources.volumes.trees import Node, archive, make_tree, tree_of
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where nothing is but what a restore puts there."""
+    place = tmp_path / "place"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def backed_up(vault: Vault, volume: Path) -> tuple[SetObjects, dict[bytes, Node]]:
+    return vault.back_up({"v": volume}), tree_of(volume)
+
+
+def _spoil(root: Path) -> None:
+    (root / "a.txt").write_bytes(b"wrong")
+    (root / "folder.txt").unlink()
+    (root / "folder" / "new").write_bytes(b"since then")
+
+
+def test_a_volume_comes_back_to_its_own_place(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, before = backed_up
+    _spoil(volume)
+    siblings = {path.name for path in tmp_path.iterdir()}
+
+    result = restored(
+        objects, VolumesRestoreRequest(replace=True), settings_for(tmp_path, {"v": volume})
+    )
+
+    assert result.verdict is Verdict.PASSED
+    assert tree_of(volume) == before
+    assert {path.name for path in tmp_path.iterdir()} == siblings | {"state"}
+    assert result.findings[-1].message == f"Put in place: {volume}."
+
+
+def test_what_exists_is_not_replaced_unasked(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, before = backed_up
+
+    with pytest.raises(RestoreError, match="already holds"):
+        restored(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": volume}))
+
+    assert tree_of(volume) == before
+
+
+@pytest.mark.parametrize("target", ["place", "place/that/does/not/exist"])
+def test_a_volume_goes_to_an_empty_or_new_directory(
+    tmp_path: Path, place: Path, backed_up: tuple[SetObjects, dict[bytes, Node]], target: str
+) -> None:
+    objects, before = backed_up
+    request = VolumesRestoreRequest(("v",), target=tmp_path / target)
+
+    result = restored(objects, request, settings_for(tmp_path))
+
+    assert result.verdict is Verdict.PASSED
+    assert tree_of(tmp_path / target) == before
+    assert not list((tmp_path / target).parent.glob(".onyx*"))
+
+
+def test_several_volumes_go_below_one_parent(
+    vault: Vault, volume: Path, place: Path, tmp_path: Path
+) -> None:
+    objects = vault.back_up({"one": volume, "two": volume})
+
+    restored(objects, VolumesRestoreRequest(target=place), settings_for(tmp_path))
+
+    assert tree_of(place / "one") == tree_of(place / "two") == tree_of(volume)
+
+
+def test_data_that_does_not_pass_leaves_what_is_there(
+    vault: Vault, volume: Path, place: Path, tmp_path: Path
+) -> None:
+    objects = vault.seal_damaged(volume, Damage("folder.txt", "remove"))
+    (place / "mine").write_bytes(b"mine")
+
+    result = restored(
+        objects, VolumesRestoreRequest(("v",), target=place, replace=True), settings_for(tmp_path)
+    )
+
+    assert [(f.item, f.aspect) for f in failed(result)] == [
+        ("v/folder.txt", "missing"),
+        ("v", "in place"),
+    ]
+    assert bytes_of(place) == {"mine": b"mine"}
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".onyx")]
+
+
+def test_one_volume_that_fails_does_not_keep_the_others_from_coming_back(
+    vault: Vault, volume: Path, place: Path, tmp_path: Path
+) -> None:
+    objects = vault.back_up({"one": volume, "two": volume})
+    vault.store.delete(object_key(objects.manifest.backup_id, "volumes/one.tar.zst.sealed"))
+
+    result = restored(objects, VolumesRestoreRequest(target=place), settings_for(tmp_path))
+
+    assert result.verdict is Verdict.FAILED
+    assert [path.name for path in place.iterdir()] == ["two"]
+
+
+def test_chosen_paths_come_back_and_the_rest_stays(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, before = backed_up
+    _spoil(volume)
+
+    result = restored(
+        objects,
+        VolumesRestoreRequest(("v",), paths=("folder.txt", "folder/below", "link"), replace=True),
+        settings_for(tmp_path, {"v": volume}),
+    )
+
+    after = tree_of(volume)
+    assert result.verdict is Verdict.PASSED
+    assert (volume / "a.txt").read_bytes() == b"wrong"
+    assert (volume / "folder" / "new").read_bytes() == b"since then"
+    for path in (b"folder.txt", b"folder/below", b"folder/below/c", b"link"):
+        assert after[path] == before[path]
+
+
+def test_a_chosen_directory_replaces_the_one_that_is_there(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, before = backed_up
+    _spoil(volume)
+
+    restored(
+        objects,
+        VolumesRestoreRequest(("v",), paths=("folder",), replace=True),
+        settings_for(tmp_path, {"v": volume}),
+    )
+
+    after = tree_of(volume)
+    assert not (volume / "folder" / "new").exists()
+    assert {p: n for p, n in after.items() if p.startswith(b"folder/")} == {
+        p: n for p, n in before.items() if p.startswith(b"folder/")
+    }
+
+
+def test_a_path_whose_directory_is_gone_brings_it_back(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, before = backed_up
+    shutil.rmtree(volume / "folder")
+
+    restored(
+        objects,
+        VolumesRestoreRequest(("v",), paths=("folder/below/c",)),
+        settings_for(tmp_path, {"v": volume}),
+    )
+
+    after = tree_of(volume)
+    assert {p for p in after if p.startswith(b"folder/")} == {b"folder/below", b"folder/below/c"}
+    assert after[b"folder/below/c"] == before[b"folder/below/c"]
+
+
+def test_paths_of_a_volume_that_is_gone_come_back(
+    place: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, _ = backed_up
+
+    restored(
+        objects,
+        VolumesRestoreRequest(("v",), target=place / "gone", paths=("folder/b.bin",)),
+        settings_for(tmp_path),
+    )
+
+    assert list(bytes_of(place)) == ["gone/folder/b.bin"]
+
+
+def test_a_further_name_of_a_file_comes_back_with_its_content(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, before = backed_up
+    (volume / "second name").unlink()
+
+    result = restored(
+        objects,
+        VolumesRestoreRequest(("v",), paths=("second name",)),
+        settings_for(tmp_path, {"v": volume}),
+    )
+
+    assert result.verdict is Verdict.PASSED
+    assert (volume / "second name").read_bytes() == b"a" * 5000
+    assert tree_of(volume)[b"second name"].mtime_ns == before[b"second name"].mtime_ns
+
+
+def test_a_chosen_path_that_exists_is_not_replaced_unasked(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, _ = backed_up
+
+    with pytest.raises(RestoreError, match="already holds"):
+        restored(
+            objects,
+            VolumesRestoreRequest(("v",), paths=("link",)),
+            settings_for(tmp_path, {"v": volume}),
+        )
+
+
+def test_a_link_on_the_way_to_a_path_is_not_followed(
+    volume: Path, place: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, _ = backed_up
+    shutil.rmtree(volume / "folder")
+    (volume / "folder").symlink_to(place)
+
+    with pytest.raises(RestoreError, match="folder is no directory there"):
+        restored(
+            objects,
+            VolumesRestoreRequest(("v",), paths=("folder/b.bin",), replace=True),
+            settings_for(tmp_path, {"v": volume}),
+        )
+
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "match"),
+    [
+        (VolumesRestoreRequest(("w",)), NotFoundError, "no volume 'w'"),
+        (VolumesRestoreRequest(("v",), paths=("nowhere",)), NotFoundError, "nothing at nowhere"),
+        (VolumesRestoreRequest(("v",), paths=("../etc",)), SettingsError, "inside of a volume"),
+        (VolumesRestoreRequest(("v",), paths=("/etc",)), SettingsError, "inside of a volume"),
+        (VolumesRestoreRequest(("v",), paths=(".",)), SettingsError, "inside of a volume"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    volume: Path,
+    tmp_path: Path,
+    backed_up: tuple[SetObjects, dict[bytes, Node]],
+    request_: VolumesRestoreRequest,
+    error: type[Exception],
+    match: str,
+) -> None:
+    objects, before = backed_up
+
+    with pytest.raises(error, match=match):
+        restored(objects, request_, settings_for(tmp_path, {"v": volume}))
+
+    assert tree_of(volume) == before
+
+
+def test_a_volume_unknown_to_this_host_needs_a_target(
+    tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    with pytest.raises(SettingsError, match="do not say where the volume 'v' is"):
+        restored(backed_up[0], VolumesRestoreRequest(), settings_for(tmp_path))
+
+
+@pytest.mark.parametrize("where", ["", "state", "backups", "backups/sets", "volume/.."])
+def test_a_target_that_holds_or_is_something_precious_is_refused(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]], where: str
+) -> None:
+    objects, before = backed_up
+
+    with pytest.raises(RestoreError, match="cannot be restored"):
+        restored(
+            objects,
+            VolumesRestoreRequest(("v",), target=tmp_path / where, replace=True),
+            settings_for(tmp_path, {"other": volume}),
+        )
+
+    assert tree_of(volume) == before
+
+
+def test_a_disk_without_room_refuses_before_anything_is_written(
+    place: Path,
+    tmp_path: Path,
+    backed_up: tuple[SetObjects, dict[bytes, Node]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("onyx_pipelines.restore.volumes.staging.free_bytes", lambda _: 1000)
+
+    with pytest.raises(RestoreError, match="bytes too small"):
+        restored(
+            backed_up[0],
+            VolumesRestoreRequest(("v",), target=place / "v"),
+            settings_for(tmp_path),
+        )
+
+    assert list(place.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_what_was_there(
+    place: Path,
+    tmp_path: Path,
+    backed_up: tuple[SetObjects, dict[bytes, Node]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (place / "mine").write_bytes(b"mine")
+    monkeypatch.setattr(os, "pwrite", full)
+
+    with pytest.raises(RestoreError, match="No space left"):
+        restored(
+            backed_up[0],
+            VolumesRestoreRequest(("v",), target=place, replace=True),
+            settings_for(tmp_path),
+        )
+
+    assert bytes_of(place) == {"mine": b"mine"}
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".onyx")]
+
+
+def test_an_interrupted_restore_goes_on_with_the_volume_where_it_stopped(
+    vault: Vault,
+    volume: Path,
+    place: Path,
+    tmp_path: Path,
+) -> None:
+    objects = vault.back_up({"one": volume, "two": volume})
+    key = object_key(objects.manifest.backup_id, "volumes/two.tar.zst.sealed")
+    settings = settings_for(tmp_path)
+    _fail_once(objects, vault, key, place, settings)
+    inode = (place / "one").stat().st_ino
+
+    result = restored(objects, VolumesRestoreRequest(target=place), settings)
+
+    assert result.verdict is Verdict.PASSED
+    assert (place / "one").stat().st_ino == inode
+    assert tree_of(place / "two") == tree_of(volume)
+    assert len([f for f in result.findings if f.aspect == "in place"]) == 2
+    assert not RestoreJournal(settings.state_dir).path.exists()
+
+
+def _fail_once(
+    objects: SetObjects, vault: Vault, key: str, place: Path, settings: Settings
+) -> None:
+    """The store breaks down at the second volume."""
+
+    class _Broken:
+        name = "local"
+        url = "file:///broken"
+
+        def open(self, wanted: str) -> object:
+            if wanted == key:
+                raise StoreError("The store is away.", remedy="Wait.", transient=True)
+            return vault.store.open(wanted)
+
+    broken = SetObjects(_Broken(), objects.manifest, objects.key)  # type: ignore[arg-type]
+    with pytest.raises(StoreError):
+        restored(broken, VolumesRestoreRequest(target=place), settings)
+
+
+def test_a_finished_restore_is_not_taken_for_an_interrupted_one(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    objects, before = backed_up
+    settings = settings_for(tmp_path, {"v": volume})
+    restored(objects, VolumesRestoreRequest(replace=True), settings)
+    _spoil(volume)
+
+    restored(objects, VolumesRestoreRequest(replace=True), settings)
+
+    assert tree_of(volume) == before
+
+
+def test_two_restores_at_a_time_are_refused(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    settings = settings_for(tmp_path, {"v": volume})
+
+    with RestoreJournal(settings.state_dir).held("another"), pytest.raises(AlreadyRunningError):
+        restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
+
+
+def test_containers_are_stopped_only_while_the_data_changes_places(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    with served_standin() as (engine, host):
+        world = DockerWorld(host, "", needs_image=False)
+        world.create("app", labels={"stop": "v"})
+        world.create("other", labels={"stop": "w"})
+        settings = settings_for(tmp_path, {"v": volume}).model_copy(
+            update={"stop_containers_label": "stop", "docker_host": host}
+        )
+        engine.calls.clear()
+        inode = volume.stat().st_ino
+        seen: list[int] = []
+        engine.faults.before_stop.append(lambda: seen.append(volume.stat().st_ino))
+
+        restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
+
+        assert engine.calls == ["stop app", "start app"]
+        assert world.status("app") == "running"
+        assert seen == [inode]
+        assert volume.stat().st_ino != inode
+        world.close()
+
+
+def test_a_container_that_cannot_be_stopped_leaves_what_was_there(
+    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+) -> None:
+    _spoil(volume)
+    before = tree_of(volume)
+    with served_standin() as (engine, host):
+        world = DockerWorld(host, "", needs_image=False)
+        world.create("app", labels={"stop": "v"})
+        engine.faults.refuse_stop.add("app")
+        settings = settings_for(tmp_path, {"v": volume}).model_copy(
+            update={"stop_containers_label": "stop", "docker_host": host}
+        )
+
+        with pytest.raises(SourceError, match="refused POST"):
+            restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
+        world.close()
+
+    assert tree_of(volume) == before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".onyx")]
+
+
+def test_a_mount_point_keeps_its_inode_and_gets_the_contents(
+    volume: Path,
+    tmp_path: Path,
+    backed_up: tuple[SetObjects, dict[bytes, Node]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    objects, before = backed_up
+    _spoil(volume)
+    volume.chmod(0o700)
+    inode = volume.stat().st_ino
+    monkeypatch.setattr(
+        "onyx_pipelines.restore.volumes.staging.is_mount_point", lambda path: path == volume
+    )
+
+    result = restored(
+        objects, VolumesRestoreRequest(replace=True), settings_for(tmp_path, {"v": volume})
+    )
+
+    assert result.verdict is Verdict.PASSED
+    assert volume.stat().st_ino == inode
+    assert tree_of(volume) == before
+
+
+def test_the_next_restore_may_be_of_another_set(
+    vault: Vault, volume: Path, place: Path, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "other", {b"x": b"other"})
+    first, second = vault.back_up({"v": volume}), vault.back_up({"v": tmp_path / "other"})
+    request = VolumesRestoreRequest(("v",), target=place / "v", replace=True)
+
+    restored(first, request, settings_for(tmp_path))
+    restored(second, request, settings_for(tmp_path))
+
+    assert tree_of(place / "v") == tree_of(tmp_path / "other")
+    assert archive(place / "v").tar == archive(tmp_path / "other").tar
