@@ -25,6 +25,8 @@ class Answer:
 
     @property
     def text(self) -> str:
+        if len(self.sentences) == 1:
+            return self.sentences[0]
         return "\n".join(f"- {sentence}" for sentence in self.sentences)
 
 

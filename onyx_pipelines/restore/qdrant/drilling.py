@@ -31,8 +31,8 @@ from onyx_pipelines.vault.stores.store import ObjectReader
 _PREFIX: Final = "onyx-scratch-qdrant-"
 # Loading replays the write-ahead log and maps the segments.
 _EDGE_TIMEOUT_S = 1800.0
-# Holes are not stored: a snapshot unpacks to no more than its own length, but for padding.
-_UNPACKED_ALLOWANCE = 64 * 1024 * 1024
+# Bounds lengths with their holes. What is really written is bounded by the snapshot's own length.
+_APPARENT_LIMIT_BYTES = 2**40
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _unpack(
         objects.open(collection.snapshot) as reader,
     ):
         metered = _MeteredReader(reader, meter)
-        unpacked = unpack_snapshot(metered, directory, max_bytes=size + _UNPACKED_ALLOWANCE)
+        unpacked = unpack_snapshot(metered, directory, max_bytes=_APPARENT_LIMIT_BYTES)
     meter.finish()
     return unpacked
 

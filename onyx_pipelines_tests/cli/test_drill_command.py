@@ -1,0 +1,42 @@
+"""`onyx drill` answers with a verdict, as JSON and as exit status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+
+
+def test_a_passed_drill_is_status_0_and_says_where_its_report_is(
+    volume_host: HostUnderTest,
+) -> None:
+    volume_host.set(REPORTS_DIR=volume_host.root / "reports")
+    volume_host.run()
+
+    answer = volume_host.onyx("drill", "latest", "--from", "local", "--json")
+
+    assert answer.status == 0
+    assert answer.json["verdict"] == "passed"
+    assert answer.json["components"]["volumes"]["verdict"] == "passed"
+    assert Path(answer.json["report"]).is_file()
+
+
+def test_a_failed_drill_is_status_1(volume_host: HostUnderTest) -> None:
+    volume_host.set(REPORTS_DIR=volume_host.root / "reports")
+    volume_host.run()
+    sealed = next(volume_host.backups.rglob("*.tar.zst.sealed"))
+    sealed.write_bytes(sealed.read_bytes()[:-1] + b"\0")
+
+    answer = volume_host.onyx("drill", "latest", "--from", "local", "--json")
+
+    assert answer.status == 1
+    assert answer.json["verdict"] == "failed"
+
+
+def test_an_unknown_set_is_status_2(volume_host: HostUnderTest) -> None:
+    volume_host.run()
+
+    answer = volume_host.onyx("drill", "00000000")
+
+    assert answer.status == 2
+    assert "There is no backup set 00000000" in answer.errors

@@ -1,0 +1,216 @@
+"""A drill is silent on a healthy set; whatever a set lacks makes it fail, and is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onyx_pipelines.backup import steps
+from onyx_pipelines.errors import KeyFileError, NotFoundError
+from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.drill import run_drill
+from onyx_pipelines.restore.results import DrillResult
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.keys import create_private_key
+from onyx_pipelines.vault.manifest import BackupType
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
+
+ONYX = "facts/postgresql/db-onyx.json"
+GLOBALS = "facts/postgresql/globals.json"
+DOCUMENTS = "facts/qdrant/documents.json"
+
+
+def drill(host: HostUnderTest, store: str | None = None, *components: Component) -> DrillResult:
+    return run_drill(
+        host.settings,
+        backup_id="latest",
+        store_name=store,
+        components=components or None,
+        drill_id=str(uuid.uuid4()),
+        progress=silent,
+    )
+
+
+def drill_doctored(
+    host: HostUnderTest, component: Component, facts_path: str, edit: Edit
+) -> DrillResult:
+    """Back up one component with edited facts, and drill it from the local store."""
+    opened = host.open()
+    source = DoctoredSource(opened.sources[component], facts_path, edit)
+    opened = dataclasses.replace(opened, sources={component: source})
+    backup_id = str(uuid.uuid4())
+    steps.back_up_component(opened, backup_id, component, silent)
+    steps.complete_set(opened, backup_id, backup_type=BackupType.DAILY, requested=None)
+    return drill(host, "local")
+
+
+def problems(result: DrillResult) -> str:
+    return "\n".join(
+        f"{finding.verdict.value} {finding.item} {finding.message} {finding.expected}"
+        for component in result.components
+        for finding in component.problems()
+    )
+
+
+class TestAHealthySet:
+    def test_passes_from_the_off_site_copy(self, backup_host: HostUnderTest) -> None:
+        backup_host.run()
+
+        result = drill(backup_host)
+
+        assert result.verdict is Verdict.PASSED, problems(result)
+        assert result.store == "offsite"
+
+    def test_is_noted_on_the_set(self, backup_host: HostUnderTest) -> None:
+        outcome = backup_host.run()
+
+        drill(backup_host)
+
+        view = backup_host.open().catalog.find(outcome.backup_id)
+        assert view.last_drill_passed_at is not None
+
+    def test_of_which_a_part_was_drilled_is_not_known_to_come_back(
+        self, backup_host: HostUnderTest
+    ) -> None:
+        outcome = backup_host.run()
+
+        drill(backup_host, "local", Component.VOLUMES)
+
+        view = backup_host.open().catalog.find(outcome.backup_id)
+        assert view.last_drill_passed_at is None
+
+    def test_leaves_nothing_in_scratch(self, backup_host: HostUnderTest, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        scratch = backup_host.root / "scratch"
+        scratch.mkdir(mode=0o711)
+        backup_host.set(SCRATCH_DIR=scratch)
+        backup_host.run()
+
+        drill(backup_host)
+
+        assert list(scratch.iterdir()) == []
+
+
+def one_row_short(facts: dict[str, Any]) -> None:
+    _named(facts["tables"], "app.users")["rows"] += 1
+
+
+def one_value_changed(facts: dict[str, Any]) -> None:
+    _named(facts["tables"], "app.messages")["fingerprint"] = "1"
+
+
+def sequence_behind(facts: dict[str, Any]) -> None:
+    _named(facts["sequences"], "app.messages_id_seq")["last_value"] += 1
+
+
+def missing_index(facts: dict[str, Any]) -> None:
+    facts["schema_items"].append(
+        {"kind": "index", "name": "app.lost_index", "definition": "0" * 64}
+    )
+
+
+def missing_table(facts: dict[str, Any]) -> None:
+    table = dict(_named(facts["tables"], "app.users"), name="app.lost_table")
+    facts["tables"].append(table)
+
+
+def missing_role(facts: dict[str, Any]) -> None:
+    facts["roles"].append(dict(facts["roles"][0], name="lost_role"))
+
+
+def one_point_short(facts: dict[str, Any]) -> None:
+    facts["points_before"] += 1
+    facts["points_after"] += 1
+
+
+def one_vector_changed(facts: dict[str, Any]) -> None:
+    facts["sample"][0]["fingerprint"] = "0" * 64
+
+
+def wrong_distance(facts: dict[str, Any]) -> None:
+    facts["config"]["params"]["vectors"]["distance"] = "Dot"
+
+
+def other_neighbours(facts: dict[str, Any]) -> None:
+    facts["query"]["neighbours"][0]["score"] += 0.5
+
+
+def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(item for item in items if item["name"] == name)
+
+
+@pytest.mark.parametrize(
+    ("component", "facts_path", "edit", "named"),
+    [
+        (Component.POSTGRESQL, ONYX, one_row_short, "app.users"),
+        (Component.POSTGRESQL, ONYX, one_value_changed, "app.messages"),
+        (Component.POSTGRESQL, ONYX, sequence_behind, "app.messages_id_seq"),
+        (Component.POSTGRESQL, ONYX, missing_index, "app.lost_index"),
+        (Component.POSTGRESQL, ONYX, missing_table, "app.lost_table"),
+        (Component.POSTGRESQL, GLOBALS, missing_role, "lost_role"),
+        (Component.QDRANT, DOCUMENTS, one_point_short, "number of points"),
+        (Component.QDRANT, DOCUMENTS, one_vector_changed, "another vector or payload"),
+        (Component.QDRANT, DOCUMENTS, wrong_distance, "vector parameters"),
+        (Component.QDRANT, DOCUMENTS, other_neighbours, "stored query"),
+    ],
+)
+def test_what_a_set_lacks_makes_its_drill_fail_and_is_named(
+    backup_host: HostUnderTest, component: Component, facts_path: str, edit: Edit, named: str
+) -> None:
+    result = drill_doctored(backup_host, component, facts_path, edit)
+
+    assert result.verdict is Verdict.FAILED
+    assert named in problems(result)
+
+
+def test_an_extension_that_scratch_lacks_leaves_the_rest_verified(
+    backup_host: HostUnderTest,
+) -> None:
+    def extension(facts: dict[str, Any]) -> None:
+        facts["extensions"].append({"name": "lost_extension", "version": "1"})
+
+    result = drill_doctored(backup_host, Component.POSTGRESQL, ONYX, extension)
+
+    assert result.verdict is Verdict.COULD_NOT_VERIFY
+    assert "lost_extension" in problems(result)
+
+
+class TestAndItsObstacles:
+    def test_a_damaged_object_fails_and_is_named(self, volume_host: HostUnderTest) -> None:
+        outcome = volume_host.run()
+        sealed = next(volume_host.backups.rglob("*.tar.zst.sealed"))
+        sealed.write_bytes(sealed.read_bytes()[:-1] + b"\0")
+
+        result = drill(volume_host, "local")
+
+        assert outcome.backup_id == result.backup_id
+        assert result.verdict is Verdict.FAILED
+
+    def test_a_half_copied_set_is_not_there_to_be_drilled(self, volume_host: HostUnderTest) -> None:
+        volume_host.run()
+        next(volume_host.offsite_dir.rglob("manifest.json")).unlink()
+
+        with pytest.raises(NotFoundError, match="no backup set"):
+            drill(volume_host, "offsite")
+
+    def test_a_wrong_key_stops_it(self, volume_host: HostUnderTest) -> None:
+        volume_host.run()
+        other = volume_host.root / "other.json"
+        create_private_key(other, "other")
+        volume_host.set(PRIVATE_KEY_FILE=other)
+
+        with pytest.raises(KeyFileError, match="not sealed to the key"):
+            drill(volume_host, "local")
+
+    def test_a_host_with_public_keys_only_says_so(self, volume_host: HostUnderTest) -> None:
+        volume_host.run()
+        volume_host.set(PRIVATE_KEY_FILE=None)
+
+        with pytest.raises(KeyFileError, match="no private key"):
+            drill(volume_host, "local")
