@@ -4,9 +4,10 @@ import dagster as dg
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.errors import AlreadyRunningError, OnyxError
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
+from onyx_pipelines.sources.volumes import restart_journalled
 
 MAX_RUNTIME_S = 6 * 3600
 _TAGS = {**EXCLUSIVE_TAGS, "dagster/max_runtime": str(MAX_RUNTIME_S)}
@@ -70,6 +71,22 @@ def lagging_offsite_copy(
     return dg.RunRequest(run_key=f"{pending[0]}-{attempt}")
 
 
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts the containers that a killed backup left stopped; the next backup would"
+    " do it a day later.",
+)
+def stopped_containers(onyx: OnyxSettings) -> dg.SkipReason:
+    try:
+        started = restart_journalled(onyx.load())
+    except AlreadyRunningError:
+        return dg.SkipReason("A backup is under way; it starts them itself.")
+    if not started:
+        return dg.SkipReason("No container was left stopped.")
+    return dg.SkipReason(f"Started {', '.join(started)}, which a killed backup had left stopped.")
+
+
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
@@ -122,4 +139,4 @@ def _unfinished_run(instance: dg.DagsterInstance) -> bool:
 
 JOBS = (nightly_backup, offsite_catch_up, prune_backups)
 SCHEDULES = (nightly_backup_schedule,)
-SENSORS = (lagging_offsite_copy, run_failure_notification)
+SENSORS = (lagging_offsite_copy, stopped_containers, run_failure_notification)

@@ -21,14 +21,10 @@ from onyx_pipelines.cli.output import (
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.sources.volumes import restart_journalled
 from onyx_pipelines.vault.manifest import BackupType
 
 app = typer.Typer(no_args_is_help=True, help="Take backups, with no Dagster instance.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `run` a subcommand although it is the only one."""
 
 
 @app.command("run")
@@ -60,6 +56,13 @@ def run(
         for problem in outcome.problems:
             out.print(f"[yellow]warning:[/yellow] {problem}", highlight=False)
     finish(EXIT_BAD if outcome.problems else 0)
+
+
+@app.command("start-containers")
+def start_containers() -> None:
+    """Start the containers that a killed backup left stopped. The next backup does it as well."""
+    started = restart_journalled(load_settings())
+    out.print(f"started: {', '.join(started)}" if started else "No container was left stopped.")
 
 
 def doctor(*, as_json: JsonOption = False) -> None:

@@ -1,0 +1,72 @@
+"""Containers that a killed backup left stopped are started without waiting for the next backup."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from onyx_pipelines.backup import automation
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.sources.volumes.docker_engine import DockerEngine
+from onyx_pipelines.sources.volumes.journal import Journal, StoppedContainer
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.sources.volumes.docker_standin import served_standin
+from onyx_pipelines_tests.sources.volumes.docker_world import DockerWorld
+
+
+def tick(state_dir: Path, docker_host: str) -> dg.SkipReason:
+    onyx = OnyxSettings(overrides={"state_dir": str(state_dir), "docker_host": docker_host})
+    answer = automation.stopped_containers(dg.build_sensor_context(resources={"onyx": onyx}))
+    assert isinstance(answer, dg.SkipReason)
+    return answer
+
+
+def leave_stopped(docker_host: str, state_dir: Path) -> None:
+    """As a backup does that is killed after it stopped the container db."""
+    with DockerEngine(docker_host) as engine:
+        container = engine.inspect("db")
+    assert container is not None
+    entry = StoppedContainer(
+        id=container.id, name=container.name, compose={}, stopped_at="2026-03-01T02:00:05+00:00"
+    )
+    (state_dir / "journal").mkdir()
+    Journal(state_dir).write([entry])
+
+
+def test_with_nothing_left_stopped_no_engine_is_asked(tmp_path: Path) -> None:
+    answer = tick(tmp_path, f"unix://{tmp_path}/no-engine.sock")
+
+    assert "No container was left stopped" in str(answer.skip_message)
+
+
+def test_a_container_that_a_killed_backup_left_stopped_is_started(tmp_path: Path) -> None:
+    with served_standin() as (_, host):
+        with closing(DockerWorld(host, "", needs_image=False)) as world:
+            world.create("db", labels={}, is_running=False)
+            leave_stopped(host, tmp_path)
+
+            answer = tick(tmp_path, host)
+
+            assert world.status("db") == "running"
+    assert "Started db" in str(answer.skip_message)
+
+
+def test_an_engine_that_does_not_answer_is_a_failed_tick(tmp_path: Path) -> None:
+    with served_standin() as (_, host):
+        with closing(DockerWorld(host, "", needs_image=False)) as world:
+            world.create("db", labels={}, is_running=False)
+            leave_stopped(host, tmp_path)
+
+    with pytest.raises(SourceError):
+        tick(tmp_path, f"unix://{tmp_path}/no-engine.sock")
+
+
+def test_the_command_says_that_there_was_nothing_to_do(volume_host: HostUnderTest) -> None:
+    answer = volume_host.onyx("backup", "start-containers")
+
+    assert answer.status == 0
+    assert "No container was left stopped" in answer.output
