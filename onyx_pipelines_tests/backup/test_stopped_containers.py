@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -25,6 +26,17 @@ def tick(state_dir: Path, docker_host: str) -> dg.SkipReason:
     return answer
 
 
+@contextmanager
+def stopped_world() -> Iterator[tuple[DockerWorld, str]]:
+    """An engine whose only container, db, is not running; and its address."""
+    with (
+        served_standin() as (_, host),
+        closing(DockerWorld(host, "", needs_image=False)) as world,
+    ):
+        world.create("db", labels={}, is_running=False)
+        yield world, host
+
+
 def leave_stopped(docker_host: str, state_dir: Path) -> None:
     """As a backup does that is killed after it stopped the container db."""
     with DockerEngine(docker_host) as engine:
@@ -44,22 +56,18 @@ def test_with_nothing_left_stopped_no_engine_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_container_that_a_killed_backup_left_stopped_is_started(tmp_path: Path) -> None:
-    with served_standin() as (_, host):
-        with closing(DockerWorld(host, "", needs_image=False)) as world:
-            world.create("db", labels={}, is_running=False)
-            leave_stopped(host, tmp_path)
+    with stopped_world() as (world, host):
+        leave_stopped(host, tmp_path)
 
-            answer = tick(tmp_path, host)
+        answer = tick(tmp_path, host)
 
-            assert world.status("db") == "running"
+        assert world.status("db") == "running"
     assert "Started db" in str(answer.skip_message)
 
 
 def test_an_engine_that_does_not_answer_is_a_failed_tick(tmp_path: Path) -> None:
-    with served_standin() as (_, host):
-        with closing(DockerWorld(host, "", needs_image=False)) as world:
-            world.create("db", labels={}, is_running=False)
-            leave_stopped(host, tmp_path)
+    with stopped_world() as (_, host):
+        leave_stopped(host, tmp_path)
 
     with pytest.raises(SourceError):
         tick(tmp_path, f"unix://{tmp_path}/no-engine.sock")
