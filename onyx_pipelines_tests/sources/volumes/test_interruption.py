@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from onyx_pipelines.sources.volumes.interruption import Interruption
+
+
+@pytest.fixture(autouse=True)
+def _nobody_handles_sigterm() -> Iterator[None]:
+    """Dagster, once it ran a job in this process, turns SIGTERM into KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_a_signal_in_a_protected_stretch_waits_for_its_end() -> None:
