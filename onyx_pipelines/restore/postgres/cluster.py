@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ SUPERUSER = "onyx_scratch"
 PROGRAMS = ("postgres", "initdb", "pg_ctl", "pg_restore", "psql")
 _PORT = 5432
 _START_TIMEOUT_S = 120
+_STOP_TIMEOUT_S = 10.0
 # A socket's whole path may have 107 bytes.
 _SOCKET_DIR_LIMIT = 90
 # Data that is thrown away need not survive a power cut: what costs time is off, here and only here.
@@ -158,6 +161,23 @@ class ScratchCluster:
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def stop_abandoned(directory: Path) -> None:
+    """Stop the server of a cluster in `directory` that outlived whoever started it."""
+    data = directory / "cluster"
+    try:
+        pid = int((data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError, IndexError):
+        return
+    if os.fsencode(data) not in command:
+        return  # another process has that number by now
+    # At once and without a checkpoint, as `pg_ctl stop --mode=immediate` does.
+    os.kill(pid, signal.SIGQUIT)
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _unprivileged_account() -> pwd.struct_passwd | None:

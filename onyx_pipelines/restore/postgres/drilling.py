@@ -13,7 +13,7 @@ from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.cluster import PROGRAMS, ScratchCluster
+from onyx_pipelines.restore.postgres.cluster import PROGRAMS, ScratchCluster, stop_abandoned
 from onyx_pipelines.restore.postgres.comparison import database_findings, globals_findings
 from onyx_pipelines.restore.postgres.differences import MISSING, Aspect, compare, compare_globals
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
@@ -54,7 +54,7 @@ def drill(
     binaries = find_binaries(major, bindir=settings.pg_bindir, programs=PROGRAMS)
     findings: list[Finding] = []
     with clock.step(Step.PREPARE, "scratch cluster"):
-        sweep_workdirs(workdir, prefix=_PREFIX)
+        sweep_workdirs(workdir, prefix=_PREFIX, before_removal=stop_abandoned)
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
         cluster = ScratchCluster(scratch, binaries)
         try:
