@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -40,13 +41,16 @@ def run(directory: Path) -> list[Line]:
         def ours() -> None:
             back_up(source, LocalStore(emptied(store_dir), name="local"), to)
 
-        def restic() -> None:
+        def restic() -> float:
             emptied(directory / "restic")
+            shell("restic init -q", environment)
+            begun = time.monotonic()
             shell(
-                f"restic init -q && {dump} -Fc -Z0 | restic backup -q --stdin"
-                " --stdin-filename onyx.dump && sync -f $RESTIC_REPOSITORY",
+                f"{dump} -Fc -Z0 | restic backup -q --stdin --stdin-filename onyx.dump"
+                " && sync -f $RESTIC_REPOSITORY",
                 environment,
             )
+            return time.monotonic() - begun
 
         plain = directory / "plain.dump"
         seconds = medians(

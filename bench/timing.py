@@ -14,13 +14,17 @@ from bench.table import say
 
 
 def medians(runs: Mapping[str, Callable[[], object]], *, rounds: int = 3) -> dict[str, float]:
-    """Median seconds of each, run one after the other, `rounds` times over."""
+    """Median seconds of each, run one after the other, `rounds` times over.
+
+    A run that prepares something first returns the seconds that count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
             begun = time.monotonic()
-            run()
-            seconds[name].append(time.monotonic() - begun)
+            counted = run()
+            whole = time.monotonic() - begun
+            seconds[name].append(counted if isinstance(counted, float) else whole)
             say(f"  {name}: {seconds[name][-1]:.2f} s")
     return {name: statistics.median(values) for name, values in seconds.items()}
 
