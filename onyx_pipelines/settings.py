@@ -147,6 +147,23 @@ class Settings(BaseSettings):
         " a directory of this user's in /var/tmp. PostgreSQL does not run as root: then another"
         " user must be able to enter it.",
     )
+    drill_pg_host: str = Field(
+        "",
+        description="PostgreSQL server that drills restore to, never the one that is backed up."
+        " Empty: a throw-away cluster.",
+    )
+    drill_pg_port: int = Field(5432, ge=1, le=65535, description="Its port.")
+    drill_pg_user: str = Field("postgres", description="Role that may create databases there.")
+    drill_pg_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    drill_pg_sslmode: str = Field("prefer", description="libpq sslmode of that server.")
+    drill_qdrant_url: str = Field(
+        "",
+        description="Qdrant server that drills restore to, under names of their own, instead of the"
+        " embedded engine; never the one that is backed up. Empty: the embedded engine.",
+    )
+    drill_qdrant_api_key: SecretStr = Field(
+        SecretStr(""), description="API key that may create and drop collections there."
+    )
     reports_dir: Path = Field(Path("reports"), description="Where drills put their reports.")
     recovery_time_objective_minutes: float = Field(
         60, gt=0, description="How long a full restore may take (AC9.4.2)."

@@ -32,6 +32,9 @@ from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.wrapping import new_sealing_keyset, wrap
 
 BYTES_PER_GB = 10**9
+# A dump comes faster than one thread compresses it; more threads than cores keep a core from
+# waiting. Reading volumes leaves no core for a second one on a small host (`make bench`).
+_COMPRESSION_THREADS = {Component.POSTGRESQL: 4, Component.QDRANT: 1, Component.VOLUMES: 1}
 
 Clock = Callable[[], datetime]
 
@@ -50,13 +53,11 @@ class ComponentWriter:
         component: Component,
         recipients: Sequence[Recipient],
         *,
-        compression_threads: int,
         now: Clock,
     ) -> None:
         self._store = store
         self._backup_id = backup_id
         self._component = component
-        self._compression_threads = compression_threads
         self._now = now
         self._begun = time.monotonic()
         self._keyset = new_sealing_keyset()
@@ -90,7 +91,7 @@ class ComponentWriter:
                     object_context(self._backup_id, key),
                     destination,
                     compression_level=compression_level,
-                    compression_threads=self._compression_threads,
+                    compression_threads=_COMPRESSION_THREADS[self._component],
                 ) as sealer,
             ):
                 yield sealer

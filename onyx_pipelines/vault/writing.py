@@ -49,7 +49,6 @@ class SetWriter:
         backup_id: str,
         recipients: Sequence[Recipient],
         *,
-        compression_threads: int = 1,
         now: Clock = utc_now,
     ) -> None:
         """Raises ValueError if `backup_id` is no lower-case UUID."""
@@ -57,7 +56,6 @@ class SetWriter:
         self._backup_id = backup_id
         self._prefix = set_prefix(backup_id)
         self._recipients = tuple(recipients)
-        self._compression_threads = compression_threads
         self._now = now
 
     def component(self, component: Component) -> ComponentWriter:
@@ -75,7 +73,6 @@ class SetWriter:
             self._backup_id,
             component,
             self._recipients,
-            compression_threads=self._compression_threads,
             now=self._now,
         )
 

@@ -117,7 +117,8 @@ def _content(expected: TableFacts, found: TableFacts) -> Iterator[Difference]:
         yield Difference(Aspect.ROWS, expected.name, f"{expected.rows} rows", f"{found.rows} rows")
     elif (
         expected.fingerprint is not None
-        and expected.sample_modulus == found.sample_modulus
+        and (expected.sample_modulus, expected.fingerprint_method)
+        == (found.sample_modulus, found.fingerprint_method)
         and expected.fingerprint != found.fingerprint
     ):
         yield Difference(
@@ -205,8 +206,11 @@ def _undecided(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Undeci
                 "its rows were only counted: it is above ONYX_PG_FINGERPRINT_MAX_BYTES and has no"
                 " primary key to sample by",
             )
-        elif table.sample_modulus != restored.sample_modulus:
-            yield Undecided(Aspect.CONTENT, table.name, "the two were sampled by different rules")
+        elif (table.sample_modulus, table.fingerprint_method) != (
+            restored.sample_modulus,
+            restored.fingerprint_method,
+        ):
+            yield Undecided(Aspect.CONTENT, table.name, "the two were read by different rules")
     if expected.server_major != found.server_major:
         yield Undecided(
             Aspect.SCHEMA,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+FingerprintMethod = Literal["text", "columns"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -20,16 +21,22 @@ class _Facts(BaseModel):
 class TableFacts(_Facts):
     """One table's content.
 
-    `fingerprint` is the sum, over the rows that were read, of PostgreSQL's 64-bit hash of the row's
-    text (`hashtextextended`, seed 0): independent of order, sensitive to every value and to
-    duplicates, and no defence against somebody who wants a collision. Of a table above the limit
-    only rows are summed whose key's hash is 0 modulo `sample_modulus`; a restored copy is sampled
-    by the same rule, so it has the same rows. None: it has no primary key to sample by.
+    `fingerprint` is the sum, over the rows that were read, of a 64-bit hash that PostgreSQL
+    computes of each row: independent of order, sensitive to every value and to duplicates, and no
+    defence against somebody who wants a collision. Of a table above the limit only rows are summed
+    whose key's hash is 0 modulo `sample_modulus`; a restored copy is read by the same rule and
+    method, so it has the same rows. None: it has no primary key to sample by.
+
+    `fingerprint_method`: "text", the hash of the row's text (`hashtextextended`, seed 0), which
+    servers before 14 need; or "columns", the hash of the row of its columns, numbers, times, bytes
+    and UUIDs as they are and all others as text, hashed once more (`hash_record_extended`, then
+    `hashint8extended`).
     """
 
     name: str
     rows: int
     fingerprint: str | None
+    fingerprint_method: FingerprintMethod = "text"
     sample_modulus: Annotated[int, Field(ge=1)] = 1
     size_bytes: int
 

@@ -25,6 +25,15 @@ _MESSAGES = (
     "INSERT INTO public.notes SELECT i, 'note ' || i, i % 5 FROM generate_series(1, 1000) i",
 )
 _KINDS = (
+    "CREATE TYPE public.mood AS ENUM ('calm', 'alert')",
+    "CREATE DOMAIN public.share AS numeric CHECK (VALUE <= 1)",
+    "CREATE TYPE public.place AS (mood public.mood, floor int)",
+    "CREATE TABLE public.moods (mood public.mood, moods public.mood[], place public.place,"
+    " share public.share)",
+    "INSERT INTO public.moods VALUES ('alert', '{calm,alert}', '(alert,3)', 0.50), (NULL, NULL,"
+    " NULL, NULL)",
+    "CREATE TABLE public.columnless ()",
+    "INSERT INTO public.columnless DEFAULT VALUES",
     "CREATE TABLE public.kinds (id serial PRIMARY KEY, f8 float8, f4 float4, at timestamptz,"
     " day date, span interval, raw bytea, doc jsonb, old json, words text[], price numeric,"
     " page xml, who uuid, address inet, hidden text)",
@@ -63,6 +72,55 @@ def test_one_change_changes_the_fingerprint(
     execute(postgres_server, database, change)
 
     assert _table(postgres_server, database, "public.notes").fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("numeric", "1.0", "1.00"),
+        ("float8", "0", "-0"),
+        ("jsonb", '{"a": 1.0}', '{"a": 1.00}'),
+        ("interval", "1 day", "24 hours"),
+        ("char(3)[]", "{a}", "{b}"),
+    ],
+)
+def test_a_value_that_is_only_equal_is_not_the_same(
+    postgres_server: PostgresServer,
+    make_database: MakeDatabase,
+    kind: str,
+    before: str,
+    after: str,
+) -> None:
+    database = make_database()
+    execute(
+        postgres_server,
+        database,
+        f"CREATE TABLE public.one (value {kind})",
+        f"INSERT INTO public.one VALUES ('{before}')",
+    )
+    first = _table(postgres_server, database, "public.one")
+
+    execute(postgres_server, database, f"UPDATE public.one SET value = '{after}'")
+
+    assert _table(postgres_server, database, "public.one").fingerprint != first.fingerprint
+
+
+def test_a_copy_is_read_by_the_method_of_the_original(
+    postgres_server: PostgresServer, make_database: MakeDatabase
+) -> None:
+    database = make_database()
+    execute(postgres_server, database, *_MESSAGES)
+    facts = facts_now(postgres_server, database)
+    (table,) = facts.tables
+    by_text = facts.model_copy(
+        update={"tables": (table.model_copy(update={"fingerprint_method": "text"}),)}
+    )
+
+    (again,) = facts_now(postgres_server, database, like=by_text).tables
+    (same,) = facts_now(postgres_server, database, like=facts).tables
+
+    assert (table.fingerprint_method, again.fingerprint_method) == ("columns", "text")
+    assert again.fingerprint != table.fingerprint == same.fingerprint
 
 
 def test_a_row_twice_is_not_a_row_never(
