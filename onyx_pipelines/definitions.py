@@ -12,6 +12,7 @@ import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
 from onyx_pipelines.restore.definitions import restore_definitions
+from onyx_pipelines.run_audit import audit_of_manual_runs
 from onyx_pipelines.run_resources import OnyxSettings
 
 
@@ -24,7 +25,11 @@ def build_defs(
         backup_definitions(onyx, onyx.load(), retry_delay_s=retry_delay_s),
         restore_definitions(onyx),
         # Dumps are child processes: steps in processes of their own would only add seconds.
-        dg.Definitions(executor=dg.in_process_executor, resources={"onyx": onyx}),
+        dg.Definitions(
+            executor=dg.in_process_executor,
+            resources={"onyx": onyx},
+            sensors=[audit_of_manual_runs],
+        ),
     )
 
 

@@ -164,6 +164,14 @@ class Settings(BaseSettings):
     drill_qdrant_api_key: SecretStr = Field(
         SecretStr(""), description="API key that may create and drop collections there."
     )
+    restore_pg_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password for `onyx restore --into postgresql://…`; empty: ONYX_PG_PASSWORD.",
+    )
+    restore_qdrant_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="API key for `onyx restore --into http://…`; empty: ONYX_QDRANT_API_KEY.",
+    )
     reports_dir: Path = Field(Path("reports"), description="Where drills put their reports.")
     recovery_time_objective_minutes: float = Field(
         60, gt=0, description="How long a full restore may take (AC9.4.2)."

@@ -18,6 +18,7 @@ ALLOWED = {
     "settings": {"errors"},
     "processes": {"errors"},
     "notify": {"telemetry"},
+    "audit": {"errors", "settings", "telemetry", "vault"},
     "sources": {"errors", "progress", "processes", "settings", "telemetry"},
     "vault": {"errors", "progress", "settings", "sources.source", "telemetry"},
 }

@@ -8,7 +8,10 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from onyx_pipelines.backup.host import BackupHost, open_host
+from onyx_pipelines.errors import AlreadyRunningError
 from onyx_pipelines.run_resources import OnyxSettings, held_exclusively
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
 BACKUP_ID_TAG = "onyx/backup_id"
 
@@ -33,6 +36,7 @@ class BackupRun(dg.ConfigurableResource[None]):
         self._backup_id = run.tags.get(BACKUP_ID_TAG) or run.root_run_id or run.run_id
         settings = self.onyx.load()
         with held_exclusively(context, settings, self._backup_id):
+            _refuse_while_restoring(settings)
             self._host = open_host(settings)
             yield self
 
@@ -45,3 +49,11 @@ class BackupRun(dg.ConfigurableResource[None]):
     @property
     def backup_id(self) -> str:
         return self._backup_id
+
+
+def _refuse_while_restoring(settings: Settings) -> None:
+    try:
+        refuse_while_restoring(settings.state_dir)
+    except AlreadyRunningError as error:
+        # All in the text: Dagster drops the metadata of a failure to make a resource.
+        raise dg.Failure(description=f"{error.what} {error.remedy}", allow_retries=False) from None

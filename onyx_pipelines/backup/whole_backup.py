@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -19,6 +19,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import BackupType
+from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
 ATTEMPTS = 4
 _FIRST_WAIT_S = 5.0
@@ -36,6 +37,7 @@ class BackupOutcome:
     location: str
     plain_bytes: int
     sealed_bytes: int
+    is_verified: bool
     offsite: str
     pruned: tuple[str, ...]
     problems: tuple[str, ...]
@@ -50,6 +52,7 @@ def run_backup(
     backup_type: BackupType,
     components: frozenset[Component] | None,
     progress: ProgressCallback,
+    with_pruning: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> BackupOutcome:
     """Back up, verify, copy, prune. Transient failures are retried with growing waits.
@@ -58,11 +61,13 @@ def run_backup(
     the outcome's problems. Pruning needs a verified set that is where it should be.
 
     Raises:
-        AlreadyRunningError: another backup or a load test holds the lock.
+        AlreadyRunningError: another backup or a load test holds the lock, or a restore was
+            interrupted.
         OnyxError: there is no set.
     """
     backup_id = str(uuid.uuid4())
     with ExclusiveLock(settings.state_dir, "backup", backup_id):
+        refuse_while_restoring(settings.state_dir)
         host = open_host(settings)
         wanted = steps.wanted_components(host, components)
         for component in sorted(wanted):
@@ -73,7 +78,7 @@ def run_backup(
             sleep,
         )
         problems = [v.reason for v in steps.size_verdicts(host, manifest) if not v.ok]
-        offsite, pruned, late = _after_completion(host, backup_id, progress, sleep)
+        later = _after_completion(host, backup_id, progress, sleep, with_pruning=with_pruning)
     warnings = [w for record in manifest.components.values() for w in record.warnings]
     return BackupOutcome(
         backup_id=backup_id,
@@ -81,10 +86,21 @@ def run_backup(
         location=steps.location_of(host.local, backup_id),
         plain_bytes=manifest.plain_bytes,
         sealed_bytes=manifest.sealed_bytes,
-        offsite=offsite,
-        pruned=pruned,
-        problems=(*problems, *late, *warnings),
+        is_verified=later.is_verified,
+        offsite=later.offsite,
+        pruned=later.pruned,
+        problems=(*problems, *later.problems, *warnings),
     )
+
+
+@dataclass(frozen=True)
+class _Later:
+    """What became of a set after it was complete."""
+
+    is_verified: bool = False
+    offsite: str = "failed"
+    pruned: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def _after_completion(
@@ -92,7 +108,10 @@ def _after_completion(
     backup_id: str,
     progress: ProgressCallback,
     sleep: Callable[[float], None],
-) -> tuple[str, tuple[str, ...], list[str]]:
+    *,
+    with_pruning: bool,
+) -> _Later:
+    later = _Later()
     try:
         verification = steps.verify_set(host, host.local, backup_id, progress)
         if not verification.ok:
@@ -101,18 +120,22 @@ def _after_completion(
                 + "; ".join(f"{v.key}: {v.problem}" for v in verification.problems),
                 remedy="Check the disk, then run the backup again.",
             )
+        later = _Later(is_verified=True)
         offsite = "not configured"
         if host.offsite is not None:
             copied = _retried(lambda: steps.copy_offsite(host, None, progress), sleep)
             offsite = "copied"
             if copied.problems:
-                return offsite, (), list(copied.problems)
+                return replace(later, offsite=offsite, problems=tuple(copied.problems))
+        later = replace(later, offsite=offsite)
+        if not with_pruning:
+            return later
         report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=False)
     except OnyxError as error:
         _log.error("after completion: %s", error, extra={"backup_id": backup_id})
-        return "failed", (), [str(error)]
+        return replace(later, offsite="failed", problems=(str(error),))
     pruned = tuple(dict.fromkeys(removal.what for removal in report.sets))
-    return offsite, pruned, steps.prune_problems(report)
+    return replace(later, pruned=pruned, problems=tuple(steps.prune_problems(report)))
 
 
 def _retried(step: Callable[[], T], sleep: Callable[[float], None]) -> T:

@@ -7,12 +7,14 @@ import sys
 import click
 import typer
 
+from onyx_pipelines.cli.audit import app as audit_app
 from onyx_pipelines.cli.backup import app as backup_app
 from onyx_pipelines.cli.backup import doctor
 from onyx_pipelines.cli.catalog import app as catalog_app
 from onyx_pipelines.cli.catalog import hold, prune, release, verify
 from onyx_pipelines.cli.keys import app as keys_app
 from onyx_pipelines.cli.output import EXIT_UNABLE, err
+from onyx_pipelines.cli.recover import restore
 from onyx_pipelines.cli.restore import drill
 from onyx_pipelines.cli.sandbox import app as sandbox_app
 from onyx_pipelines.errors import OnyxError
@@ -24,11 +26,13 @@ app = typer.Typer(
     help="Backups of a self-hosted RAG stack that can be restored when everything else is down."
     " Exit codes: 0 fine, 1 the answer is bad, 2 could not do it.",
 )
+app.add_typer(audit_app, name="audit")
 app.add_typer(backup_app, name="backup")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(keys_app, name="keys")
 app.add_typer(sandbox_app, name="sandbox")
 app.command("drill")(drill)
+app.command("restore")(restore)
 app.command("verify")(verify)
 app.command("prune")(prune)
 app.command("hold")(hold)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.backup.doctor import examine
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.cli.output import (
@@ -41,13 +42,23 @@ def run(
 ) -> None:
     """Back up, verify, copy and prune, as the nightly job does."""
     settings = load_settings()
-    with progress_bars(shown=not as_json) as progress:
+    with (
+        audited(
+            settings,
+            action="backup.run",
+            origin=cli_origin(),
+            parameters={"type": backup_type, "components": components},
+        ) as entry,
+        progress_bars(shown=not as_json) as progress,
+    ):
         outcome = run_backup(
             settings,
             backup_type=backup_type,
             components=frozenset(components) if components else None,
             progress=progress,
         )
+        entry.about(outcome.backup_id)
+        entry.result(verdict=outcome.status, detail="; ".join(outcome.problems))
     if as_json:
         print_json(outcome.as_json())
     else:
@@ -61,7 +72,10 @@ def run(
 @app.command("start-containers")
 def start_containers() -> None:
     """Start the containers that a killed backup left stopped. The next backup does it as well."""
-    started = restart_journalled(load_settings())
+    settings = load_settings()
+    with audited(settings, action="backup.start-containers", origin=cli_origin()) as entry:
+        started = restart_journalled(settings)
+        entry.result(verdict="done", detail=", ".join(started))
     out.print(f"started: {', '.join(started)}" if started else "No container was left stopped.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.rendering import (
@@ -104,11 +106,26 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read a set back and compare every object with the manifest."""
-    host = open_host(load_settings())
-    chosen = _store(host, store)
-    found = Catalog([chosen]).find(backup_id).backup_id
-    with progress_bars(shown=not as_json) as progress:
+    settings = load_settings()
+    with (
+        audited(
+            settings,
+            action="verify",
+            origin=cli_origin(),
+            parameters={"set": backup_id, "store": store, "deep": deep},
+        ) as entry,
+        progress_bars(shown=not as_json) as progress,
+    ):
+        host = open_host(settings)
+        chosen = _store(host, store)
+        found = Catalog([chosen]).find(backup_id).backup_id
+        entry.about(found)
         verification = steps.verify_set(host, chosen, found, progress, deep=deep)
+        entry.result(
+            verdict="intact" if verification.ok else "damaged",
+            detail="; ".join(f"{item.key}: {item.problem}" for item in verification.problems),
+            outcome=Outcome.OK if verification.ok else Outcome.FAILED,
+        )
     objects = [asdict(item) | {"ok": item.ok} for item in verification.objects]
     if as_json:
         print_json({"ok": verification.ok, "backup_id": found, "objects": objects})
@@ -129,9 +146,15 @@ def prune(
 ) -> None:
     """What retention keeps and prunes, and why; --yes deletes."""
     host = open_host(load_settings())
-    with ExclusiveLock(host.settings.state_dir, "prune"):
+    with _prune_audited(host, yes) as entry, ExclusiveLock(host.settings.state_dir, "prune"):
         report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=not yes)
-    problems = steps.prune_problems(report)
+        problems = steps.prune_problems(report)
+        removed = dict.fromkeys(removal.what for removal in report.sets)
+        entry.result(
+            verdict=f"pruned {len(removed)}",
+            detail="; ".join([*problems, *removed]),
+            outcome=Outcome.FAILED if report.failures else Outcome.OK,
+        )
     if as_json:
         print_json(prune_report_json(report))
     else:
@@ -151,15 +174,30 @@ def hold(
     reason: Annotated[str, typer.Option(help="Why; shown wherever the set is listed.")] = "",
 ) -> None:
     """Keep a set whatever retention says, until it is released."""
-    catalog = open_host(load_settings()).catalog
-    view = catalog.hold(backup_id, reason or "held by hand", now=datetime.now(UTC))
+    settings = load_settings()
+    parameters = {"set": backup_id, "reason": reason}
+    with audited(settings, action="hold", origin=cli_origin(), parameters=parameters) as entry:
+        catalog = open_host(settings).catalog
+        view = catalog.hold(backup_id, reason or "held by hand", now=datetime.now(UTC))
+        entry.about(view.backup_id)
     out.print(f"{view.backup_id} is held: {view.hold_reason}", highlight=False)
 
 
 def release(backup_id: SetArgument) -> None:
     """Leave a held set to retention again."""
-    view = open_host(load_settings()).catalog.release(backup_id)
+    settings = load_settings()
+    parameters = {"set": backup_id}
+    with audited(settings, action="release", origin=cli_origin(), parameters=parameters) as entry:
+        view = open_host(settings).catalog.release(backup_id)
+        entry.about(view.backup_id)
     out.print(f"{view.backup_id} is held no longer.", highlight=False)
+
+
+def _prune_audited(host: BackupHost, yes: bool) -> AbstractContextManager[Entry]:
+    """Not a dry run. Nor is it required: pruning is what helps where the disk is full."""
+    if not yes:
+        return nullcontext(Entry(None))
+    return audited(host.settings, action="prune", origin=cli_origin())
 
 
 def _store(host: BackupHost, name: StoreName) -> Store:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup.host import open_stores, required_private_key
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
@@ -58,8 +60,10 @@ def create(
             "There is no path for the new private key.",
             remedy="Give --path, or set ONYX_PRIVATE_KEY_FILE.",
         )
-    recipient = create_private_key(target, name or settings.host_name or socket.gethostname())
-    add_recipient(settings.recipients_file, recipient)
+    with _audited(settings, "keys.create", path=target) as entry:
+        recipient = create_private_key(target, name or settings.host_name or socket.gethostname())
+        add_recipient(settings.recipients_file, recipient)
+        entry.result(verdict="created", detail=_named(recipient))
     if as_json:
         print_json({"id": recipient.id, "name": recipient.name, "path": str(target)})
         return
@@ -74,7 +78,10 @@ def escrow(
     destination: Annotated[Path, typer.Argument(help="A new file, not on this host.")],
 ) -> None:
     """Copy the private key file and read the copy back. The copy opens every backup: lock it up."""
-    recipient = copy_to_escrow(_private_key_path(load_settings()), destination)
+    settings = load_settings()
+    with _audited(settings, "keys.escrow", destination=destination) as entry:
+        recipient = copy_to_escrow(_private_key_path(settings), destination)
+        entry.result(verdict="copied", detail=_named(recipient))
     out.print(f"Copied {recipient.name} ({recipient.id}) to {destination}; read back and the same.")
     out.print("Whoever holds this file can open every backup that is sealed to it.")
 
@@ -95,12 +102,20 @@ def check(*, as_json: JsonOption = False) -> None:
 def rewrap(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Wrap the keys of every set for the present recipients. Touches manifests, never data."""
     settings = load_settings()
-    results = rewrap_sets(
-        open_stores(settings),
-        required_private_key(settings),
-        load_recipients(settings.recipients_file),
-        dry_run=not yes,
-    )
+    recording = _audited(settings, "keys.rewrap") if yes else nullcontext(Entry(None))
+    with recording as entry:
+        results = rewrap_sets(
+            open_stores(settings),
+            required_private_key(settings),
+            load_recipients(settings.recipients_file),
+            dry_run=not yes,
+        )
+        failed = [result for result in results if result.outcome is RewrapOutcome.FAILED]
+        entry.result(
+            verdict=f"{len(results) - len(failed)} of {len(results)} manifests are right",
+            detail="; ".join(f"{each.store} {each.backup_id}: {each.problem}" for each in failed),
+            outcome=Outcome.FAILED if failed else Outcome.OK,
+        )
     if as_json:
         print_json([asdict(result) for result in results])
     else:
@@ -108,7 +123,7 @@ def rewrap(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
         print_table("onyx keys rewrap", ("store", "set", "outcome", "problem"), rows)
         if not yes:
             out.print("Nothing was changed. Run again with --yes to do it.")
-    finish(EXIT_BAD if any(r.outcome is RewrapOutcome.FAILED for r in results) else 0)
+    finish(EXIT_BAD if failed else 0)
 
 
 @recipients.callback(invoke_without_command=True)
@@ -133,14 +148,23 @@ def add(
             f"The public key {public_key} cannot be read ({type(error).__name__}).",
             remedy="Give the file that the recipient's `onyx keys public` wrote.",
         ) from None
-    _show(add_recipient(load_settings().recipients_file, make_recipient(name, text)), as_json=False)
+    settings = load_settings()
+    with _audited(settings, "keys.recipients.add", name=name, file=public_key) as entry:
+        recipient = make_recipient(name, text)
+        listed = add_recipient(settings.recipients_file, recipient)
+        entry.result(verdict="added", detail=_named(recipient))
+    _show(listed, as_json=False)
     out.print("Sets that exist already open for it after [bold]onyx keys rewrap --yes[/bold].")
 
 
 @recipients.command("remove")
 def remove(name_or_id: Annotated[str, typer.Argument(help="Name or id.")]) -> None:
     """Seal new backups to it no longer. Old ones close for it with a rewrap."""
-    _show(remove_recipient(load_settings().recipients_file, name_or_id), as_json=False)
+    settings = load_settings()
+    with _audited(settings, "keys.recipients.remove", name=name_or_id) as entry:
+        listed = remove_recipient(settings.recipients_file, name_or_id)
+        entry.result(verdict="removed", detail=f"left: {', '.join(map(_named, listed))}")
+    _show(listed, as_json=False)
     out.print("Sets that exist already close for it with [bold]onyx keys rewrap --yes[/bold];")
     out.print("whoever holds copies of their manifests and the key can still open those.")
 
@@ -150,6 +174,16 @@ def public() -> None:
     """Print the public half of this host's private key, to be added elsewhere."""
     key = load_private_key(_private_key_path(load_settings()))
     out.print(key.recipient.public_keyset, soft_wrap=True, highlight=False, markup=False)
+
+
+def _audited(
+    settings: Settings, action: str, **parameters: object
+) -> AbstractContextManager[Entry]:
+    return audited(settings, action=action, origin=cli_origin(), parameters=parameters)
+
+
+def _named(recipient: Recipient) -> str:
+    return f"{recipient.name} ({recipient.id})"
 
 
 def _private_key_path(settings: Settings) -> Path:

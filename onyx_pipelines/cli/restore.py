@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     EXIT_UNABLE,
@@ -59,6 +60,12 @@ def drill(
     """
     settings = load_settings()
     with (
+        audited(
+            settings,
+            action="drill",
+            origin=cli_origin(),
+            parameters={"set": backup_id, "store": store, "components": components},
+        ) as entry,
         ExclusiveLock(settings.state_dir, "restore drill"),
         progress_bars(shown=not as_json) as progress,
     ):
@@ -70,6 +77,9 @@ def drill(
             drill_id=str(uuid.uuid4()),
             progress=progress,
         )
+        entry.about(result.backup_id)
+        passed = result.verdict is Verdict.PASSED
+        entry.result(verdict=result.verdict.value, outcome=Outcome.OK if passed else Outcome.FAILED)
     paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
     if as_json:
         print_json(_as_json(result, paths))

@@ -82,7 +82,7 @@ def drill_component(
     Raises:
         KeyFileError: this host cannot open the set.
     """
-    key = _required_key(settings)
+    key = required_key(settings)
     workdir = scratch_dir(settings)
     begun = len(clock.timings())
     with set_in_use(settings.state_dir, drillable.backup_id):
@@ -198,7 +198,7 @@ def _stores(settings: Settings) -> list[Store]:
     return [local] if offsite is None else [offsite, local]
 
 
-def _required_key(settings: Settings) -> PrivateKey:
+def required_key(settings: Settings) -> PrivateKey:
     if settings.private_key_file is None:
         raise KeyFileError(
             "This host has no private key, so it cannot open a backup set.",

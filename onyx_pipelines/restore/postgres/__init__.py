@@ -1,5 +1,8 @@
-"""PostgreSQL comes back: into a throw-away cluster for drills, and the comparison of its facts."""
+"""PostgreSQL comes back: into scratch for drills, and for good."""
 
 from onyx_pipelines.restore.postgres.drilling import drill
+from onyx_pipelines.restore.postgres.planning import plan
+from onyx_pipelines.restore.postgres.requests import PostgresRestoreRequest
+from onyx_pipelines.restore.postgres.restoring import restore
 
-__all__ = ["drill"]
+__all__ = ["PostgresRestoreRequest", "drill", "plan", "restore"]

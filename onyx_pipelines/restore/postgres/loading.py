@@ -144,7 +144,7 @@ def load_dump(
     """
     command: list[str | Path] = [
         binaries.path("pg_restore"), f"--jobs={_JOBS}", "--no-password",
-        f"--dbname={_connection_string(database)}", dump,
+        f"--dbname={connection_string(database)}", dump,
     ]  # fmt: skip
     try:
         _run(command, target, database)
@@ -192,7 +192,7 @@ def _run(command: Sequence[str | Path], target: PostgresTarget, database: str) -
             pass
 
 
-def _connection_string(database: str) -> str:
+def connection_string(database: str) -> str:
     """pg_restore wants a name to restore into; one with `=` would be taken for a whole string."""
     escaped = database.replace("\\", "\\\\").replace("'", "\\'")
     return f"dbname='{escaped}'"

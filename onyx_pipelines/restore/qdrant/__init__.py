@@ -1,5 +1,8 @@
-"""Qdrant comes back: a snapshot opened by Qdrant's own Edge engine, and the comparison of facts."""
+"""Qdrant comes back: in the embedded engine or a server for drills, and for good."""
 
 from onyx_pipelines.restore.qdrant.drilling import drill
+from onyx_pipelines.restore.qdrant.planning import plan
+from onyx_pipelines.restore.qdrant.requests import QdrantRestoreRequest
+from onyx_pipelines.restore.qdrant.restoring import restore
 
-__all__ = ["drill"]
+__all__ = ["QdrantRestoreRequest", "drill", "plan", "restore"]

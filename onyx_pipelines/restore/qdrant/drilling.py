@@ -6,7 +6,6 @@ It proves that the engine reads the data. That a server's recover call works wit
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,18 +13,17 @@ from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
 from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.drill_findings import damaged, nothing_to_restore
 from onyx_pipelines.restore.qdrant.edge_engine import ask_edge
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
+from onyx_pipelines.restore.qdrant.server_drilling import drill_on_server
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot
-from onyx_pipelines.sources.source import Component, object_path
-from onyx_pipelines.vault.layout import SEALED_SUFFIX
-from onyx_pipelines.vault.manifest import ObjectRecord
+from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.stores.store import ObjectReader
 
 _PREFIX: Final = "onyx-scratch-qdrant-"
@@ -33,28 +31,6 @@ _PREFIX: Final = "onyx-scratch-qdrant-"
 _EDGE_TIMEOUT_S = 1800.0
 # Bounds lengths with their holes. What is really written is bounded by the snapshot's own length.
 _APPARENT_LIMIT_BYTES = 2**40
-
-
-@dataclass(frozen=True)
-class CollectionObjects:
-    """One collection of a set: its snapshot, and what it was."""
-
-    name: str
-    snapshot: ObjectRecord
-    facts: CollectionFacts
-
-
-def collections_of(objects: SetObjects) -> list[CollectionObjects]:
-    """Every collection of the set."""
-    found = []
-    for record in objects.records(Component.QDRANT, prefix="qdrant/"):
-        if record.key.endswith(".snapshot" + SEALED_SUFFIX):
-            key = object_path("facts", "qdrant", record.name, suffix=".json") + SEALED_SUFFIX
-            facts = CollectionFacts.model_validate_json(
-                objects.read(objects.record(Component.QDRANT, key))
-            )
-            found.append(CollectionObjects(record.name, record, facts))
-    return found
 
 
 def drill(
@@ -66,11 +42,15 @@ def drill(
 ) -> ComponentDrill:
     """Open every collection of the set in scratch below `workdir`, and compare it.
 
+    Where the settings name a server for drills, that one does it.
+
     Raises:
         SettingsError: `workdir` lies in a configured volume; nothing was touched.
         RestoreError: there is no engine or no place for scratch.
         StoreError, KeyFileError: the set cannot be read.
     """
+    if settings.drill_qdrant_url:
+        return drill_on_server(objects, clock, settings, progress)
     refuse_inside_volumes(workdir, settings.volumes)
     begun = len(clock.timings())
     collections = collections_of(objects)
@@ -86,7 +66,7 @@ def drill(
                 unpacked = _unpack(objects, collection, directory, clock, progress)
                 found = _open(collection, unpacked, clock)
             except (IntegrityError, NotFoundError) as error:
-                findings.append(_damaged(collection.name, error))
+                findings.append(damaged(collection.name, error))
             else:
                 versions["restore_engine"] = found.engine
                 with clock.step(Step.COMPARE, collection.name):
@@ -95,7 +75,7 @@ def drill(
                 shutil.rmtree(directory, ignore_errors=True)
     return ComponentDrill(
         component=Component.QDRANT,
-        findings=tuple(findings) or (_nothing_to_restore(),),
+        findings=tuple(findings) or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
         versions=versions,
@@ -148,16 +128,3 @@ class _MeteredReader:
         data = self._reader.read(size)
         self._meter.add(len(data))
         return data
-
-
-def _damaged(item: str, error: IntegrityError | NotFoundError) -> Finding:
-    return Finding(verdict=Verdict.FAILED, item=item, aspect="archive", message=error.what)
-
-
-def _nothing_to_restore() -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=Component.QDRANT,
-        aspect="archive",
-        message="The set has no collections.",
-    )

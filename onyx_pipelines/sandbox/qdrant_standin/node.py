@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import threading
+import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +31,8 @@ class Node:
     """One node with its data in `directory`."""
 
     def __init__(self, directory: Path, *, api_key: str = "", read_only_key: str = "") -> None:
+        # As on the server, one for each start.
+        self.identity = str(uuid.uuid4())
         self.api_key = api_key
         self.read_only_key = read_only_key
         self.faults = Faults()

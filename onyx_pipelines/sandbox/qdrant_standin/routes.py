@@ -134,7 +134,7 @@ def _health(_: Node, __: Call) -> Answer:
 @_route("GET", "/telemetry")
 def _telemetry(node: Node, _: Call) -> Answer:
     return {
-        "id": "edge-stand-in",
+        "id": node.identity,
         "app": {"name": "qdrant", "version": VERSION},
         "collections": {"number_of_collections": len(node.collections)},
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -85,6 +85,10 @@ class Inventory:
     @property
     def table_names(self) -> tuple[str, ...]:
         return tuple(table.name for table in self.tables)
+
+    def only(self, names: Collection[str]) -> Inventory:
+        """The same with these tables alone."""
+        return replace(self, tables=tuple(each for each in self.tables if each.name in names))
 
 
 @dataclass(frozen=True)

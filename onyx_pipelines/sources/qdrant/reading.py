@@ -86,12 +86,19 @@ def unchanged_points(
     client: QdrantClient, collection: str, sample: Sequence[PointFacts]
 ) -> tuple[PointFacts, ...]:
     """Those of the sample that are still there with the same content."""
-    if not sample:
-        return ()
-    ids = [point.id for point in sample]
-    found = client.retrieve(collection, ids=ids, with_payload=True, with_vectors=True)
-    now = set(_facts_of(found))
+    now = set(points_with(client, collection, [point.id for point in sample]))
     return tuple(point for point in sample if point in now)
+
+
+def points_with(
+    client: QdrantClient, collection: str, ids: Sequence[int | str]
+) -> tuple[PointFacts, ...]:
+    """The points with these ids, as far as they are there."""
+    if not ids:
+        return ()
+    return _facts_of(
+        client.retrieve(collection, ids=list(ids), with_payload=True, with_vectors=True)
+    )
 
 
 def stored_query(client: QdrantClient, collection: str) -> QueryFacts | None:

@@ -1,0 +1,167 @@
+"""Around a manual operation: a record that it begins, and one of how it ended.
+
+An operation that overwrites is refused where the first record cannot be written; any other goes on,
+with an error in the log.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from pydantic import SecretStr
+
+from onyx_pipelines.audit.copying import copy_in_time
+from onyx_pipelines.audit.origin import Origin
+from onyx_pipelines.audit.records import AuditRecord, Deed, Outcome, Phase, Result
+from onyx_pipelines.audit.redaction import Redaction
+from onyx_pipelines.audit.trail import AuditError, Trail
+from onyx_pipelines.errors import AlreadyRunningError, OnyxError
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.telemetry import logger
+
+_log = logger("audit")
+
+
+class Entry:
+    """An operation under way. What is told to it stands in the record of its end."""
+
+    def __init__(self, backup_id: str | None) -> None:
+        self.backup_id = backup_id
+        self.ended = Result(outcome=Outcome.OK)
+
+    def about(self, backup_id: str) -> None:
+        """The set that it is about, once that is known ("latest" is no id)."""
+        self.backup_id = backup_id
+
+    def result(self, *, verdict: str, detail: str = "", outcome: Outcome = Outcome.OK) -> None:
+        """How it ended. An exception that leaves the block says so by itself.
+
+        Args:
+            verdict: the operation's own word: "passed", "damaged".
+            detail: one line of why.
+            outcome: what it comes to: FAILED for a drill that did not pass.
+        """
+        self.ended = Result(outcome=outcome, verdict=verdict, detail=detail)
+
+    def refused(self, why: str) -> None:
+        """It was not begun."""
+        self.result(verdict="refused", detail=why, outcome=Outcome.REFUSED)
+
+
+@contextmanager
+def audited(
+    settings: Settings,
+    *,
+    action: str,
+    origin: Origin,
+    parameters: Mapping[str, object] | None = None,
+    backup_id: str | None = None,
+    required: bool = False,
+    copy: bool = True,
+    operation: str = "",
+) -> Iterator[Entry]:
+    """Record an operation, whatever becomes of it.
+
+    Args:
+        action: what is done, e.g. "restore", "keys.create".
+        parameters: anything; secrets are taken out by type, value, name and shape.
+        required: refuse the operation if it cannot be recorded: for those that overwrite.
+        copy: copy the trail to the stores afterwards, for at most 15 s. A server that answers
+            requests does that elsewhere (`copy_in_time`).
+        operation: joins the two records; empty: a new UUID. For a run, its id.
+
+    Raises:
+        AuditError: `required`, and the first record cannot be written; nothing was begun.
+    """
+    write = partial(
+        record, settings, operation=operation or str(uuid.uuid4()), action=action, origin=origin
+    )
+    entry = Entry(backup_id)
+    unwritten = parameters
+    try:
+        write(phase=Phase.BEGIN, parameters=parameters, backup_id=backup_id)
+        unwritten = None
+    except AuditError as error:
+        if required:
+            raise AuditError(
+                f"{action} was refused, because it cannot be recorded: {error.what}",
+                remedy=error.remedy,
+            ) from error
+        _log.error("%s is not recorded: %s", action, error)
+    try:
+        yield entry
+    except BaseException as error:
+        entry.ended = result_of(error)
+        raise
+    finally:
+        try:
+            write(
+                phase=Phase.END,
+                parameters=unwritten,
+                backup_id=entry.backup_id,
+                result=entry.ended,
+            )
+        except AuditError as error:
+            _log.error("The end of %s is not recorded: %s", action, error)
+        if copy:
+            copy_in_time(settings)
+
+
+def record(
+    settings: Settings,
+    *,
+    operation: str,
+    phase: Phase,
+    action: str,
+    origin: Origin,
+    parameters: Mapping[str, object] | None = None,
+    backup_id: str | None = None,
+    result: Result | None = None,
+) -> AuditRecord:
+    """Append one record, for operations that begin and end in different processes.
+
+    Raises:
+        AuditError: it is not written.
+    """
+    redaction = redaction_of(settings)
+    text = redaction.text
+    deed = Deed(
+        operation=operation,
+        phase=phase,
+        action=action,
+        origin=Origin(
+            channel=origin.channel,
+            actor=text(origin.actor),
+            host=text(origin.host),
+            address=text(origin.address),
+        ),
+        parameters=redaction.parameters(parameters or {}),
+        backup_id=text(backup_id) if backup_id else None,
+        result=result
+        and Result(
+            outcome=result.outcome, verdict=text(result.verdict), detail=text(result.detail)
+        ),
+    )
+    return Trail.of(settings).append(deed)
+
+
+def result_of(error: BaseException) -> Result:
+    """What an exception says about how an operation ended."""
+    if isinstance(error, AlreadyRunningError):
+        return Result(outcome=Outcome.REFUSED, verdict="already_running", detail=error.what)
+    if isinstance(error, OnyxError):
+        return Result(outcome=Outcome.FAILED, verdict="failed", detail=error.what)
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        return Result(outcome=Outcome.FAILED, verdict="interrupted", detail="interrupted by hand")
+    # The text of any other exception may hold whatever was being worked on.
+    return Result(outcome=Outcome.FAILED, verdict="failed", detail=f"a {type(error).__name__}")
+
+
+def redaction_of(settings: Settings) -> Redaction:
+    """Knows every secret that the settings hold."""
+    return Redaction(
+        value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)
+    )

@@ -1,0 +1,143 @@
+"""One record of the audit trail, its canonical line, and its hash.
+
+The hash is SHA-256 over the canonical JSON of everything else in the record, the hash of the
+record before it included. docs/security.md says the same for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+)
+
+from onyx_pipelines.audit.origin import Origin
+from onyx_pipelines.vault.manifest import canonical_json
+
+FIRST_PREVIOUS = "0" * 64
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+TrailId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+
+
+class Phase(StrEnum):
+    """An operation leaves two records; one that was killed leaves only the first."""
+
+    BEGIN = "begin"
+    END = "end"
+
+
+class Outcome(StrEnum):
+    """How an operation ended. Refused: it was not begun (a lock, a missing confirmation)."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Result(BaseModel):
+    """`verdict` is the operation's own word ("passed", "damaged"), `detail` one line of why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Outcome
+    verdict: str = ""
+    detail: str = ""
+
+
+class Fragment(BaseModel):
+    """What a killed writer left between the record before and this one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size_bytes: int = Field(ge=1)
+    sha256: Digest
+
+
+class Deed(BaseModel):
+    """What a record says, without its place in the trail. Holds no secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operation: str
+    phase: Phase
+    action: str
+    origin: Origin
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    backup_id: str | None = None
+    result: Result | None = None
+
+
+class AuditRecord(Deed):
+    """A deed in its place: what stands in one line.
+
+    Args:
+        version: of this format.
+        trail: which trail it belongs to; a new one begins where a host has none.
+        sequence: 1, 2, 3 …
+        time: when it was written, in UTC, by this host's clock.
+        sealed: the torn line before this record, if there is one.
+        previous: hash of the record before; 64 zeros in the first.
+    """
+
+    version: Literal[1] = 1
+    trail: TrailId
+    sequence: int = Field(ge=1)
+    time: AwareDatetime
+    sealed: Fragment | None = None
+    previous: Digest
+    hash: Digest
+
+    def line(self) -> bytes:
+        """The record's line, without the line break."""
+        return canonical_json(self.model_dump(mode="json"))
+
+
+def make_record(
+    deed: Deed,
+    *,
+    trail: str,
+    sequence: int,
+    previous: str,
+    time: datetime,
+    sealed: Fragment | None = None,
+) -> AuditRecord:
+    """The deed as record number `sequence`, after the record whose hash is `previous`."""
+    unhashed = AuditRecord(
+        **dict(deed),
+        trail=trail,
+        sequence=sequence,
+        time=time,
+        sealed=sealed,
+        previous=previous,
+        hash=FIRST_PREVIOUS,
+    )
+    return unhashed.model_copy(update={"hash": _hash_of(unhashed.model_dump(mode="json"))})
+
+
+def parse_record(line: bytes) -> AuditRecord | None:
+    """The record in a line, or None unless every byte of it is as it was written."""
+    try:
+        values = json.loads(line)
+        if not isinstance(values, dict) or canonical_json(values) != line:
+            return None
+        record = AuditRecord.model_validate_json(line)
+    except (ValueError, ValidationError, RecursionError):
+        return None
+    return record if record.hash == _hash_of(values) else None
+
+
+def _hash_of(values: dict[str, JsonValue]) -> str:
+    unhashed = {name: value for name, value in values.items() if name != "hash"}
+    return hashlib.sha256(canonical_json(unhashed)).hexdigest()

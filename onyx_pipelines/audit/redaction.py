@@ -1,0 +1,123 @@
+"""What of an operation's parameters may be written down: nothing that is, or looks like, a secret.
+
+By type (SecretStr), by value (every secret of the settings), by the parameter's name, and by shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from pydantic import BaseModel, JsonValue, SecretBytes, SecretStr
+
+from onyx_pipelines.telemetry import Redactor
+
+MASK = "[secret]"
+_LONGEST_TEXT = 1000
+_MOST_ITEMS = 100
+_DEEPEST = 6
+_TOO_DEEP = "[nested too deep]"
+
+_SECRET_NAME = re.compile(
+    r"pass(word|wd|phrase)|secret|token|credential|authorization|cookie|signature"
+    r"|(api|access|private|master|encryption|signing)[-_.]?key(?![-_.]?(id|file))"
+    r"|(^|[-_.])(pwd|pass|dsn|bearer|sig)($|[-_.])",
+    re.IGNORECASE,
+)
+# Each pattern keeps what is around the secret, so that the record still says what it was about.
+_SECRET_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|\Z)", re.S), MASK),
+    (re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s@]*:[^\s]*@", re.I), rf"\1{MASK}@"),
+    (re.compile(r"\b(https?://hooks\.slack\.com/)[^\s\"']+", re.I), rf"\1{MASK}"),
+    (re.compile(r"\b(Bearer|Basic|Token)(\s+)[A-Za-z0-9+/=._~-]{6,}", re.I), rf"\1\2{MASK}"),
+    (
+        re.compile(
+            r"(?<![A-Za-z0-9])([\w.-]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|sig|signature"
+            r"|api[-_]?key|access[-_]?key)[\"']?\s*[=:]\s*)"
+            r"(\"[^\"]*\"?|'[^']*'?|[^\s&;,\"']+)",
+            re.I,
+        ),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), MASK),
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
+    (re.compile(r"\b(?:gh[pousr]|github_pat|glpat|xox[abeoprs]|sk|pk|rk)[-_][\w-]{16,}"), MASK),
+)
+
+
+def _printable(character: str) -> str:
+    """Control characters would act on a terminal, and lone surrogates have no UTF-8."""
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+class Redaction:
+    """Cleans parameters and sentences for the trail.
+
+    Args:
+        secrets: values that are masked wherever they stand, from six characters on.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._known = Redactor(secrets)
+
+    def text(self, text: str) -> str:
+        """One line without secrets, of at most 1,000 characters."""
+        cleaned = self._known.clean(text)
+        for shape, replacement in _SECRET_SHAPES:
+            cleaned = shape.sub(replacement, cleaned)
+        one_line = "".join(map(_printable, " ".join(cleaned.split())))
+        return one_line if len(one_line) <= _LONGEST_TEXT else f"{one_line[: _LONGEST_TEXT - 1]}…"
+
+    def parameters(self, parameters: Mapping[str, object]) -> dict[str, JsonValue]:
+        """Plain JSON values; what has no JSON form becomes text."""
+        return {
+            self.text(str(name)): self._named(str(name), value, _DEEPEST)
+            for name, value in list(parameters.items())[:_MOST_ITEMS]
+        }
+
+    def _named(self, name: str, value: object, depth: int) -> JsonValue:
+        harmless = value is None or isinstance(value, bool) or value in ("", b"")
+        return MASK if _SECRET_NAME.search(name) and not harmless else self._value(value, depth)
+
+    def _value(self, value: object, depth: int) -> JsonValue:
+        match value:
+            case SecretStr() | SecretBytes() | bytes() | bytearray():
+                return MASK
+            case None | bool():
+                return value
+            case Enum():
+                return self._value(value.value, depth)
+            case datetime():
+                return value.isoformat()
+            case int() | float():
+                return self._number(value)
+            case str() | Path():
+                return self.text(str(value))
+            case _ if depth == 0:
+                return _TOO_DEEP
+            case BaseModel():
+                return self._mapping(dict(value), depth)
+            case Mapping():
+                return self._mapping(value, depth)
+            case Set():
+                return sorted((self._value(each, depth - 1) for each in value), key=str)
+            case Sequence():
+                return [self._value(each, depth - 1) for each in value[:_MOST_ITEMS]]
+            case _:
+                return self.text(str(value))
+
+    def _mapping(self, values: Mapping[object, object], depth: int) -> JsonValue:
+        return {
+            self.text(str(name)): self._named(str(name), value, depth - 1)
+            for name, value in list(values.items())[:_MOST_ITEMS]
+        }
+
+    def _number(self, value: float) -> JsonValue:
+        cleaned = self.text(str(value))
+        is_plain = cleaned == str(value) and value == value and abs(value) != float("inf")
+        return value if is_plain else cleaned

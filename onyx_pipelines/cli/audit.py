@@ -1,0 +1,221 @@
+"""`onyx audit`: who did what by hand, and whether that record is what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from onyx_pipelines.audit.acceptance import ACCEPT_ACTION, to_accept
+from onyx_pipelines.audit.chain import Finding, Severity
+from onyx_pipelines.audit.copying import audit_stores
+from onyx_pipelines.audit.operation import audited
+from onyx_pipelines.audit.origin import cli_origin
+from onyx_pipelines.audit.records import AuditRecord, parse_record
+from onyx_pipelines.audit.segments import read_copies
+from onyx_pipelines.audit.trail import Trail
+from onyx_pipelines.audit.verification import (
+    AuditVerification,
+    Verdict,
+    verify_copies,
+    verify_trail,
+)
+from onyx_pipelines.cli.output import (
+    EXIT_BAD,
+    EXIT_UNABLE,
+    JsonOption,
+    err,
+    finish,
+    out,
+    print_json,
+    print_table,
+)
+from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.vault.stores.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="The tamper-evident record of manual operations.")
+
+_EXIT_CODES = {
+    Verdict.INTACT: 0,
+    Verdict.DAMAGED: EXIT_BAD,
+    Verdict.INCOMPLETE: EXIT_UNABLE,
+}
+
+
+class From(StrEnum):
+    """Whose copies are read. The names of the stores are those of `onyx drill --from`."""
+
+    OFFSITE = "offsite"
+    LOCAL_STORE = "local-store"
+
+
+FromOption = Annotated[
+    From | None,
+    typer.Option("--from", help="Read the copies in this store, not this host's trail."),
+]
+
+
+@app.command("show")
+def show(
+    *,
+    last: Annotated[int, typer.Option(min=0, help="How many of the newest; 0: all.")] = 50,
+    action: Annotated[
+        str, typer.Option(help="Only this action, or those that begin so (`keys`).")
+    ] = "",
+    backup_id: Annotated[str, typer.Option(help="Only about the set whose id begins so.")] = "",
+    store: FromOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The records, oldest first. --json gives them as they are; the table joins begin and end."""
+    records, unreadable = _read(load_settings(), store)
+    wanted = _about(records, action, backup_id)
+    if as_json:
+        chosen = [record for records in wanted for record in records]
+        print_json([record.model_dump(mode="json") for record in chosen[-last:]])
+    else:
+        head = ("time (UTC)", "who", "from", "action", "set", "result", "detail")
+        print_table("audit trail", head, [_row(records) for records in wanted[-last:]])
+    if unreadable:
+        _say(f"{unreadable} lines are no records: see `onyx audit verify`.", err)
+
+
+@app.command("verify")
+def verify(*, store: FromOption = None, as_json: JsonOption = False) -> None:
+    """Is the trail what was written? Compares it with its copies.
+
+    Exit status 0: intact; 1: something was changed; 2: a store could not be asked.
+    """
+    settings = load_settings()
+    if store is None:
+        verification = verify_trail(Trail.of(settings), audit_stores(settings))
+    else:
+        verification = verify_copies(_store(settings, store))
+        if not verification.trails:
+            raise NotFoundError(
+                f"The {store.value.removesuffix('-store')} store has no copy of any trail.",
+                remedy="Copies are made after each manual operation; see ONYX_OFFSITE_URL.",
+            )
+    if as_json:
+        print_json(_as_json(verification))
+    else:
+        _show(verification)
+    finish(_EXIT_CODES[verification.verdict])
+
+
+@app.command("accept")
+def accept(
+    trail_id: Annotated[str, typer.Argument(metavar="TRAIL", help="As `verify` names it.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why this host has another trail now.")],
+) -> None:
+    """State that an older trail of this host in the stores is known, e.g. of a lost machine."""
+    settings = load_settings()
+    trail = Trail.of(settings)
+    accepted = to_accept(trail, audit_stores(settings), trail_id)
+    with audited(
+        settings,
+        action=ACCEPT_ACTION,
+        origin=cli_origin(),
+        parameters=accepted.as_parameters(reason),
+        required=True,
+    ):
+        _say(f"Accepted trail {trail_id} with {accepted.records} records, head {accepted.head}.")
+
+
+def _read(settings: Settings, store: From | None) -> tuple[list[AuditRecord], int]:
+    if store is None:
+        lines = Trail.of(settings).lines()
+    else:
+        copies = read_copies(_store(settings, store))
+        lines = [line for copy in copies for line in copy.lines]
+    parsed = [parse_record(line.data) for line in lines]
+    by_hash = {record.hash: record for record in parsed if record}
+    return list(by_hash.values()), parsed.count(None)
+
+
+def _about(records: Iterable[AuditRecord], action: str, backup_id: str) -> list[list[AuditRecord]]:
+    """The chosen operations, each with its records."""
+    operations: dict[str, list[AuditRecord]] = {}
+    for record in records:
+        if record.action.startswith(action):
+            operations.setdefault(record.operation, []).append(record)
+    return [
+        each
+        for each in operations.values()
+        if not backup_id or any((r.backup_id or "").startswith(backup_id) for r in each)
+    ]
+
+
+def _store(settings: Settings, name: From) -> Store:
+    wanted = "offsite" if name is From.OFFSITE else "local"
+    for store in audit_stores(settings):
+        if store.name == wanted:
+            return store
+    raise SettingsError(
+        "There is no off-site store.", remedy="Set ONYX_OFFSITE_URL, or use --from local-store."
+    )
+
+
+def _row(records: list[AuditRecord]) -> tuple[str, ...]:
+    first, last = records[0], records[-1]
+    parameters = ", ".join(
+        f"{name}={value}" for name, value in first.parameters.items() if value not in (None, "")
+    )
+    result, detail = "no end", ""
+    if last.result is not None:
+        outcome, verdict = last.result.outcome.value, last.result.verdict
+        result = outcome if verdict in ("", outcome) else f"{outcome} ({verdict})"
+        detail = last.result.detail
+    origin = first.origin
+    cells = (
+        f"{first.time:%Y-%m-%d %H:%M:%S}",
+        f"{origin.actor}@{origin.host}",
+        f"{origin.channel.value} {origin.address}".strip(),
+        first.action,
+        (last.backup_id or "")[:8],
+        result,
+        "; ".join(filter(None, (detail, parameters))),
+    )
+    return tuple(escape(cell) for cell in cells)
+
+
+def _as_json(verification: AuditVerification) -> dict[str, object]:
+    return {
+        "ok": verification.verdict is Verdict.INTACT,
+        "verdict": verification.verdict.value,
+        "trails": [asdict(state) for state in verification.trails],
+        "findings": [asdict(finding) for finding in verification.findings],
+        "stores_not_asked": dict(verification.unasked),
+    }
+
+
+def _show(verification: AuditVerification) -> None:
+    rows = [
+        (s.place, s.host, s.trail, str(s.records), str(s.pending), s.head[:16])
+        for s in verification.trails
+    ]
+    head = ("place", "host", "trail", "records", "not yet copied", "head")
+    print_table("audit trail", head, rows)
+    for finding in verification.findings:
+        colour = "red" if finding.severity is Severity.PROBLEM else "yellow"
+        out.print(f"[{colour}]{finding.severity.value}[/{colour}] {finding.kind.value}", end="")
+        _say(f" {_located(finding)}{finding.what}")
+    for store, why in verification.unasked.items():
+        _say(f"not asked: the {store} store ({why})")
+    out.print(f"[bold]{verification.verdict.value.upper()}[/bold]")
+
+
+def _say(text: str, console: Console = out) -> None:
+    """Text of others, as it is."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _located(finding: Finding) -> str:
+    line = f", line {finding.line}" if finding.line is not None else ""
+    return f"{finding.where}{line}: " if finding.where else ""

@@ -1,0 +1,302 @@
+"""`onyx restore`: the real one, for when data is lost. Works with a key and a store alone."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from onyx_pipelines.audit import Outcome, audited, cli_origin
+from onyx_pipelines.cli.output import (
+    EXIT_BAD,
+    EXIT_UNABLE,
+    JsonOption,
+    err,
+    finish,
+    out,
+    print_json,
+    print_table,
+    progress_bars,
+)
+from onyx_pipelines.cli.restore import From
+from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.restore.recovery import (
+    RestoreChoice,
+    RestorePlan,
+    RestoreResult,
+    plan_restore,
+    restore_set,
+)
+from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
+from onyx_pipelines.restore.report.wording import duration_text
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.safety_backup import take_safety_backup
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.source import Component
+
+_EXIT_CODES = {
+    Verdict.PASSED: 0,
+    Verdict.FAILED: EXIT_BAD,
+    Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
+}
+
+
+def restore(
+    backup_id: Annotated[
+        str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
+    ] = "",
+    *,
+    store: Annotated[
+        From | None, typer.Option("--from", help="The store; default: local if it has the set.")
+    ] = None,
+    components: Annotated[
+        list[Component] | None, typer.Option("--component", help="Only this component.")
+    ] = None,
+    databases: Annotated[
+        list[str] | None, typer.Option("--database", help="Only this database.")
+    ] = None,
+    tables: Annotated[
+        list[str] | None, typer.Option("--table", help="Only SCHEMA.NAME of one --database.")
+    ] = None,
+    collections: Annotated[
+        list[str] | None, typer.Option("--collection", help="Only this Qdrant collection.")
+    ] = None,
+    volumes: Annotated[list[str] | None, typer.Option("--volume", help="Only this volume.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Option("--path", help="Only this file or subtree of one --volume.")
+    ] = None,
+    into: Annotated[
+        str,
+        typer.Option(
+            "--into",
+            metavar="PLACE",
+            help="Another place than the original: postgresql://USER@HOST:PORT[/DATABASE] or a"
+            " database's name; http://HOST:PORT[/collections/NAME] or a collection's name; a"
+            " directory.",
+        ),
+    ] = "",
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Only say what would be done (the default).")
+    ] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", "--yes", help="Do it: replace what the plan says.")
+    ] = False,
+    no_safety_backup: Annotated[
+        bool,
+        typer.Option("--no-safety-backup", help="Do not back up first what is replaced."),
+    ] = False,
+    no_globals: Annotated[
+        bool, typer.Option("--no-globals", help="Leave PostgreSQL's roles and grants alone.")
+    ] = False,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Keep replaced databases and collections, renamed."),
+    ] = False,
+    make_devices: Annotated[
+        bool, typer.Option("--make-devices", help="Restore device nodes of volumes too.")
+    ] = False,
+    give_up: Annotated[
+        bool,
+        typer.Option("--give-up", help="Abandon an interrupted restore, so that backups go on."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put data back. Without --confirm it only says what it would do.
+
+    Everything is restored beside what is there, compared, and only then put in its place. The same
+    call goes on where an interrupted one stopped. Exit status 0: restored and the same data; 1:
+    something failed its comparison and was left as it was; 2: it could not be done or verified.
+    """
+    settings = load_settings()
+    if give_up:
+        _give_up(settings)
+        return
+    if not backup_id:
+        raise SettingsError(
+            "Which backup set is to be restored?",
+            remedy='Give its id, or "latest"; `onyx catalog list` shows them.',
+        )
+    if confirm and plan_only:
+        raise SettingsError("--plan and --confirm exclude each other.", remedy="Give one of them.")
+    choice = RestoreChoice(
+        components=tuple(components or ()),
+        databases=tuple(databases or ()),
+        tables=tuple(tables or ()),
+        collections=tuple(collections or ()),
+        volumes=tuple(volumes or ()),
+        paths=tuple(paths or ()),
+        into=into,
+        with_globals=not no_globals,
+        keep_old=keep_old,
+        make_devices=make_devices,
+    )
+    store_name = store.value if store else None
+    if not confirm:
+        plan = plan_restore(settings, choice, backup_id=backup_id, store_name=store_name)
+        if as_json:
+            print_json(_plan_json(plan))
+        else:
+            _show_plan(plan, safety=not no_safety_backup)
+            out.print("\nNothing was changed. Add --confirm to do it.")
+        return
+    _restore(
+        settings,
+        choice,
+        backup_id,
+        store_name,
+        with_safety_backup=not no_safety_backup,
+        as_json=as_json,
+    )
+
+
+def _restore(
+    settings: Settings,
+    choice: RestoreChoice,
+    backup_id: str,
+    store_name: str | None,
+    *,
+    with_safety_backup: bool,
+    as_json: bool,
+) -> None:
+    parameters = {
+        name: value for name, value in vars(choice).items() if value not in ((), "", False)
+    }
+    with (
+        audited(
+            settings,
+            action="restore",
+            origin=cli_origin(),
+            parameters={**parameters, "store": store_name, "safety_backup": with_safety_backup},
+            required=True,
+        ) as entry,
+        progress_bars(shown=not as_json) as progress,
+    ):
+
+        def announce(plan: RestorePlan) -> None:
+            entry.about(plan.backup_id)
+            if not as_json:
+                _show_plan(plan, safety=with_safety_backup)
+
+        result = restore_set(
+            settings,
+            choice,
+            backup_id=backup_id,
+            store_name=store_name,
+            safety_backup=(
+                (lambda parts: take_safety_backup(settings, parts, progress))
+                if with_safety_backup
+                else None
+            ),
+            command=shlex.join(["onyx", *sys.argv[1:]]),
+            progress=progress,
+            announce=announce,
+        )
+        entry.result(
+            verdict=result.verdict.value,
+            detail=f"restore {result.restore_id}"
+            + (f", safety backup {result.safety_backup_id}" if result.safety_backup_id else ""),
+            outcome=Outcome.OK if result.verdict is Verdict.PASSED else Outcome.FAILED,
+        )
+    if as_json:
+        print_json(_result_json(result))
+    else:
+        _show_result(result)
+    finish(_EXIT_CODES[result.verdict])
+
+
+def _give_up(settings: Settings) -> None:
+    with audited(settings, action="restore.give-up", origin=cli_origin(), required=True) as entry:
+        done = give_up_restores(settings)
+        entry.result(verdict="given up", detail=f"{len(done)} leftovers settled")
+    for each in done:
+        out.print(f"settled: {each}", highlight=False, markup=False)
+    out.print("No restore is under way. Backups go on.")
+
+
+def _plan_json(plan: RestorePlan) -> dict[str, object]:
+    return {
+        "backup_id": plan.backup_id,
+        "store": plan.store,
+        "recovery_point": plan.recovery_point,
+        "estimated_seconds": plan.estimate.seconds,
+        "estimate_basis": plan.estimate.basis,
+        "notes": list(plan.notes),
+        "changes": [
+            {"component": part.value, **vars(change)}
+            for part, changes in plan.changes.items()
+            for change in changes
+        ],
+    }
+
+
+def _result_json(result: RestoreResult) -> dict[str, object]:
+    return {
+        "restore_id": result.restore_id,
+        "backup_id": result.backup_id,
+        "store": result.store,
+        "verdict": result.verdict.value,
+        "seconds": result.duration_s,
+        "safety_backup_id": result.safety_backup_id or None,
+        "components": {
+            each.component.value: {
+                "verdict": each.verdict.value,
+                "seconds": each.recovery_s,
+                "problems": [finding.model_dump(mode="json") for finding in each.problems()],
+            }
+            for each in result.components
+        },
+    }
+
+
+def _show_plan(plan: RestorePlan, *, safety: bool) -> None:
+    out.print(
+        f"[bold]Restore of {plan.backup_id}[/bold] from the {plan.store} store, the data of"
+        f" {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC",
+        highlight=False,
+    )
+    rows = [
+        (
+            change.what,
+            change.target,
+            "[red]REPLACED[/red]" if change.overwrites else "new",
+            change.detail,
+        )
+        for changes in plan.changes.values()
+        for change in changes
+    ]
+    print_table("what is done", ("what", "where", "what is there", "more"), rows)
+    if plan.overwritten:
+        parts = ", ".join(part.value for part in plan.overwritten)
+        out.print(
+            f"First a safety backup of {parts} is taken."
+            if safety
+            else f"[red]No safety backup[/red] of {parts} is taken.",
+            highlight=False,
+        )
+    seconds = plan.estimate.seconds
+    known = f"about {duration_text(seconds)}" if seconds is not None else "unknown"
+    out.print(f"It should take: {known} ({plan.estimate.basis}).", highlight=False)
+    for note in plan.notes:
+        err.print(f"note: {note}", highlight=False, markup=False)
+
+
+def _show_result(result: RestoreResult) -> None:
+    out.print(f"[bold]{result.verdict.value.replace('_', ' ').upper()}[/bold] {result.backup_id}")
+    rows = [
+        (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
+        for each in result.components
+    ]
+    print_table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
+    for each in result.components:
+        for finding in each.findings:
+            if finding.verdict is not Verdict.PASSED or finding.aspect == "in place":
+                out.print(f"{finding.item}: {finding.message}", highlight=False, markup=False)
+    if result.safety_backup_id:
+        out.print(
+            f"What was there before is in the set {result.safety_backup_id}, which is held until"
+            " `onyx release` lets it go.",
+            highlight=False,
+        )
+    out.print(f"{result.duration_s:.1f} s in all", highlight=False)

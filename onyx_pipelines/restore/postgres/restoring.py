@@ -1,0 +1,288 @@
+"""The real restore of PostgreSQL: databases made beside, compared, and renamed into place.
+
+Database by database; one that fails its comparison leaves what was there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.postgres import loading
+from onyx_pipelines.restore.postgres.archive_listing import read_properties
+from onyx_pipelines.restore.postgres.beside import (
+    BESIDE_PREFIX,
+    drop,
+    marked,
+    new_name,
+    other_than,
+    sweep,
+)
+from onyx_pipelines.restore.postgres.comparison import database_findings
+from onyx_pipelines.restore.postgres.differences import compare
+from onyx_pipelines.restore.postgres.global_restoring import restore_globals
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.requests import (
+    Placement,
+    PostgresRestoreRequest,
+    placements_of,
+    target_of,
+)
+from onyx_pipelines.restore.postgres.restore_journal import RestoreJournal
+from onyx_pipelines.restore.postgres.server import TargetServer, look_at
+from onyx_pipelines.restore.postgres.swapping import put_in_place
+from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.restore.volumes.room import free_bytes
+from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
+from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.telemetry import logger
+
+PROGRAMS: Final = ("pg_restore", "pg_dump", "psql")
+_PREFIX: Final = "onyx-restore-postgresql-"
+_log = logger("restore")
+
+
+def restore(
+    objects: SetObjects,
+    request: PostgresRestoreRequest,
+    clock: StepClock,
+    workdir: Path,
+    settings: Settings,
+    progress: ProgressCallback,
+) -> ComponentDrill:
+    """Restore the chosen databases, or tables of one. The same call after an interruption goes on.
+
+    A database is made under another name, compared, and renamed into place; sessions of the one
+    that it replaces are ended. Tables are restored into such a database too, and then copied in one
+    transaction (see `table_restoring`).
+
+    Raises:
+        SettingsError: the request fits neither the set nor this host.
+        RestoreError: something is in the way; what was there is there.
+        SourceError: the server does not answer, or is not one that can take it.
+        StoreError, KeyFileError: the set cannot be read.
+    """
+    begun = len(clock.timings())
+    databases = loading.databases_of(objects, request.databases)
+    placements = placements_of(request, databases)
+    tables = tables_of(request, placements)
+    target = target_of(request, settings)
+    with clock.step(Step.PREPARE, "server"):
+        server = look_at(target)
+        _refuse(request, placements, server)
+        binaries = find_binaries(
+            max((server.major, *(each.facts.server_major for each in databases))),
+            bindir=settings.pg_bindir,
+            programs=PROGRAMS,
+        )
+        for name in sweep(target):
+            _log.warning("left by an interrupted restore, dropped: database %s", name)
+        sweep_workdirs(workdir, prefix=_PREFIX)
+        _require_room(workdir, databases)
+    journal = RestoreJournal(settings.state_dir, _identity(objects, request, target))
+    findings: list[Finding] = []
+    with private_workdir(workdir, prefix=_PREFIX) as scratch:
+        if request.with_globals and not request.tables:
+            # What a second run finds there already it leaves alone, so it needs no journal.
+            findings += restore_globals(objects, target, binaries, scratch, clock, progress)
+        restoring = _Restoring(objects, request, clock, progress, target, binaries, scratch)
+        for placement in placements:
+            earlier = journal.finished(f"database {placement.final_name}")
+            if earlier is None:
+                earlier = restoring.place(placement, tables)
+                journal.add(f"database {placement.final_name}", earlier)
+            findings += earlier
+    journal.close()
+    record = objects.manifest.component(Component.POSTGRESQL)
+    return ComponentDrill(
+        component=Component.POSTGRESQL,
+        findings=tuple(findings),
+        steps=clock.timings()[begun:],
+        plain_bytes=sum(each.dump.plain_bytes for each in databases),
+        versions={**(record.versions if record else {}), "restore_postgresql": server.version},
+    )
+
+
+class _Restoring:
+    """Restores one database after the other into the same server."""
+
+    def __init__(
+        self,
+        objects: SetObjects,
+        request: PostgresRestoreRequest,
+        clock: StepClock,
+        progress: ProgressCallback,
+        target: PostgresTarget,
+        binaries: Binaries,
+        scratch: Path,
+    ) -> None:
+        self._objects = objects
+        self._request = request
+        self._clock = clock
+        self._progress = progress
+        self._target = target
+        self._binaries = binaries
+        self._dump = scratch / "dump"
+
+    def place(self, placement: Placement, tables: Sequence[str]) -> tuple[Finding, ...]:
+        """Beside, compared, and into place. What fails leaves the server as it was."""
+        database, final_name = placement.database, placement.final_name
+        size = database.dump.plain_bytes
+        with self._clock.step(Step.FETCH, database.name, plain_bytes=size):
+            loading.fetch(self._objects, database.dump, self._dump, self._progress)
+        beside = new_name(BESIDE_PREFIX)
+        try:
+            with self._clock.step(Step.RESTORE, database.name, plain_bytes=size):
+                loading.create_database(self._target, beside, database.facts)
+                self._execute(beside, str(marked(beside).as_string()))
+                complaints = loading.load_dump(self._target, self._binaries, beside, self._dump)
+            with self._clock.step(Step.COMPARE, database.name):
+                found = loading.read_restored(self._target, beside, database.facts)
+                findings = database_findings(database.facts, compare(database.facts, found))
+                if complaints:
+                    findings.append(complained(database.name, complaints))
+            if worst(finding.verdict for finding in findings) is Verdict.FAILED:
+                return (*findings, _not_in_place(final_name))
+            if tables:
+                table_restore = TableRestore(
+                    self._target, self._binaries, self._clock, self._dump.parent
+                )
+                return (*findings, *table_restore.copy(database, beside, final_name, tables))
+            with self._clock.step(Step.RESTORE, f"{database.name} (put in place)"):
+                kept = self._put_in_place(database.name, beside, final_name)
+            return (*findings, _in_place(final_name, kept))
+        finally:
+            self._dump.unlink(missing_ok=True)
+            with (
+                self._clock.step(Step.CLEAN_UP, database.name),
+                self._target.connect(other_than(final_name)) as connection,
+                postgres_errors(self._target, beside),
+            ):
+                drop(connection, beside)
+
+    def _put_in_place(self, database: str, beside: str, final_name: str) -> str | None:
+        with postgres_errors(self._target, database):
+            properties = read_properties(self._dump, self._binaries, database, beside)
+            self._execute(beside, *properties.statements)
+            comment = read_properties(self._dump, self._binaries, database, final_name).comment
+        return put_in_place(
+            self._target,
+            beside,
+            final_name,
+            comment=comment,
+            keep_old=self._request.keep_old,
+        )
+
+    def _execute(self, database: str, *statements: str) -> None:
+        with (
+            self._target.connect(other_than(database)) as connection,
+            postgres_errors(self._target, database),
+        ):
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
+def complained(item: str, complaints: tuple[str, ...]) -> Finding:
+    return Finding(
+        verdict=Verdict.FAILED,
+        item=item,
+        aspect="pg_restore",
+        message="pg_restore reported errors",
+        found="\n".join(complaints),
+    )
+
+
+def _refuse(
+    request: PostgresRestoreRequest, placements: Sequence[Placement], server: TargetServer
+) -> None:
+    """Everything that can be known before anything is touched."""
+    if not server.may_create:
+        raise RestoreError(
+            f"The role {server.user} may not create databases.",
+            remedy="Restore as a superuser, or as a role with CREATEDB that owns them.",
+        )
+    for placement in placements:
+        facts = placement.database.facts
+        if facts.server_major > server.major:
+            raise RestoreError(
+                f"The server is PostgreSQL {server.version}; the database {facts.database} is of"
+                f" version {facts.server_major}, which it cannot hold.",
+                remedy=f"Restore into PostgreSQL {facts.server_major} or newer.",
+            )
+        lacking = sorted({each.name for each in facts.extensions} - server.extensions)
+        if lacking:
+            raise RestoreError(
+                f"The server lacks {', '.join(lacking)}, which database {facts.database} needs.",
+                remedy="Install these extensions' packages on the server.",
+            )
+        there = server.databases.get(placement.final_name)
+        if there is not None and not request.replace:
+            raise RestoreError(
+                f"There is a database {placement.final_name} already.",
+                remedy="Ask for it to be replaced, or give the restored one another name.",
+            )
+        if there is not None and not there.is_ours:
+            raise RestoreError(
+                f"The role {server.user} does not own the database {placement.final_name}, so it"
+                " cannot replace it.",
+                remedy="Restore as its owner or as a superuser.",
+            )
+        if request.tables and there is None:
+            raise RestoreError(
+                f"There is no database {placement.final_name} to restore tables into.",
+                remedy="Restore the whole database, or name another one.",
+            )
+
+
+def _require_room(workdir: Path, databases: Sequence[DatabaseObjects]) -> None:
+    """For the largest dump, which pg_restore has to read as a file to work in parallel."""
+    needed = max((each.dump.plain_bytes for each in databases), default=0)
+    free = free_bytes(workdir)
+    if needed > free:
+        raise RestoreError(
+            f"The scratch directory {workdir} has {free:,} bytes free; the largest dump has"
+            f" {needed:,}.",
+            remedy="Free space there, or set ONYX_SCRATCH_DIR to a larger disk.",
+        )
+
+
+def _identity(objects: SetObjects, request: PostgresRestoreRequest, target: PostgresTarget) -> str:
+    asked = repr(
+        (
+            objects.manifest.backup_id,
+            {name: value for name, value in asdict(request).items() if name != "target"},
+            target.address,
+        )
+    )
+    return hashlib.sha256(asked.encode()).hexdigest()[:24]
+
+
+def _in_place(name: str, kept: str | None) -> Finding:
+    rest = f" What was there is kept as {kept}." if kept else ""
+    return Finding(
+        verdict=Verdict.PASSED,
+        item=name,
+        aspect="in place",
+        message=f"Put in place: database {name}.{rest}",
+    )
+
+
+def _not_in_place(name: str) -> Finding:
+    return Finding(
+        verdict=Verdict.FAILED,
+        item=name,
+        aspect="in place",
+        message=f"Not put in place: database {name}; what was there is as it was.",
+    )

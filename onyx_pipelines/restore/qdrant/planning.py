@@ -1,0 +1,72 @@
+"""What a restore of Qdrant would do, for a person who decides. Reads only."""
+
+from __future__ import annotations
+
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.planned_change import PlannedChange
+from onyx_pipelines.restore.qdrant.collections import aliases_of, collections_of
+from onyx_pipelines.restore.qdrant.requests import (
+    Placement,
+    QdrantRestoreRequest,
+    address_of,
+    placements_of,
+)
+from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
+from onyx_pipelines.settings import Settings
+
+
+def plan(
+    objects: SetObjects, request: QdrantRestoreRequest, settings: Settings
+) -> list[PlannedChange]:
+    """One change for each collection, and one for each alias that would mean another one.
+
+    Raises:
+        NotFoundError, SettingsError: the request fits neither the set nor this host.
+        SourceError: the server does not answer.
+        IntegrityError, StoreError, KeyFileError: the set cannot be read.
+    """
+    placements = placements_of(request, collections_of(objects, request.collections))
+    with open_target(address_of(request, settings)) as server:
+        aliases, collections = server.aliases(), set(server.collections())
+        changes = [_change(each, server, aliases, collections) for each in placements]
+        if not request.collection_as:
+            names = {each.final_name for each in placements}
+            changes += [
+                _alias_change(alias, name, server, aliases)
+                for alias, name in sorted(aliases_of(objects).items())
+                if name in names and aliases.get(alias) != name
+            ]
+    return changes
+
+
+def _change(
+    placement: Placement, server: TargetQdrant, aliases: dict[str, str], collections: set[str]
+) -> PlannedChange:
+    facts, name = placement.collection.facts, placement.final_name
+    sentences = [f"{facts.points_after:,} points, a snapshot of {facts.snapshot_bytes:,} bytes."]
+    if name in aliases:
+        sentences.append(
+            f"{name} is an alias: it is switched to a new collection; {aliases[name]} stays."
+        )
+    elif name in collections:
+        sentences.append(
+            f"The one that is there has {server.count(name):,} points. The new data is uploaded"
+            " beside and compared first, so the server needs room for it twice."
+        )
+    return PlannedChange(
+        what=f"collection {placement.collection.name}",
+        target=f"{name} at {server.url}",
+        overwrites=name in aliases or name in collections,
+        detail=" ".join(sentences),
+    )
+
+
+def _alias_change(
+    alias: str, collection: str, server: TargetQdrant, aliases: dict[str, str]
+) -> PlannedChange:
+    return PlannedChange(
+        what=f"alias {alias}",
+        target=f"{collection} at {server.url}",
+        overwrites=alias in aliases,
+        detail=f"It means {aliases[alias]} now." if alias in aliases else "It is not there now.",
+    )

@@ -1,0 +1,120 @@
+"""The drill of Qdrant on a server named for it: the recover call of a real server, under scratch
+names that are deleted afterwards."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from urllib.parse import urlsplit
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError, SourceError
+from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
+from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.drill_findings import damaged, nothing_to_restore
+from onyx_pipelines.restore.qdrant.requests import Address
+from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
+from onyx_pipelines.restore.qdrant.restoring import BESIDE_PREFIX, sweep
+from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.qdrant.address import normalised_url
+from onyx_pipelines.sources.source import Component
+
+
+def drill_on_server(
+    objects: SetObjects, clock: StepClock, settings: Settings, progress: ProgressCallback
+) -> ComponentDrill:
+    """Restore every collection of the set there, compare it, delete it.
+
+    Raises:
+        RestoreError: it is the server that is backed up; nothing was touched.
+        SourceError: it does not answer.
+        StoreError, KeyFileError: the set cannot be read.
+    """
+    begun = len(clock.timings())
+    address = Address(normalised_url(settings.drill_qdrant_url), settings.drill_qdrant_api_key)
+    collections = collections_of(objects)
+    findings: list[Finding] = []
+    with open_target(address) as server:
+        with clock.step(Step.PREPARE, "server for drills"):
+            _refuse_production(server, address, settings)
+            journal = RestoreJournal(settings.state_dir, address.url, "drill")
+            sweep(server, journal)
+        for collection in collections:
+            scratch = f"{BESIDE_PREFIX}{secrets.token_hex(6)}"
+            journal.begin(scratch)
+            try:
+                findings += _restored(objects, server, collection, scratch, clock, progress)
+            except (IntegrityError, NotFoundError) as error:
+                findings.append(damaged(collection.name, error))
+            finally:
+                with clock.step(Step.CLEAN_UP, collection.name):
+                    server.delete(scratch)
+                    journal.gone(scratch)
+        journal.close()
+        version = server.version
+    record = objects.manifest.component(Component.QDRANT)
+    return ComponentDrill(
+        component=Component.QDRANT,
+        findings=tuple(findings) or (nothing_to_restore(),),
+        steps=clock.timings()[begun:],
+        plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
+        versions={**(record.versions if record else {}), "restore_engine": f"Qdrant {version}"},
+    )
+
+
+def _restored(
+    objects: SetObjects,
+    server: TargetQdrant,
+    collection: CollectionObjects,
+    scratch: str,
+    clock: StepClock,
+    progress: ProgressCallback,
+) -> list[Finding]:
+    size = collection.snapshot.plain_bytes
+    meter = Meter(progress, component=Component.QDRANT, item=collection.name, total_bytes=size)
+    with (
+        clock.step(Step.RESTORE, collection.name, plain_bytes=size),
+        objects.open(collection.snapshot) as reader,
+    ):
+        server.upload(scratch, collection, reader, meter)
+    with clock.step(Step.COMPARE, collection.name):
+        config, found = server.read(scratch, collection.facts)
+        return compare_collection(collection.facts, config, found)
+
+
+def _refuse_production(server: TargetQdrant, address: Address, settings: Settings) -> None:
+    """By address, and by the identity that a running process tells: one server has many names."""
+    if not settings.qdrant_url:
+        return
+    source = Address(normalised_url(settings.qdrant_url), settings.qdrant_api_key)
+    same = _endpoints(source.url) & _endpoints(address.url)
+    if not same:
+        identity = server.identity()
+        same = {identity} if identity and identity == _identity(source) else set()
+    if same:
+        raise RestoreError(
+            "The Qdrant server named for drills is the one that is backed up.",
+            remedy="Nothing was touched. Name another one in ONYX_DRILL_QDRANT_URL, or none.",
+        )
+
+
+def _identity(address: Address) -> str | None:
+    """None also where the source does not answer: then it is not what answered us."""
+    try:
+        with open_target(address) as server:
+            return server.identity()
+    except SourceError:
+        return None
+
+
+def _endpoints(url: str) -> set[object]:
+    parts = urlsplit(url)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return {(parts.hostname, parts.port)}
+    return {each[4][:2] for each in found}

@@ -1,0 +1,62 @@
+"""The set to restore from, when a store may be gone: any that can be read will do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.vault.catalog import Catalog, SetView
+from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores.store import Store
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """A set and the store to read it from; `notes` say which stores did not answer."""
+
+    store: Store
+    view: SetView
+    notes: tuple[str, ...]
+
+
+def find_set(settings: Settings, backup_id: str, store_name: str | None) -> FoundSet:
+    """The set (an id, its beginning, or "latest"), from the local store if that has it.
+
+    Raises:
+        NotFoundError: no store that answers has it.
+        OnyxError: no store answers; the first one's error.
+    """
+    stores = _stores(settings, store_name)
+    found: list[tuple[Store, SetView]] = []
+    notes: list[str] = []
+    errors: list[OnyxError] = []
+    for store in stores:
+        try:
+            found.append((store, Catalog([store]).find(backup_id)))
+        except NotFoundError as error:
+            errors.append(error)
+        except OnyxError as error:
+            errors.insert(0, error)
+            notes.append(f"The {store.name} store was not asked: {error.what}")
+    if not found:
+        raise errors[0]
+    newest = max(view.timestamp for _, view in found)
+    store, view = next(each for each in found if each[1].timestamp == newest)
+    return FoundSet(store, view, tuple(notes))
+
+
+def _stores(settings: Settings, store_name: str | None) -> Sequence[Store]:
+    """Local first: it is the faster one."""
+    offsite = open_offsite(settings)
+    stores = [open_local(settings), *([offsite] if offsite is not None else [])]
+    if store_name is None:
+        return stores
+    chosen = [store for store in stores if store.name == store_name]
+    if not chosen:
+        raise NotFoundError(
+            f"There is no {store_name} store.",
+            remedy="Set ONYX_OFFSITE_URL, or take the set from the local store.",
+        )
+    return chosen

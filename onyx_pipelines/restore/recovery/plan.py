@@ -1,0 +1,90 @@
+"""What a restore would do and how long it should take, for a person who decides. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from onyx_pipelines.restore import postgres, qdrant, volumes
+from onyx_pipelines.restore.drill import required_key
+from onyx_pipelines.restore.objects import SetObjects, open_set
+from onyx_pipelines.restore.planned_change import PlannedChange
+from onyx_pipelines.restore.postgres import PostgresRestoreRequest
+from onyx_pipelines.restore.qdrant import QdrantRestoreRequest
+from onyx_pipelines.restore.recovery.choice import ComponentRequest, RestoreChoice
+from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
+from onyx_pipelines.restore.recovery.finding_sets import FoundSet, find_set
+from onyx_pipelines.restore.report.history import read_history
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.source import Component
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """`changes`: per component, in the order of restoring. `notes`: what a person should know."""
+
+    backup_id: str
+    store: str
+    recovery_point: datetime
+    changes: Mapping[Component, tuple[PlannedChange, ...]]
+    estimate: Estimate
+    notes: tuple[str, ...]
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        return tuple(self.changes)
+
+    @property
+    def overwritten(self) -> tuple[Component, ...]:
+        """Components of which something would be replaced."""
+        return tuple(
+            part for part, changes in self.changes.items() if any(c.overwrites for c in changes)
+        )
+
+
+def plan_restore(
+    settings: Settings, choice: RestoreChoice, *, backup_id: str, store_name: str | None
+) -> RestorePlan:
+    """Look at the set and at the targets; nothing is touched.
+
+    Raises:
+        NotFoundError: there is no such set.
+        KeyFileError: this host cannot open it.
+        SettingsError, RestoreError: the choice fits neither the set nor the target.
+        SourceError, StoreError: a target or the store does not answer.
+    """
+    found = find_set(settings, backup_id, store_name)
+    objects = open_set(found.store, found.view.backup_id, required_key(settings))
+    return plan_found(settings, choice, found, objects)
+
+
+def plan_found(
+    settings: Settings, choice: RestoreChoice, found: FoundSet, objects: SetObjects
+) -> RestorePlan:
+    """The same for a set that is open."""
+    present = [record.component for record in objects.manifest.components.values()]
+    chosen = choice.components_of(present)
+    changes = {
+        part: tuple(_changes(objects, choice.request_for(part, chosen, settings), settings))
+        for part in chosen
+    }
+    sizes = {part: sum(each.plain_bytes for each in objects.records(part)) for part in chosen}
+    return RestorePlan(
+        backup_id=found.view.backup_id,
+        store=found.store.name,
+        recovery_point=found.view.timestamp,
+        changes=changes,
+        estimate=estimate(sizes, read_history(settings.reports_dir)),
+        notes=found.notes,
+    )
+
+
+def _changes(
+    objects: SetObjects, request: ComponentRequest, settings: Settings
+) -> list[PlannedChange]:
+    if isinstance(request, PostgresRestoreRequest):
+        return postgres.plan(objects, request, settings)
+    if isinstance(request, QdrantRestoreRequest):
+        return qdrant.plan(objects, request, settings)
+    return volumes.plan(objects, request, settings)

@@ -1,0 +1,34 @@
+"""What a real restore did: the record that the command line, the job and the audit trail show."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.verdict import Verdict, worst
+
+
+class RestoreResult(BaseModel):
+    """One restore. `components` were compared as in a drill; a failed one was not put in place.
+
+    `safety_backup_id`: the set that holds what was replaced; empty: none was taken.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    restore_id: str
+    backup_id: str
+    store: str
+    recovery_point: AwareDatetime
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    safety_backup_id: str
+    components: tuple[ComponentDrill, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(component.verdict for component in self.components)
+
+    @property
+    def duration_s(self) -> float:
+        return (self.finished_at - self.started_at).total_seconds()

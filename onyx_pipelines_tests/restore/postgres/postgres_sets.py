@@ -1,0 +1,97 @@
+"""A set of PostgreSQL databases in a directory, opened, and restores of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects, open_set
+from onyx_pipelines.restore.planned_change import PlannedChange
+from onyx_pipelines.restore.postgres import PostgresRestoreRequest, plan, restore
+from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.source import Component, Source, object_path
+from onyx_pipelines.vault.keys import create_private_key, load_private_key
+from onyx_pipelines.vault.manifest import BackupType
+from onyx_pipelines.vault.stores import LocalStore
+from onyx_pipelines.vault.writing import SetWriter
+from onyx_pipelines_tests.fixtures_postgres import source_of
+from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
+
+
+@dataclass(frozen=True)
+class PostgresSets:
+    """Makes sets of one server and restores them into it."""
+
+    root: Path
+    server: PostgresServer
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(
+            {
+                "state_dir": self.root / "state",
+                "backup_dir": self.root / "store",
+                "scratch_dir": self.root / "scratch",
+                "pg_host": self.server.host,
+                "pg_port": self.server.port,
+                "pg_user": self.server.user,
+                "pg_password": self.server.password,
+            }
+        )
+
+    def of(
+        self, *databases: str, with_globals: bool = False, edit: Edit | None = None
+    ) -> SetObjects:
+        """A set of these databases; `edit` falsifies the facts of the first."""
+        source: Source = source_of(self.server, *databases, with_globals=with_globals)
+        if edit is not None:
+            path = object_path("facts", "postgresql", f"db-{databases[0]}", suffix=".json")
+            source = DoctoredSource(source, path, edit)
+        key_file = self.root / f"{uuid.uuid4()}.json"
+        store = LocalStore(self.root / "store", name="local")
+        backup_id = str(uuid.uuid4())
+        writer = SetWriter(store, backup_id, [create_private_key(key_file, "test")])
+        began = datetime.now(UTC)
+        sink = writer.component(Component.POSTGRESQL)
+        sink.finish(source.back_up(sink, silent), began)
+        writer.complete(
+            components=[Component.POSTGRESQL],
+            timestamp=began,
+            backup_type=BackupType.DAILY,
+            retention_days=7,
+            host="test",
+        )
+        return open_set(store, backup_id, load_private_key(key_file))
+
+    def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
+        request.setdefault("replace", True)
+        request.setdefault("with_globals", False)
+        return restore(
+            objects,
+            PostgresRestoreRequest(**request),
+            StepClock(),
+            self.settings.scratch_dir or self.root,
+            self.settings,
+            silent,
+        )
+
+    def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
+        return plan(objects, PostgresRestoreRequest(**request), self.settings)
+
+    def rows(self, database: str, query: str) -> list[tuple[Any, ...]]:
+        with self.server.connect(database) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def databases(self) -> set[str]:
+        return {name for (name,) in self.rows("template1", "SELECT datname FROM pg_database")}
+
+
+MakeSet = Callable[..., SetObjects]

@@ -1,0 +1,90 @@
+"""A set of Qdrant collections in a directory, opened, and restores of it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects, open_set
+from onyx_pipelines.restore.planned_change import PlannedChange
+from onyx_pipelines.restore.qdrant import QdrantRestoreRequest, drill, plan, restore
+from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.qdrant import QdrantSource
+from onyx_pipelines.sources.source import Component, Source, object_path
+from onyx_pipelines.vault.keys import create_private_key, load_private_key
+from onyx_pipelines.vault.manifest import BackupType
+from onyx_pipelines.vault.stores import LocalStore
+from onyx_pipelines.vault.writing import SetWriter
+from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
+from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
+
+
+@dataclass(frozen=True)
+class QdrantSets:
+    """Makes sets of one server and restores them into it."""
+
+    root: Path
+    server: QdrantServer
+
+    def settings(self, **changes: Any) -> Settings:
+        return load_settings(
+            {
+                "state_dir": self.root / "state",
+                "backup_dir": self.root / "store",
+                "qdrant_url": self.server.url,
+                "qdrant_api_key": self.server.api_key,
+                **changes,
+            }
+        )
+
+    def of(self, *collections: str, edit: Edit | None = None) -> SetObjects:
+        """A set of these collections; `edit` falsifies the facts of the first."""
+        source: Source = QdrantSource(
+            self.server.url,
+            state_dir=self.root / "state",
+            api_key=SecretStr(self.server.api_key),
+            collections=collections,
+        )
+        if edit is not None:
+            path = object_path("facts", "qdrant", collections[0], suffix=".json")
+            source = DoctoredSource(source, path, edit)
+        key_file = self.root / f"{uuid.uuid4()}.json"
+        store = LocalStore(self.root / "store", name="local")
+        backup_id = str(uuid.uuid4())
+        writer = SetWriter(store, backup_id, [create_private_key(key_file, "test")])
+        began = datetime.now(UTC)
+        sink = writer.component(Component.QDRANT)
+        sink.finish(source.back_up(sink, silent), began)
+        writer.complete(
+            components=[Component.QDRANT],
+            timestamp=began,
+            backup_type=BackupType.DAILY,
+            retention_days=7,
+            host="test",
+        )
+        return open_set(store, backup_id, load_private_key(key_file))
+
+    def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
+        request.setdefault("replace", True)
+        asked = QdrantRestoreRequest(**request)
+        return restore(objects, asked, StepClock(), self.root, self.settings(), silent)
+
+    def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
+        return plan(objects, QdrantRestoreRequest(**request), self.settings())
+
+    def drill(self, objects: SetObjects, **settings: Any) -> ComponentDrill:
+        return drill(objects, StepClock(), self.root, self.settings(**settings), silent)
+
+    def collections(self) -> set[str]:
+        return {each.name for each in self.server.client.get_collections().collections}
+
+    def count(self, collection: str) -> int:
+        return self.server.client.count(collection, exact=True).count
