@@ -51,6 +51,12 @@ class Finding(_Record):
     found: str = ""
 
 
+def share_of(restored_bytes: int, all_bytes: int) -> float:
+    """The part of a component's data that was restored; 1 if there was nothing, or none of it:
+    then no time was measured that could be extrapolated."""
+    return restored_bytes / all_bytes if 0 < restored_bytes < all_bytes else 1.0
+
+
 class ComponentDrill(_Record):
     """One component of a drill. `share` is the part of its data that was restored, 0 to 1."""
 

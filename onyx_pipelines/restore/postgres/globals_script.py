@@ -25,6 +25,14 @@ def without_existing(
     )
 
 
+def roles_in(script: str) -> frozenset[str]:
+    """Names of the roles that the script creates."""
+    found = (_OF_ROLE.match(statement) for statement in _statements(script))
+    return frozenset(
+        _plain(each["name"]) for each in found if each and each[0].startswith("CREATE")
+    )
+
+
 def _is_of(pattern: re.Pattern[str], statement: str, names: Collection[str]) -> bool:
     found = pattern.match(statement)
     return found is not None and _plain(found["name"]) in names

@@ -135,9 +135,17 @@ def apply_globals(target: PostgresTarget, binaries: Binaries, script: Path) -> N
 
 
 def load_dump(
-    target: PostgresTarget, binaries: Binaries, database: str, dump: Path
+    target: PostgresTarget,
+    binaries: Binaries,
+    database: str,
+    dump: Path,
+    *,
+    with_owners: bool = True,
 ) -> tuple[str, ...]:
     """Restore a dump with two jobs; gives what pg_restore complained of, empty if nothing.
+
+    Args:
+        with_owners: whether owners and grants are restored too, for which the roles must be there.
 
     Raises:
         SourceError: the server was lost.
@@ -146,6 +154,8 @@ def load_dump(
         binaries.path("pg_restore"), f"--jobs={_JOBS}", "--no-password",
         f"--dbname={connection_string(database)}", dump,
     ]  # fmt: skip
+    if not with_owners:
+        command[1:1] = ["--no-owner", "--no-privileges"]
     try:
         _run(command, target, database)
     except ProgramError as error:

@@ -40,8 +40,8 @@ from onyx_pipelines.restore.postgres.server import TargetServer, look_at
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.verdict import Verdict, worst
-from onyx_pipelines.restore.volumes.room import free_bytes
 from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries

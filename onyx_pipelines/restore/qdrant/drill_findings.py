@@ -19,3 +19,12 @@ def nothing_to_restore() -> Finding:
         aspect="archive",
         message="The set has no collections.",
     )
+
+
+def no_room(item: str, place: str, shortage_bytes: int) -> Finding:
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=item,
+        aspect="room",
+        message=f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it.",
+    )

@@ -15,11 +15,12 @@ from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
 from onyx_pipelines.restore.qdrant.comparison import compare_collection
-from onyx_pipelines.restore.qdrant.drill_findings import damaged, nothing_to_restore
+from onyx_pipelines.restore.qdrant.drill_findings import damaged, no_room, nothing_to_restore
 from onyx_pipelines.restore.qdrant.edge_engine import ask_edge
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
 from onyx_pipelines.restore.qdrant.server_drilling import drill_on_server
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
+from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot
@@ -31,6 +32,8 @@ _PREFIX: Final = "onyx-scratch-qdrant-"
 _EDGE_TIMEOUT_S = 1800.0
 # Bounds lengths with their holes. What is really written is bounded by the snapshot's own length.
 _APPARENT_LIMIT_BYTES = 2**40
+# What must stay free for others on the same file system.
+_RESERVE_BYTES: Final = 64 << 20
 
 
 def drill(
@@ -42,6 +45,7 @@ def drill(
 ) -> ComponentDrill:
     """Open every collection of the set in scratch below `workdir`, and compare it.
 
+    A collection that scratch has no room for is left out as could-not-verify, and `share` says so.
     Where the settings name a server for drills, that one does it.
 
     Raises:
@@ -57,17 +61,24 @@ def drill(
     record = objects.manifest.component(Component.QDRANT)
     versions = dict(record.versions) if record else {}
     findings: list[Finding] = []
+    restored_bytes = 0
     with clock.step(Step.PREPARE, "scratch"):
         sweep_workdirs(workdir, prefix=_PREFIX)
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
         for number, collection in enumerate(collections):
             directory = scratch / str(number)
+            size = collection.snapshot.plain_bytes
+            shortage = size + _RESERVE_BYTES - free_bytes(scratch)
+            if shortage > 0:
+                findings.append(no_room(collection.name, str(workdir), shortage))
+                continue
             try:
                 unpacked = _unpack(objects, collection, directory, clock, progress)
                 found = _open(collection, unpacked, clock)
             except (IntegrityError, NotFoundError) as error:
                 findings.append(damaged(collection.name, error))
             else:
+                restored_bytes += size
                 versions["restore_engine"] = found.engine
                 with clock.step(Step.COMPARE, collection.name):
                     findings += compare_collection(collection.facts, unpacked.config, found)
@@ -77,7 +88,8 @@ def drill(
         component=Component.QDRANT,
         findings=tuple(findings) or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
-        plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
+        plain_bytes=restored_bytes,
+        share=share_of(restored_bytes, sum(each.snapshot.plain_bytes for each in collections)),
         versions=versions,
     )
 

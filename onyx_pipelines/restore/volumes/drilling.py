@@ -10,11 +10,12 @@ from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
+from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.tree_removal import remove_tree
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
-from onyx_pipelines.restore.volumes.room import free_bytes, missing_bytes
+from onyx_pipelines.restore.volumes.room import missing_bytes
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, volumes_of
 from onyx_pipelines.restore.volumes.wording import shown
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
@@ -63,7 +64,7 @@ def drill(
         findings=tuple(findings) or (_nothing_to_restore(),),
         steps=clock.timings()[begun:],
         plain_bytes=restored_bytes,
-        share=restored_bytes / total_bytes if 0 < restored_bytes < total_bytes else 1.0,
+        share=share_of(restored_bytes, total_bytes),
         versions=versions(objects),
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.restore.objects import SetObjects
@@ -22,9 +20,3 @@ def missing_bytes(objects: SetObjects, volume: VolumeObjects, free_bytes: int) -
     files = record.summary.get(f"volume.{volume.name}.files", 0) if record else 0
     per_file = int(files) * _BYTES_PER_FILE if isinstance(files, int | float) else 0
     return max(0, volume.plain_bytes + per_file + _RESERVE_BYTES - free_bytes)
-
-
-def free_bytes(directory: Path) -> int:
-    """What this user may still write to its file system. Raises OSError."""
-    found = os.statvfs(directory)
-    return found.f_bavail * found.f_frsize

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.volumes.live_tree import is_mount_point
-from onyx_pipelines.restore.volumes.room import free_bytes
 from onyx_pipelines.restore.volumes.swapping import NEW, Swap
 from onyx_pipelines.restore.workdir import OwnedDirectory, abandoned, create_owned
 

@@ -1,0 +1,70 @@
+"""What a drill of PostgreSQL says besides what differs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.restore.postgres.differences import MISSING, Aspect
+from onyx_pipelines.restore.results import Finding
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.sources.source import Component
+
+PG_RESTORE = "pg_restore"
+
+
+def excused(findings: Sequence[Finding], item: str, reason: str) -> list[Finding]:
+    """What may be missing only because of scratch is not held against the backup; rows and content
+    of what is there are."""
+    excuse = Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=item,
+        aspect=Aspect.EXTENSION.value,
+        message=f"{reason}: what needs it could not be restored",
+    )
+    return [
+        excuse,
+        *(
+            finding.model_copy(update={"verdict": Verdict.COULD_NOT_VERIFY})
+            if finding.verdict is Verdict.FAILED and _may_come_of_scratch(finding)
+            else finding
+            for finding in findings
+        ),
+    ]
+
+
+def _may_come_of_scratch(finding: Finding) -> bool:
+    schema = finding.aspect in {Aspect.SCHEMA, Aspect.EXTENSION, PG_RESTORE}
+    return schema or finding.found == MISSING
+
+
+def damaged(item: str, error: IntegrityError | NotFoundError) -> Finding:
+    return Finding(verdict=Verdict.FAILED, item=item, aspect="archive", message=error.what)
+
+
+def complained(item: str, complaints: Collection[str]) -> Finding:
+    return Finding(
+        verdict=Verdict.FAILED,
+        item=item,
+        aspect=PG_RESTORE,
+        message="pg_restore reported errors",
+        found="\n".join(complaints),
+    )
+
+
+def no_room(item: str, place: str, shortage_bytes: int) -> Finding:
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=item,
+        aspect="room",
+        message=f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it.",
+    )
+
+
+def nothing_to_restore() -> Finding:
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=Component.POSTGRESQL,
+        aspect="archive",
+        message="The set has no databases.",
+    )

@@ -1,0 +1,64 @@
+"""A program: one restore of a collection, killed at its first step, then at its second, and so on.
+
+Until the collection is put in place a kill leaves its old points. From then on its new points are
+there, if not under its name then beside it; and the same restore, run again, leaves the new points
+and nothing else. Prints how many kills there were.
+
+Arguments: a directory, the server's URL and API key, and the collection, which has 20 points.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import httpx
+from qdrant_client import QdrantClient
+
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
+from onyx_pipelines_tests.restore.killing import completes, dies_at
+from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
+
+_NEW, _OLD = 20, 17
+
+
+def main() -> None:
+    root, url, api_key, name = Path(sys.argv[1]), *sys.argv[2:5]
+    for folder in ("state", "store"):
+        (root / folder).mkdir(mode=0o700)
+    server = QdrantServer(url, api_key, QdrantClient(url=url, api_key=api_key or None))
+    sets = QdrantSets(root, server)
+    before = sets.collections()
+    objects = sets.of(name)
+
+    def restore() -> None:
+        result = sets.restore(objects)
+        assert result.verdict is Verdict.PASSED, result.problems()
+
+    def reset() -> None:
+        server.client.delete(name, [1, 2, 3], wait=True)
+        assert sets.count(name) == _OLD
+
+    def counts() -> set[int]:
+        """Of the collection, and of what is beside it."""
+        beside = sets.collections() - before
+        return {sets.count(each) for each in {name, *beside} & sets.collections()}
+
+    step = 1
+    reset()
+    while dies_at(step, restore, (httpx.Client, "send")):
+        assert counts() & {_NEW, _OLD}, counts()
+        completes(restore)
+        assert sets.count(name) == _NEW
+        assert sets.collections() == before, sets.collections() - before
+        left = list((root / "state" / "restores").iterdir())
+        assert left == [], left
+        reset()
+        step += 1
+    assert sets.count(name) == _NEW
+    print(step - 1)
+
+
+if __name__ == "__main__":
+    main()
