@@ -12,6 +12,7 @@ import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
 from onyx_pipelines.restore.definitions import restore_definitions
+from onyx_pipelines.restore_job import restore_from_backup
 from onyx_pipelines.run_audit import audit_of_manual_runs
 from onyx_pipelines.run_resources import OnyxSettings
 
@@ -28,6 +29,7 @@ def build_defs(
         dg.Definitions(
             executor=dg.in_process_executor,
             resources={"onyx": onyx},
+            jobs=[restore_from_backup],
             sensors=[audit_of_manual_runs],
         ),
     )

@@ -30,8 +30,17 @@ EXIT_FINE = 0
 EXIT_BAD = 1
 EXIT_UNABLE = 2
 
-out = Console()
-err = Console(stderr=True)
+# Tables that go into a file or a pipe must not cut paths; a terminal has its own width.
+_FILE_WIDTH = 200
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=_FILE_WIDTH)
+
+
+out = _console()
+err = _console(stderr=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
 YesOption = Annotated[
