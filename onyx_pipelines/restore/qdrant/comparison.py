@@ -59,6 +59,12 @@ def _vectors(expected: CollectionFacts, config: Mapping[str, Any]) -> Finding:
     return _passed(expected, CONFIG, f"vectors are {wanted}")
 
 
+def scores_are_distances(config: Mapping[str, Any], using: str) -> bool:
+    """Whether the nearest point is the one with the lowest score."""
+    _, distance = _parameters(config).get(using, (0, ""))
+    return distance in {"Euclid", "Manhattan"}
+
+
 def _parameters(config: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     """Name → size and distance; "" is the name of an only one."""
     vectors = config.get("params", {}).get("vectors") or {}

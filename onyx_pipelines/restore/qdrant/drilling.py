@@ -14,7 +14,7 @@ from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
-from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.comparison import compare_collection, scores_are_distances
 from onyx_pipelines.restore.qdrant.drill_findings import damaged, no_room, nothing_to_restore
 from onyx_pipelines.restore.qdrant.edge_engine import ask_edge
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
@@ -126,6 +126,8 @@ def _open(
         vector=query.vector if query else None,
         using=query.using if query else "",
         top_k=len(query.neighbours) if query else 0,
+        lowest_first=query is not None
+        and scores_are_distances(collection.facts.config, query.using),
     )
     with clock.step(Step.RESTORE, collection.name, plain_bytes=collection.snapshot.plain_bytes):
         return ask_edge(request, timeout_s=_EDGE_TIMEOUT_S)

@@ -40,11 +40,11 @@ def answer(request: EdgeRequest) -> EdgeAnswer:
             neighbours += _search(shard, request)
         finally:
             shard.close()
-    best = sorted(neighbours, key=lambda each: -each.score)[: request.top_k]
+    best = sorted(neighbours, key=lambda each: each.score, reverse=not request.lowest_first)
     return EdgeAnswer(
         count=count,
         points=tuple(points),
-        neighbours=tuple(best),
+        neighbours=tuple(best[: request.top_k]),
         engine=f"qdrant-edge-py {importlib.metadata.version('qdrant-edge-py')}",
     )
 

@@ -14,13 +14,17 @@ class _Message(BaseModel):
 
 
 class EdgeRequest(_Message):
-    """Open these shards, count exactly, read these points, search by this vector."""
+    """Open these shards, count exactly, read these points, search by this vector.
+
+    `lowest_first`: scores are distances (Euclid, Manhattan): the nearest point has the lowest.
+    """
 
     shards: tuple[str, ...]
     ids: tuple[int | str, ...]
     vector: tuple[float, ...] | None
     using: str
     top_k: int
+    lowest_first: bool = False
 
 
 class EdgeAnswer(_Message):
