@@ -19,12 +19,13 @@ from onyx_pipelines.cli.output import (
     print_table,
     progress_bars,
 )
+from onyx_pipelines.errors import IntegrityError, OnyxError
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.writing import ReportPaths, write_report
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock
 
@@ -59,6 +60,30 @@ def drill(
     Exit status 0: it passed; 1: it failed; 2: it could not be verified.
     """
     settings = load_settings()
+    try:
+        result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
+    except OnyxError as error:
+        if as_json:
+            failed = isinstance(error, IntegrityError)
+            verdict = Verdict.FAILED if failed else Verdict.COULD_NOT_VERIFY
+            print_json({"verdict": verdict.value, "components": {}, "error": error.what})
+        raise
+    paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
+    if as_json:
+        print_json(_as_json(result, paths))
+    else:
+        _show(result, paths)
+    finish(_EXIT_CODES[result.verdict])
+
+
+def _drilled(
+    settings: Settings,
+    backup_id: str,
+    store: From | None,
+    components: list[Component] | None,
+    *,
+    shows_progress: bool,
+) -> DrillResult:
     with (
         audited(
             settings,
@@ -67,7 +92,7 @@ def drill(
             parameters={"set": backup_id, "store": store, "components": components},
         ) as entry,
         ExclusiveLock(settings.state_dir, "restore drill"),
-        progress_bars(shown=not as_json) as progress,
+        progress_bars(shown=shows_progress) as progress,
     ):
         result = run_drill(
             settings,
@@ -80,12 +105,7 @@ def drill(
         entry.about(result.backup_id)
         passed = result.verdict is Verdict.PASSED
         entry.result(verdict=result.verdict.value, outcome=Outcome.OK if passed else Outcome.FAILED)
-    paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
-    if as_json:
-        print_json(_as_json(result, paths))
-    else:
-        _show(result, paths)
-    finish(_EXIT_CODES[result.verdict])
+    return result
 
 
 def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:

@@ -20,6 +20,7 @@ from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.postgres import drill as drill_postgres
 from onyx_pipelines.restore.qdrant import drill as drill_qdrant
 from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
+from onyx_pipelines.restore.unreadable_sets import refuse_unreadable
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import drill as drill_volumes
 from onyx_pipelines.settings import Settings
@@ -56,6 +57,7 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
 
     Raises:
         NotFoundError: there is no such set, or no such store.
+        IntegrityError: there is one, and it is half copied, damaged or of a newer version.
     """
     stores = {store.name: store for store in _stores(settings)}
     if store_name is not None:
@@ -65,7 +67,11 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
                 remedy="Set ONYX_OFFSITE_URL, or take the set from the local store.",
             )
         stores = {store_name: stores[store_name]}
-    view = Catalog(list(stores.values())).find(backup_id)
+    try:
+        view = Catalog(list(stores.values())).find(backup_id)
+    except NotFoundError:
+        refuse_unreadable(list(stores.values()), backup_id)
+        raise
     name = "offsite" if "offsite" in view.stores else view.stores[0]
     return Drillable(stores[name], view.backup_id)
 
@@ -80,7 +86,7 @@ def drill_component(
     """Drill one component. What keeps it from being verified is a finding, not an exception.
 
     Raises:
-        KeyFileError: this host cannot open the set.
+        KeyFileError: this host has no key, or one that cannot be read.
     """
     key = required_key(settings)
     workdir = scratch_dir(settings)
@@ -89,10 +95,9 @@ def drill_component(
         try:
             objects = open_set(drillable.store, drillable.backup_id, key)
             result = DRILLERS[component](objects, clock, workdir, settings, progress)
-        except (IntegrityError, NotFoundError) as error:
+        except (IntegrityError, NotFoundError, KeyFileError) as error:
+            # Also a set that is not sealed to this host's key: it does not come back here.
             result = _stopped(component, error, Verdict.FAILED, clock, begun)
-        except KeyFileError:
-            raise
         except OnyxError as error:
             result = _stopped(component, error, Verdict.COULD_NOT_VERIFY, clock, begun)
     _log.info(
@@ -162,7 +167,8 @@ def run_drill(
 
     Raises:
         NotFoundError: there is no such set.
-        KeyFileError: this host cannot open it.
+        IntegrityError: there is one, and it is half copied, damaged or of a newer version.
+        KeyFileError: this host has no key, or one that cannot be read.
         StoreError: the store cannot be read.
     """
     started_at = datetime.now(UTC)

@@ -40,3 +40,22 @@ def test_an_unknown_set_is_status_2(volume_host: HostUnderTest) -> None:
 
     assert answer.status == 2
     assert "There is no backup set 00000000" in answer.errors
+
+
+def test_a_half_copied_set_is_status_1_and_a_verdict(volume_host: HostUnderTest) -> None:
+    volume_host.run()
+    next(volume_host.offsite_dir.rglob("manifest.json")).unlink()
+
+    answer = volume_host.onyx("drill", "latest", "--from", "offsite", "--json")
+
+    assert (answer.status, answer.json["verdict"]) == (1, "failed")
+    assert "half copied" in answer.json["error"]
+
+
+def test_without_a_private_key_it_could_not_be_verified(volume_host: HostUnderTest) -> None:
+    volume_host.run()
+    volume_host.set(PRIVATE_KEY_FILE=None)
+
+    answer = volume_host.onyx("drill", "latest", "--json")
+
+    assert (answer.status, answer.json["verdict"]) == (2, "could_not_verify")

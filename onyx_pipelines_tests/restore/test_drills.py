@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from onyx_pipelines.backup import steps
-from onyx_pipelines.errors import KeyFileError, NotFoundError
+from onyx_pipelines.errors import IntegrityError, KeyFileError
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.results import DrillResult
@@ -26,10 +26,15 @@ GLOBALS = "facts/postgresql/globals.json"
 DOCUMENTS = "facts/qdrant/documents.json"
 
 
-def drill(host: HostUnderTest, store: str | None = None, *components: Component) -> DrillResult:
+def drill(
+    host: HostUnderTest,
+    store: str | None = None,
+    *components: Component,
+    backup_id: str = "latest",
+) -> DrillResult:
     return run_drill(
         host.settings,
-        backup_id="latest",
+        backup_id=backup_id,
         store_name=store,
         components=components or None,
         drill_id=str(uuid.uuid4()),
@@ -192,21 +197,48 @@ class TestAndItsObstacles:
         assert outcome.backup_id == result.backup_id
         assert result.verdict is Verdict.FAILED
 
-    def test_a_half_copied_set_is_not_there_to_be_drilled(self, volume_host: HostUnderTest) -> None:
+    def test_a_set_of_which_an_object_was_not_copied_fails_and_names_it(
+        self, volume_host: HostUnderTest
+    ) -> None:
         volume_host.run()
+        next(volume_host.offsite_dir.rglob("*.tar.zst.sealed")).unlink()
+
+        result = drill(volume_host, "offsite")
+
+        assert result.verdict is Verdict.FAILED
+        assert "data.tar.zst.sealed" in problems(result)
+
+    @pytest.mark.parametrize("asked", ["latest", "its id"])
+    def test_a_half_copied_set_fails_and_is_named(
+        self, volume_host: HostUnderTest, asked: str
+    ) -> None:
+        backup_id = volume_host.run().backup_id
         next(volume_host.offsite_dir.rglob("manifest.json")).unlink()
 
-        with pytest.raises(NotFoundError, match="no backup set"):
-            drill(volume_host, "offsite")
+        with pytest.raises(IntegrityError, match=f"The set {backup_id} in the offsite store"):
+            drill(volume_host, "offsite", backup_id=backup_id if asked == "its id" else "latest")
 
-    def test_a_wrong_key_stops_it(self, volume_host: HostUnderTest) -> None:
+    def test_a_set_of_a_newer_format_fails_and_says_so(self, volume_host: HostUnderTest) -> None:
+        backup_id = volume_host.run().backup_id
+        manifest = next(volume_host.backups.rglob("manifest.json"))
+        text = manifest.read_text(encoding="utf-8")
+        manifest.write_text(text.replace('"format_version": 1', '"format_version": 2', 1))
+
+        with pytest.raises(IntegrityError, match=rf"The set {backup_id} .* format version 2"):
+            drill(volume_host, "local")
+
+    def test_a_set_that_is_not_sealed_to_this_hosts_key_fails(
+        self, volume_host: HostUnderTest
+    ) -> None:
         volume_host.run()
         other = volume_host.root / "other.json"
         create_private_key(other, "other")
         volume_host.set(PRIVATE_KEY_FILE=other)
 
-        with pytest.raises(KeyFileError, match="not sealed to the key"):
-            drill(volume_host, "local")
+        result = drill(volume_host, "local")
+
+        assert result.verdict is Verdict.FAILED
+        assert "not sealed to the key" in problems(result)
 
     def test_a_host_with_public_keys_only_says_so(self, volume_host: HostUnderTest) -> None:
         volume_host.run()
