@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui test lint bench docs lock down clean
+.PHONY: help install demo ui rehearse-disaster test lint bench docs lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ demo: $(STAMP)  ## a sandbox stack, one nightly backup through Dagster, and wher
 
 ui: $(STAMP)  ## the Dagster UI on the sandbox
 	$(BIN)/python -m onyx_pipelines.sandbox.ui
+
+rehearse-disaster: $(STAMP)  ## lose a whole sandbox but for S3, and bring it back
+	$(BIN)/python -m onyx_pipelines.sandbox.rehearsal
 
 test: $(STAMP)  ## the whole default test suite
 	$(BIN)/python -m pytest
