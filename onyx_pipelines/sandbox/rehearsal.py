@@ -20,8 +20,6 @@ from rich.console import Console
 
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.sandbox.application_data import application_data, differences
-from onyx_pipelines.sandbox.postgres_server import PostgresServer
-from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.sample_postgres import DATABASES
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 from onyx_pipelines.settings import load_settings
@@ -33,8 +31,16 @@ _KEPT = ("ONYX_OFFSITE_URL", "ONYX_S3_ENDPOINT_URL", "ONYX_S3_REGION", "ONYX_S3_
 
 
 @dataclass(frozen=True)
+class Loss:
+    """After the disaster: what the applications had, and the environment of the new machine."""
+
+    data: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Rehearsal:
-    """What was lost and came back. `seconds`: from the empty machine to the data, restored."""
+    """What was lost and came back. `seconds`: from the empty servers to the data, restored."""
 
     things: int
     lost: tuple[str, ...]
@@ -48,41 +54,59 @@ class CommandError(OnyxError):
 def rehearse(
     sandbox: Sandbox, elsewhere: Path, *, size: float, say: Callable[[str], None]
 ) -> Rehearsal:
-    """Back up, lose everything but the second store, restore into empty servers, compare.
+    """Lose everything but the second store, restore into empty servers, compare.
+
+    Raises:
+        OnyxError: a server did not start, or a command of the procedure failed.
+    """
+    loss = lose_everything(sandbox, elsewhere, size=size, say=say)
+    say("`onyx restore` …")
+    begun = time.monotonic()
+    onyx(
+        loss.environment,
+        "restore", "latest", "--from", "offsite", "--confirm", "--no-safety-backup",
+    )  # fmt: skip
+    seconds = time.monotonic() - begun
+    say("what the applications find now …")
+    return Rehearsal(len(loss.data), tuple(differences(loss.data, data_of(sandbox))), seconds)
+
+
+def lose_everything(
+    sandbox: Sandbox, elsewhere: Path, *, size: float, say: Callable[[str], None]
+) -> Loss:
+    """A stack with data, its backup in the second store; then nothing but that store, an empty
+    PostgreSQL, an empty Qdrant, and what a person kept elsewhere.
 
     Args:
         sandbox: a new one; it is destroyed.
         elsewhere: where the private key's escrow copy lies, off that machine.
         size: of the sample data, 1.0 is about 20 MB.
-
-    Raises:
-        OnyxError: a server did not start, or a command of the procedure failed.
     """
     say("a stack with sample data …")
     sandbox.up(size=size)
     there = sandbox.environment()
     say("its backup, to the second store, and the key's escrow copy …")
-    _onyx(there, "backup", "run")
+    onyx(there, "backup", "run")
     elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = elsewhere / "escrow.json"
-    _onyx(there, "keys", "escrow", str(key))
+    onyx(there, "keys", "escrow", str(key))
     secret = elsewhere / "s3.secret"
     shutil.copyfile(there["ONYX_S3_SECRET_ACCESS_KEY_FILE"], secret)
     secret.chmod(0o600)
-    before = application_data(
+    data = data_of(sandbox)
+    say(f"DISASTER: {len(data)} things are lost, with the local backups, keys and Dagster …")
+    _destroy(sandbox)
+    say("an empty PostgreSQL, an empty Qdrant, no volume …")
+    sandbox.postgres.start()
+    sandbox.qdrant.start()
+    return Loss(data, _new_machine(sandbox, there, key, secret))
+
+
+def data_of(sandbox: Sandbox) -> dict[str, str]:
+    """What its applications find."""
+    return application_data(
         sandbox.postgres, DATABASES, sandbox.qdrant.url, sandbox.state_dir / "volumes"
     )
-    say(f"DISASTER: {len(before)} things are lost, with the local backups, keys and Dagster …")
-    _destroy(sandbox)
-    say("an empty PostgreSQL, an empty Qdrant, no volume; then `onyx restore` …")
-    begun = time.monotonic()
-    postgres, qdrant = sandbox.postgres.start(), sandbox.qdrant.start()
-    machine = _new_machine(sandbox, there, key, secret, postgres, qdrant)
-    _onyx(machine, "restore", "latest", "--from", "offsite", "--confirm", "--no-safety-backup")
-    seconds = time.monotonic() - begun
-    say("what the applications find now …")
-    after = application_data(postgres, DATABASES, qdrant.url, sandbox.state_dir / "volumes")
-    return Rehearsal(len(before), tuple(differences(before, after)), seconds)
 
 
 def _destroy(sandbox: Sandbox) -> None:
@@ -99,12 +123,7 @@ def _destroy(sandbox: Sandbox) -> None:
 
 
 def _new_machine(
-    sandbox: Sandbox,
-    there: Mapping[str, str],
-    key: Path,
-    secret: Path,
-    postgres: PostgresServer,
-    qdrant: QdrantStandIn,
+    sandbox: Sandbox, there: Mapping[str, str], key: Path, secret: Path
 ) -> dict[str, str]:
     """The environment of docs/restore.md. No Dagster, no state, no recipients."""
     return {
@@ -113,16 +132,21 @@ def _new_machine(
         "ONYX_PRIVATE_KEY_FILE": str(key),
         "ONYX_STATE_DIR": str(sandbox.state_dir / "state"),
         "ONYX_BACKUP_DIR": str(sandbox.state_dir / "backups"),
-        "ONYX_PG_HOST": postgres.host,
-        "ONYX_PG_PORT": str(postgres.port),
-        "ONYX_PG_USER": postgres.user,
-        "ONYX_PG_PASSWORD_FILE": str(postgres.password_path),
-        "ONYX_QDRANT_URL": qdrant.url,
+        "ONYX_PG_HOST": sandbox.postgres.host,
+        "ONYX_PG_PORT": str(sandbox.postgres.port),
+        "ONYX_PG_USER": sandbox.postgres.user,
+        "ONYX_PG_PASSWORD_FILE": str(sandbox.postgres.password_path),
+        "ONYX_QDRANT_URL": sandbox.qdrant.url,
         "ONYX_VOLUMES": there["ONYX_VOLUMES"],
     }
 
 
-def _onyx(environment: Mapping[str, str], *arguments: str) -> None:
+def onyx(environment: Mapping[str, str], *arguments: str) -> None:
+    """The command line with this environment alone.
+
+    Raises:
+        CommandError: it ended with another status than 0.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()
