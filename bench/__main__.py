@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import dagster_overhead, memory, postgres, retention, volumes
+from bench import dagster_overhead, drill, memory, postgres, restore, retention, volumes
 from bench.table import Line, say, show
 
 PARTS: dict[str, Callable[[Path], list[Line]]] = {
@@ -18,6 +18,8 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "volumes": volumes.run,
     "memory": memory.run,
     "retention": retention.run,
+    "restore": restore.run,
+    "drill": drill.run,
     "dagster": dagster_overhead.run,
 }
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+from bench.peak_memory import peak_bytes
 from bench.sealed import back_up, recipient
 from bench.table import Line, say
 from bench.timing import emptied
@@ -19,7 +19,7 @@ LIMIT_MB = 250.0
 
 
 def run(directory: Path) -> list[Line]:
-    """VmHWM as the kernel counts it (proc(5)); ru_maxrss would be inherited from this process."""
+    """Each in a process of its own, as `onyx backup run` is."""
     lines = []
     for files, size in SIZES:
         root = emptied(directory / "volume")
@@ -37,9 +37,7 @@ def main(root: Path, directory: Path) -> None:
     """Back up and print this process's peak in bytes."""
     store = LocalStore(emptied(directory / "store"), name="local")
     back_up(VolumesSource({"bench": root}), store, recipient(directory))
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    sys.stdout.write(str(int(found[1]) * 1024 if found else 0))
+    sys.stdout.write(str(peak_bytes()))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,11 @@ def recipient(directory: Path) -> Recipient:
     return create_private_key(directory / f"{uuid.uuid4()}.json", "bench")
 
 
+def back_up_for(source: Source, store: LocalStore, key_file: Path) -> str:
+    """The same to a new key in `key_file`, to be opened again; gives the set's id."""
+    return back_up(source, store, create_private_key(key_file, "bench")).backup_id
+
+
 def back_up(source: Source, store: LocalStore, to: Recipient) -> Manifest:
     """One component as a whole set."""
     writer = SetWriter(store, str(uuid.uuid4()), [to])

@@ -85,28 +85,69 @@ class OutputStream:
             )
         data = os.read(self._descriptor, size)
         if not data:
-            self._require_success()
+            _require_success(self._process, self._stderr, self._name, self._stall_timeout_s)
         return data
 
-    def _require_success(self) -> None:
-        try:
-            status = self._process.wait(self._stall_timeout_s)
-        except subprocess.TimeoutExpired:
-            raise ProgramError(
-                f"{self._name} closed its output and did not end.",
-                remedy="See whether its server hangs.",
-                transient=True,
-                stderr_tail=self._stderr.text(),
-            ) from None
-        if status != 0:
-            tail = self._stderr.text(wait=True)
-            ended = f"was killed by signal {-status}" if status < 0 else f"failed ({status})"
-            raise ProgramError(
-                f"{self._name} {ended}: {tail or 'it said nothing'}",
-                remedy="Its message says why.",
-                stderr_tail=tail,
-                exit_status=status,
-            )
+
+class InputStream:
+    """What a program reads from its standard input."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        stdin: IO[bytes],
+        stderr: _Tail,
+        name: str,
+        stall_timeout_s: float,
+    ) -> None:
+        self._process = process
+        self._stdin = stdin
+        self._descriptor = stdin.fileno()
+        self._stderr = stderr
+        self._name = name
+        self._stall_timeout_s = stall_timeout_s
+        with suppress(OSError):
+            fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        os.set_blocking(self._descriptor, False)
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLOUT | select.POLLERR)
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """All of it.
+
+        Raises:
+            ProgramError: it ended before, or read nothing for the stall timeout (transient).
+        """
+        rest = memoryview(data)
+        while rest:
+            if not self._poll.poll(self._stall_timeout_s * 1000):
+                raise ProgramError(
+                    f"{self._name} read nothing for {self._stall_timeout_s:g} s.",
+                    remedy="See whether its server hangs or is locked.",
+                    transient=True,
+                    stderr_tail=self._stderr.text(),
+                )
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                self.finish()
+                raise ProgramError(
+                    f"{self._name} ended before it had read everything.",
+                    remedy="Its message says why.",
+                    stderr_tail=self._stderr.text(wait=True),
+                ) from None
+
+    def finish(self) -> None:
+        """End the input and wait for the program.
+
+        Raises:
+            ProgramError: it ended with another status than 0, or not within the stall timeout.
+        """
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+        _require_success(self._process, self._stderr, self._name, self._stall_timeout_s)
 
 
 class _Tail:
@@ -140,6 +181,29 @@ class _Tail:
         return text
 
 
+def _require_success(
+    process: subprocess.Popen[bytes], stderr: _Tail, name: str, timeout_s: float
+) -> None:
+    try:
+        status = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        raise ProgramError(
+            f"{name} closed its output and did not end.",
+            remedy="See whether its server hangs.",
+            transient=True,
+            stderr_tail=stderr.text(),
+        ) from None
+    if status != 0:
+        tail = stderr.text(wait=True)
+        ended = f"was killed by signal {-status}" if status < 0 else f"failed ({status})"
+        raise ProgramError(
+            f"{name} {ended}: {tail or 'it said nothing'}",
+            remedy="Its message says why.",
+            stderr_tail=tail,
+            exit_status=status,
+        )
+
+
 @contextmanager
 def output_of(
     command: Sequence[str | Path],
@@ -160,13 +224,43 @@ def output_of(
     Raises:
         ProgramError: it cannot be started; and whatever `OutputStream.read` raises.
     """
-    name = Path(command[0]).name
+    with _program(command, environment, secrets, stdin=False) as (process, tail, name):
+        yield OutputStream(process, cast(IO[bytes], process.stdout), tail, name, stall_timeout_s)
+
+
+@contextmanager
+def input_to(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    stall_timeout_s: float,
+    secrets: Sequence[str] = (),
+) -> Iterator[InputStream]:
+    """Run a program and write its input; it is killed if the block ends before it does.
+
+    What it writes to its standard output is lost. `InputStream.finish` belongs in the block.
+
+    Raises:
+        ProgramError: it cannot be started; and whatever `InputStream` raises.
+    """
+    with _program(command, environment, secrets, stdin=True) as (process, tail, name):
+        yield InputStream(process, cast(IO[bytes], process.stdin), tail, name, stall_timeout_s)
+
+
+@contextmanager
+def _program(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    secrets: Sequence[str],
+    *,
+    stdin: bool,
+) -> Iterator[tuple[subprocess.Popen[bytes], _Tail, str]]:
     try:
         process = subprocess.Popen(
             [str(part) for part in command],
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if stdin else subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
@@ -176,16 +270,19 @@ def output_of(
             remedy="Install it, or set the variable that names its directory.",
         ) from None
     tail = _Tail(cast(IO[bytes], process.stderr), secrets)
-    with cast(IO[bytes], process.stdout) as stdout:
-        try:
-            yield OutputStream(process, stdout, tail, name, stall_timeout_s)
-        finally:
-            _end(process)
-            if not tail.ended(1):
-                # A child of its own holds the stream, so the group still exists.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                tail.ended(1)
+    try:
+        yield process, tail, Path(command[0]).name
+    finally:
+        _end(process)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+        if not tail.ended(1):
+            # A child of its own holds the stream, so the group still exists.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            tail.ended(1)
 
 
 def text_of(

@@ -89,7 +89,9 @@ class ComponentDrill(_Record):
     @property
     def recovery_is_measured(self) -> bool:
         """False if nothing was restored though something was there: its seconds say nothing."""
-        return self.verdict is Verdict.PASSED or any(t.step is Step.RESTORE for t in self.steps)
+        return self.verdict is Verdict.PASSED or (
+            self.plain_bytes > 0 and any(t.step is Step.RESTORE for t in self.steps)
+        )
 
     def problems(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.verdict is not Verdict.PASSED]

@@ -16,6 +16,7 @@ from onyx_pipelines.restore.postgres.beside import drop, marked, other_than
 from onyx_pipelines.restore.postgres.comparison import database_findings
 from onyx_pipelines.restore.postgres.differences import compare
 from onyx_pipelines.restore.postgres.drill_findings import complained, damaged, excused, no_room
+from onyx_pipelines.restore.postgres.dump_archive import open_dump
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.room import free_bytes
@@ -34,7 +35,7 @@ class DatabaseDrilling:
 
     Args:
         holds_data: whether the databases lie on the file system of `scratch`, which then needs room
-            for them besides their dumps.
+            for them.
         with_roles: whether the set's roles are there, so that owners and grants can be restored.
     """
 
@@ -63,29 +64,23 @@ class DatabaseDrilling:
     def run(self, database: DatabaseObjects, name: str) -> list[Finding]:
         """Drill one database under this name."""
         size = database.dump.plain_bytes
-        needed = size + (database.facts.size_bytes if self._holds_data else 0) + _RESERVE_BYTES
+        needed = (database.facts.size_bytes if self._holds_data else 0) + _RESERVE_BYTES
         shortage = needed - free_bytes(self._scratch)
         if shortage > 0:
             return [no_room(database.name, str(self._scratch.parent), shortage)]
-        dump = self._scratch / "dump"
-        try:
-            with self._clock.step(Step.FETCH, database.name, plain_bytes=size):
-                loading.fetch(self._objects, database.dump, dump, self._progress)
-        except (IntegrityError, NotFoundError) as error:
-            dump.unlink(missing_ok=True)
-            return [damaged(database.name, error)]
         try:
             with self._clock.step(Step.RESTORE, database.name, plain_bytes=size):
-                complaints = self._load(database, name, dump)
-            dump.unlink()
+                complaints = self._load(database, name)
             self.restored_bytes += size
             with self._clock.step(Step.COMPARE, database.name):
                 return self._compare(database, name, complaints)
+        except (IntegrityError, NotFoundError) as error:
+            return [damaged(database.name, error)]
         finally:
             with self._clock.step(Step.CLEAN_UP, database.name):
                 self._drop(name)
 
-    def _load(self, database: DatabaseObjects, name: str, dump: Path) -> tuple[str, ...]:
+    def _load(self, database: DatabaseObjects, name: str) -> tuple[str, ...]:
         # The server's own maintenance database exists in every cluster.
         if name != loading.MAINTENANCE_DATABASE:
             loading.create_database(self._target, name, database.facts)
@@ -94,9 +89,10 @@ class DatabaseDrilling:
                 postgres_errors(self._target, name),
             ):
                 connection.execute(marked(name))
-        return loading.load_dump(
-            self._target, self._binaries, name, dump, with_owners=self._with_roles
-        )
+        with open_dump(self._objects, database.dump, self._progress) as archive:
+            return loading.load_dump(
+                self._target, self._binaries, name, archive, with_owners=self._with_roles
+            )
 
     def _compare(
         self, database: DatabaseObjects, name: str, complaints: tuple[str, ...]

@@ -11,9 +11,10 @@ from pathlib import Path
 from psycopg import sql
 
 from onyx_pipelines.errors import RestoreError, SourceError
-from onyx_pipelines.processes import ProgramError, output_of
+from onyx_pipelines.processes import ProgramError, input_to, output_of
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (
     read_content_like,
@@ -33,6 +34,12 @@ _JOBS = 2
 # Building an index may print nothing for long.
 _STALL_TIMEOUT_S = 4 * 3600.0
 _SHOWN_ERRORS = 5
+# Nobody uses the database yet. What its transactions left unsynced is synced by the one that puts
+# it in its place.
+_FOR_LOADING = (
+    "ALTER DATABASE {} SET synchronous_commit = off",
+    "ALTER DATABASE {} SET maintenance_work_mem = '256MB'",
+)
 
 
 @dataclass(frozen=True)
@@ -138,30 +145,68 @@ def load_dump(
     target: PostgresTarget,
     binaries: Binaries,
     database: str,
-    dump: Path,
+    archive: DumpArchive,
     *,
     with_owners: bool = True,
 ) -> tuple[str, ...]:
-    """Restore a dump with two jobs; gives what pg_restore complained of, empty if nothing.
+    """Restore a dump while it is unsealed; gives what pg_restore complained of, empty if nothing.
+
+    First the schema, then the rows as they come, then what is built over them (indexes, keys), in
+    two jobs. The database is set up for loading; `settle` takes that back.
 
     Args:
         with_owners: whether owners and grants are restored too, for which the roles must be there.
 
     Raises:
         SourceError: the server was lost.
+        IntegrityError, NotFoundError: the dump is not what the manifest says.
     """
-    command: list[str | Path] = [
-        binaries.path("pg_restore"), f"--jobs={_JOBS}", "--no-password",
-        f"--dbname={connection_string(database)}", dump,
-    ]  # fmt: skip
+    options = ["--no-password", f"--dbname={connection_string(database)}"]
     if not with_owners:
-        command[1:1] = ["--no-owner", "--no-privileges"]
+        options += ["--no-owner", "--no-privileges"]
+    program = binaries.path("pg_restore")
+    complaints: list[str] = []
     try:
-        _run(command, target, database)
+        archive.read_contents(binaries)
     except ProgramError as error:
-        lines = [line for line in error.stderr_tail.splitlines() if "error:" in line]
-        return tuple(lines[:_SHOWN_ERRORS]) or (error.what,)
-    return ()
+        return _complaints(error)
+    _execute(target, database, _FOR_LOADING)
+    for section in ("pre-data", "data", "post-data"):
+        command: list[str | Path] = [program, *options, f"--section={section}"]
+        try:
+            if section == "data":
+                with input_to(
+                    command,
+                    environment=target.environment(database),
+                    stall_timeout_s=_STALL_TIMEOUT_S,
+                    secrets=target.secrets,
+                ) as restoring:
+                    archive.feed(restoring)
+                    restoring.finish()
+            else:
+                _run([*command, f"--jobs={_JOBS}", archive.contents], target, database)
+        except ProgramError as error:
+            complaints += _complaints(error)
+    return tuple(complaints[:_SHOWN_ERRORS])
+
+
+def settle(target: PostgresTarget, database: str) -> None:
+    """Take back what only loading needed."""
+    _execute(target, database, ("ALTER DATABASE {} RESET ALL",))
+
+
+def _complaints(error: ProgramError) -> tuple[str, ...]:
+    lines = [line for line in error.stderr_tail.splitlines() if "error:" in line]
+    return tuple(lines[:_SHOWN_ERRORS]) or (error.what,)
+
+
+def _execute(target: PostgresTarget, database: str, statements: Sequence[str]) -> None:
+    with (
+        target.connect(MAINTENANCE_DATABASE) as connection,
+        postgres_errors(target, database),
+    ):
+        for statement in statements:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(database)))
 
 
 def read_restored(target: PostgresTarget, database: str, expected: DatabaseFacts) -> DatabaseFacts:

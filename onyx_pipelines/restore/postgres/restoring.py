@@ -16,7 +16,7 @@ from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.archive_listing import read_properties
+from onyx_pipelines.restore.postgres.archive_listing import DatabaseProperties, read_properties
 from onyx_pipelines.restore.postgres.beside import (
     BESIDE_PREFIX,
     drop,
@@ -27,8 +27,8 @@ from onyx_pipelines.restore.postgres.beside import (
 )
 from onyx_pipelines.restore.postgres.comparison import database_findings
 from onyx_pipelines.restore.postgres.differences import compare
+from onyx_pipelines.restore.postgres.dump_archive import DumpArchive, open_dump
 from onyx_pipelines.restore.postgres.global_restoring import restore_globals
-from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.requests import (
     Placement,
     PostgresRestoreRequest,
@@ -40,7 +40,6 @@ from onyx_pipelines.restore.postgres.server import TargetServer, look_at
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
 from onyx_pipelines.settings import Settings
@@ -90,7 +89,6 @@ def restore(
         for name in sweep(target):
             _log.warning("left by an interrupted restore, dropped: database %s", name)
         sweep_workdirs(workdir, prefix=_PREFIX)
-        _require_room(workdir, databases)
     journal = RestoreJournal(settings.state_dir, _identity(objects, request, target))
     findings: list[Finding] = []
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
@@ -134,20 +132,22 @@ class _Restoring:
         self._progress = progress
         self._target = target
         self._binaries = binaries
-        self._dump = scratch / "dump"
+        self._scratch = scratch
 
     def place(self, placement: Placement, tables: Sequence[str]) -> tuple[Finding, ...]:
         """Beside, compared, and into place. What fails leaves the server as it was."""
         database, final_name = placement.database, placement.final_name
         size = database.dump.plain_bytes
-        with self._clock.step(Step.FETCH, database.name, plain_bytes=size):
-            loading.fetch(self._objects, database.dump, self._dump, self._progress)
         beside = new_name(BESIDE_PREFIX)
         try:
-            with self._clock.step(Step.RESTORE, database.name, plain_bytes=size):
+            with (
+                self._clock.step(Step.RESTORE, database.name, plain_bytes=size),
+                open_dump(self._objects, database.dump, self._progress) as archive,
+            ):
                 loading.create_database(self._target, beside, database.facts)
                 self._execute(beside, str(marked(beside).as_string()))
-                complaints = loading.load_dump(self._target, self._binaries, beside, self._dump)
+                complaints = loading.load_dump(self._target, self._binaries, beside, archive)
+                properties = self._properties(archive, database.name, beside, final_name)
             with self._clock.step(Step.COMPARE, database.name):
                 found = loading.read_restored(self._target, beside, database.facts)
                 findings = database_findings(database.facts, compare(database.facts, found))
@@ -157,14 +157,13 @@ class _Restoring:
                 return (*findings, _not_in_place(final_name))
             if tables:
                 table_restore = TableRestore(
-                    self._target, self._binaries, self._clock, self._dump.parent
+                    self._target, self._binaries, self._clock, self._scratch
                 )
                 return (*findings, *table_restore.copy(database, beside, final_name, tables))
             with self._clock.step(Step.RESTORE, f"{database.name} (put in place)"):
-                kept = self._put_in_place(database.name, beside, final_name)
+                kept = self._put_in_place(properties, beside, final_name)
             return (*findings, _in_place(final_name, kept))
         finally:
-            self._dump.unlink(missing_ok=True)
             with (
                 self._clock.step(Step.CLEAN_UP, database.name),
                 self._target.connect(other_than(final_name)) as connection,
@@ -172,16 +171,27 @@ class _Restoring:
             ):
                 drop(connection, beside)
 
-    def _put_in_place(self, database: str, beside: str, final_name: str) -> str | None:
+    def _properties(
+        self, archive: DumpArchive, database: str, beside: str, final_name: str
+    ) -> DatabaseProperties:
+        """Statements about the one beside, and the comment that it gets once it is in place."""
         with postgres_errors(self._target, database):
-            properties = read_properties(self._dump, self._binaries, database, beside)
-            self._execute(beside, *properties.statements)
-            comment = read_properties(self._dump, self._binaries, database, final_name).comment
+            found = read_properties(archive.contents, self._binaries, database, beside)
+            if found.comment is None:
+                return found
+            named = read_properties(archive.contents, self._binaries, database, final_name)
+            return DatabaseProperties(found.statements, named.comment)
+
+    def _put_in_place(
+        self, properties: DatabaseProperties, beside: str, final_name: str
+    ) -> str | None:
+        loading.settle(self._target, beside)
+        self._execute(beside, *properties.statements)
         return put_in_place(
             self._target,
             beside,
             final_name,
-            comment=comment,
+            comment=properties.comment,
             keep_old=self._request.keep_old,
         )
 
@@ -244,18 +254,6 @@ def _refuse(
                 f"There is no database {placement.final_name} to restore tables into.",
                 remedy="Restore the whole database, or name another one.",
             )
-
-
-def _require_room(workdir: Path, databases: Sequence[DatabaseObjects]) -> None:
-    """For the largest dump, which pg_restore has to read as a file to work in parallel."""
-    needed = max((each.dump.plain_bytes for each in databases), default=0)
-    free = free_bytes(workdir)
-    if needed > free:
-        raise RestoreError(
-            f"The scratch directory {workdir} has {free:,} bytes free; the largest dump has"
-            f" {needed:,}.",
-            remedy="Free space there, or set ONYX_SCRATCH_DIR to a larger disk.",
-        )
 
 
 def _identity(objects: SetObjects, request: PostgresRestoreRequest, target: PostgresTarget) -> str:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.drill import scratch_dir
 from onyx_pipelines.restore.postgres import drill
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
@@ -198,7 +199,6 @@ class TestRefusesBeforeItTouchesAnything:
 def test_a_database_that_scratch_has_no_room_for_is_left_out_and_the_share_says_so(
     sets: PostgresSets,
     postgres_server: PostgresServer,
-    drill_server: PostgresServer,
     make_database: MakeDatabase,
     database: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -207,19 +207,22 @@ def test_a_database_that_scratch_has_no_room_for_is_left_out_and_the_share_says_
     execute(
         postgres_server,
         large,
-        "CREATE TABLE t AS SELECT repeat(md5(i::text), 100) AS body"
-        " FROM generate_series(1, 3000) i",
+        "CREATE TABLE t (body text)",
+        "ALTER TABLE t ALTER body SET STORAGE EXTERNAL",
+        "INSERT INTO t SELECT repeat(md5(i::text), 100) FROM generate_series(1, 9000) i",
     )
     objects = sets.of(database, large)
     monkeypatch.setattr(
         "onyx_pipelines.restore.postgres.database_drilling.free_bytes",
-        lambda _: (256 << 20) + 5_000_000,
+        lambda _: (256 << 20) + 9_000_000,
     )
 
-    result = drilled_on(sets, drill_server, objects)
+    settings = sets.settings.model_copy(update={"scratch_dir": None})
 
-    assert [(f.verdict, f.item, f.aspect) for f in result.problems()] == [
-        (Verdict.COULD_NOT_VERIFY, large, "room")
+    result = drill(objects, StepClock(), scratch_dir(settings), settings, silent)
+
+    assert [(f.verdict, f.aspect) for f in result.problems() if f.item == large] == [
+        (Verdict.COULD_NOT_VERIFY, "room")
     ]
     assert 0 < result.share < 0.01
     assert result.extrapolated_recovery_s > 10 * result.recovery_s

@@ -1,0 +1,62 @@
+"""Roles that the server has already are left out of the script of roles, and nothing else is."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import sql
+
+from onyx_pipelines.restore.postgres.globals_script import roles_in, without_existing
+
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
+passwords = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]))
+
+
+def quoted(name: str) -> str:
+    plain = name.isascii() and name.isidentifier() and name == name.lower()
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def script_of(roles: dict[str, str]) -> str:
+    """As pg_dumpall writes it."""
+    lines = ["--\n-- Roles\n--\n\n", "SET default_transaction_read_only = off;\n"]
+    for name, password in roles.items():
+        lines.append(f"CREATE ROLE {quoted(name)};\n")
+        lines.append(f"ALTER ROLE {quoted(name)} WITH LOGIN PASSWORD {literal(password)};\n")
+    return "".join(lines) + "GRANT a TO b;\n"
+
+
+@given(st.dictionaries(names, passwords, max_size=6), st.data())
+def test_the_statements_of_existing_roles_are_gone_and_all_others_stay(
+    roles: dict[str, str], data: st.DataObject
+) -> None:
+    existing = data.draw(st.sets(st.sampled_from(sorted(roles)))) if roles else set()
+
+    left = without_existing(script_of(roles), roles=existing)
+
+    assert left == script_of({name: p for name, p in roles.items() if name not in existing})
+
+
+@given(st.dictionaries(names, passwords, max_size=6))
+def test_every_role_of_a_script_is_found(roles: dict[str, str]) -> None:
+    assert roles_in(script_of(roles)) == set(roles)
+
+
+def test_a_role_whose_name_begins_like_another_is_left_alone() -> None:
+    script = "CREATE ROLE onyx;\nCREATE ROLE onyx_reader;\n"
+
+    assert without_existing(script, roles={"onyx"}) == "CREATE ROLE onyx_reader;\n"
+
+
+def test_a_tablespace_that_exists_is_left_out() -> None:
+    script = "CREATE TABLESPACE fast OWNER postgres LOCATION '/fast';\nGRANT a TO b;\n"
+
+    assert without_existing(script, roles=(), tablespaces={"fast"}) == "GRANT a TO b;\n"
+
+
+def test_names_are_quoted_as_psycopg_quotes_them() -> None:
+    assert quoted('a"b') == sql.Identifier('a"b').as_string()
