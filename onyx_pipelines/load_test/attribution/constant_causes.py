@@ -1,0 +1,199 @@
+"""Causes that are there at every load: slow network phases, slow dependencies, refusals, leaks."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from onyx_pipelines.load_test.attribution.growth import (
+    APP,
+    NETWORK,
+    Owner,
+    owner_of,
+    parts_of_owner,
+)
+from onyx_pipelines.load_test.attribution.observations import (
+    Candidate,
+    Observations,
+    percent,
+)
+from onyx_pipelines.load_test.attribution.parts import (
+    CONNECT,
+    NAME_LOOKUP,
+    RECEIVE,
+    TLS,
+)
+from onyx_pipelines.load_test.attribution.saturation import service_load
+from onyx_pipelines.load_test.results import Cause, CauseKind, SweepStep
+
+_REFUSED_ABOVE = 0.01
+_PHASE_ABOVE_SHARE = 0.2
+_PHASE_ABOVE_MS = 20.0
+_SLOWER_ABOVE_SHARE = 0.3
+_PHASES = {
+    NAME_LOOKUP: (CauseKind.SLOW_NAME_LOOKUP, "looking up the name"),
+    CONNECT: (CauseKind.SLOW_CONNECT, "connecting"),
+    TLS: (CauseKind.SLOW_CONNECT, "the TLS handshake"),
+    RECEIVE: (CauseKind.SLOW_TRANSFER, "transferring the answer"),
+}
+
+
+def refusal_candidate(seen: Observations) -> Candidate | None:
+    """More than 1 % of the requests were turned away for their rate."""
+    refusal = seen.refusal
+    if refusal is None or refusal.share <= _REFUSED_ABOVE:
+        return None
+    service = refusal.hop or APP
+    evidence = [
+        f"{percent(refusal.share)} of the requests at {refusal.users} users were refused for "
+        f"their rate; {refusal.accepted_per_s:.1f}/s were accepted.",
+    ]
+    if refusal.hop is not None:
+        evidence.append(f"They ended at the call to {refusal.hop}.")
+    cause = Cause(
+        kind=CauseKind.RATE_LIMIT,
+        service=service,
+        share=refusal.share,
+        confidence=1.0 if refusal.hop is not None else 0.6,
+        demand_ms=1000 / refusal.accepted_per_s if refusal.accepted_per_s > 0 else None,
+        evidence=tuple(evidence),
+    )
+    return Candidate(cause=cause, cost_ms=float("inf"), parts=frozenset())
+
+
+def phase_candidates(seen: Observations) -> list[Candidate]:
+    """Network phases that are more than 20 % and 20 ms of the latency at the median step."""
+    found: list[Candidate] = []
+    for part, (kind, activity) in _PHASES.items():
+        time_ms = median(step.parts.get(part, 0.0) for step in seen.steps)
+        share = median(
+            step.parts.get(part, 0.0) / step.mean_ms for step in seen.steps if step.mean_ms > 0
+        )
+        if share > _PHASE_ABOVE_SHARE and time_ms > _PHASE_ABOVE_MS:
+            cause = Cause(
+                kind=kind,
+                service=NETWORK,
+                share=share,
+                confidence=round(min(1.0, 0.6 + share), 3),
+                evidence=(
+                    f"{time_ms:.0f} ms of every request are {activity}: {percent(share)} of the "
+                    "latency at the median load.",
+                ),
+            )
+            found.append(Candidate(cause=cause, cost_ms=time_ms, parts=frozenset({part})))
+    return found
+
+
+def slower_candidates(seen: Observations) -> list[Candidate]:
+    """Owners that take more than 30 % of the baseline's latency longer at equal numbers of users,
+    the most slowed first."""
+    pairs = _common_steps(seen)
+    if not pairs:
+        return []
+    names = {name for now, before in pairs for name in (*now.parts, *before.parts)}
+    found: list[Candidate] = []
+    for owner in {owner_of(name) for name in names}:
+        parts = parts_of_owner(names, owner)
+        slower_ms = median(_sum(now, parts) - _sum(before, parts) for now, before in pairs)
+        before_ms = median(before.mean_ms for _, before in pairs)
+        if slower_ms > _SLOWER_ABOVE_SHARE * before_ms:
+            now_ms = median(now.mean_ms for now, _ in pairs)
+            typical_ms = _slower_by_ms(pairs, parts) if seen.is_steady else slower_ms
+            found.append(_slower(seen, owner, parts, typical_ms, slower_ms / now_ms, before_ms))
+    return sorted(found, key=lambda candidate: -candidate.cost_ms)
+
+
+def _slower_by_ms(pairs: list[tuple[SweepStep, SweepStep]], parts: frozenset[str]) -> float:
+    """Over all requests of the common steps: their many samples are better than any one step."""
+    weights = [min(now.samples, before.samples) for now, before in pairs]
+    slower = [_sum(now, parts) - _sum(before, parts) for now, before in pairs]
+    return sum(w * ms for w, ms in zip(weights, slower, strict=True)) / max(1, sum(weights))
+
+
+def slower_call_ms(seen: Observations, hop: str) -> float:
+    """How much longer one call to the hop takes than in the baseline, at the lightest common
+    load; 0 if that is not more than 30 % of the baseline's latency."""
+    pairs = _common_steps(seen)[:1]
+    for now, before in pairs:
+        slower_ms = now.parts.get(f"{hop}_srv", 0.0) - before.parts.get(f"{hop}_srv", 0.0)
+        if slower_ms > _SLOWER_ABOVE_SHARE * before.mean_ms:
+            return _slower_by_ms(_common_steps(seen), frozenset({f"{hop}_srv"}))
+    return 0.0
+
+
+def slow_call_candidate(seen: Observations, queue: Candidate, slower_ms: float) -> Candidate:
+    """A queue in front of a hop whose calls have become slow is the slow hop's doing."""
+    now = seen.steps[0]
+    hop = queue.cause.service
+    parts = queue.parts | {f"{hop}_srv"}
+    slow = _slower(
+        seen,
+        Owner(hop, "srv"),
+        parts,
+        slower_ms,
+        slower_ms / now.mean_ms,
+        now.mean_ms - slower_ms,
+    )
+    evidence = (*slow.cause.evidence, f"Its calls queue because of that: {queue.cause.evidence[1]}")
+    cause = slow.cause.model_copy(update={"evidence": evidence})
+    return Candidate(
+        cause, queue.cost_ms + slower_ms, parts, is_of_growth=True, slower_ms=slower_ms
+    )
+
+
+def memory_candidates(seen: Observations) -> list[Candidate]:
+    """Services whose memory only rises; costs no latency until it is used up."""
+    found: list[Candidate] = []
+    for growth in seen.memory_growths:
+        cause = Cause(
+            kind=CauseKind.MEMORY_GROWTH,
+            service=growth.service,
+            share=growth.risen_bytes / (growth.start_bytes + growth.risen_bytes),
+            confidence=0.8,
+            evidence=(
+                f"The memory of {growth.service} rose by {growth.risen_bytes / 1e6:.0f} MB within "
+                f"steps of constant load ({growth.observed_s:.0f} s), "
+                f"{growth.bytes_per_request / 1e3:.0f} kB per request, and does not level off.",
+            ),
+        )
+        found.append(Candidate(cause=cause, cost_ms=0.0, parts=frozenset()))
+    return found
+
+
+def _slower(
+    seen: Observations,
+    owner: Owner,
+    parts: frozenset[str],
+    slower_ms: float,
+    share: float,
+    before_ms: float,
+) -> Candidate:
+    service = owner.service
+    evidence = [
+        f"{service} takes {slower_ms:.0f} ms longer than in the baseline at equal load, where a "
+        f"whole request took {before_ms:.0f} ms."
+    ]
+    if owner.role == "gap":
+        evidence.append(
+            f"{service} itself takes no longer: the time passes on the way to it (name lookup, "
+            "connecting, the network) or before it begins."
+        )
+    load = service_load(seen.top, service)
+    if load is not None and load.cpu_saturation is not None:
+        evidence.append(f"Its CPU is {percent(load.cpu_saturation)} busy.")
+    cause = Cause(
+        kind=CauseKind.SLOW_DEPENDENCY,
+        service=service,
+        share=min(1.0, share),
+        confidence=round(min(1.0, 0.6 + share / 2) * seen.timed_share, 3),
+        evidence=tuple(evidence),
+    )
+    return Candidate(cause=cause, cost_ms=slower_ms, parts=parts, slower_ms=slower_ms)
+
+
+def _common_steps(seen: Observations) -> list[tuple[SweepStep, SweepStep]]:
+    before = {step.users: step for step in seen.baseline_steps if step.samples > 0}
+    return [(step, before[step.users]) for step in seen.steps if step.users in before]
+
+
+def _sum(step: SweepStep, parts: frozenset[str]) -> float:
+    return sum(step.parts.get(part, 0.0) for part in parts)

@@ -1,0 +1,94 @@
+"""A full CPU: whose it is, and whether the times that grew are those that it slows."""
+
+from __future__ import annotations
+
+from onyx_pipelines.load_test.attribution.growth import (
+    APP,
+    NETWORK,
+    Growth,
+    is_timed_by_callee,
+    owner_of,
+)
+from onyx_pipelines.load_test.attribution.observations import (
+    EXPLAINS_ABOVE,
+    WITHOUT_EVIDENCE,
+    Candidate,
+    Observations,
+    percent,
+)
+from onyx_pipelines.load_test.attribution.parts import SERVER
+from onyx_pipelines.load_test.attribution.queue_evidence import (
+    cpu_text,
+    growth_sentence,
+    queue_candidate,
+)
+from onyx_pipelines.load_test.attribution.saturation import (
+    HOST,
+    is_thread_full,
+    neighbour_cores,
+    saturated_services,
+    services_of,
+)
+from onyx_pipelines.load_test.results import CauseKind, ServiceLoad
+
+
+def cpu_candidate(seen: Observations, growth: Growth) -> Candidate | None:
+    """The fullest service that explains the growth; precedes the shares of the hops, because a
+    blocked event loop shows in every timer but its own."""
+    full = saturated_services(growth.high)
+    single = tuple(each for each in services_of(growth.high) if is_thread_full(each))
+    for load in (*full, *(each for each in single if each not in full)):
+        parts = parts_slowed_by(load.service, growth)
+        if load not in full:
+            # Other threads of such a service still run, so waiting for a pool is not its doing.
+            parts = frozenset(part for part in parts if owner_of(part).role != "wait")
+        share = growth.share_of(parts)
+        if share > EXPLAINS_ABOVE:
+            certainty = WITHOUT_EVIDENCE if SERVER in parts else 1.0
+            foreign_cores = neighbour_cores(seen.steps)
+            if foreign_cores is not None and load.run_queue_cores:
+                return _neighbour(seen, growth, load, parts, foreign_cores)
+            fullness = "full" if load in full else "full on one core, as of a single thread"
+            evidence = (
+                growth_sentence(growth),
+                f"The CPU of {load.service} is {fullness}: {cpu_text(load)} at "
+                f"{growth.high.users} users.",
+                f"{percent(share)} of the growth is in times that {load.service} slows.",
+            )
+            return queue_candidate(
+                seen, growth, CauseKind.CPU_SATURATION, load.service, parts, certainty, evidence
+            )
+    return None
+
+
+def parts_slowed_by(service: str, growth: Growth) -> frozenset[str]:
+    """A full callee slows its own work, the calls to it, the pool of connections to it, and what
+    the application does not tell apart (`server`). A full caller slows itself and all that its
+    timers measure; only what callees time themselves is not its doing."""
+    names = growth.deltas_ms.keys()
+    if service != APP:
+        return frozenset(
+            name for name in names if owner_of(name).service == service or name == SERVER
+        )
+    return frozenset(
+        name
+        for name in names
+        if (owner := owner_of(name)).service != NETWORK
+        and not (owner.role == "srv" and is_timed_by_callee(names, owner.service))
+    )
+
+
+def _neighbour(
+    seen: Observations,
+    growth: Growth,
+    load: ServiceLoad,
+    parts: frozenset[str],
+    foreign_cores: float,
+) -> Candidate:
+    evidence = (
+        growth_sentence(growth),
+        f"Programs outside of the test use {foreign_cores:.1f} cores at every load and the host "
+        "is full.",
+        f"{load.service} waits for a CPU: {cpu_text(load)}.",
+    )
+    return queue_candidate(seen, growth, CauseKind.CPU_SATURATION, HOST, parts, 1.0, evidence)

@@ -1,0 +1,174 @@
+"""Cuts each request's latency into exclusive parts: who had the request, and for how long.
+
+For every row the parts sum to blocked + sending + waiting + receiving. What the server does not say
+(rows without Server-Timing) stays one part, `server`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from onyx_pipelines.load_test.attribution.server_timing import (
+    TOTAL,
+    ServerTimings,
+    read_server_timings,
+)
+
+NAME_LOOKUP: Final = "name_lookup"
+CONNECT: Final = "connect"
+TLS: Final = "tls"
+SEND: Final = "send"
+INGRESS: Final = "ingress"
+SERVER: Final = "server"
+APP_SELF: Final = "app_self"
+RECEIVE: Final = "receive"
+BEFORE_THE_SERVER: Final = (NAME_LOOKUP, CONNECT, TLS, SEND)
+# What the load generator sees by itself, and the parts of a request in the order of their time.
+FIXED_PARTS: Final = (*BEFORE_THE_SERVER, INGRESS, SERVER, APP_SELF, RECEIVE)
+
+# The columns of the samples that the parts are made from.
+COLUMNS_OF_PARTS: Final = (
+    *("blocked_ms", "connecting_ms", "tls_ms", "sending_ms", "waiting_ms", "receiving_ms"),
+    *("first_token_ms", "server_timing"),
+)
+# Bounds the memory that the means of a million rows take.
+_CHUNK_ROWS: Final = 65_536
+_ALWAYS: Final = (*BEFORE_THE_SERVER, RECEIVE)
+_SRV: Final = "_srv"
+_GAP: Final = "_gap"
+_WAIT: Final = "_wait"
+
+# Clocks of client and server differ in rate and rounding; beyond this a total that outlasts the
+# wait for the first byte means a streamed answer.
+_STREAMED_ABOVE_MS: Final = 1.0
+_STREAMED_ABOVE_SHARE: Final = 0.01
+
+
+class HopPart(NamedTuple):
+    """A part that belongs to a call: `role` is "srv", "gap" or "wait"."""
+
+    hop: str
+    role: str
+
+
+def hop_part(part: str) -> HopPart | None:
+    """None for the fixed parts."""
+    if part in FIXED_PARTS:
+        return None
+    hop, _, role = part.rpartition("_")
+    return HopPart(hop, role) if hop and role in {"srv", "gap", "wait"} else None
+
+
+def parts_of(samples: pd.DataFrame) -> pd.DataFrame:
+    """One float column of milliseconds per part, on the samples' index.
+
+    Columns: name_lookup, connect, tls, send, receive always; server if some row has no
+    Server-Timing total; ingress, app_self, <hop>_srv, <hop>_gap, <hop>_wait if some row has one. A
+    hop whose callee says nothing about itself has only `<hop>_srv`. NaN counts as 0.
+    """
+    blocked, waiting, receiving = (
+        _milliseconds(samples, name) for name in ("blocked_ms", "waiting_ms", "receiving_ms")
+    )
+    # k6 takes the three from different readings of its clock: connect and TLS never exceed the
+    # blocked time that contains them.
+    connect = np.minimum(_milliseconds(samples, "connecting_ms"), blocked)
+    tls = np.minimum(_milliseconds(samples, "tls_ms"), blocked - connect)
+    parts: dict[str, np.ndarray] = {
+        NAME_LOOKUP: blocked - connect - tls,
+        CONNECT: connect,
+        TLS: tls,
+        SEND: _milliseconds(samples, "sending_ms"),
+    }
+    timings = read_server_timings(samples["server_timing"])
+    known = timings.is_present
+    if not known.all():
+        parts[SERVER] = np.where(known, 0.0, waiting)
+    if known.any():
+        has_first_token = samples["first_token_ms"].notna().to_numpy(dtype=np.bool_)
+        parts |= _server_parts(timings, waiting, receiving, has_first_token)
+    parts[RECEIVE] = np.where(known, parts.get(RECEIVE, 0.0), receiving)
+    return pd.DataFrame(parts, index=samples.index, copy=False)
+
+
+def mean_parts(samples: pd.DataFrame) -> dict[str, float]:
+    """Mean milliseconds per part over all rows; they sum to the mean latency. Empty without rows.
+
+    A part that no row has any time in is left out, but for what the generator always sees.
+    """
+    sums: dict[str, float] = {}
+    for start in range(0, len(samples), _CHUNK_ROWS):
+        parts = parts_of(samples.iloc[start : start + _CHUNK_ROWS])
+        for name in parts.columns:
+            sums[name] = sums.get(name, 0.0) + float(parts[name].sum())
+    return {
+        name: total / len(samples) for name, total in sums.items() if total > 0 or name in _ALWAYS
+    }
+
+
+def _milliseconds(samples: pd.DataFrame, name: str) -> np.ndarray:
+    values: np.ndarray = samples[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    durations: np.ndarray = np.clip(np.nan_to_num(values, nan=0.0), 0.0, None)
+    return durations
+
+
+def _server_parts(
+    timings: ServerTimings,
+    waiting: np.ndarray,
+    receiving: np.ndarray,
+    has_first_token: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """All columns are 0 in rows without a total, but for `receive`, which the caller replaces."""
+    known = timings.is_present
+    total = np.minimum(timings.durations_ms[TOTAL], waiting + receiving)
+    outlasts = total > waiting * (1 + _STREAMED_ABOVE_SHARE) + _STREAMED_ABOVE_MS
+    # A stream that waited long to begin need not outlast that wait.
+    is_streamed = has_first_token | outlasts
+    outside = waiting + receiving - total
+    # A streamed answer's total runs on after the first byte: of the time outside of the server as
+    # much as fits before the first byte was spent before the server began.
+    ingress = np.where(
+        is_streamed, np.minimum(outside, waiting), np.clip(waiting - total, 0.0, outside)
+    )
+    hops = _hop_parts(timings)
+    called = sum(hops.values(), np.zeros(len(known)))
+    # Calls made in parallel add up to more than the time they took together.
+    scale = np.divide(total, called, out=np.ones_like(total), where=called > total)
+    hops = {name: values * scale for name, values in hops.items()}
+    server = {
+        INGRESS: ingress,
+        APP_SELF: np.maximum(total - called * scale, 0.0),
+        **hops,
+    }
+    parts = {name: np.where(known, values, 0.0) for name, values in server.items()}
+    parts[RECEIVE] = outside - ingress
+    return parts
+
+
+def _hop_parts(timings: ServerTimings) -> dict[str, np.ndarray]:
+    """Columns in the order of the first mention, a hop's together: wait, gap, srv."""
+    names = [name for name in timings.durations_ms if name != TOTAL]
+    hops = list(dict.fromkeys(_hop_of_metric(name) for name in names))
+    parts: dict[str, np.ndarray] = {}
+    for hop in hops:
+        wait = timings.duration_ms(hop + _WAIT)
+        called = timings.duration_ms(hop)
+        callee = timings.duration_ms(hop + _SRV)
+        if wait is not None:
+            parts[hop + _WAIT] = wait
+        if called is not None and callee is not None:
+            # The callee's clock may be coarser than ours: its share never exceeds the call.
+            parts[hop + _GAP] = np.maximum(called - callee, 0.0)
+        whole = callee if callee is not None else called
+        if whole is not None:
+            parts[hop + _SRV] = whole if called is None else np.minimum(whole, called)
+    return parts
+
+
+def _hop_of_metric(name: str) -> str:
+    for suffix in (_SRV, _WAIT):
+        if name.endswith(suffix) and len(name) > len(suffix):
+            return name.removesuffix(suffix)
+    return name

@@ -1,0 +1,258 @@
+"""Causes that load brings: a queue somewhere, told by whose parts grow and who is full."""
+
+from __future__ import annotations
+
+from onyx_pipelines.load_test.attribution.cpu_causes import cpu_candidate, parts_slowed_by
+from onyx_pipelines.load_test.attribution.growth import (
+    APP,
+    NETWORK,
+    Growth,
+    Owner,
+    owner_of,
+    parts_of_owner,
+)
+from onyx_pipelines.load_test.attribution.observations import (
+    EXPLAINS_ABOVE,
+    WITHOUT_EVIDENCE,
+    Candidate,
+    Observations,
+    percent,
+)
+from onyx_pipelines.load_test.attribution.parts import (
+    BEFORE_THE_SERVER,
+    INGRESS,
+    RECEIVE,
+)
+from onyx_pipelines.load_test.attribution.queue_evidence import (
+    cpu_text,
+    growth_sentence,
+    queue_candidate,
+)
+from onyx_pipelines.load_test.attribution.saturation import (
+    is_pool_full,
+    pool_of,
+    service_load,
+)
+from onyx_pipelines.load_test.results import CauseKind, SweepStep
+
+# Growth that is nearly all in front of the application.
+_AT_THE_DOOR_ABOVE = 0.8
+
+
+def queue_candidates(seen: Observations) -> list[Candidate]:
+    """The winner first, then what else grew; nothing if latency does not depend on load."""
+    growth = seen.growth
+    if growth is None or not growth.is_load_dependent:
+        return []
+    winner = cpu_candidate(seen, growth) or _largest_owner(seen, growth)
+    others = (
+        _of_owner(seen, growth, owner, share)
+        for owner, share in growth.shares()
+        if share > 0 and not parts_of_owner(growth.deltas_ms.keys(), owner) <= winner.parts
+    )
+    return [winner, *others]
+
+
+def _largest_owner(seen: Observations, growth: Growth) -> Candidate:
+    owner, share = growth.shares()[0]
+    queue_before = owner.role in {"wait", "gap"}
+    own_work = frozenset({f"{owner.service}_srv"})
+    if queue_before and own_work <= growth.deltas_ms.keys() and growth.has_grown(own_work):
+        # What waits in front of a hop whose own work slows down waits because of it.
+        names = growth.deltas_ms.keys()
+        parts = frozenset(name for name in names if owner_of(name).service == owner.service)
+        return _callee(seen, growth, owner.service, parts)
+    if share > EXPLAINS_ABOVE:
+        return _of_owner(seen, growth, owner, share)
+    return _spread(seen, growth, owner)
+
+
+def _spread(seen: Observations, growth: Growth, owner: Owner) -> Candidate:
+    """No single owner: either all of the caller's timers grew together, or nobody is to blame."""
+    parts = parts_slowed_by(APP, growth)
+    if growth.share_of(parts) > EXPLAINS_ABOVE and growth.share_of(parts) > 1.5 * max(
+        growth.share_of(parts_of_owner(parts, each)) for each in map(owner_of, parts)
+    ):
+        evidence = (
+            growth_sentence(growth),
+            f"All that {APP} times grew together ({percent(growth.share_of(parts))} of the "
+            "growth), as when the whole process stands still: a blocked event loop, garbage "
+            "collection, or a CPU that it does not get.",
+        )
+        return queue_candidate(
+            seen, growth, CauseKind.UNKNOWN, APP, parts, WITHOUT_EVIDENCE, evidence
+        )
+    mine = parts_of_owner(growth.deltas_ms.keys(), owner)
+    evidence = (
+        growth_sentence(growth),
+        f"No service explains more than half of it; {owner.service} has the most, "
+        f"{percent(growth.share_of(mine))}.",
+    )
+    return queue_candidate(
+        seen, growth, CauseKind.UNKNOWN, owner.service, mine, WITHOUT_EVIDENCE, evidence
+    )
+
+
+def _of_owner(seen: Observations, growth: Growth, owner: Owner, share: float) -> Candidate:
+    parts = parts_of_owner(growth.deltas_ms.keys(), owner)
+    if owner.role == "wait":
+        return _pool(seen, growth, owner.service, parts)
+    if owner.role == "gap":
+        return _caller_limit(seen, growth, owner.service, parts)
+    if owner.role == "srv":
+        return _callee(seen, growth, owner.service, parts)
+    if owner.role == "self":
+        return _own_section(seen, growth, owner.service, parts)
+    if owner.service == NETWORK:
+        return _network(seen, growth, owner, parts)
+    evidence = (
+        growth_sentence(growth),
+        f"{percent(share)} of it passed inside of {APP}, which does not say where "
+        "(no Server-Timing).",
+    )
+    return queue_candidate(
+        seen, growth, CauseKind.UNKNOWN, owner.service, parts, WITHOUT_EVIDENCE, evidence
+    )
+
+
+def _pool(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -> Candidate:
+    step = growth.high
+    held_ms = step.parts.get(f"{hop}_srv", 0.0) + step.parts.get(f"{hop}_gap", 0.0)
+    evidence = [
+        growth_sentence(growth),
+        f"{percent(growth.share_of(parts))} of the growth is waiting for a connection of the "
+        f"pool to {hop}.",
+        f"By Little's law its calls keep {step.throughput_per_s * held_ms / 1000:.1f} "
+        f"connections busy ({step.throughput_per_s:.1f}/s of {held_ms:.0f} ms).",
+    ]
+    pool = pool_of(step, hop, APP)
+    is_seen = pool is not None and is_pool_full(pool)
+    if pool is not None and pool.pool_size and pool.pool_busy is not None:
+        evidence.append(
+            f"{pool.pool_busy:.1f} of the pool's {pool.pool_size:.0f} connections are in use."
+        )
+        per_request_ms = 1000 * pool.pool_busy / step.throughput_per_s
+        if held_ms > 0 and per_request_ms > 2 * held_ms:
+            evidence.append(
+                f"A connection is held for {per_request_ms:.0f} ms but used for "
+                f"{held_ms:.0f} ms: it is kept while something else is waited for."
+            )
+    certainty = 1.0 if is_seen or (pool is None and _is_idle(seen, hop)) else WITHOUT_EVIDENCE
+    return queue_candidate(
+        seen, growth, CauseKind.POOL_EXHAUSTION, hop, parts, certainty, tuple(evidence)
+    )
+
+
+def _caller_limit(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -> Candidate:
+    step = growth.high
+    served_ms = step.parts.get(f"{hop}_srv", 0.0)
+    evidence = (
+        growth_sentence(growth),
+        f"{percent(growth.share_of(parts))} of the growth is between {APP} and {hop}, before "
+        f"{hop} begins: its own time stayed at {served_ms:.0f} ms.",
+        f"By Little's law {step.throughput_per_s * served_ms / 1000:.1f} calls are inside of "
+        f"{hop} at {step.users} users.",
+        _idle_sentence(seen, hop),
+    )
+    certainty = 1.0 if _is_idle(seen, hop) and _is_idle(seen, APP) else WITHOUT_EVIDENCE
+    return queue_candidate(seen, growth, CauseKind.CALLER_LIMIT, hop, parts, certainty, evidence)
+
+
+def _callee(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -> Candidate:
+    return _section(
+        seen,
+        growth,
+        hop,
+        parts,
+        f"{percent(growth.share_of(parts))} of the growth is {hop}'s own time.",
+    )
+
+
+def _own_section(
+    seen: Observations, growth: Growth, service: str, parts: frozenset[str]
+) -> Candidate:
+    at_the_door = growth.share_of({INGRESS})
+    if at_the_door > _AT_THE_DOOR_ABOVE and _is_idle(seen, service):
+        return _workers(seen, growth, service, at_the_door)
+    return _section(
+        seen,
+        growth,
+        service,
+        parts,
+        f"{percent(growth.share_of(parts))} of the growth is inside of {service}, outside of "
+        "all its calls.",
+    )
+
+
+def _workers(seen: Observations, growth: Growth, service: str, share: float) -> Candidate:
+    """A blocked event loop shows in all of its timers; what only waits to begin waits for a
+    worker."""
+    evidence = (
+        growth_sentence(growth),
+        f"{percent(share)} of the growth passes before {service} begins with the request; what it "
+        "began goes on as before.",
+        f"By Little's law it works on {workers_at_work(growth.high):.1f} requests at once, of "
+        f"{growth.high.users} users.",
+        _idle_sentence(seen, service),
+    )
+    parts = frozenset({INGRESS})
+    return queue_candidate(seen, growth, CauseKind.POOL_EXHAUSTION, service, parts, 1.0, evidence)
+
+
+def workers_at_work(step: SweepStep) -> float:
+    """Requests that the application has begun with and not ended, by Little's law."""
+    outside = (*BEFORE_THE_SERVER, INGRESS, RECEIVE)
+    inside_ms = step.mean_ms - sum(step.parts.get(part, 0.0) for part in outside)
+    return step.throughput_per_s * max(0.0, inside_ms) / 1000
+
+
+def _section(
+    seen: Observations, growth: Growth, service: str, parts: frozenset[str], sentence: str
+) -> Candidate:
+    """Time that grows in a service whose CPU is idle is spent queueing for something in it."""
+    evidence = [growth_sentence(growth), sentence, _idle_sentence(seen, service)]
+    if not _is_idle(seen, service):
+        return queue_candidate(
+            seen,
+            growth,
+            CauseKind.UNKNOWN,
+            service,
+            parts,
+            WITHOUT_EVIDENCE,
+            tuple(evidence),
+        )
+    demand_ms = seen.queue_demand_ms
+    if demand_ms is not None:
+        evidence.append(
+            f"Throughput stops at {1000 / demand_ms:.1f}/s: each request holds something that "
+            f"only one can have for {demand_ms:.1f} ms."
+        )
+    certainty = 1.0 if seen.capacity is not None and seen.capacity.is_reached else WITHOUT_EVIDENCE
+    return queue_candidate(
+        seen, growth, CauseKind.SERIAL_SECTION, service, parts, certainty, tuple(evidence)
+    )
+
+
+def _network(seen: Observations, growth: Growth, owner: Owner, parts: frozenset[str]) -> Candidate:
+    kind = {
+        "lookup": CauseKind.SLOW_NAME_LOOKUP,
+        "connect": CauseKind.SLOW_CONNECT,
+        "transfer": CauseKind.SLOW_TRANSFER,
+    }[owner.role]
+    evidence = (
+        growth_sentence(growth),
+        f"{percent(growth.share_of(parts))} of the growth is {' and '.join(sorted(parts))}.",
+    )
+    return queue_candidate(seen, growth, kind, NETWORK, parts, WITHOUT_EVIDENCE, evidence)
+
+
+def _is_idle(seen: Observations, service: str) -> bool:
+    """Known, and not saturated (a saturated service that explains the growth came before)."""
+    return seen.is_cpu_known(service)
+
+
+def _idle_sentence(seen: Observations, service: str) -> str:
+    load = service_load(seen.top, service)
+    if load is None or load.cpu_saturation is None:
+        return f"The CPU of {service} is not known."
+    return f"The CPU of {service} does not limit it: {cpu_text(load)}."

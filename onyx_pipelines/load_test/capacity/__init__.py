@@ -1,0 +1,1 @@
+"""How many users the system serves: a queueing model of the sweep, and its knee."""

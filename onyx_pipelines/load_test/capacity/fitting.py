@@ -1,0 +1,145 @@
+"""Fits the queue model to a sweep, with intervals from what the fit leaves over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from onyx_pipelines.load_test.capacity.closed_queue import Floats, throughput_per_ms
+from onyx_pipelines.load_test.results import Capacity, Interval, Scenario, SweepStep
+
+_FEWEST_STEPS: Final = 4
+# A knee is seen when the last step is well past it, and throughput no longer follows the users.
+_PAST_THE_KNEE: Final = 1.2
+_SCALING_ABOVE: Final = 0.85
+_RETROGRADE_BELOW: Final = 0.95
+_RESAMPLES: Final = 300
+_SEED: Final = 20_2611
+_DRAWN_POINTS: Final = 60
+
+
+@dataclass(frozen=True)
+class _Fit:
+    base_ms: float
+    demand_ms: float
+
+    @property
+    def knee_users(self) -> float:
+        return self.base_ms / self.demand_ms
+
+
+def fit_capacity(steps: Sequence[SweepStep]) -> Capacity | None:
+    """None with fewer than four numbers of users that got answers.
+
+    Where the sweep ended before throughput levelled off, the demand is only an upper bound, and
+    there is neither a knee nor a highest throughput.
+    """
+    used = _usable(steps)
+    if len(used) < _FEWEST_STEPS:
+        return None
+    users = np.array([step.users for step in used])
+    measured = np.array([step.throughput_per_s / 1000 for step in used])
+    fit = _fit(users, measured)
+    predicted = _at(users, fit)
+    errors = measured / predicted - 1
+    reached = _is_reached(used, fit)
+    drawn = np.unique(np.geomspace(1, users[-1], _DRAWN_POINTS).round().astype(int))
+    return Capacity(
+        scenario=used[0].scenario,
+        base_ms=fit.base_ms,
+        demand_ms=fit.demand_ms if reached else _bound(used, fit),
+        max_throughput_per_s=1000 / fit.demand_ms if reached else None,
+        knee_users=fit.knee_users if reached else None,
+        knee_interval=_knee_interval(users, predicted, errors) if reached else None,
+        is_reached=reached,
+        relative_error=float(np.sqrt(np.mean(errors**2))),
+        retrograde=_is_retrograde(used),
+        model_users=tuple(float(each) for each in drawn),
+        model_throughput_per_s=tuple(float(each) * 1000 for each in _at(drawn, fit)),
+    )
+
+
+def steps_of(steps: Sequence[SweepStep], scenario: Scenario) -> tuple[SweepStep, ...]:
+    """One scenario's steps, the fewest users first."""
+    mine = (step for step in steps if step.scenario is scenario)
+    return tuple(sorted(mine, key=lambda step: step.users))
+
+
+def _usable(steps: Sequence[SweepStep]) -> list[SweepStep]:
+    answered = (step for step in steps if step.samples > 0 and step.throughput_per_s > 0)
+    return sorted(answered, key=lambda step: step.users)
+
+
+def _fit(users: Floats, measured: Floats) -> _Fit:
+    """Least squares on relative errors; both parameters positive, the demand within the base."""
+    first = float(users[0] / measured[0])
+    slowest = float(1 / measured.max())
+
+    def residuals(logs: Floats) -> Floats:
+        return measured / _at(users, _from_logs(logs)) - 1
+
+    best = least_squares(
+        residuals,
+        # The demand as a share of the base, on a logit scale.
+        x0=np.array([np.log(first), _logit(min(0.95, max(0.001, slowest / first)))]),
+        bounds=([np.log(first / 10), -12.0], [np.log(first * 10), 12.0]),
+        x_scale=(0.1, 0.5),
+    )
+    return _from_logs(best.x)
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _from_logs(logs: Floats) -> _Fit:
+    base = float(np.exp(logs[0]))
+    return _Fit(base_ms=base, demand_ms=base / (1 + float(np.exp(-logs[1]))))
+
+
+def _at(users: Floats, fit: _Fit) -> Floats:
+    """Requests per millisecond at these numbers of users."""
+    all_users = throughput_per_ms(int(users.max()), np.array(fit.base_ms), np.array(fit.demand_ms))
+    found: Floats = all_users[users.astype(int) - 1]
+    return found
+
+
+def _is_reached(used: Sequence[SweepStep], fit: _Fit) -> bool:
+    low, high = used[0], used[-1]
+    gained = high.throughput_per_s / low.throughput_per_s
+    follows = gained >= _SCALING_ABOVE * high.users / low.users
+    return not follows and high.users >= _PAST_THE_KNEE * fit.knee_users
+
+
+def _bound(used: Sequence[SweepStep], fit: _Fit) -> float:
+    """No queue of a larger demand can be there: at the last step it would have shown."""
+    return min(fit.base_ms, 1000 / max(step.throughput_per_s for step in used))
+
+
+def _is_retrograde(used: Sequence[SweepStep]) -> bool:
+    """Throughput really falls with more users, over the last two steps at least."""
+    if len(used) < _FEWEST_STEPS:
+        return False
+    best = max(step.throughput_per_s for step in used)
+    return all(step.throughput_per_s < _RETROGRADE_BELOW * best for step in used[-2:])
+
+
+def _knee_interval(users: Floats, predicted: Floats, errors: Floats) -> Interval:
+    """95 % by a residual bootstrap of the fit, the residuals widened for the two parameters and
+    for how few they are."""
+    generator = np.random.default_rng(_SEED)
+    freedom = max(1, len(errors) - 2)
+    few = float(student.ppf(0.975, freedom) / norm.ppf(0.975))
+    widened = errors * np.sqrt(len(errors) / freedom) * few
+    knees = [
+        _fit(users, predicted * (1 + generator.choice(widened, len(widened)))).knee_users
+        for _ in range(_RESAMPLES)
+    ]
+    low, high = np.quantile(knees, (0.025, 0.975))
+    return Interval(low=float(low), high=float(high))

@@ -1,0 +1,1 @@
+"""What samples prove: percentiles with intervals, objectives, change against a baseline."""
