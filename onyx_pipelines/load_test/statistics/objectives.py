@@ -78,7 +78,8 @@ def _sentence(
     low, high = (100 * end for end in interval)
     return (
         f"{slow} of {count} requests were not answered within {target:g} {unit}{failed}: "
-        f"{low:.1f} to {high:.1f} % of all (95 % certain at either end), at most {100 * allowed:g} % may be."
+        f"{low:.1f} to {high:.1f} % of all (95 % certain at either end), at most "
+        f"{100 * allowed:g} % may be."
     )
 
 

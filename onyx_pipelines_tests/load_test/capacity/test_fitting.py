@@ -50,7 +50,7 @@ def test_a_sweep_of_the_model_itself_gives_its_parameters_back() -> None:
 
 def test_the_knee_lies_within_its_interval_in_most_noisy_sweeps() -> None:
     held = 0
-    for seed in range(20):
+    for seed in range(10):
         found = fit_capacity(_sweep(200, 25, noise=0.04, seed=seed))
         assert found is not None
         assert found.knee_interval is not None
@@ -58,7 +58,7 @@ def test_the_knee_lies_within_its_interval_in_most_noisy_sweeps() -> None:
         assert found.knee_interval.high is not None
         held += found.knee_interval.low <= 8 <= found.knee_interval.high
 
-    assert held >= 17
+    assert held >= 8
 
 
 def test_a_sweep_that_ends_before_the_knee_bounds_the_demand_only() -> None:
