@@ -1,0 +1,1 @@
+"""From samples and telemetry to one result: pure functions, no request is ever sent here."""

@@ -1,0 +1,124 @@
+"""Baselines: promoted by a person, never replaced, one line of them per environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.load_test.analysis.comparison import Series
+from onyx_pipelines.load_test.results import LoadTestResult, LoadVerdict, SweepStep
+
+_FOLDER: Final = "load-test-baselines"
+_FEWEST_REPEATS: Final = 3
+_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}")
+
+
+class Baseline(BaseModel):
+    """What later runs are compared with. `promoted_by`: a person's name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    baseline_id: str
+    run_key: str
+    fingerprint: str
+    promoted_at: AwareDatetime
+    promoted_by: str
+    reason: str = ""
+    series: Mapping[str, Series]
+    sweep: tuple[SweepStep, ...]
+
+
+class BaselineStore:
+    """In the state directory of a host."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / _FOLDER
+
+    def all(self) -> list[Baseline]:
+        """The newest first."""
+        if not self._folder.is_dir():
+            return []
+        paths = (path for path in self._folder.glob("*.json") if _ID.fullmatch(path.stem))
+        found = (Baseline.model_validate_json(path.read_bytes()) for path in paths)
+        return sorted(found, key=lambda each: each.promoted_at, reverse=True)
+
+    def current(self, fingerprint: str) -> Baseline | None:
+        """The last that was promoted for this environment."""
+        return next((each for each in self.all() if each.fingerprint == fingerprint), None)
+
+    def promote(
+        self,
+        result: LoadTestResult,
+        series: Mapping[str, Series],
+        *,
+        by: str,
+        reason: str = "",
+        now: datetime | None = None,
+    ) -> Baseline:
+        """Make a run the baseline of its environment.
+
+        Raises:
+            SettingsError: the run proves nothing, has too few repeats, or is the baseline already.
+        """
+        _require_fit(result, series)
+        current = self.current(result.environment.fingerprint)
+        if current is not None and current.run_key == result.run_id:
+            raise SettingsError(
+                f"{result.run_id} is the baseline already, since {current.promoted_at:%Y-%m-%d}.",
+                remedy="Promote another run.",
+            )
+        at = now or datetime.now(UTC)
+        baseline = Baseline(
+            baseline_id=f"{at:%Y%m%dT%H%M%SZ}-{result.run_id}",
+            run_key=result.run_id,
+            fingerprint=result.environment.fingerprint,
+            promoted_at=at,
+            promoted_by=by,
+            reason=reason,
+            series=series,
+            sweep=result.sweep,
+        )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{baseline.baseline_id}.json"
+        beside = path.with_suffix(".part")
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(baseline.model_dump_json(indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # A link and no rename: what is there is never replaced.
+        os.link(beside, path)
+        beside.unlink()
+        path.chmod(0o444)
+        return baseline
+
+    def named(self, baseline_id: str) -> Baseline:
+        """Raises NotFoundError: there is none."""
+        found = next((each for each in self.all() if each.baseline_id == baseline_id), None)
+        if found is None:
+            raise NotFoundError(
+                f"There is no baseline {baseline_id}.",
+                remedy="`onyx load-test baseline list` shows those that there are.",
+            )
+        return found
+
+
+def _require_fit(result: LoadTestResult, series: Mapping[str, Series]) -> None:
+    if result.verdict is LoadVerdict.INVALID:
+        raise SettingsError(
+            f"{result.run_id} is invalid: {'; '.join(result.validity.reasons)}.",
+            remedy="Promote a valid run; a baseline decides about all later ones.",
+        )
+    gating = [each for each in series.values() if each.is_gating]
+    fewest = min((len(each.values) for each in gating), default=0)
+    if fewest < _FEWEST_REPEATS:
+        raise SettingsError(
+            f"{result.run_id} has {fewest} repeats; a baseline takes at least {_FEWEST_REPEATS}.",
+            remedy="Run the load test with more repeats (--repeats 5).",
+        )

@@ -1,0 +1,1 @@
+"""Runs the plan: units that are whole or not there, in a folder that a restart goes on with."""

@@ -1,0 +1,1 @@
+"""What the services used while they were tested: CPU, waiting for one, memory, pools."""

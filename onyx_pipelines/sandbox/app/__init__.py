@@ -1,0 +1,1 @@
+"""A small application like Onyx, so that load tests and their analysis have something real."""

@@ -1,0 +1,1 @@
+"""The language model of the sandbox: a mock with fixed delays, and LiteLLM's real proxy."""

@@ -1,0 +1,27 @@
+"""`python -m onyx_pipelines.sandbox.llm --port N`: the mock model on loopback."""
+
+from __future__ import annotations
+
+import argparse
+
+import uvicorn
+
+from onyx_pipelines.sandbox.llm.mock_model import Delays, create_app
+
+
+def main() -> None:
+    """Serve until it is stopped."""
+    parser = argparse.ArgumentParser(description="A language model with fixed delays.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--first-token-ms", type=float, default=Delays().first_token_ms)
+    parser.add_argument("--token-ms", type=float, default=Delays().token_ms)
+    parser.add_argument("--tokens", type=int, default=Delays().tokens)
+    told = parser.parse_args()
+    delays = Delays(first_token_ms=told.first_token_ms, token_ms=told.token_ms, tokens=told.tokens)
+    uvicorn.run(
+        create_app(delays), host="127.0.0.1", port=told.port, log_level="warning", access_log=False
+    )
+
+
+if __name__ == "__main__":
+    main()
