@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from onyx_pipelines.restore.report.canvas import Drawing, Layout, new_figure
-from onyx_pipelines.restore.report.palette import LIGHT, verdict_role
+from onyx_pipelines.page.canvas import Drawing, Layout, new_figure
+from onyx_pipelines.page.palette import LIGHT
+from onyx_pipelines.restore.report.palette import verdict_role
 from onyx_pipelines.restore.report.scales import Tick, date_ticks, days, decade_ticks
 from onyx_pipelines.restore.report.wording import (
     VERDICT_NAMES,

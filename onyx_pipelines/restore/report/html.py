@@ -7,7 +7,9 @@ how old would the data be. Then the evidence.
 from __future__ import annotations
 
 from onyx_pipelines import __version__
-from onyx_pipelines.restore.report.canvas import NARROW, WIDE, to_svg
+from onyx_pipelines.page.canvas import NARROW, WIDE, to_svg
+from onyx_pipelines.page.markup import Html, element, joined
+from onyx_pipelines.page.style import style_sheet
 from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.history_chart import MOST_DRILLS, history_drawing
 from onyx_pipelines.restore.report.html_tables import (
@@ -17,9 +19,7 @@ from onyx_pipelines.restore.report.html_tables import (
     history_table,
     passed_list,
 )
-from onyx_pipelines.restore.report.markup import Html, element, joined
 from onyx_pipelines.restore.report.palette import verdict_role
-from onyx_pipelines.restore.report.style import style_sheet
 from onyx_pipelines.restore.report.summary import (
     headline,
     last_passed_text,

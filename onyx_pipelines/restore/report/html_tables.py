@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from onyx_pipelines.restore.report.markup import Html, element, joined
+from onyx_pipelines.page.markup import Html, element, joined
 from onyx_pipelines.restore.report.palette import verdict_role
 from onyx_pipelines.restore.report.summary import (
     PassedGroup,

@@ -5,10 +5,11 @@ Imports no drawing library.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from onyx_pipelines import __version__
+from onyx_pipelines.page.markdown import code, table, text
+from onyx_pipelines.page.text import printable
 from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.summary import (
     counted,
@@ -32,7 +33,6 @@ from onyx_pipelines.restore.report.wording import (
     duration_text,
     moment_text,
     percent_text,
-    printable,
     rate_text,
     size_text,
 )
@@ -43,11 +43,9 @@ TIMELINE_IMAGE, HISTORY_IMAGE = "timeline.png", "history.png"
 MOST_FINDINGS_IN_METADATA = 50
 MOST_HISTORY_ROWS = 12
 MOST_NAMES = 50
+
+
 # As entities: unlike a backslash, they mean the same inside and outside of a table, everywhere.
-_SPECIAL = {ord(char): f"&#{ord(char)};" for char in "&<>|`*[]\\~$#!^="}
-_SAFE_CODE = re.compile(r"[\w .,:;/@=+(){}'\"%?*#-]*[\w.,:;/@=+(){}'\"%?*#-]")
-
-
 def report_markdown(result: DrillResult, earlier: History) -> str:
     """The whole report, the same facts as the HTML page. `earlier` is newest first."""
     sections = [
@@ -101,27 +99,6 @@ def findings_markdown(result: DrillResult, *, limit: int | None = MOST_FINDINGS_
     written = table(headings, rows)
     rest = len(found) - len(rows)
     return f"{written}\n\n{rest:,} more are in the report." if rest else written
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def text(plain: str) -> str:
-    """Any text on one line, as Markdown that shows it as it is."""
-    escaped = printable(plain).translate(_SPECIAL).replace("_", "\\_")
-    # An address would become a link.
-    return escaped.replace("://", "&#58;//").replace("www.", "www&#46;")
-
-
-def code(plain: str) -> str:
-    """Any text in a code span, or as text where its characters could end or leave the span."""
-    name = printable(plain)
-    if not name.strip():
-        return text(plain)
-    return f"`{name}`" if _SAFE_CODE.fullmatch(name) and name[0] != " " else text(plain)
 
 
 def _verdict_line(result: DrillResult) -> str:

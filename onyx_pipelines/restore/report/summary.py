@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from onyx_pipelines.page.text import printable
 from onyx_pipelines.restore.report.wording import (
     COMPONENT_NAMES,
     count_text,
@@ -18,7 +19,6 @@ from onyx_pipelines.restore.report.wording import (
     list_text,
     moment_text,
     percent_text,
-    printable,
 )
 from onyx_pipelines.restore.results import DrillResult, Finding, age_s
 from onyx_pipelines.restore.verdict import Verdict

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from onyx_pipelines.restore.report.canvas import Drawing, Layout, drawable, new_figure
-from onyx_pipelines.restore.report.palette import LIGHT, step_role
+from onyx_pipelines.page.canvas import Drawing, Layout, drawable, new_figure
+from onyx_pipelines.page.palette import LIGHT
+from onyx_pipelines.restore.report.palette import step_role
 from onyx_pipelines.restore.report.scales import duration_ticks
 from onyx_pipelines.restore.report.timeline import Bar, Row, timeline_rows
 from onyx_pipelines.restore.report.wording import (

@@ -98,22 +98,9 @@ def list_text(parts: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
-def printable(text: str) -> str:
-    """`text` on one line, where whatever does not print stands as its escape.
-
-    So a line break, a terminal sequence or a mark that reverses the writing direction in a file's
-    name is seen as what it is, and changes nothing around it.
-    """
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
 def shortened(text: str, limit: int) -> str:
     """At most `limit` characters; the middle goes, as names differ at both ends."""
     if len(text) <= limit:
         return text
     head = (limit - 1) // 2
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -81,7 +81,7 @@ def write_report(
 
 def _contents(result: DrillResult, earlier: History) -> dict[str, bytes]:
     # Drawing costs half a second to import, which whoever only loads definitions need not pay.
-    from onyx_pipelines.restore.report.canvas import WIDE, to_png
+    from onyx_pipelines.page.canvas import WIDE, to_png
     from onyx_pipelines.restore.report.history_chart import history_drawing
     from onyx_pipelines.restore.report.html import report_html
     from onyx_pipelines.restore.report.timeline_chart import timeline_drawing

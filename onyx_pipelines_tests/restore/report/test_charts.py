@@ -11,7 +11,7 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from onyx_pipelines.restore.report.canvas import NARROW, WIDE, Layout, to_png, to_svg
+from onyx_pipelines.page.canvas import NARROW, WIDE, Layout, to_png, to_svg
 from onyx_pipelines.restore.report.history_chart import MOST_DRILLS, history_drawing
 from onyx_pipelines.restore.report.timeline_chart import timeline_drawing
 from onyx_pipelines.restore.results import DrillResult

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.page.markup import Html, element
+from onyx_pipelines.page.text import printable
 from onyx_pipelines.restore.report.history import History, UnreadableDrill
 from onyx_pipelines.restore.report.html import report_html
 from onyx_pipelines.restore.report.html_tables import findings_table, passed_list
-from onyx_pipelines.restore.report.markup import Html, element
 from onyx_pipelines.restore.report.summary import passed_groups, problems
-from onyx_pipelines.restore.report.wording import printable
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component

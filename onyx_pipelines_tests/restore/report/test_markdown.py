@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from onyx_pipelines.page.text import printable
 from onyx_pipelines.restore.report.history import History, UnreadableDrill
 from onyx_pipelines.restore.report.markdown import (
     MOST_FINDINGS_IN_METADATA,
@@ -20,7 +21,6 @@ from onyx_pipelines.restore.report.markdown import (
     table,
     text,
 )
-from onyx_pipelines.restore.report.wording import printable
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines_tests.restore.report.drills import (
     NOW,

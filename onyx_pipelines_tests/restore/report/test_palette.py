@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from onyx_pipelines.restore.report.palette import DARK, LIGHT, step_role, verdict_role
+from onyx_pipelines.page.palette import DARK, LIGHT
+from onyx_pipelines.restore.report.palette import step_role, verdict_role
 from onyx_pipelines.restore.results import Step
 from onyx_pipelines.restore.verdict import Verdict
 

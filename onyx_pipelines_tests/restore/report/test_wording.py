@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onyx_pipelines.page.text import printable
 from onyx_pipelines.restore.report.wording import (
     NOTHING,
     duration_text,
@@ -15,7 +16,6 @@ from onyx_pipelines.restore.report.wording import (
     list_text,
     moment_text,
     percent_text,
-    printable,
     rate_text,
     shortened,
     size_text,

@@ -1,10 +1,10 @@
-"""The look of the HTML report: light, dark and paper, from a phone to a desk."""
+"""The look of a report: light, dark and paper, from a phone to a desk."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onyx_pipelines.restore.report.palette import DARK, LIGHT, variable
+from onyx_pipelines.page.palette import DARK, LIGHT, variable
 
 
 def style_sheet() -> str:
@@ -38,6 +38,8 @@ font-size:.92em;overflow-wrap:anywhere}
 .passed{--verdict:var(--passed);--tint:var(--passed-tint)}
 .failed{--verdict:var(--failed);--tint:var(--failed-tint)}
 .could-not-verify{--verdict:var(--could-not-verify);--tint:var(--could-not-verify-tint)}
+.inconclusive{--verdict:var(--inconclusive);--tint:var(--inconclusive-tint)}
+.invalid{--verdict:var(--invalid);--tint:var(--invalid-tint)}
 .strip{background:var(--tint);border:1px solid var(--verdict);border-left-width:8px;
 border-radius:10px;padding:18px 22px}
 .strip h1{margin:0;font-size:30px;line-height:1.2;letter-spacing:.02em;color:var(--verdict);

@@ -20,8 +20,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
-from onyx_pipelines.restore.report.markup import Html
-from onyx_pipelines.restore.report.palette import LIGHT, variable
+from onyx_pipelines.page.markup import Html
+from onyx_pipelines.page.palette import LIGHT, variable
 
 FONT = "DejaVu Sans"  # comes with matplotlib
 PNG_SCALE = 2
