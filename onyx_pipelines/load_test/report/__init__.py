@@ -1,0 +1,1 @@
+"""The report of a load test: one page, its Markdown twin, and pictures."""
