@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
+from onyx_pipelines.load_test.definitions import load_test_definitions
 from onyx_pipelines.restore.definitions import restore_definitions
 from onyx_pipelines.restore_job import restore_from_backup
 from onyx_pipelines.run_audit import audit_of_manual_runs
@@ -25,6 +26,7 @@ def build_defs(
     return dg.Definitions.merge(
         backup_definitions(onyx, onyx.load(), retry_delay_s=retry_delay_s),
         restore_definitions(onyx),
+        load_test_definitions(onyx),
         # Dumps are child processes: steps in processes of their own would only add seconds.
         dg.Definitions(
             executor=dg.in_process_executor,

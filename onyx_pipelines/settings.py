@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -172,7 +172,9 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="API key for `onyx restore --into http://…`; empty: ONYX_QDRANT_API_KEY.",
     )
-    reports_dir: Path = Field(Path("reports"), description="Where drills put their reports.")
+    reports_dir: Path = Field(
+        Path("reports"), description="Where drills and load tests put their reports."
+    )
     recovery_time_objective_minutes: float = Field(
         60, gt=0, description="How long a full restore may take (AC9.4.2)."
     )
@@ -183,7 +185,51 @@ class Settings(BaseSettings):
         default=True, description="Drill each new set, not only on the 1st of the month."
     )
 
-    @field_validator("pg_databases", "qdrant_collections", "volume_excludes", mode="before")
+    load_test_url: str = Field(
+        "", description="Origin of the deployment that load tests send to. Empty: no load tests."
+    )
+    load_test_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token that the load test's users sign in with."
+    )
+    load_test_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Hosts, addresses or networks that may be loaded, comma-separated. Loopback"
+        " always may; everything else that is not listed is refused.",
+    )
+    load_test_profile: str = Field("full", description="`full` (about 12 min) or `quick`.")
+    load_test_services: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="What is watched meanwhile, `name=pidfile:/run/x.pid,name=cgroup:/sys/fs/…`;"
+        " also `pid:N`, and `metrics:http://…` for the gauges of a pool, between spaces.",
+    )
+    load_test_chat_path: str = Field("/api/chat/send-message", description="Streams an answer.")
+    load_test_rag_path: str = Field("/api/rag/search", description="Retrieval, no generation.")
+    load_test_agent_path: str = Field("/api/agent/tasks", description="A task of an agent.")
+    load_test_cleanup_path: str = Field(
+        "",
+        description="DELETE here removes what a test made; `{run}` is its key. Empty: none.",
+    )
+    load_test_llm: str = Field(
+        "", description="Which language model answers; runs with different ones are not compared."
+    )
+    chat_p95_objective_ms: float = Field(1500, gt=0, description="Chat, p95 (AC9.6.2).")
+    rag_p95_objective_ms: float = Field(200, gt=0, description="Retrieval, p95 (AC9.6.2).")
+    peak_memory_objective_gib: float = Field(
+        12, gt=0, description="All services together (AC9.6.2)."
+    )
+    chat_objective_measure: Literal["", "first_token", "full_answer"] = Field(
+        "",
+        description="What the chat objective is about; empty: the first token where answers are"
+        " streamed, else the whole answer.",
+    )
+
+    @field_validator(
+        "pg_databases",
+        "qdrant_collections",
+        "volume_excludes",
+        "load_test_allowed_hosts",
+        mode="before",
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -204,6 +250,19 @@ class Settings(BaseSettings):
                 raise ValueError(f"volume {name.strip()!r} is given twice")
             volumes[name.strip()] = path.strip()
         return volumes
+
+    @field_validator("load_test_services", mode="before")
+    @classmethod
+    def _split_services(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        services: dict[str, str] = {}
+        for part in filter(None, (p.strip() for p in value.split(","))):
+            name, separator, text = part.partition("=")
+            if not separator or not name.strip() or not text.strip():
+                raise ValueError(f"{part!r} is not of the form name=pidfile:/path")
+            services[name.strip()] = text.strip()
+        return services
 
     @field_validator("private_key_file", "pg_bindir", "scratch_dir", mode="before")
     @classmethod

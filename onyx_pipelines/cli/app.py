@@ -13,6 +13,7 @@ from onyx_pipelines.cli.backup import doctor
 from onyx_pipelines.cli.catalog import app as catalog_app
 from onyx_pipelines.cli.catalog import hold, prune, release, verify
 from onyx_pipelines.cli.keys import app as keys_app
+from onyx_pipelines.cli.load_test import app as load_test_app
 from onyx_pipelines.cli.output import EXIT_UNABLE, err
 from onyx_pipelines.cli.recover import restore
 from onyx_pipelines.cli.restore import drill
@@ -30,6 +31,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(backup_app, name="backup")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(keys_app, name="keys")
+app.add_typer(load_test_app, name="load-test")
 app.add_typer(sandbox_app, name="sandbox")
 app.command("drill")(drill)
 app.command("restore")(restore)

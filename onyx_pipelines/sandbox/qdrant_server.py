@@ -77,6 +77,10 @@ class QdrantStandIn:
         return self._state / "qdrant.log"
 
     @property
+    def pid_path(self) -> Path:
+        return self._state / "qdrant.pid"
+
+    @property
     def data_dir(self) -> Path:
         return self._state / "data"
 
@@ -84,7 +88,7 @@ class QdrantStandIn:
     def pid(self) -> int | None:
         """Of the running process, or None."""
         try:
-            pid = int((self._state / "qdrant.pid").read_text(encoding="ascii"))
+            pid = int(self.pid_path.read_text(encoding="ascii"))
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         except (OSError, ValueError):
@@ -119,7 +123,7 @@ class QdrantStandIn:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        (self._state / "qdrant.pid").write_text(str(self._child.pid), encoding="ascii")
+        self.pid_path.write_text(str(self._child.pid), encoding="ascii")
         self._wait_until_ready()
         return self
 
@@ -132,7 +136,7 @@ class QdrantStandIn:
                 self._send(pid, signal.SIGKILL)
                 self._ends_within(_STOP_TIMEOUT_S)
         self._reap()
-        (self._state / "qdrant.pid").unlink(missing_ok=True)
+        self.pid_path.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """As a power cut would."""

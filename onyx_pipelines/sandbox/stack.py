@@ -19,6 +19,8 @@ from pathlib import Path
 from psycopg import sql
 
 from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.sandbox.app.server import SandboxApp
+from onyx_pipelines.sandbox.llm.server import MockModel
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.s3_server import S3Server
@@ -51,6 +53,8 @@ class Sandbox:
         self.postgres = PostgresServer(self.state_dir / "postgres")
         self.s3 = S3Server(self.state_dir / "s3")
         self.qdrant = QdrantStandIn(self.state_dir / "qdrant")
+        self.llm = MockModel(self.state_dir / "llm")
+        self.app = SandboxApp(self.state_dir / "app")
 
     def up(self, *, size: float = 1.0, say: Callable[[str], None] = lambda _: None) -> None:
         """Start what does not run and make what is not there.
@@ -68,6 +72,9 @@ class Sandbox:
         say("Qdrant (Edge-backed stand-in) …")
         self.qdrant.start()
         load_sample_vectors(self.qdrant.url, documents=int(_DOCUMENTS_PER_SIZE * size))
+        say("the application, and a model with fixed delays …")
+        self.llm.start()
+        self.app.start(self.postgres, self.qdrant.url, self.llm.api_url)
         if not self._volumes_dir.exists():
             say("sample volumes …")
             make_sample_volumes(self._volumes_dir, size_bytes=int(_VOLUME_BYTES_PER_SIZE * size))
@@ -83,7 +90,7 @@ class Sandbox:
     def down(self, *, keep_data: bool = False) -> None:
         """Stop every server; unless `keep_data`, delete the directory."""
         with ExitStack() as stack:
-            for server in (self.postgres, self.s3, self.qdrant):
+            for server in (self.postgres, self.s3, self.qdrant, self.llm, self.app):
                 stack.callback(server.stop)
         if not keep_data:
             shutil.rmtree(self.state_dir, ignore_errors=True)
@@ -96,6 +103,8 @@ class Sandbox:
             ),
             _service("s3", self.s3, lambda: self.s3.endpoint_url),
             _service("qdrant (stand-in)", self.qdrant, lambda: self.qdrant.url),
+            _service("model (mock)", self.llm, lambda: self.llm.api_url),
+            _service("application", self.app, lambda: self.app.url),
         ]
 
     def environment(self) -> dict[str, str]:
@@ -141,6 +150,18 @@ class Sandbox:
             "ONYX_QDRANT_URL": self.qdrant.url,
             "ONYX_VOLUMES": ",".join(f"{path.name}={path}" for path in volumes),
             "ONYX_REPORTS_DIR": str(self.state_dir / "reports"),
+            "ONYX_LOAD_TEST_URL": self.app.url,
+            "ONYX_LOAD_TEST_PROFILE": "quick",
+            "ONYX_LOAD_TEST_CLEANUP_PATH": "/api/runs/{run}",
+            "ONYX_LOAD_TEST_LLM": "mock model, fixed delays",
+            "ONYX_LOAD_TEST_SERVICES": ",".join(
+                (
+                    f"app=pidfile:{self.app.pid_path} metrics:{self.app.url}/metrics",
+                    f"llm=pidfile:{self.llm.pid_path}",
+                    f"pg=pidfile:{self.postgres.data_dir / 'postmaster.pid'}",
+                    f"qdrant=pidfile:{self.qdrant.pid_path}",
+                )
+            ),
             "DAGSTER_HOME": str(self.dagster_home),
             "DAGSTER_PG_HOST": self.postgres.host,
             "DAGSTER_PG_PORT": str(self.postgres.port),
@@ -191,7 +212,9 @@ def _all_may_enter(directory: Path) -> bool:
 
 
 def _service(
-    name: str, server: PostgresServer | S3Server | QdrantStandIn, address: Callable[[], str]
+    name: str,
+    server: PostgresServer | S3Server | QdrantStandIn | MockModel | SandboxApp,
+    address: Callable[[], str],
 ) -> Service:
     try:
         running = server.pid is not None

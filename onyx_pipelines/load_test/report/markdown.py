@@ -74,9 +74,9 @@ def _sections(result: LoadTestResult) -> Iterator[str]:
         yield "## By number of users"
         yield _sweep(result)
     if result.capacities:
-        yield _capacities(result)
+        yield capacity_markdown(result)
     yield "## Against the baseline"
-    yield _changes(result)
+    yield changes_markdown(result)
     yield "## What limits it"
     yield from _causes(result)
     yield "## Whether this run can be used"
@@ -138,7 +138,8 @@ def _sweep(result: LoadTestResult) -> str:
     return table(("Scenario", "Users", "Answers/s", "Mean", "p95", "Errors", "Largest part"), rows)
 
 
-def _capacities(result: LoadTestResult) -> str:
+def capacity_markdown(result: LoadTestResult) -> str:
+    """Highest throughput and knee of each scenario."""
     lines = []
     for each in result.capacities:
         name = scenario_name(each.scenario)
@@ -153,7 +154,8 @@ def _capacities(result: LoadTestResult) -> str:
     return "\n".join(lines)
 
 
-def _changes(result: LoadTestResult) -> str:
+def changes_markdown(result: LoadTestResult) -> str:
+    """Every figure against the baseline, or why there is none."""
     comparison = result.comparison
     if comparison.baseline_id is None:
         return text(comparison.reason)

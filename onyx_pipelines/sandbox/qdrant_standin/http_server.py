@@ -34,6 +34,8 @@ class StandInServer(ThreadingHTTPServer):
     """Serves one node on loopback."""
 
     daemon_threads = True
+    # With the usual 5, a burst of clients waits a second for its connections to be tried again.
+    request_queue_size = 512
 
     def __init__(self, node: Node, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)

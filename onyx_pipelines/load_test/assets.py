@@ -1,0 +1,378 @@
+"""The nouns of a load test: samples, what they say, how they compare, and the report."""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import dagster as dg
+from pydantic import Field
+
+from onyx_pipelines.load_test import steps
+from onyx_pipelines.load_test.analysis.objectives import (
+    CHAT_OBJECTIVE,
+    MEMORY_OBJECTIVE,
+    RAG_OBJECTIVE,
+)
+from onyx_pipelines.load_test.plan import Profile, plan, profile_named
+from onyx_pipelines.load_test.promises import (
+    Answer,
+    alarm_answer,
+    objective_answer,
+    regression_answer,
+    validity_answer,
+)
+from onyx_pipelines.load_test.report.markdown import (
+    capacity_markdown,
+    changes_markdown,
+    latency_markdown,
+    summary_markdown,
+)
+from onyx_pipelines.load_test.resources import LoadTestRun
+from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
+from onyx_pipelines.load_test.running.execution import LoadProgress
+from onyx_pipelines.load_test.running.run_folder import RunFolder
+from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
+from onyx_pipelines.run_failures import dagster_failures
+from onyx_pipelines.run_resources import OnyxSettings
+
+if TYPE_CHECKING:
+    Materialized: TypeAlias = dg.MaterializeResult[None]
+else:  # Dagster takes the class only, without its parameter
+    Materialized = dg.MaterializeResult
+
+GROUP = "load_test"
+OWNERS = ["team:operations"]
+_TOLD_EVERY_S = 10.0
+_LARGEST_THUMBNAIL = 120_000
+
+
+class LoadTestConfig(dg.Config):
+    """Launchpad options; what is not given is the profile's."""
+
+    profile: str = Field(default="", description="full or quick; empty: ONYX_LOAD_TEST_PROFILE.")
+    scenarios: list[Scenario] = Field(default=[], description="chat, rag, agent_tasks; none: all.")
+    users: int = Field(default=0, ge=0, description="Users at a time; 0: the profile's.")
+    messages: int = Field(default=0, ge=0, description="Messages of each user; 0: the profile's.")
+    repeats: int = Field(default=0, ge=0, description="Repeats of the baseline; 0: the profile's.")
+    step_seconds: float = Field(default=0, ge=0, description="Of each step of the sweep; 0: as is.")
+    sweep_users: list[int] = Field(default=[], description="Steps of the sweep; none: as is.")
+    open_seconds: float = Field(default=-1, description="Open-model run; 0: none, -1: as is.")
+
+    def as_profile(self, usual: str) -> Profile:
+        """Raises SettingsError: there is no profile of that name."""
+        given: dict[str, Any] = {
+            "scenarios": tuple(self.scenarios),
+            "users": self.users,
+            "messages": self.messages,
+            "repeats": self.repeats,
+            "step_s": self.step_seconds,
+            "sweep_users": tuple(self.sweep_users),
+        }
+        changes = {name: value for name, value in given.items() if value}
+        if self.open_seconds >= 0:
+            changes["open_s"] = self.open_seconds
+        base = profile_named(self.profile or usual)
+        return Profile.model_validate({**base.model_dump(), **changes})
+
+
+class RunChoice(dg.Config):
+    """Which load test is analysed."""
+
+    run_key: str = Field(
+        default="", description="Its key; empty: that of this Dagster run, else the newest."
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"k6", "parquet"},
+    owners=OWNERS,
+    tags={"onyx/acceptance": "AC9.6.1"},
+    description="Every request of the test, as k6 saw it. The only asset that sends anything; a"
+    " run that is executed again goes on with the units that are missing (AC9.6.1).",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "load_test_is_valid",
+            asset="load_test_samples",
+            description="All was sent and answered, users were busy, the generator had CPU to"
+            " spare, latency was steady. Else nothing that follows proves anything.",
+        )
+    ],
+)
+def load_test_samples(
+    context: dg.AssetExecutionContext, config: LoadTestConfig, load_test_run: LoadTestRun
+) -> Materialized:
+    settings = load_test_run.settings
+    label = context.run.root_run_id or context.run.run_id
+    with dagster_failures():
+        profile = config.as_profile(settings.load_test_profile)
+        folder = steps.run(
+            settings,
+            profile,
+            label,
+            on_progress=_Telling(context.log.info),
+            on_alarm=lambda alarm: _tell(alarm, context.run.run_id),
+        )
+        result = steps.result_of(settings, folder)
+    units = list(folder.units(plan(profile)))
+    return dg.MaterializeResult(
+        metadata={
+            "run_key": folder.run_key,
+            "samples": dg.MetadataValue.path(str(folder.path)),
+            "dagster/row_count": sum(unit.rows for unit in units),
+            "units_count": len(units),
+            "generator_s": round(result.generator_s, 1),
+            "alarms_count": len(result.alarms),
+            "environment": result.environment.fingerprint,
+            "version/k6": result.environment.k6_version,
+        },
+        check_results=[check_result("load_test_is_valid", validity_answer(result))],
+    )
+
+
+def analysed(
+    name: str,
+    description: str,
+    metadata: Callable[[LoadTestResult], Mapping[str, Any]],
+    checks: Mapping[str, Callable[[LoadTestResult], Answer]],
+    *,
+    deps: list[str],
+    acceptance: str,
+) -> dg.AssetsDefinition:
+    """An asset that only looks at samples: materialising it again sends nothing."""
+
+    @dg.asset(
+        key=name,
+        deps=deps,
+        group_name=GROUP,
+        kinds={"python"},
+        owners=OWNERS,
+        tags={"onyx/acceptance": acceptance},
+        description=description,
+        check_specs=[dg.AssetCheckSpec(check, asset=name) for check in checks],
+    )
+    def of_samples(
+        context: dg.AssetExecutionContext, config: RunChoice, onyx: OnyxSettings
+    ) -> Materialized:
+        settings = onyx.load()
+        with dagster_failures():
+            folder = chosen_run(context, config, onyx)
+            result = steps.result_of(settings, folder)
+        return dg.MaterializeResult(
+            metadata={"run_key": folder.run_key, **_known(metadata(result))},
+            check_results=[check_result(check, judge(result)) for check, judge in checks.items()],
+        )
+
+    return of_samples
+
+
+def chosen_run(
+    context: dg.AssetExecutionContext, config: RunChoice, onyx: OnyxSettings
+) -> RunFolder:
+    """That which this run made, unless another one was named."""
+    settings = onyx.load()
+    if config.run_key:
+        return steps.find_run(settings, config.run_key)
+    label = context.run.root_run_id or context.run.run_id
+    selected = context.run.asset_selection
+    if selected is None or dg.AssetKey("load_test_samples") in selected:
+        return steps.find_run(settings, label=label)
+    return steps.find_run(settings)
+
+
+def _latency_metadata(result: LoadTestResult) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    if result.summaries:
+        found["percentiles"] = dg.MetadataValue.md(latency_markdown(result))
+    for summary in result.summaries:
+        name = f"{summary.scenario.value}/{summary.measure.value}"
+        for each in summary.percentiles:
+            found[f"{name}_p{100 * each.q:g}_ms"] = each.value
+        found[f"{name}_max_ms"] = summary.max_ms
+        found[f"{summary.scenario.value}/throughput_per_s"] = summary.throughput_per_s
+        found[f"{summary.scenario.value}/error_rate"] = summary.error_rate
+    return found
+
+
+def _saturation_metadata(result: LoadTestResult) -> Mapping[str, Any]:
+    found: dict[str, Any] = {"peak_memory_bytes": result.peak_memory_bytes}
+    for step in result.sweep:
+        for load in step.services:
+            for kind, value in (("cpu", load.cpu_saturation), ("pool", load.pool_saturation)):
+                key = f"{load.service}/{kind}_saturation"
+                if value is not None:
+                    found[key] = max(value, found.get(key, 0.0))
+    return found
+
+
+def _sweep_metadata(result: LoadTestResult) -> Mapping[str, Any]:
+    found: dict[str, Any] = {"capacity": dg.MetadataValue.md(capacity_markdown(result))}
+    for each in result.capacities:
+        name = each.scenario.value
+        found[f"{name}/knee_users"] = each.knee_users
+        found[f"{name}/max_throughput_per_s"] = each.max_throughput_per_s
+        found[f"{name}/base_ms"] = each.base_ms
+    return found
+
+
+def _comparison_metadata(result: LoadTestResult) -> Mapping[str, Any]:
+    return {
+        "baseline": result.comparison.baseline_id or "none",
+        "changes": dg.MetadataValue.md(changes_markdown(result)),
+        **{f"ratio/{each.name}": each.ratio for each in result.comparison.changes},
+    }
+
+
+latency_percentiles = analysed(
+    "latency_percentiles",
+    "p50, p90, p95, p99 with intervals, throughput and error rate of the baseline block (AC9.6.2).",
+    _latency_metadata,
+    {
+        "chat_p95_within_objective": lambda result: objective_answer(result, CHAT_OBJECTIVE),
+        "rag_p95_within_objective": lambda result: objective_answer(result, RAG_OBJECTIVE),
+    },
+    deps=["load_test_samples"],
+    acceptance="AC9.6.2",
+)
+service_saturation = analysed(
+    "service_saturation",
+    "How full CPUs and pools were and how much memory was used, per service (AC9.6.2).",
+    _saturation_metadata,
+    {"peak_memory_within_limit": lambda result: objective_answer(result, MEMORY_OBJECTIVE)},
+    deps=["load_test_samples"],
+    acceptance="AC9.6.2",
+)
+concurrency_sweep = analysed(
+    "concurrency_sweep",
+    "Throughput over users, a queue model fitted to it, and the knee with its interval (AC9.6.3).",
+    _sweep_metadata,
+    {},
+    deps=["load_test_samples"],
+    acceptance="AC9.6.3",
+)
+baseline_comparison = analysed(
+    "baseline_comparison",
+    "This run against the promoted baseline of the same environment, decided over repeats.",
+    _comparison_metadata,
+    {"no_regression": regression_answer, "no_latency_alarm": alarm_answer},
+    deps=["latency_percentiles", "load_test_baseline"],
+    acceptance="AC9.6.2",
+)
+
+
+@dg.asset(
+    deps=["latency_percentiles", "service_saturation", "concurrency_sweep", "baseline_comparison"],
+    group_name=GROUP,
+    kinds={"html", "matplotlib"},
+    owners=OWNERS,
+    tags={"onyx/acceptance": "AC9.6.3"},
+    description="What limits the system, the evidence for it, what to do about it and what that"
+    " should gain, as a page for people (AC9.6.3).",
+)
+def bottleneck_report(
+    context: dg.AssetExecutionContext, config: RunChoice, onyx: OnyxSettings
+) -> Materialized:
+    with dagster_failures():
+        result, files = steps.report(onyx.load(), chosen_run(context, config, onyx))
+    metadata: dict[str, Any] = {
+        "run_key": result.run_id,
+        "verdict": result.verdict.value,
+        "summary": dg.MetadataValue.md(summary_markdown(result)),
+        "report": dg.MetadataValue.path(str(files.html.absolute())),
+    }
+    picture = files.charts.get("budget")
+    if picture is not None and picture.stat().st_size < _LARGEST_THUMBNAIL:
+        data = base64.b64encode(picture.read_bytes()).decode()
+        metadata["picture"] = dg.MetadataValue.md(
+            f"![Latency budget](data:image/png;base64,{data})"
+        )
+    for each in result.attributions:
+        if each.cause is not None:
+            name = each.scenario.value
+            metadata[f"{name}/cause"] = f"{each.cause.service}: {each.cause.kind.value}"
+            metadata[f"{name}/confidence"] = each.cause.confidence
+    return dg.MaterializeResult(metadata=metadata)
+
+
+class PromotionConfig(dg.Config):
+    """Who makes which run the baseline."""
+
+    run_key: str = Field(description="The load test; see load_test_samples.")
+    by: str = Field(min_length=1, description="Your name; it stays with the baseline.")
+    reason: str = Field(default="", description="Why this one.")
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"json"},
+    owners=OWNERS,
+    tags={"onyx/acceptance": "AC9.6.2"},
+    description="What later runs are compared with. Only a person makes one, by the job"
+    " promote_load_test_baseline or `onyx load-test baseline promote`; it is never replaced"
+    " (AC9.6.2).",
+)
+def load_test_baseline(config: PromotionConfig, onyx: OnyxSettings) -> Materialized:
+    settings = onyx.load()
+    with dagster_failures():
+        folder = steps.find_run(settings, config.run_key)
+        baseline = steps.promote(settings, folder, by=config.by, reason=config.reason)
+    return dg.MaterializeResult(
+        metadata={
+            "baseline_id": baseline.baseline_id,
+            "run_key": baseline.run_key,
+            "promoted_by": baseline.promoted_by,
+            "environment": baseline.fingerprint,
+            "promoted_at": dg.MetadataValue.timestamp(baseline.promoted_at),
+        }
+    )
+
+
+def check_result(name: str, answer: Answer) -> dg.AssetCheckResult:
+    """What is not decided is a failing check of severity WARN."""
+    undecided = answer.verdict in {LoadVerdict.INCONCLUSIVE, LoadVerdict.INVALID}
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=answer.verdict is LoadVerdict.PASSED,
+        severity=dg.AssetCheckSeverity.WARN if undecided else dg.AssetCheckSeverity.ERROR,
+        description=answer.text or None,
+        metadata={"verdict": answer.verdict.value},
+    )
+
+
+def _known(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """A figure that is not known has no point in a plot."""
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+class _Telling:
+    """One log line in a while."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._told = 0.0
+
+    def __call__(self, progress: LoadProgress) -> None:
+        now = time.monotonic()
+        if now - self._told < _TOLD_EVERY_S:
+            return
+        self._told = now
+        p95 = "unknown" if progress.p95_ms is None else f"{progress.p95_ms:.0f} ms"
+        self._log(
+            f"{progress.unit}: {progress.users} users, {progress.rate_per_s:.1f}/s, p95 {p95},"
+            f" {100 * progress.error_rate:.1f} % errors, about {progress.left_s:.0f} s left"
+            f" ({100 * progress.share:.0f} %)"
+        )
+
+
+def _tell(alarm: Alarm, run_id: str) -> None:
+    notify(
+        Event(
+            outcome=Outcome.FAILED,
+            subject=f"load test: {alarm.name}",
+            run_id=run_id,
+            job="load_test",
+            summary=alarm.text,
+        ),
+        [LogNotifier()],
+    )

@@ -1,0 +1,64 @@
+"""What the asset checks say, as three values and a sentence. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onyx_pipelines.load_test.results import ChangeKind, LoadTestResult, LoadVerdict
+
+
+@dataclass(frozen=True)
+class Answer:
+    """INVALID and INCONCLUSIVE are no pass, and no proof of a failure either."""
+
+    verdict: LoadVerdict
+    text: str
+
+
+def validity_answer(result: LoadTestResult) -> Answer:
+    """`load_test_is_valid`."""
+    if result.validity.is_valid:
+        seen = sum(gate.passed is True for gate in result.validity.gates)
+        total = len(result.validity.gates)
+        return Answer(LoadVerdict.PASSED, f"{seen} of {total} conditions were shown to hold.")
+    return Answer(LoadVerdict.FAILED, "; ".join(result.validity.reasons))
+
+
+def objective_answer(result: LoadTestResult, name: str) -> Answer:
+    """An objective of a run that is invalid is neither kept nor broken."""
+    found = next((each for each in result.objectives if each.name == name), None)
+    if found is None:
+        return Answer(LoadVerdict.INCONCLUSIVE, "This run did not test it.")
+    if not result.validity.is_valid:
+        return Answer(LoadVerdict.INVALID, f"The run is invalid. {found.text}")
+    return Answer(found.verdict, found.text)
+
+
+def regression_answer(result: LoadTestResult) -> Answer:
+    """`no_regression`: over what decides, at p95 (Welch's interval over repeats)."""
+    gating = [each for each in result.comparison.changes if each.is_gating]
+    if not gating:
+        return Answer(LoadVerdict.INCONCLUSIVE, result.comparison.reason or "Nothing to compare.")
+    text = "; ".join(f"{each.name}: {each.text}" for each in gating)
+    if not result.validity.is_valid:
+        return Answer(LoadVerdict.INVALID, f"The run is invalid. {text}")
+    kinds = {each.kind for each in gating}
+    if ChangeKind.REGRESSED in kinds:
+        return Answer(LoadVerdict.FAILED, text)
+    if ChangeKind.INCONCLUSIVE in kinds:
+        return Answer(LoadVerdict.INCONCLUSIVE, text)
+    return Answer(LoadVerdict.PASSED, text)
+
+
+def alarm_answer(result: LoadTestResult) -> Answer:
+    """`no_latency_alarm`: more than twice the baseline, as the spec alerts on."""
+    changes = result.comparison.changes
+    if not changes:
+        return Answer(LoadVerdict.INCONCLUSIVE, result.comparison.reason or "Nothing to compare.")
+    alarms = [each for each in changes if each.is_alarm]
+    if not result.validity.is_valid:
+        return Answer(LoadVerdict.INVALID, "The run is invalid.")
+    if alarms:
+        text = "; ".join(f"{each.name}: {each.text}" for each in alarms)
+        return Answer(LoadVerdict.FAILED, text)
+    return Answer(LoadVerdict.PASSED, "No figure is beyond twice its baseline.")

@@ -1,0 +1,174 @@
+"""A load test from settings to result, for Dagster, the command line and the API alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.load_test.analysis.comparison import series_of
+from onyx_pipelines.load_test.analysis.objectives import Targets
+from onyx_pipelines.load_test.analysis.result import analyse
+from onyx_pipelines.load_test.baselines import Baseline, BaselineStore
+from onyx_pipelines.load_test.k6.binary import find_k6
+from onyx_pipelines.load_test.plan import Profile, plan
+from onyx_pipelines.load_test.report.writing import ReportFiles, write_report
+from onyx_pipelines.load_test.results import Alarm, LoadTestResult, Measure, Scenario
+from onyx_pipelines.load_test.running.environment import describe_environment, run_key_of
+from onyx_pipelines.load_test.running.execution import (
+    LiveLimit,
+    LoadProgress,
+    Running,
+    run_units,
+)
+from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, run_keys
+from onyx_pipelines.load_test.target import Target, require_allowed
+from onyx_pipelines.load_test.telemetry.services import parse_services
+from onyx_pipelines.settings import Settings
+
+LATEST: Final = "latest"
+
+
+def target_of(settings: Settings) -> Target:
+    """The target, once it was found to be one that may be loaded.
+
+    Raises:
+        SettingsError: none is set, or it is not on the list.
+    """
+    if not settings.load_test_url:
+        raise SettingsError(
+            "ONYX_LOAD_TEST_URL is not set, so there is nothing to test.",
+            remedy="Set it to the origin of the deployment, and add its host to"
+            " ONYX_LOAD_TEST_ALLOWED_HOSTS.",
+        )
+    target = Target(
+        url=settings.load_test_url,
+        token=settings.load_test_token,
+        paths={
+            Scenario.CHAT: settings.load_test_chat_path,
+            Scenario.RAG: settings.load_test_rag_path,
+            Scenario.AGENT_TASKS: settings.load_test_agent_path,
+        },
+    )
+    require_allowed(target, settings.load_test_allowed_hosts)
+    return target
+
+
+def run(
+    settings: Settings,
+    profile: Profile,
+    label: str,
+    *,
+    on_progress: Callable[[LoadProgress], None] = lambda _: None,
+    on_alarm: Callable[[Alarm], None] = lambda _: None,
+    on_start: Callable[[RunFolder], None] = lambda _: None,
+) -> RunFolder:
+    """Send the load that is not sent yet; the same label goes on with an interrupted run.
+
+    Raises:
+        SettingsError: no target, one that may not be loaded, no k6.
+        OnyxError, OSError: the test could not be run to its end.
+    """
+    target = target_of(settings)
+    services = parse_services(settings.load_test_services)
+    k6 = find_k6()
+    environment = describe_environment(k6, target, profile, settings.load_test_llm, {})
+    folder = RunFolder(settings.state_dir, run_key_of(label, profile, environment))
+    folder.begin(
+        RunRecord(
+            run_key=folder.run_key,
+            label=label,
+            profile=profile,
+            target=target.origin,
+            environment=environment,
+            started_at=datetime.now(UTC),
+        )
+    )
+    on_start(folder)
+    run_units(
+        folder,
+        Running(
+            k6=k6,
+            target=target,
+            profile=profile,
+            services=services,
+            limits=_limits(settings),
+            cleanup_path=settings.load_test_cleanup_path,
+            on_progress=on_progress,
+            on_alarm=on_alarm,
+        ),
+    )
+    return folder
+
+
+def find_run(settings: Settings, wanted: str = LATEST, *, label: str = "") -> RunFolder:
+    """By key or the beginning of one, "latest", or the label that it was started with.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    keys = run_keys(settings.state_dir)
+    folders = [RunFolder(settings.state_dir, key) for key in keys]
+    if label:
+        folders = [folder for folder in folders if folder.record().label == label]
+    elif wanted != LATEST:
+        folders = [folder for folder in folders if folder.run_key.startswith(wanted)]
+    if not folders:
+        raise NotFoundError(
+            f"There is no load test {label or wanted}.",
+            remedy="`onyx load-test list` shows those that there are.",
+        )
+    return folders[0]
+
+
+def result_of(settings: Settings, folder: RunFolder) -> LoadTestResult:
+    """What the run found; nothing is sent. Raises NotFoundError."""
+    return analyse(folder, targets_of(settings), baseline_for(settings, folder))
+
+
+def baseline_for(settings: Settings, folder: RunFolder) -> Baseline | None:
+    """Of the run's environment. A run that is the baseline itself has none."""
+    record = folder.record()
+    current = BaselineStore(settings.state_dir).current(record.environment.fingerprint)
+    return None if current is None or current.run_key == folder.run_key else current
+
+
+def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, ReportFiles]:
+    """Write the run's report. Raises StoreError, NotFoundError."""
+    result = result_of(settings, folder)
+    samples = folder.samples(plan(folder.record().profile))
+    return result, write_report(result, samples, settings.reports_dir, drawn_targets(settings))
+
+
+def promote(settings: Settings, folder: RunFolder, *, by: str, reason: str = "") -> Baseline:
+    """Make the run its environment's baseline. Raises SettingsError: it is not fit for that."""
+    result = result_of(settings, folder)
+    series = series_of(folder.samples(plan(folder.record().profile)))
+    return BaselineStore(settings.state_dir).promote(result, series, by=by, reason=reason)
+
+
+def targets_of(settings: Settings) -> Targets:
+    measure = settings.chat_objective_measure
+    return Targets(
+        chat_p95_ms=settings.chat_p95_objective_ms,
+        rag_p95_ms=settings.rag_p95_objective_ms,
+        memory_bytes=settings.peak_memory_objective_gib * 2**30,
+        chat_measure=Measure(measure) if measure else None,
+    )
+
+
+def drawn_targets(settings: Settings) -> Mapping[Scenario, float]:
+    return {
+        Scenario.CHAT: settings.chat_p95_objective_ms,
+        Scenario.RAG: settings.rag_p95_objective_ms,
+    }
+
+
+def _limits(settings: Settings) -> tuple[LiveLimit, ...]:
+    """The chat objective is about first tokens unless it is said otherwise."""
+    first_token = settings.chat_objective_measure != Measure.FULL_ANSWER.value
+    return (
+        LiveLimit(Scenario.CHAT, settings.chat_p95_objective_ms, of_first_token=first_token),
+        LiveLimit(Scenario.RAG, settings.rag_p95_objective_ms),
+    )
