@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import dagster_overhead, drill, memory, postgres, restore, retention, volumes
+from bench import dagster_overhead, drill, memory, planted, postgres, restore, retention, volumes
 from bench.table import Line, say, show
 
 PARTS: dict[str, Callable[[Path], list[Line]]] = {
@@ -20,6 +20,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "retention": retention.run,
     "restore": restore.run,
     "drill": drill.run,
+    "planted": planted.run,
     "dagster": dagster_overhead.run,
 }
 

@@ -53,8 +53,9 @@ def is_thread_full(load: ServiceLoad) -> bool:
     """One core of several is used up: as when one thread (an event loop) does all the work."""
     if load.cpu_cores is None or load.cores <= 1:
         return False
-    busy_cores = load.cpu_cores + (load.run_queue_cores or 0.0)
-    return _SATURATED_ABOVE < busy_cores <= 2 - _SATURATED_ABOVE
+    # Of threads that take turns at a lock all wait for a CPU, though only one could use it.
+    busy_cores = (load.cpu_cores, load.cpu_cores + (load.run_queue_cores or 0.0))
+    return any(_SATURATED_ABOVE < busy <= 2 - _SATURATED_ABOVE for busy in busy_cores)
 
 
 def saturated_services(step: SweepStep) -> tuple[ServiceLoad, ...]:

@@ -30,22 +30,8 @@ class Database:
     """One pool; `resize` changes it while the application runs."""
 
     def __init__(self, settings: AppSettings) -> None:
-        self._size = settings.pool_size
-        self._pool = AsyncConnectionPool(
-            "",
-            kwargs={
-                "host": settings.pg_host,
-                "port": settings.pg_port,
-                "user": settings.pg_user,
-                "password": settings.pg_password.get_secret_value(),
-                "dbname": settings.pg_database,
-                "application_name": "onyx sandbox app",
-            },
-            min_size=settings.pool_size,
-            max_size=settings.pool_size,
-            timeout=_POOL_TIMEOUT_S,
-            open=False,
-        )
+        self._settings = settings
+        self._pool = _pool(settings, settings.pool_size)
         self.slow_ms = 0.0
 
     async def open(self) -> None:
@@ -55,9 +41,13 @@ class Database:
         await self._pool.close()
 
     async def resize(self, size: int) -> None:
-        """0: the size that it started with."""
-        wanted = size or self._size
-        await self._pool.resize(wanted, wanted)
+        """0: the size that it started with. A pool that shrinks keeps what is open: a new one."""
+        wanted = size or self._settings.pool_size
+        if wanted == self._pool.max_size:
+            return
+        old, self._pool = self._pool, _pool(self._settings, wanted)
+        await self.open()
+        await old.close()
 
     def gauges(self) -> tuple[int, int, int]:
         """Size, connections in use, requests that wait for one."""
@@ -108,7 +98,8 @@ class Database:
         self, timing: ServerTiming
     ) -> AsyncIterator[psycopg.AsyncConnection[tuple[object, ...]]]:
         begun = time.perf_counter()
-        connection = await self._pool.getconn()
+        pool = self._pool
+        connection = await pool.getconn()
         timing.add(f"{HOP}_wait", 1000 * (time.perf_counter() - begun))
         try:
             async with timing.measured(HOP), connection.transaction():
@@ -116,4 +107,22 @@ class Database:
                     await connection.execute("SELECT pg_sleep(%s)", (self.slow_ms / 1000,))
                 yield connection
         finally:
-            await self._pool.putconn(connection)
+            await pool.putconn(connection)
+
+
+def _pool(settings: AppSettings, size: int) -> AsyncConnectionPool:
+    return AsyncConnectionPool(
+        "",
+        kwargs={
+            "host": settings.pg_host,
+            "port": settings.pg_port,
+            "user": settings.pg_user,
+            "password": settings.pg_password.get_secret_value(),
+            "dbname": settings.pg_database,
+            "application_name": "onyx sandbox app",
+        },
+        min_size=size,
+        max_size=size,
+        timeout=_POOL_TIMEOUT_S,
+        open=False,
+    )

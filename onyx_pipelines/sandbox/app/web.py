@@ -97,7 +97,7 @@ class Application:
         if faults.cpu_burn_ms:
             burn(faults.cpu_burn_ms)
         if faults.leak_kb:
-            self.leaked.append(bytes(faults.leak_kb * 1024))
+            self.leaked.append(b"x" * (faults.leak_kb * 1024))
 
     def padding(self) -> str:
         return "x" * (self.faults.big_payload_kb * 1024)

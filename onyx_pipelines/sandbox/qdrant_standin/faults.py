@@ -24,6 +24,7 @@ class Faults(BaseModel):
         remote_shards: shards that another node is said to have.
         all_status: every request answers this.
         all_delay_s: every request is answered this much later.
+        all_cpu_s: every request takes this much CPU time.
         echo_headers: errors repeat the request's headers, as some proxies do.
     """
 
@@ -43,4 +44,5 @@ class Faults(BaseModel):
     remote_shards: tuple[int, ...] = ()
     all_status: int | None = None
     all_delay_s: float = 0
+    all_cpu_s: float = 0
     echo_headers: bool = False

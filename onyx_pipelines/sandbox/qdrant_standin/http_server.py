@@ -71,6 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._authenticate(path)
             if path != "/standin/faults":
                 time.sleep(self.server.node.faults.all_delay_s)
+                until = time.thread_time() + self.server.node.faults.all_cpu_s
+                while time.thread_time() < until:
+                    pass
                 if self.server.node.faults.all_status:
                     raise ApiError(self.server.node.faults.all_status, "planted fault")
             if query.get("wait", "true") == "false":
