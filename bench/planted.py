@@ -47,13 +47,15 @@ class Fault:
     model: dict[str, Any] = field(default_factory=dict)
     vectors: dict[str, Any] = field(default_factory=dict)
     users: tuple[int, ...] = LOADED_USERS
+    # What is so without the fault too, and is therefore no cause.
+    usual: dict[str, Any] = field(default_factory=dict)
 
 
 FAULTS = (
     Fault("lock", Scenario.RAG, CauseKind.SERIAL_SECTION, "app", app={"lock_ms": 20}),
     Fault(
         "small pool", Scenario.RAG, CauseKind.POOL_EXHAUSTION, "pg",
-        app={"pool_size": 2, "slow_db_ms": 50},
+        app={"pool_size": 2}, usual={"slow_db_ms": 50},
     ),
     Fault("application's CPU", Scenario.RAG, CauseKind.CPU_SATURATION, "app",
           app={"cpu_burn_ms": 12}),
@@ -87,7 +89,7 @@ class Bed:
     app: SandboxApp
 
     def plant(self, fault: Fault | None) -> None:
-        self.app.set_faults(**(fault.app if fault else {}))
+        self.app.set_faults(**({**fault.usual, **fault.app} if fault else {}))
         self.model.set_delays(**(fault.model if fault else {}))
         self.vectors.set_faults(**(fault.vectors if fault else {}))
 
@@ -139,12 +141,15 @@ def run(directory: Path) -> list[Line]:
         }
         services = causes = 0
         for fault in FAULTS:
+            before = baselines[fault.scenario]
+            if fault.usual:
+                bed.plant(None)
+                bed.app.set_faults(**fault.usual)
+                before = _baseline(bed, fault.scenario, f"before-{fault.name.replace(' ', '-')}")
             for repeat in range(REPEATS):
                 bed.plant(fault)
                 name = f"{fault.name.replace(' ', '-')}-{repeat}"
-                found, _ = bed.explained(
-                    name, fault.scenario, fault.users, baselines[fault.scenario]
-                )
+                found, _ = bed.explained(name, fault.scenario, fault.users, before)
                 cause = found.cause
                 is_service = cause is not None and cause.service == fault.service
                 is_cause = is_service and cause is not None and cause.kind is fault.kind
@@ -184,8 +189,8 @@ def _bed(directory: Path, callback: Callable[[Callable[[], None]], Any]) -> Bed:
     return Bed(directory, postgres, vectors, model, app)
 
 
-def _baseline(bed: Bed, scenario: Scenario) -> Baseline:
-    _, steps = bed.explained(f"baseline-{scenario.value}", scenario, LOADED_USERS, None)
+def _baseline(bed: Bed, scenario: Scenario, name: str = "") -> Baseline:
+    _, steps = bed.explained(name or f"before-{scenario.value}", scenario, LOADED_USERS, None)
     return Baseline(
         baseline_id="planted",
         run_key="planted",

@@ -38,10 +38,14 @@ def up(
     size: Annotated[
         float, typer.Option(help="Sample data: 1 is small (about 20 MB), 10 ten times as much.")
     ] = 1.0,
+    litellm: Annotated[
+        bool,
+        typer.Option("--litellm", help="Put LiteLLM's real proxy before the model (750 MB once)."),
+    ] = False,
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""
     sandbox = Sandbox(state_dir or default_state_dir())
-    sandbox.up(size=size, say=lambda text: err.print(text, highlight=False))
+    sandbox.up(size=size, litellm=litellm, say=lambda text: err.print(text, highlight=False))
     out.print(f"The sandbox is up in {sandbox.state_dir}.", highlight=False)
     out.print('Settings for this shell: [bold]eval "$(onyx sandbox env)"[/bold]')
 

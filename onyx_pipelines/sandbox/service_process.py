@@ -102,6 +102,10 @@ class ServiceProcess:
                 os.killpg(pid, number)
             if self._ended(pid, _STOP_TIMEOUT_S):
                 break
+        if self._child is not None:
+            # Whoever ended it, its parent must ask for its exit status.
+            self._child.wait(_STOP_TIMEOUT_S)
+            self._child = None
         self.pid_path.unlink(missing_ok=True)
 
     def _wait_until_ready(self, path: str, timeout_s: float) -> None:

@@ -20,6 +20,8 @@ from psycopg import sql
 
 from onyx_pipelines.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox.app.server import SandboxApp
+from onyx_pipelines.sandbox.llm.litellm_environment import default_directory
+from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
 from onyx_pipelines.sandbox.llm.server import MockModel
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
@@ -54,10 +56,21 @@ class Sandbox:
         self.s3 = S3Server(self.state_dir / "s3")
         self.qdrant = QdrantStandIn(self.state_dir / "qdrant")
         self.llm = MockModel(self.state_dir / "llm")
+        self.litellm = LiteLlmProxy(self.state_dir / "litellm", default_directory())
         self.app = SandboxApp(self.state_dir / "app")
 
-    def up(self, *, size: float = 1.0, say: Callable[[str], None] = lambda _: None) -> None:
+    def up(
+        self,
+        *,
+        size: float = 1.0,
+        litellm: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Start what does not run and make what is not there.
+
+        Args:
+            litellm: whether the application reaches its model through LiteLLM's proxy, which is
+                installed in an environment of its own (about 750 MB) the first time.
 
         Raises:
             OnyxError: a server did not start.
@@ -74,7 +87,7 @@ class Sandbox:
         load_sample_vectors(self.qdrant.url, documents=int(_DOCUMENTS_PER_SIZE * size))
         say("the application, and a model with fixed delays …")
         self.llm.start()
-        self.app.start(self.postgres, self.qdrant.url, self.llm.api_url)
+        self._start_app(litellm=litellm, say=say)
         if not self._volumes_dir.exists():
             say("sample volumes …")
             make_sample_volumes(self._volumes_dir, size_bytes=int(_VOLUME_BYTES_PER_SIZE * size))
@@ -90,7 +103,10 @@ class Sandbox:
     def down(self, *, keep_data: bool = False) -> None:
         """Stop every server; unless `keep_data`, delete the directory."""
         with ExitStack() as stack:
-            for server in (self.postgres, self.s3, self.qdrant, self.llm, self.app):
+            for server in (
+                *(self.postgres, self.s3, self.qdrant),
+                *(self.llm, self.litellm, self.app),
+            ):
                 stack.callback(server.stop)
         if not keep_data:
             shutil.rmtree(self.state_dir, ignore_errors=True)
@@ -104,6 +120,7 @@ class Sandbox:
             _service("s3", self.s3, lambda: self.s3.endpoint_url),
             _service("qdrant (stand-in)", self.qdrant, lambda: self.qdrant.url),
             _service("model (mock)", self.llm, lambda: self.llm.api_url),
+            _service("litellm", self.litellm, lambda: self.litellm.api_url),
             _service("application", self.app, lambda: self.app.url),
         ]
 
@@ -153,11 +170,13 @@ class Sandbox:
             "ONYX_LOAD_TEST_URL": self.app.url,
             "ONYX_LOAD_TEST_PROFILE": "quick",
             "ONYX_LOAD_TEST_CLEANUP_PATH": "/api/runs/{run}",
-            "ONYX_LOAD_TEST_LLM": "mock model, fixed delays",
+            "ONYX_LOAD_TEST_LLM": "mock model, fixed delays"
+            + (", behind LiteLLM" if self.litellm.pid else ""),
             "ONYX_LOAD_TEST_SERVICES": ",".join(
                 (
                     f"app=pidfile:{self.app.pid_path} metrics:{self.app.url}/metrics",
                     f"llm=pidfile:{self.llm.pid_path}",
+                    *([f"litellm=pidfile:{self.litellm.pid_path}"] if self.litellm.pid else []),
                     f"pg=pidfile:{self.postgres.data_dir / 'postmaster.pid'}",
                     f"qdrant=pidfile:{self.qdrant.pid_path}",
                 )
@@ -169,6 +188,18 @@ class Sandbox:
             "DAGSTER_PG_PASSWORD": self.postgres.password,
             "DAGSTER_PG_DB": DAGSTER_DATABASE,
         }
+
+    def _start_app(self, *, litellm: bool, say: Callable[[str], None]) -> None:
+        if litellm and self.litellm.pid is None:
+            say("LiteLLM's proxy (installed the first time) …")
+            self.litellm.start(self.llm.api_url)
+            # It runs with the other way to the model.
+            self.app.stop()
+        if self.litellm.pid is not None:
+            key = self.litellm.master_key
+            self.app.start(self.postgres, self.qdrant.url, self.litellm.api_url, llm_key=key)
+        else:
+            self.app.start(self.postgres, self.qdrant.url, self.llm.api_url)
 
     def _make_keys(self) -> None:
         folder = self.state_dir / "keys"
@@ -213,7 +244,7 @@ def _all_may_enter(directory: Path) -> bool:
 
 def _service(
     name: str,
-    server: PostgresServer | S3Server | QdrantStandIn | MockModel | SandboxApp,
+    server: PostgresServer | S3Server | QdrantStandIn | MockModel | LiteLlmProxy | SandboxApp,
     address: Callable[[], str],
 ) -> Service:
     try:

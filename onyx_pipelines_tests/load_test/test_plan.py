@@ -27,7 +27,7 @@ def test_the_full_profile_fits_into_half_an_hour() -> None:
 
 
 def test_a_profile_that_there_is_not_is_named() -> None:
-    with pytest.raises(SettingsError, match="'huge'.*full, quick"):
+    with pytest.raises(SettingsError, match=r"'huge'.*full, quick"):
         profile_named("huge")
 
 

@@ -7,41 +7,43 @@ from typing import Final
 
 import pandas as pd
 
-from onyx_pipelines import __version__
 from onyx_pipelines.load_test.report.charts.budget import budget_drawing, budget_key
 from onyx_pipelines.load_test.report.charts.forest import forest_drawing
-from onyx_pipelines.load_test.report.charts.over_time import over_time_drawing
+from onyx_pipelines.load_test.report.charts.over_time import over_time_drawing, over_time_key
 from onyx_pipelines.load_test.report.charts.saturation import saturation_drawing
 from onyx_pipelines.load_test.report.charts.spectrum import spectrum_drawing
 from onyx_pipelines.load_test.report.charts.throughput import throughput_drawing
+from onyx_pipelines.load_test.report.html_tables import (
+    changes_table,
+    gates_table,
+    latency_table,
+    remedies_table,
+)
 from onyx_pipelines.load_test.report.wording import (
     CAUSES,
-    CHANGES,
     SIGNS,
     bottleneck_lines,
-    gain_text,
+    capacity_lines,
+    cause_share,
+    command,
     headline,
     interval_text,
-    milliseconds,
+    moment,
+    no_remedies,
     objective_text,
-    quantity,
+    reproduction_pairs,
     scenario_name,
-    summary_name,
     verdict_role,
+    verdict_text,
 )
 from onyx_pipelines.load_test.results import (
     Attribution,
     Cause,
-    Gate,
-    LatencySummary,
     LoadTestResult,
     LoadVerdict,
     Objective,
-    Percentile,
-    Remedy,
     Scenario,
 )
-from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.page.canvas import NARROW, WIDE, Drawing, Layout, to_svg
 from onyx_pipelines.page.markup import Html, element, joined
 from onyx_pipelines.page.palette import variable
@@ -49,8 +51,8 @@ from onyx_pipelines.page.style import style_sheet
 
 # Everything is in the page: it may fetch nothing and run nothing.
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-_GATE_SIGNS: Final = {True: "✓", False: "✗", None: "?"}
-_GATE_ROLES: Final = {True: "passed", False: "failed", None: "inconclusive"}
+# Nobody may read a number of an invalid run as one that counts.
+_GREYED: Final = "opacity:.45;filter:grayscale(1)"
 
 
 def report_html(
@@ -58,6 +60,7 @@ def report_html(
 ) -> str:
     """The page. `targets_ms`: objectives that are drawn into the spectrum."""
     charts = _charts(result, samples, targets_ms)
+    is_invalid = result.verdict is LoadVerdict.INVALID
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -71,17 +74,22 @@ def report_html(
         "main",
         element(
             "p",
-            f"Load test, {result.started_at:%Y-%m-%d %H:%M} UTC, profile {result.profile},"
+            f"Load test, {moment(result.started_at)}, profile {result.profile},"
             f" target {result.target}",
             class_="over",
         ),
         _strip(result),
+        *([_validity(result)] if is_invalid else []),
         _alarms(result),
-        _numbers(result),
-        *charts,
-        _bottlenecks(result),
-        _remedies(result),
-        _validity(result),
+        element(
+            "div",
+            _numbers(result),
+            *charts,
+            _bottlenecks(result),
+            _remedies(result),
+            **({"class_": "invalid-numbers", "style": _GREYED} if is_invalid else {}),
+        ),
+        *([] if is_invalid else [_validity(result)]),
         _reproduction(result),
     )
     return f"<!DOCTYPE html>\n{element('html', head, element('body', main), lang='en')}\n"
@@ -89,7 +97,7 @@ def report_html(
 
 def _strip(result: LoadTestResult) -> Html:
     verdict = result.verdict
-    chips = [_chip(each) for each in result.objectives]
+    chips = [_chip(result, each) for each in result.objectives]
     if verdict is not LoadVerdict.INVALID:
         gates = sum(gate.passed is True for gate in result.validity.gates)
         chips.append(
@@ -109,7 +117,7 @@ def _strip(result: LoadTestResult) -> Html:
     )
 
 
-def _chip(objective: Objective) -> Html:
+def _chip(result: LoadTestResult, objective: Objective) -> Html:
     interval = interval_text(objective.interval, objective.unit)
     return element(
         "li",
@@ -117,10 +125,15 @@ def _chip(objective: Objective) -> Html:
         element("span", f"({interval})", class_="note") if interval else Html(),
         element(
             "span",
-            f"{SIGNS[objective.verdict]} {objective.verdict.value}",
-            class_=f"badge {verdict_role(objective.verdict)}",
+            verdict_text(result, objective),
+            class_=f"badge {verdict_role(_counting(result, objective))}",
         ),
     )
+
+
+def _counting(result: LoadTestResult, objective: Objective) -> LoadVerdict:
+    is_invalid = result.verdict is LoadVerdict.INVALID
+    return LoadVerdict.INVALID if is_invalid else objective.verdict
 
 
 def _alarms(result: LoadTestResult) -> Html:
@@ -132,7 +145,7 @@ def _alarms(result: LoadTestResult) -> Html:
         element(
             "ul",
             *(
-                element("li", f"{alarm.at:%H:%M:%S} UTC, {alarm.name}: {alarm.text}")
+                element("li", f"{moment(alarm.at)}, {alarm.name}: {alarm.text}")
                 for alarm in result.alarms
             ),
         ),
@@ -140,93 +153,29 @@ def _alarms(result: LoadTestResult) -> Html:
 
 
 def _numbers(result: LoadTestResult) -> Html:
-    if not result.summaries:
-        return _section("Latency", "No request of the baseline block was answered.")
-    headings = (
-        "",
-        *(f"p{100 * q:g}" for q in REPORTED),
-        "max",
-        "answers per s",
-        "errors",
-        "samples",
-    )
-    rows = [_number_row(each) for each in result.summaries]
+    judged = [
+        element(
+            "li", element("strong", f"{each.name}: "), f"{verdict_text(result, each)}. {each.text}"
+        )
+        for each in result.objectives
+    ]
     note = (
         "All repeats of the baseline block together. Under each percentile its 95 % interval; a"
         " percentile that the samples do not support is not made up."
     )
-    judged = [
-        element("li", element("strong", f"{each.name}: "), f"{each.verdict.value}. {each.text}")
-        for each in result.objectives
-    ]
-    not_to_be_used = "invalid-numbers" if result.verdict is LoadVerdict.INVALID else ""
-    return element(
-        "section",
-        element("h2", "Latency"),
-        element("p", note, class_="note"),
-        element(
-            "table",
-            element("thead", element("tr", *(element("th", name) for name in headings))),
-            element("tbody", *rows),
-            class_="stacks dense",
-        ),
+    return _section(
+        "Latency",
+        note if result.summaries else "No request of the baseline block was answered.",
+        *([latency_table(result)] if result.summaries else []),
         element("h3", "Objectives"),
         element("ul", *judged) if judged else element("p", "None was judged."),
-        class_=not_to_be_used,
-        style="opacity:.55" if not_to_be_used else "",
     )
-
-
-def _number_row(summary: LatencySummary) -> Html:
-    errors = "not known" if summary.error_rate is None else f"{100 * summary.error_rate:.2f} %"
-    gap = "" if summary.longest_gap_s is None else f"longest gap {summary.longest_gap_s:.2f} s"
-    return element(
-        "tr",
-        element("th", summary_name(summary), class_="name"),
-        *(
-            element("td", *_percentile(summary.percentile(q)), data_label=f"p{100 * q:g}")
-            for q in REPORTED
-        ),
-        element("td", milliseconds(summary.max_ms), data_label="max"),
-        element(
-            "td",
-            quantity(summary.throughput_per_s, ""),
-            element("div", gap, class_="note"),
-            data_label="answers per s",
-        ),
-        element("td", errors, data_label="errors"),
-        element("td", f"{summary.samples} in {summary.repeats} repeats", data_label="samples"),
-    )
-
-
-def _percentile(found: Percentile | None) -> list[Html]:
-    if found is None or found.value is None:
-        reason = found.reason if found is not None else "not known"
-        return [element("span", reason, class_="note")]
-    return [
-        element("div", milliseconds(found.value)),
-        element("div", interval_text(found.interval), class_="note"),
-    ]
 
 
 def _charts(
     result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
 ) -> list[Html]:
-    key = element(
-        "ul",
-        *(
-            element(
-                "li",
-                element(
-                    "span",
-                    style=f"display:inline-block;width:12px;height:12px;background:var({variable(role)})",
-                ),
-                name,
-            )
-            for role, name in budget_key(result)
-        ),
-        class_="chips",
-    )
+    capacities = capacity_lines(result)
     return [
         _figure(
             "spectrum",
@@ -242,7 +191,7 @@ def _charts(
             " What grows with the load is what limits it.",
             lambda layout: budget_drawing(result, layout),
             "No step of a sweep has an answer.",
-            key,
+            _key(budget_key(result)),
         ),
         _figure(
             "throughput",
@@ -250,13 +199,15 @@ def _charts(
             "Dots are measured. The line is one queue that everybody passes through, fitted to"
             " them; past the knee (dashed, with its interval) more users only wait longer.",
             lambda layout: throughput_drawing(result, layout),
-            "There was no sweep.",
+            "There was no sweep in which a request was answered.",
+            *([element("ul", *(element("li", line) for line in capacities))] if capacities else []),
         ),
         _figure(
             "saturation",
             "How full each service was",
-            "Percent of its CPU, with the time that it waited for one, or of its pool of"
-            " connections. Hatched: not known. A service of one thread is full at one core.",
+            "Percent of its CPU, with the time that it waited for one, of its pool of connections,"
+            " or of the machine's memory. Hatched: not known. A service of one thread is full at"
+            " one core.",
             lambda layout: saturation_drawing(result, layout),
             "No service was watched (ONYX_LOAD_TEST_SERVICES).",
         ),
@@ -266,15 +217,32 @@ def _charts(
             _compared(result),
             lambda layout: forest_drawing(result, layout),
             result.comparison.reason or "No figure can be compared.",
+            *([changes_table(result)] if result.comparison.changes else []),
         ),
         _figure(
             "over-time",
             "Over the time of the test",
-            "Dots are answers; the lines p50 and p95 of each second; ticks below are failures.",
+            "Each panel begins when its scenario did.",
             lambda layout: over_time_drawing(samples, layout),
             "Nothing was sent.",
+            _key(over_time_key() if len(samples) else ()),
         ),
     ]
+
+
+def _key(colours: Sequence[tuple[str, str]]) -> Html:
+    """The legend, beside the chart rather than over its data."""
+    if not colours:
+        return Html()
+    swatch = "display:inline-block;width:12px;height:12px;border:1px solid var(--line);"
+    return element(
+        "ul",
+        *(
+            element("li", element("span", style=f"{swatch}background:var({variable(role)})"), name)
+            for role, name in colours
+        ),
+        class_="chips",
+    )
 
 
 def _compared(result: LoadTestResult) -> str:
@@ -282,7 +250,7 @@ def _compared(result: LoadTestResult) -> str:
     if comparison.baseline_id is None:
         return ""
     regressed = [each for each in comparison.changes if each.kind.value == "regressed"]
-    decided = ", ".join(f"{each.name} {CHANGES[each.kind]}" for each in regressed) or "none"
+    decided = ", ".join(each.name for each in regressed) or "none"
     return f"Baseline {comparison.baseline_id}. Regressed: {decided}."
 
 
@@ -298,7 +266,7 @@ def _figure(
     for layout in (WIDE, NARROW):
         drawing = draw(layout)
         if drawing is None:
-            return _section(title, otherwise)
+            return _section(title, otherwise, *more)
         chart = to_svg(drawing, f"{name}-{layout.name}")
         charts.append(element("div", chart, class_=layout.name))
     return _section(title, note, *more, element("figure", *charts))
@@ -338,16 +306,12 @@ def _bottleneck(attribution: Attribution) -> list[Html]:
 
 
 def _cause(title: str, cause: Cause) -> Html:
-    interval = cause.share_interval
-    share = f"{100 * cause.share:.0f} %"
-    if interval is not None and interval.low is not None and interval.high is not None:
-        share += f" ({100 * interval.low:.0f} to {100 * interval.high:.0f} %)"
     return element(
         "details",
         element(
             "summary",
             element("strong", f"{title}: "),
-            f"{cause.service}: {CAUSES[cause.kind]}; share {share},"
+            f"{cause.service}: {CAUSES[cause.kind]}; share {cause_share(cause)},"
             f" confidence {cause.confidence:.2f}",
         ),
         *(element("p", sentence) for sentence in cause.evidence),
@@ -356,39 +320,14 @@ def _cause(title: str, cause: Cause) -> Html:
 
 
 def _remedies(result: LoadTestResult) -> Html:
-    rows = [
-        _remedy_row(attribution.scenario, remedy)
-        for attribution in result.attributions
-        for remedy in attribution.remedies
-    ]
-    if not rows:
-        return _section("What to do", "Nothing has to be done for the load that was tested.")
-    headings = ("Action", "Predicted", "Risk, effort", "How to verify")
+    if not any(each.remedies for each in result.attributions):
+        return _section("What to do", no_remedies(result))
     return element(
         "section",
         element("h2", "What to do"),
         element("p", "Predicted by the queue model, with 95 % intervals.", class_="note"),
-        element(
-            "table",
-            element("thead", element("tr", *(element("th", name) for name in headings))),
-            element("tbody", *rows),
-            class_="stacks",
-        ),
+        remedies_table(result),
         class_="long",
-    )
-
-
-def _remedy_row(scenario: Scenario, remedy: Remedy) -> Html:
-    return element(
-        "tr",
-        element("th", f"{scenario_name(scenario)}: {remedy.action}", class_="name full"),
-        element(
-            "td",
-            *(element("div", gain_text(gain)) for gain in remedy.gains),
-            data_label="Predicted",
-        ),
-        element("td", f"{remedy.risk} {remedy.effort}", data_label="Risk, effort"),
-        element("td", remedy.verify, data_label="How to verify"),
     )
 
 
@@ -396,52 +335,20 @@ def _validity(result: LoadTestResult) -> Html:
     return _section(
         "Whether this run can be used",
         "One condition that fails makes the whole run invalid.",
-        element("table", element("tbody", *(_gate_row(gate) for gate in result.validity.gates))),
-    )
-
-
-def _gate_row(gate: Gate) -> Html:
-    return element(
-        "tr",
-        element(
-            "td",
-            element("span", _GATE_SIGNS[gate.passed], class_=f"badge {_GATE_ROLES[gate.passed]}"),
-        ),
-        element("th", gate.name),
-        element("td", gate.observed, class_="value"),
-        element("td", f"required: {gate.required}", class_="note"),
+        gates_table(result),
     )
 
 
 def _reproduction(result: LoadTestResult) -> Html:
-    environment = result.environment
-    pairs: Sequence[tuple[str, str]] = (
-        ("Run", result.run_id),
-        ("Target", result.target),
-        (
-            "Began, ended",
-            f"{result.started_at:%Y-%m-%d %H:%M:%S} to {result.finished_at:%H:%M:%S} UTC",
-        ),
-        ("Time of the generator", f"{result.generator_s:.0f} s"),
-        ("Attempts per unit", f"at most {result.attempts}"),
-        ("Environment", environment.fingerprint),
-        ("Processor", f"{environment.cpu_model}, {environment.cores} cores"),
-        ("Memory", f"{environment.memory_bytes / 2**30:.1f} GiB"),
-        ("k6", environment.k6_version),
-        ("Scenario scripts", environment.script_digest),
-        ("Language model", environment.llm or "not named"),
-        ("onyx-pipelines", __version__),
-        *environment.facts.items(),
-    )
     return element(
         "section",
         element("h2", "Run it again"),
-        element("pre", element("code", f"onyx load-test run --profile {result.profile}")),
+        element("pre", element("code", command(result))),
         element(
             "dl",
             *(
                 joined([element("dt", name), element("dd", value, class_="mono")])
-                for name, value in pairs
+                for name, value in reproduction_pairs(result)
             ),
             class_="pairs",
         ),

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from onyx_pipelines.load_test.capacity.fitting import steps_of
+from onyx_pipelines.load_test.report.fullness import fullness
 from onyx_pipelines.load_test.report.wording import (
     CAUSES,
-    CHANGES,
     SIGNS,
     bottleneck_lines,
+    capacity_lines,
+    cause_share,
+    change_text,
+    command,
     gain_text,
+    gap_text,
     headline,
     interval_text,
     milliseconds,
+    moment,
+    no_remedies,
     objective_text,
     part_name,
     quantity,
     ratio_text,
+    reproduction_pairs,
     scenario_name,
+    share_text,
     summary_name,
+    verdict_text,
 )
 from onyx_pipelines.load_test.results import Cause, LatencySummary, LoadTestResult, Percentile
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
@@ -37,7 +48,7 @@ def summary_markdown(result: LoadTestResult) -> str:
                         text(each.name),
                         text(objective_text(each)),
                         text(interval_text(each.interval, each.unit)),
-                        f"{SIGNS[each.verdict]} {each.verdict.value}",
+                        verdict_text(result, each),
                     )
                     for each in result.objectives
                 ],
@@ -49,7 +60,15 @@ def summary_markdown(result: LoadTestResult) -> str:
 
 def latency_markdown(result: LoadTestResult) -> str:
     """The table of percentiles."""
-    headings = ("", *(f"p{100 * q:g}" for q in REPORTED), "max", "answers/s", "errors", "samples")
+    headings = (
+        "",
+        *(f"p{100 * q:g}" for q in REPORTED),
+        "max",
+        "answers/s",
+        "longest gap",
+        "errors",
+        "samples",
+    )
     return table(headings, [_row(each) for each in result.summaries])
 
 
@@ -59,26 +78,33 @@ def report_markdown(result: LoadTestResult) -> str:
 
 
 def _sections(result: LoadTestResult) -> Iterator[str]:
-    yield f"# Load test {code(result.run_id)}, {result.started_at:%Y-%m-%d %H:%M} UTC"
+    yield f"# Load test {code(result.run_id)}, {moment(result.started_at)}"
     yield summary_markdown(result)
     yield "## Latency"
     yield latency_markdown(result) if result.summaries else "No request was answered."
     yield "\n".join(
-        f"- {text(each.name)}: {each.verdict.value}. {text(each.text)}"
+        f"- {text(each.name)}: {verdict_text(result, each)}. {text(each.text)}"
         for each in result.objectives
     )
     if result.alarms:
         yield "## Told while the test ran"
-        yield "\n".join(f"- {each.at:%H:%M:%S} UTC: {text(each.text)}" for each in result.alarms)
+        yield "\n".join(
+            f"- {moment(each.at)}, {text(each.name)}: {text(each.text)}" for each in result.alarms
+        )
     if result.sweep:
         yield "## By number of users"
         yield _sweep(result)
     if result.capacities:
         yield capacity_markdown(result)
+    if any(step.services for step in result.sweep):
+        yield "## How full each service was"
+        yield from _fullness(result)
     yield "## Against the baseline"
     yield changes_markdown(result)
     yield "## What limits it"
     yield from _causes(result)
+    yield "## What to do"
+    yield _remedies(result)
     yield "## Whether this run can be used"
     yield table(
         ("", "Condition", "Observed", "Required"),
@@ -90,25 +116,19 @@ def _sections(result: LoadTestResult) -> Iterator[str]:
             for gate in result.validity.gates
         ],
     )
-    environment = result.environment
     yield "## Run it again"
-    yield f"```sh\nonyx load-test run --profile {result.profile}\n```"
-    yield (
-        f"k6 {text(environment.k6_version)}, scripts {code(environment.script_digest)},"
-        f" environment {code(environment.fingerprint)} ({text(environment.cpu_model)},"
-        f" {environment.cores} cores), target {code(result.target)},"
-        f" {result.generator_s:.0f} s of load, at most {result.attempts} attempts a unit."
-    )
+    yield f"```sh\n{command(result)}\n```"
+    yield table(("", ""), [(text(name), code(value)) for name, value in reproduction_pairs(result)])
 
 
 def _row(summary: LatencySummary) -> tuple[str, ...]:
-    errors = "not known" if summary.error_rate is None else f"{100 * summary.error_rate:.2f} %"
     return (
         text(summary_name(summary)),
         *(_percentile(summary.percentile(q)) for q in REPORTED),
         milliseconds(summary.max_ms),
         quantity(summary.throughput_per_s, "").strip(),
-        errors,
+        gap_text(summary),
+        share_text(summary.error_rate, 2),
         f"{summary.samples} in {summary.repeats}",
     )
 
@@ -116,7 +136,8 @@ def _row(summary: LatencySummary) -> tuple[str, ...]:
 def _percentile(found: Percentile | None) -> str:
     if found is None or found.value is None:
         return text(found.reason if found is not None else "not known")
-    return f"{milliseconds(found.value)} ({interval_text(found.interval)})"
+    within = interval_text(found.interval)
+    return milliseconds(found.value) + (f" ({within})" if within else "")
 
 
 def _sweep(result: LoadTestResult) -> str:
@@ -129,9 +150,10 @@ def _sweep(result: LoadTestResult) -> str:
                 scenario_name(step.scenario),
                 str(step.users),
                 f"{step.throughput_per_s:.1f}",
-                milliseconds(step.mean_ms),
+                # Where nothing was answered, the mean is no number.
+                milliseconds(step.mean_ms if step.samples else None),
                 milliseconds(step.p95_ms),
-                f"{100 * step.error_rate:.1f} %",
+                share_text(step.error_rate, 1),
                 f"{text(part_name(largest))} ({100 * share:.0f} %)" if largest else "not known",
             )
         )
@@ -140,18 +162,20 @@ def _sweep(result: LoadTestResult) -> str:
 
 def capacity_markdown(result: LoadTestResult) -> str:
     """Highest throughput and knee of each scenario."""
-    lines = []
-    for each in result.capacities:
-        name = scenario_name(each.scenario)
-        if not each.is_reached or each.knee_users is None:
-            lines.append(f"- {name}: the sweep ended before throughput levelled off.")
+    return "\n".join(f"- {text(line)}" for line in capacity_lines(result))
+
+
+def _fullness(result: LoadTestResult) -> Iterator[str]:
+    """One table per scenario with telemetry."""
+    for scenario in dict.fromkeys(step.scenario for step in result.sweep):
+        rows = fullness(result, scenario)
+        if not rows:
             continue
-        knee = interval_text(each.knee_interval, "users")
-        lines.append(
-            f"- {name}: at most {quantity(each.max_throughput_per_s, 'answers per s')}, knee at"
-            f" {each.knee_users:.1f} users ({knee}); one alone waits {milliseconds(each.base_ms)}."
+        users = [f"{step.users} users" for step in steps_of(result.sweep, scenario)]
+        yield table(
+            (scenario_name(scenario), *users),
+            [(text(name), *map(share_text, row)) for name, row in rows.items()],
         )
-    return "\n".join(lines)
 
 
 def changes_markdown(result: LoadTestResult) -> str:
@@ -160,12 +184,13 @@ def changes_markdown(result: LoadTestResult) -> str:
     if comparison.baseline_id is None:
         return text(comparison.reason)
     return f"Baseline {code(comparison.baseline_id)}.\n\n" + table(
-        ("Figure", "Ratio (95 % interval)", "Change"),
+        ("Figure", "Ratio (95 % interval)", "Change", ""),
         [
             (
                 text(each.name) + (" **(decides)**" if each.is_gating else ""),
                 ratio_text(each.ratio, each.interval),
-                CHANGES[each.kind] + (", **alarm**" if each.is_alarm else ""),
+                change_text(each),
+                text(each.text),
             )
             for each in comparison.changes
         ],
@@ -183,19 +208,30 @@ def _causes(result: LoadTestResult) -> Iterator[str]:
         ):
             if cause is not None:
                 yield _cause(title, cause)
-        for remedy in each.remedies:
-            gains = "; ".join(gain_text(gain) for gain in remedy.gains)
-            yield (
-                f"- **{text(remedy.action)}** {text(gains)}. Risk: {text(remedy.risk)} Effort:"
-                f" {text(remedy.effort)}. {text(remedy.verify)}"
-            )
         if each.cannot_tell:
             yield "\n".join(f"- {text(sentence)}" for sentence in each.cannot_tell)
+
+
+def _remedies(result: LoadTestResult) -> str:
+    rows = [
+        (
+            f"{scenario_name(each.scenario)}: {text(remedy.action)}",
+            text("; ".join(gain_text(gain) for gain in remedy.gains)),
+            text(remedy.risk),
+            text(remedy.effort),
+            text(remedy.verify),
+        )
+        for each in result.attributions
+        for remedy in each.remedies
+    ]
+    if not rows:
+        return no_remedies(result)
+    return table(("Action", "Predicted", "Risk", "Effort", "How to verify"), rows)
 
 
 def _cause(title: str, cause: Cause) -> str:
     evidence = " ".join(map(text, cause.evidence))
     return (
-        f"{title}: **{text(cause.service)}: {CAUSES[cause.kind]}** ({100 * cause.share:.0f} %,"
-        f" confidence {cause.confidence:.2f}). {evidence}"
+        f"{title}: **{text(cause.service)}: {CAUSES[cause.kind]}** (share"
+        f" {cause_share(cause)}, confidence {cause.confidence:.2f}). {evidence}"
     )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
+from onyx_pipelines import __version__
 from onyx_pipelines.load_test.attribution.parts import FIXED_PARTS, hop_part
 from onyx_pipelines.load_test.results import (
     Attribution,
+    Capacity,
+    Cause,
     CauseKind,
+    Change,
     ChangeKind,
     Interval,
     LatencySummary,
@@ -18,9 +25,11 @@ from onyx_pipelines.load_test.results import (
     PredictedGain,
     Scenario,
 )
+from onyx_pipelines.page.text import printable
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 NOT_KNOWN: Final = "not known"
+NOT_TO_BE_USED: Final = "not to be used"
 SIGNS: Final = {
     LoadVerdict.PASSED: "✓",
     LoadVerdict.FAILED: "✗",
@@ -84,7 +93,7 @@ def summary_name(summary: LatencySummary) -> str:
 
 def milliseconds(value: float | None) -> str:
     """Three figures at most: `87 ms`, `1.53 s`."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NOT_KNOWN
     if value < 10:
         return f"{value:.1f} ms"
@@ -94,7 +103,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NOT_KNOWN
     if unit == "ms":
         return milliseconds(value)
@@ -104,16 +113,24 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def interval_text(interval: Interval | None, unit: str = "ms") -> str:
-    """Empty without one; an open end says so."""
-    if interval is None:
+    """Empty without one; an end that the data do not bound is left out."""
+    if interval is None or (interval.low is None and interval.high is None):
         return ""
-    low = "any" if interval.low is None else quantity(interval.low, unit)
-    high = "any" if interval.high is None else quantity(interval.high, unit)
-    return f"{low} to {high}"
+    if interval.low is None:
+        return f"at most {quantity(interval.high, unit)}"
+    if interval.high is None:
+        return f"at least {quantity(interval.low, unit)}"
+    return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
+
+
+def share_text(share: float | None, decimals: int = 0) -> str:
+    if share is None or not math.isfinite(share):
+        return NOT_KNOWN
+    return f"{100 * share:.{decimals}f} %"
 
 
 def ratio_text(ratio: float | None, interval: Interval | None) -> str:
-    if ratio is None:
+    if ratio is None or not math.isfinite(ratio):
         return NOT_KNOWN
     if interval is None or interval.low is None or interval.high is None:
         return f"{ratio:.2f}{TIMES}"
@@ -153,6 +170,103 @@ def objective_text(objective: Objective) -> str:
         f"{objective.name} {quantity(objective.measured, objective.unit)}"
         f" of {quantity(objective.target, objective.unit)}"
     )
+
+
+def verdict_text(result: LoadTestResult, objective: Objective) -> str:
+    """No objective of an invalid run was passed or missed, whatever its numbers say."""
+    if result.verdict is LoadVerdict.INVALID:
+        return f"{SIGNS[LoadVerdict.INVALID]} {NOT_TO_BE_USED}"
+    return f"{SIGNS[objective.verdict]} {objective.verdict.value}"
+
+
+def no_remedies(result: LoadTestResult) -> str:
+    """Why nothing is proposed; that nothing has to be done, no test shows."""
+    if not result.attributions:
+        return "Without a sweep it cannot be told what would help."
+    if any(each.cause is not None for each in result.attributions):
+        return "No remedy is known for the cause."
+    return "No cause was found, so nothing is proposed."
+
+
+def capacity_lines(result: LoadTestResult) -> list[str]:
+    """Highest throughput and knee of each scenario."""
+    return [_capacity_line(each) for each in result.capacities]
+
+
+def _capacity_line(capacity: Capacity) -> str:
+    name = scenario_name(capacity.scenario)
+    if not capacity.is_reached or capacity.knee_users is None:
+        line = f"{name}: the sweep ended before throughput levelled off"
+    else:
+        knee = interval_text(capacity.knee_interval, "users")
+        within = f" ({knee})" if knee else ""
+        line = (
+            f"{name}: at most {quantity(capacity.max_throughput_per_s, 'answers per s')}, knee at"
+            f" {quantity(capacity.knee_users, 'users')}{within}"
+        )
+    line += (
+        f"; one user alone waits {milliseconds(capacity.base_ms)}; the model is off by"
+        f" {share_text(capacity.relative_error)}."
+    )
+    if capacity.retrograde:
+        line += " Throughput falls again with more users."
+    return line
+
+
+def gap_text(summary: LatencySummary) -> str:
+    """The longest time without an answer."""
+    gap_s = summary.longest_gap_s
+    return milliseconds(None if gap_s is None else 1000 * gap_s)
+
+
+def change_of(result: LoadTestResult, summary: LatencySummary, q: float) -> Change | None:
+    """The comparison of this percentile, where there is one (names: `analysis.comparison`)."""
+    name = f"{summary.scenario.value} {summary.measure.value} p{100 * q:g}"
+    return next((each for each in result.comparison.changes if each.name == name), None)
+
+
+def change_text(change: Change) -> str:
+    """`regressed, alarm`."""
+    return CHANGES[change.kind] + (", alarm" if change.is_alarm else "")
+
+
+def command(result: LoadTestResult) -> str:
+    """To be pasted into a shell, so that no profile's name can be anything but a name."""
+    return f"onyx load-test run --profile {shlex.quote(printable(result.profile))}"
+
+
+def cause_share(cause: Cause) -> str:
+    """`93 % (89 to 96 %)`."""
+    share, interval = share_text(cause.share), cause.share_interval
+    if interval is None or interval.low is None or interval.high is None:
+        return share
+    return f"{share} ({100 * interval.low:.0f} to {100 * interval.high:.0f} %)"
+
+
+def moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def reproduction_pairs(result: LoadTestResult) -> list[tuple[str, str]]:
+    """What it takes to run it again, and to know whether another run is comparable."""
+    environment = result.environment
+    return [
+        ("Run", result.run_id),
+        ("Profile", result.profile),
+        ("Target", result.target),
+        ("Began", moment(result.started_at)),
+        ("Ended", moment(result.finished_at)),
+        ("Time of the generator", f"{result.generator_s:.0f} s"),
+        ("Attempts per unit", f"at most {result.attempts}"),
+        ("Environment", environment.fingerprint),
+        ("Processor", f"{environment.cpu_model}, {environment.cores} cores"),
+        ("Memory", quantity(environment.memory_bytes, "B")),
+        ("k6", environment.k6_version),
+        ("Scenario scripts", environment.script_digest),
+        ("Language model", environment.llm or "not named"),
+        ("onyx-pipelines", __version__),
+        *environment.facts.items(),
+    ]
 
 
 def bottleneck_lines(result: LoadTestResult) -> list[str]:

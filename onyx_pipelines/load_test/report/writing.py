@@ -64,6 +64,20 @@ def write_report(
     )
 
 
+def thumbnail_png(
+    result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
+) -> bytes:
+    """One small chart for a list of runs: the spectrum, or an empty frame without answers."""
+    from onyx_pipelines.load_test.report.charts.spectrum import spectrum_drawing
+    from onyx_pipelines.page.canvas import Drawing, Layout, new_figure, to_png
+
+    layout = Layout("thumbnail", 480, narrow=False, font_px=7.0)
+    drawing = spectrum_drawing(result, samples, targets_ms, layout)
+    if drawing is None:
+        drawing = Drawing(new_figure(480, 270), "", "", tooltips={}, texts={})
+    return to_png(drawing)
+
+
 def _contents(
     result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
 ) -> dict[str, bytes]:

@@ -44,9 +44,7 @@ def sent(
     return run, read_rows(rows_file(folder), unit).samples
 
 
-def test_every_user_sends_all_of_its_messages(
-    k6: K6, small: SmallTarget, tmp_path: Path
-) -> None:
+def test_every_user_sends_all_of_its_messages(k6: K6, small: SmallTarget, tmp_path: Path) -> None:
     run, rows = sent(k6, BASELINE, small.url, tmp_path)
 
     assert run.exit_status == 0
@@ -55,9 +53,7 @@ def test_every_user_sends_all_of_its_messages(
     assert set(rows["status"]) == {200}
 
 
-def test_the_times_are_those_that_a_user_waits(
-    k6: K6, small: SmallTarget, tmp_path: Path
-) -> None:
+def test_the_times_are_those_that_a_user_waits(k6: K6, small: SmallTarget, tmp_path: Path) -> None:
     small.behaviour.delay_s = 0.08
 
     _, rows = sent(k6, BASELINE, small.url, tmp_path)

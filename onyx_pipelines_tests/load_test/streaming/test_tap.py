@@ -83,9 +83,7 @@ def test_what_is_no_stream_passes_as_it_is(small: SmallTarget) -> None:
     assert small.behaviour.seen[0][1] == "/x?y=1"
 
 
-def test_a_stream_that_breaks_off_is_no_success(
-    k6: K6, small: SmallTarget, tmp_path: Path
-) -> None:
+def test_a_stream_that_breaks_off_is_no_success(k6: K6, small: SmallTarget, tmp_path: Path) -> None:
     small.behaviour.hang_up = True
 
     rows = sent_through_the_tap(k6, small, tmp_path)

@@ -41,7 +41,9 @@ def test_all_else_is_none(data: bytes) -> None:
 
 
 @given(st.lists(st.sampled_from([*TOKENS, *OTHERS]), max_size=12), st.data())
-def test_how_the_bytes_are_cut_makes_no_difference(pieces: list[bytes], data: st.DataObject) -> None:
+def test_how_the_bytes_are_cut_makes_no_difference(
+    pieces: list[bytes], data: st.DataObject
+) -> None:
     stream = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     counter = TokenCounter()

@@ -8,11 +8,13 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from onyx_pipelines.page.canvas import Layout, new_figure
+from onyx_pipelines.page.canvas import Layout, drawable, new_figure
 from onyx_pipelines.page.palette import LIGHT
 
 SERIES = tuple(LIGHT[f"series-{number}"] for number in range(1, 9))
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 16.0, 34.0, 44.0
+_CHARACTER_PX = 6.4
+_LONGEST_NAME, _LONGEST_NARROW = 34, 28
 
 
 def grid_of_axes(
@@ -69,6 +71,23 @@ def legend(
             labelcolor=LIGHT["ink"],
             framealpha=0.9,
         )
+
+
+def shown_names(names: Sequence[str], layout: Layout) -> list[str]:
+    """Names beside a chart: the font's characters only, cut where there is no room."""
+    longest = _LONGEST_NARROW if layout.narrow else _LONGEST_NAME
+    fitting = (name if len(name) <= longest else f"{name[: longest - 1]}…" for name in names)
+    return [drawable(name) for name in fitting]
+
+
+def room_for(names: Sequence[str]) -> float:
+    """Pixels left of a chart that has these names there."""
+    return max(_LEFT, 16.0 + _CHARACTER_PX * max(map(len, names), default=0))
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """A name is no formula, even where it has dollar signs."""
+    axes.set_yticks(range(len(names)), names, parse_math=False)
 
 
 def user_ticks(axes: Axes, users: Sequence[int]) -> None:

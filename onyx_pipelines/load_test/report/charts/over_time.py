@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from onyx_pipelines.load_test.analysis.latencies import answered, whole_ms
-from onyx_pipelines.load_test.report.charts.axes import SERIES, grid_of_axes, label, legend
+from onyx_pipelines.load_test.report.charts.axes import SERIES, grid_of_axes, label
 from onyx_pipelines.load_test.report.wording import scenario_name
 from onyx_pipelines.load_test.results import Block, Scenario
 from onyx_pipelines.page.canvas import Drawing, Layout
@@ -17,6 +17,18 @@ from onyx_pipelines.page.palette import LIGHT
 
 _MOST_DOTS: Final = 500
 _FEWEST_FOR_P95: Final = 5
+
+
+def over_time_key() -> list[tuple[str, str]]:
+    """Colour role and name of each thing drawn, for a legend beside the chart."""
+    return [
+        ("prepare", "an answer"),
+        ("series-1", "p50 of a second"),
+        ("series-2", "p95 of a second"),
+        ("muted", "users (right)"),
+        ("failed", "failed"),
+        ("band", "warm-up"),
+    ]
 
 
 def over_time_drawing(samples: pd.DataFrame, layout: Layout) -> Drawing | None:
@@ -56,7 +68,6 @@ def over_time_drawing(samples: pd.DataFrame, layout: Layout) -> Drawing | None:
                 marker="|",
                 markersize=9,
                 color=LIGHT["failed"],
-                label=f"failed ({len(failed)})",
             )
         warm = mine[mine["block"] == Block.WARM_UP.value]
         if len(warm):
@@ -74,8 +85,8 @@ def over_time_drawing(samples: pd.DataFrame, layout: Layout) -> Drawing | None:
         axes.set_ylim(
             bottom=0, top=max(1.0, float(np.quantile(latency, 0.995)) * 1.25) if len(latency) else 1
         )
-        label(axes, layout, f"{scenario_name(scenario)} (grey line: users, right)", "seconds", "ms")
-        legend(axes, layout)
+        failures = f" ({len(failed)} failed)" if len(failed) else ""
+        label(axes, layout, f"{scenario_name(scenario)}{failures}", "seconds", "ms")
     return Drawing(
         figure,
         title="Latency over time",
@@ -93,9 +104,11 @@ def _draw_percentiles(axes: Axes, at_s: np.ndarray, latency: np.ndarray) -> None
     seconds = np.arange(int(at_s.max()) + 1)
     groups = frame.groupby("second")["ms"]
     counts = groups.size()
-    for q, colour, name in ((0.5, SERIES[0], "p50 of a second"), (0.95, SERIES[1], "p95")):
+    for q, colour in ((0.5, SERIES[0]), (0.95, SERIES[1])):
         line = groups.quantile(q).where(counts >= _FEWEST_FOR_P95).reindex(seconds)
-        axes.plot(seconds + 0.5, line.to_numpy(), color=colour, linewidth=1.5, label=name)
+        if line.isna().all():
+            continue
+        axes.plot(seconds + 0.5, line.to_numpy(), color=colour, linewidth=1.5)
 
 
 def _users(mine: pd.DataFrame, begin: float) -> tuple[list[float], list[float]]:

@@ -24,21 +24,20 @@ TARGET_USERS: Final = 20
 
 def throughput_drawing(result: LoadTestResult, layout: Layout) -> Drawing | None:
     """One panel per scenario of the sweep."""
-    scenarios = list(dict.fromkeys(step.scenario for step in result.sweep))
+    scenarios = list(dict.fromkeys(step.scenario for step in result.sweep if step.samples))
     if not scenarios:
         return None
     capacities = {each.scenario: each for each in result.capacities}
     figure, panels = grid_of_axes(layout, len(scenarios))
     for axes, scenario in zip(panels, scenarios, strict=True):
         steps = [step for step in steps_of(result.sweep, scenario) if step.samples]
-        if not steps:
-            continue
         users = [step.users for step in steps]
         top = max(step.throughput_per_s for step in steps)
         axes.set_xlim(0, max(*users, TARGET_USERS) * 1.05)
-        axes.set_ylim(0, top * 1.35)
+        highest = max(top, _highest(capacities.get(scenario)))
+        axes.set_ylim(0, 1.35 * highest or 1.0)
         if scenario in capacities:
-            _draw_model(axes, capacities[scenario], layout, top)
+            _draw_model(axes, capacities[scenario], layout, highest)
         axes.plot(
             users,
             [step.throughput_per_s for step in steps],
@@ -52,15 +51,16 @@ def throughput_drawing(result: LoadTestResult, layout: Layout) -> Drawing | None
         axes.axvline(TARGET_USERS, color=SERIES[2], linewidth=1.2)
         axes.annotate(
             f"{TARGET_USERS} users",
-            (TARGET_USERS, 0),
-            xytext=(3, 4),
+            (TARGET_USERS, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -10),
             textcoords="offset points",
             fontsize=layout.font_px - 1.5,
             color=SERIES[2],
         )
         user_ticks(axes, users)
         label(axes, layout, scenario_name(scenario), "users at a time", "answers per second")
-        legend(axes, layout)
+        legend(axes, layout, place="lower right")
     return Drawing(
         figure,
         title="Throughput by number of users",
@@ -70,22 +70,31 @@ def throughput_drawing(result: LoadTestResult, layout: Layout) -> Drawing | None
     )
 
 
+def _highest(capacity: Capacity | None) -> float:
+    """What the model says is possible must be seen where it is above all that was measured."""
+    if capacity is None:
+        return 0.0
+    return max((capacity.max_throughput_per_s or 0.0, *capacity.model_throughput_per_s))
+
+
 def _draw_model(axes: Axes, capacity: Capacity, layout: Layout, top: float) -> None:
-    axes.plot(
-        capacity.model_users,
-        capacity.model_throughput_per_s,
-        color=SERIES[1],
-        linewidth=1.6,
-        label="queue model",
-    )
+    if capacity.model_users:
+        axes.plot(
+            capacity.model_users,
+            capacity.model_throughput_per_s,
+            color=SERIES[1],
+            linewidth=1.6,
+            label="queue model",
+        )
     last = capacity.model_users[-1] if capacity.model_users else 1.0
-    axes.plot(
-        [0, min(last, 1.3 * top * capacity.base_ms / 1000)],
-        [0, min(last * 1000 / capacity.base_ms, 1.3 * top)],
-        color=LIGHT["muted"],
-        linewidth=0.9,
-        linestyle=":",
-    )
+    if capacity.base_ms > 0:
+        axes.plot(
+            [0, min(last, 1.3 * top * capacity.base_ms / 1000)],
+            [0, min(last * 1000 / capacity.base_ms, 1.3 * top)],
+            color=LIGHT["muted"],
+            linewidth=0.9,
+            linestyle=":",
+        )
     if capacity.max_throughput_per_s is not None:
         axes.axhline(
             capacity.max_throughput_per_s, color=LIGHT["muted"], linewidth=0.9, linestyle=":"
@@ -98,8 +107,9 @@ def _draw_model(axes: Axes, capacity: Capacity, layout: Layout, top: float) -> N
     axes.axvline(capacity.knee_users, color=LIGHT["ink"], linewidth=1, linestyle="--")
     axes.annotate(
         f"knee {capacity.knee_users:.1f}",
-        (capacity.knee_users, 0),
-        xytext=(3, 18),
+        (capacity.knee_users, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(3, -24),
         textcoords="offset points",
         fontsize=layout.font_px - 1.5,
         color=LIGHT["ink"],

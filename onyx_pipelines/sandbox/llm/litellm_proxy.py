@@ -1,0 +1,121 @@
+"""LiteLLM's real proxy in front of the mock model."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.sandbox.llm.litellm_environment import make_environment
+from onyx_pipelines.sandbox.service_process import ServiceProcess
+
+MODEL: Final = "mock"
+_START_TIMEOUT_S: Final = 120.0
+# Labels that name people are left out where the metrics are made (its defaults have them).
+_METRICS: Final = (
+    "litellm_proxy_total_requests_metric",
+    "litellm_proxy_failed_requests_metric",
+    "litellm_request_total_latency_metric",
+    "litellm_llm_api_latency_metric",
+    "litellm_total_tokens_metric",
+)
+
+
+class LiteLlmProxy:
+    """Outlives its starter; found again in `state_dir`. About 450 MB, and 10 s to start."""
+
+    def __init__(self, state_dir: Path, environment_dir: Path) -> None:
+        self._process = ServiceProcess(state_dir, "litellm")
+        self._environment_dir = environment_dir
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def pid_path(self) -> Path:
+        return self._process.pid_path
+
+    @property
+    def url(self) -> str:
+        return self._process.url
+
+    @property
+    def api_url(self) -> str:
+        """For clients of OpenAI's API."""
+        return f"{self._process.url}/v1"
+
+    @property
+    def master_key(self) -> str:
+        """Generated: it refuses to start with the one of its documentation."""
+        path = self._process.state_dir / "litellm.key"
+        if not path.exists():
+            self._process.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(f"sk-{secrets.token_urlsafe(32)}")
+        return path.read_text(encoding="ascii")
+
+    def start(self, model_url: str) -> None:
+        """Make its environment if need be, and start it.
+
+        Args:
+            model_url: of a server of OpenAI's API.
+
+        Raises:
+            OnyxError: it could not be installed, or did not answer.
+        """
+        if self.pid is not None:
+            return
+        program = make_environment(self._environment_dir)
+        config = self._process.state_dir / "litellm.yaml"
+        key = self.master_key
+        # JSON is YAML; the key is read from the environment.
+        config.write_text(json.dumps(_configuration(model_url), indent=1), encoding="utf-8")
+        self._process.start(
+            [
+                *(program, "--config", config, "--host", "127.0.0.1"),
+                *("--port", str(self._process.port), "--telemetry", "False"),
+            ],
+            {
+                "LITELLM_MASTER_KEY": key,
+                "LITELLM_LOG": "ERROR",
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+                "PROMETHEUS_DISABLE_CREATED_SERIES": "True",
+                "NO_PROXY": "*",
+            },
+            ready_path="/health/liveliness",
+            timeout_s=_START_TIMEOUT_S,
+        )
+
+    def stop(self) -> None:
+        self._process.stop()
+
+
+def _configuration(model_url: str) -> dict[str, object]:
+    return {
+        "model_list": [
+            {
+                "model_name": MODEL,
+                "litellm_params": {
+                    "model": f"openai/{MODEL}",
+                    "api_base": model_url,
+                    "api_key": "none",
+                },
+            }
+        ],
+        "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
+        "litellm_settings": {
+            "num_retries": 0,
+            "callbacks": ["prometheus"],
+            "prometheus_metrics_config": [
+                {
+                    "group": "sandbox",
+                    "metrics": list(_METRICS),
+                    "include_labels": ["requested_model"],
+                }
+            ],
+        },
+    }
