@@ -39,7 +39,7 @@ from onyx_pipelines.load_test.samples import COLUMNS
 
 BEGAN: Final = datetime(2026, 11, 20, 3, 15, tzinfo=UTC)
 TARGETS_MS: Final = {Scenario.CHAT: 1500.0, Scenario.RAG: 200.0}
-HOSTILE: Final = '<script>alert(1)</script> | **bold** [x](https://evil.example) `a` & "q" \'p\''
+HOSTILE: Final = "<script>alert(1)</script> | **bold** [x](https://evil.example) `a` & \"q\" 'p'"
 _USERS: Final = (1, 2, 4, 8, 16, 24, 32)
 _GIB: Final = 2.0**30
 
@@ -113,7 +113,9 @@ def nearly_empty() -> LoadTest:
     samples = samples.assign(block=Block.BASELINE.value, first_token_ms=np.nan)
     return LoadTest(
         _result(samples, objectives=(_unmeasured("chat p95"),), sweep=()).model_copy(
-            update={"validity": Validity(gates=(_gate("requests succeed", None, "no request"),))}
+            update={
+                "validity": Validity(gates=(_gate("requests succeed", "no request", passed=None),))
+            }
         ),
         samples,
     )
@@ -155,7 +157,7 @@ def hostile() -> LoadTest:
                 "profile": HOSTILE,
                 "target": HOSTILE,
                 "environment": environment,
-                "validity": Validity(gates=(_gate(HOSTILE, True, HOSTILE),)),
+                "validity": Validity(gates=(_gate(HOSTILE, HOSTILE),)),
                 "objectives": (
                     Objective(
                         name=HOSTILE,
@@ -225,10 +227,10 @@ def _result(
         ),
         validity=Validity(
             gates=(
-                _gate("the whole plan was run", True, "29 of 29 units were run"),
-                _gate("requests succeed", True, "0.00 % failed"),
-                _gate("the generator had CPU to spare", True, "21 % of its cores"),
-                _gate("latency is steady", None, "too few requests to tell"),
+                _gate("the whole plan was run", "29 of 29 units were run"),
+                _gate("requests succeed", "0.00 % failed"),
+                _gate("the generator had CPU to spare", "21 % of its cores"),
+                _gate("latency is steady", "too few requests to tell", passed=None),
             )
         ),
         summaries=summarise(samples),
@@ -378,7 +380,7 @@ def _capacities(sweep: Sequence[SweepStep]) -> tuple[Capacity, ...]:
     if not sweep:
         return ()
     users = np.arange(1, max(_USERS) + 1)
-    curve = 1000 * throughput_per_ms(int(users[-1]), np.array(300.0), np.array(30.0))
+    curve = 1000 * throughput_per_ms(int(users[-1]), np.array(300.0), np.array(54.0))
     drawn = {
         "model_users": tuple(map(float, users)),
         "model_throughput_per_s": tuple(map(float, curve)),
@@ -387,10 +389,10 @@ def _capacities(sweep: Sequence[SweepStep]) -> tuple[Capacity, ...]:
         Capacity(
             scenario=Scenario.CHAT,
             base_ms=300.0,
-            demand_ms=30.0,
-            max_throughput_per_s=33.3,
-            knee_users=10.0,
-            knee_interval=Interval(low=8.9, high=11.4),
+            demand_ms=54.0,
+            max_throughput_per_s=18.5,
+            knee_users=5.6,
+            knee_interval=Interval(low=4.9, high=6.4),
             is_reached=True,
             relative_error=0.04,
             **drawn,
@@ -496,18 +498,18 @@ def _unmeasured(name: str) -> Objective:
     )
 
 
-def _gate(name: str, passed: bool | None, observed: str) -> Gate:
+def _gate(name: str, observed: str, *, passed: bool | None = True) -> Gate:
     return Gate(name=name, passed=passed, observed=observed, required="what was planned")
 
 
 def _comparison(ratios: Sequence[float]) -> Comparison:
-    names = ("chat p50", "chat full answer p95", "rag retrieval p95", "chat throughput")
+    names = ("chat first_token p50", "chat first_token p95", "rag retrieval p95", "chat throughput")
     found = (
         _change(name, ratio, is_gating="p95" in name)
         for name, ratio in zip(names, ratios, strict=True)
     )
     unknown = Change(
-        name="agent tasks p95",
+        name="agent_tasks full_answer p95",
         ratio=None,
         interval=None,
         kind=ChangeKind.INCONCLUSIVE,
