@@ -47,6 +47,7 @@ class Fault:
     model: dict[str, Any] = field(default_factory=dict)
     vectors: dict[str, Any] = field(default_factory=dict)
     users: tuple[int, ...] = LOADED_USERS
+    step_s: float = STEP_S
     # What is so without the fault too, and is therefore no cause.
     usual: dict[str, Any] = field(default_factory=dict)
 
@@ -74,7 +75,7 @@ FAULTS = (
     Fault("rate limit of the model", Scenario.AGENT_TASKS, CauseKind.RATE_LIMIT, "llm",
           model={"rate_limit_per_s": 20}),
     Fault("leak", Scenario.AGENT_TASKS, CauseKind.MEMORY_GROWTH, "app",
-          app={"leak_kb": 1000}, users=HEALTHY_USERS),
+          app={"leak_kb": 1000}, users=HEALTHY_USERS, step_s=6.0),
 )  # fmt: skip
 
 
@@ -94,12 +95,17 @@ class Bed:
         self.vectors.set_faults(**(fault.vectors if fault else {}))
 
     def explained(
-        self, name: str, scenario: Scenario, users: tuple[int, ...], before: Baseline | None
+        self,
+        name: str,
+        scenario: Scenario,
+        users: tuple[int, ...],
+        before: Baseline | None,
+        step_s: float = STEP_S,
     ) -> tuple[Attribution, tuple[SweepStep, ...]]:
         """Run a sweep and explain it."""
         profile = Profile(
             name="planted", scenarios=(scenario,), repeats=1, messages=1, users=4,
-            sweep_users=users, step_s=STEP_S, open_s=0, max_error_rate=1,
+            sweep_users=users, step_s=step_s, open_s=0, max_error_rate=1,
         )  # fmt: skip
         folder = RunFolder(self.directory / "runs", name)
         k6, target = find_k6(), Target(self.app.url)
@@ -149,7 +155,7 @@ def run(directory: Path) -> list[Line]:
             for repeat in range(REPEATS):
                 bed.plant(fault)
                 name = f"{fault.name.replace(' ', '-')}-{repeat}"
-                found, _ = bed.explained(name, fault.scenario, fault.users, before)
+                found, _ = bed.explained(name, fault.scenario, fault.users, before, fault.step_s)
                 cause = found.cause
                 is_service = cause is not None and cause.service == fault.service
                 is_cause = is_service and cause is not None and cause.kind is fault.kind

@@ -223,7 +223,31 @@ class Settings(BaseSettings):
         " streamed, else the whole answer.",
     )
 
+    api_host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    api_port: int = Field(8910, ge=1, le=65535, description="Its port.")
+    api_allowed_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.0/8", "::1"),
+        description="Addresses and networks that may use the API, comma-separated.",
+    )
+    api_trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Proxies whose X-Forwarded-For is believed, comma-separated. Empty: none.",
+    )
+    api_tokens_file: Path | None = Field(
+        None, description="Where the API's tokens are kept, as hashes; empty: in ONYX_STATE_DIR."
+    )
+    dagster_url: str = Field(
+        "http://127.0.0.1:3000", description="Dagster's web server, by which the API launches runs."
+    )
+    dagster_user: str = Field("", description="User of a proxy in front of it. Empty: none.")
+    dagster_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
+    prometheus_url: str = Field(
+        "", description="Prometheus, e.g. http://127.0.0.1:9090. Empty: no metrics summary."
+    )
+
     @field_validator(
+        "api_allowed_addresses",
+        "api_trusted_proxies",
         "pg_databases",
         "qdrant_collections",
         "volume_excludes",
@@ -264,7 +288,14 @@ class Settings(BaseSettings):
             services[name.strip()] = text.strip()
         return services
 
-    @field_validator("private_key_file", "pg_bindir", "scratch_dir", mode="before")
+    @property
+    def tokens_file(self) -> Path:
+        """Of the API."""
+        return self.api_tokens_file or self.state_dir / "api" / "tokens.json"
+
+    @field_validator(
+        "private_key_file", "pg_bindir", "scratch_dir", "api_tokens_file", mode="before"
+    )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value

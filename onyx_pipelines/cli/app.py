@@ -7,6 +7,7 @@ import sys
 import click
 import typer
 
+from onyx_pipelines.cli.api import app as api_app
 from onyx_pipelines.cli.audit import app as audit_app
 from onyx_pipelines.cli.backup import app as backup_app
 from onyx_pipelines.cli.backup import doctor
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Backups of a self-hosted RAG stack that can be restored when everything else is down."
     " Exit codes: 0 fine, 1 the answer is bad, 2 could not do it.",
 )
+app.add_typer(api_app, name="api")
 app.add_typer(audit_app, name="audit")
 app.add_typer(backup_app, name="backup")
 app.add_typer(catalog_app, name="catalog")

@@ -1,0 +1,245 @@
+"""The endpoints, each a line over `operations`; paths, fields and enums are those of the spec."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from onyx_pipelines import __version__
+from onyx_pipelines.api.access import Access, Caller
+from onyx_pipelines.api.dagster_client import DagsterClient
+from onyx_pipelines.api.models import (
+    ID_PATTERN,
+    BackupStatus,
+    BaselineAnswer,
+    Health,
+    HoldRequest,
+    LoadTestAnswer,
+    LoadTestRequest,
+    LoadTestResults,
+    MetricsHealth,
+    MetricsSummary,
+    PromoteRequest,
+    RestoreAnswer,
+    RestoreRequest,
+    RunAnswer,
+    SetAnswer,
+    SetsAnswer,
+    TriggerAnswer,
+    TriggerRequest,
+)
+from onyx_pipelines.api.operations import Operations
+from onyx_pipelines.api.problems import (
+    MEDIA_TYPE,
+    Problem,
+    ProblemError,
+    answer,
+    install_handlers,
+)
+from onyx_pipelines.api.prometheus import Prometheus
+from onyx_pipelines.api.tokens import Scope
+from onyx_pipelines.audit import audited
+from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.settings import Settings
+
+_LARGEST_REQUEST = 64 * 1024
+_REPORTS = {"restore-drills": "restore-drills", "load-test": "load-test"}
+_KNOWN_PROBLEMS = (400, 401, 403, 404, 405, 409, 413, 422, 429, 503)
+_RUN_PATTERN = r"^[0-9a-f-]{8,36}$"
+
+BackupId = Annotated[str, Path(pattern=ID_PATTERN, description="A lower-case UUID.")]
+RunId = Annotated[str, Path(pattern=_RUN_PATTERN)]
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        description="The same key launches nothing a second time.",
+    ),
+]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application of this host; it connects to nothing before it is asked something."""
+    dagster = DagsterClient(settings)
+    operations = Operations(settings, dagster)
+    access = Access(settings)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        dagster.close()
+
+    app = FastAPI(
+        title="onyx-pipelines",
+        version=__version__,
+        description="Backups, restores, drills and load tests of one host. Sign in with a token"
+        " (`onyx api token create`).",
+        lifespan=life,
+        responses={
+            status: {"model": Problem, "content": {MEDIA_TYPE: {}}} for status in _KNOWN_PROBLEMS
+        },
+    )
+    install_handlers(app)
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: Any) -> Response:
+        length = request.headers.get("content-length", "0")
+        if not re.fullmatch(r"[0-9]{1,12}", length) or int(length) > _LARGEST_REQUEST:
+            return answer(413, "The request is too large.", "Nothing here takes more than 64 kB.")
+        if "transfer-encoding" in request.headers:
+            return answer(413, "The request has no length.", "Send Content-Length.")
+        try:
+            access.address_of(request)
+        except ProblemError as error:
+            return answer(error.status, error.detail, error.remedy)
+        response: Response = await call_next(request)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def needs(scope: Scope) -> Callable[[Request], Caller]:
+        def admit(request: Request) -> Caller:
+            return access.admit(request, scope)
+
+        return admit
+
+    reads = Depends(needs(Scope.READ))
+    operates = Depends(needs(Scope.OPERATE))
+    restores = Depends(needs(Scope.RESTORE))
+
+    @app.get("/api/health")
+    def health() -> Health:
+        """Whether this process answers; needs no token."""
+        return Health(version=__version__)
+
+    @app.post("/api/backup/trigger")
+    def trigger(wanted: TriggerRequest, caller: Caller = operates, key: Key = "") -> TriggerAnswer:
+        """Start a backup, unless one runs."""
+        return operations.trigger(wanted, caller, key)
+
+    @app.get("/api/backup/status/{backup_id}", dependencies=[reads])
+    def backup_status(backup_id: BackupId) -> BackupStatus:
+        """How far a backup is."""
+        return operations.backup_status(backup_id)
+
+    @app.get("/api/backup/sets", dependencies=[reads])
+    def sets(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    ) -> SetsAnswer:
+        """Finished sets, the newest first."""
+        rows = operations.catalog.rows()
+        shown = rows[offset : offset + limit]
+        return SetsAnswer(
+            sets=[SetAnswer.model_validate(row.as_json()) for row in shown], total=len(rows)
+        )
+
+    @app.put("/api/backup/sets/{backup_id}/hold")
+    def hold(backup_id: BackupId, wanted: HoldRequest, caller: Caller = operates) -> SetAnswer:
+        """Keep a set whatever retention says."""
+        with audited(
+            settings, action="api hold", origin=caller.origin, backup_id=backup_id, copy=False,
+            parameters={"reason": wanted.reason},
+        ):  # fmt: skip
+            open_host(settings).catalog.hold(backup_id, wanted.reason, now=datetime.now(UTC))
+        operations.catalog.forget()
+        return _row(operations, backup_id)
+
+    @app.delete("/api/backup/sets/{backup_id}/hold")
+    def release(backup_id: BackupId, caller: Caller = operates) -> SetAnswer:
+        """Undo a hold."""
+        with audited(
+            settings, action="api release", origin=caller.origin, backup_id=backup_id, copy=False
+        ):
+            open_host(settings).catalog.release(backup_id)
+        operations.catalog.forget()
+        return _row(operations, backup_id)
+
+    @app.post("/api/backup/restore/{backup_id}")
+    def restore(
+        backup_id: BackupId, wanted: RestoreRequest, caller: Caller = restores, key: Key = ""
+    ) -> RestoreAnswer:
+        """Restore a set over what is there; without `confirm` the plan is answered."""
+        return operations.restore(backup_id, wanted, caller, key)
+
+    @app.post("/api/backup/drill/{backup_id}")
+    def drill(backup_id: BackupId, caller: Caller = operates, key: Key = "") -> RunAnswer:
+        """Restore a set into scratch and compare it."""
+        return operations.drill(backup_id, caller, key)
+
+    @app.get("/api/runs/{run_id}", dependencies=[reads])
+    def run(run_id: RunId) -> RunAnswer:
+        """A restore, a drill, or any run."""
+        return operations.run_state(run_id)
+
+    @app.post("/api/runs/{run_id}/cancel")
+    def cancel(run_id: RunId, caller: Caller = operates) -> RunAnswer:
+        """Stop a run; what it has begun is cleaned up by it."""
+        return operations.cancel(run_id, caller)
+
+    @app.post("/api/load-test/start")
+    def start_load_test(
+        wanted: LoadTestRequest, caller: Caller = operates, key: Key = ""
+    ) -> LoadTestAnswer:
+        """Start a load test of one scenario."""
+        return operations.start_load_test(wanted, caller, key)
+
+    @app.get("/api/load-test/results/{test_id}", dependencies=[reads])
+    def load_test_results(test_id: RunId) -> LoadTestResults:
+        """What a load test found; the latency is that of whole answers."""
+        return operations.load_test_results(test_id)
+
+    @app.post("/api/load-test/baseline")
+    def promote(wanted: PromoteRequest, caller: Caller = operates) -> BaselineAnswer:
+        """Compare later load tests with this one."""
+        return operations.promote(wanted.test_id, wanted.reason, caller)
+
+    @app.get("/api/metrics/health", dependencies=[reads])
+    def metrics_health() -> MetricsHealth:
+        """Whether Prometheus collects."""
+        prometheus = Prometheus(settings.prometheus_url)
+        targets = prometheus.targets()
+        return MetricsHealth(
+            prometheus_scraping=bool(targets.healthy),
+            last_scrape=targets.last_scrape,
+            services_reporting=list(targets.healthy),
+            metrics_count=prometheus.metrics_count(),
+        )
+
+    @app.get("/api/metrics/summary", dependencies=[reads])
+    def metrics_summary() -> MetricsSummary:
+        """Key figures, computed by Prometheus."""
+        found = Prometheus(settings.prometheus_url).summary(datetime.now(UTC))
+        whole = {name: None if value is None else round(value) for name, value in found.items()}
+        return MetricsSummary(
+            uptime_percentage=found["uptime_percentage"],
+            avg_response_time_ms=found["avg_response_time_ms"],
+            error_rate_percent=found["error_rate_percent"],
+            active_users=whole["active_users"],
+            tasks_completed_today=whole["tasks_completed_today"],
+        )
+
+    @app.get(
+        "/api/reports/{kind}/latest",
+        dependencies=[reads],
+        response_class=FileResponse,
+        responses={200: {"content": {"text/html": {}}, "description": "The page."}},
+    )
+    def report(kind: Annotated[str, Path(pattern="^(restore-drills|load-test)$")]) -> FileResponse:
+        """The newest report, as a page."""
+        page = settings.reports_dir / _REPORTS[kind] / "latest" / "report.html"
+        if not page.is_file():
+            raise ProblemError(404, f"There is no report of {kind} yet.", remedy="Run one first.")
+        return FileResponse(page, media_type="text/html")
+
+    return app
+
+
+def _row(operations: Operations, backup_id: str) -> SetAnswer:
+    found = next(row for row in operations.catalog.rows() if row.backup_id == backup_id)
+    return SetAnswer.model_validate(found.as_json())

@@ -1,0 +1,186 @@
+"""Dagster over GraphQL: launches runs through its queue, reads and cancels them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from onyx_pipelines.api.problems import ProblemError
+from onyx_pipelines.settings import Settings
+
+_TIMEOUT_S: Final = 20.0
+_RUN_FIELDS: Final = """
+  runId jobName status startTime endTime tags { key value }
+"""
+_LAUNCH: Final = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on Error { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+  }
+}
+"""
+_RUNS: Final = f"""
+query Runs($filter: RunsFilter!, $limit: Int!) {{
+  runsOrError(filter: $filter, limit: $limit) {{
+    __typename
+    ... on Runs {{ results {{ {_RUN_FIELDS} }} }}
+    ... on Error {{ message }}
+  }}
+}}
+"""
+_CANCEL: Final = """
+mutation Cancel($id: String!) {
+  terminateRun(runId: $id) {
+    __typename
+    ... on TerminateRunSuccess { run { runId } }
+    ... on TerminateRunFailure { message }
+    ... on RunNotFoundError { message }
+  }
+}
+"""
+_WHERE: Final = """
+query Where {
+  repositoriesOrError {
+    ... on RepositoryConnection { nodes { name location { name } jobs { name } } }
+  }
+}
+"""
+UNFINISHED: Final = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as Dagster knows it; times are Unix seconds."""
+
+    run_id: str
+    job: str
+    status: str
+    tags: Mapping[str, str]
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+
+class DagsterClient:
+    """One web server of Dagster's."""
+
+    def __init__(self, settings: Settings) -> None:
+        password = settings.dagster_password.get_secret_value()
+        self._client = httpx.Client(
+            base_url=settings.dagster_url.rstrip("/"),
+            timeout=_TIMEOUT_S,
+            auth=(settings.dagster_user, password) if settings.dagster_user else None,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def launch(
+        self,
+        job: str,
+        *,
+        config: Mapping[str, Any],
+        tags: Mapping[str, str],
+        assets: Sequence[str] = (),
+    ) -> str:
+        """The id of the run, which stands in the queue now.
+
+        Raises:
+            ProblemError: 503 if Dagster does not answer or does not take it.
+        """
+        name, location = self._location_of(job)
+        selector: dict[str, Any] = {
+            "jobName": job,
+            "repositoryName": name,
+            "repositoryLocationName": location,
+        }
+        if assets:
+            selector["assetSelection"] = [{"path": [asset]} for asset in assets]
+        found = self._ask(
+            _LAUNCH,
+            params={
+                "selector": selector,
+                "runConfigData": config,
+                "executionMetadata": {
+                    "tags": [{"key": key, "value": value} for key, value in tags.items()]
+                },
+            },
+        )["launchRun"]
+        if found["__typename"] != "LaunchRunSuccess":
+            errors = found.get("errors") or [{"message": found.get("message", "")}]
+            said = "; ".join(str(error["message"]) for error in errors)
+            raise _unavailable(f"Dagster did not take the run ({found['__typename']}: {said}).")
+        return str(found["run"]["runId"])
+
+    def run(self, run_id: str) -> Run | None:
+        found = self._runs({"runIds": [run_id]}, limit=1)
+        return found[0] if found else None
+
+    def run_with_tag(self, key: str, value: str) -> Run | None:
+        """The newest one."""
+        found = self._runs({"tags": [{"key": key, "value": value}]}, limit=1)
+        return found[0] if found else None
+
+    def unfinished(self, job: str) -> list[Run]:
+        return self._runs({"pipelineName": job, "statuses": list(UNFINISHED)}, limit=10)
+
+    def cancel(self, run_id: str) -> None:
+        """Raises ProblemError: 409 if it cannot be cancelled any more, 404 if there is none."""
+        found = self._ask(_CANCEL, id=run_id)["terminateRun"]
+        if found["__typename"] == "RunNotFoundError":
+            raise ProblemError(404, f"There is no run {run_id}.", remedy="Look at its id.")
+        if found["__typename"] != "TerminateRunSuccess":
+            detail = str(found.get("message") or "The run cannot be cancelled.")
+            raise ProblemError(409, detail, remedy="It has ended, or its process is gone.")
+
+    def _location_of(self, job: str) -> tuple[str, str]:
+        nodes = self._ask(_WHERE)["repositoriesOrError"].get("nodes") or []
+        for node in nodes:
+            if any(each["name"] == job for each in node["jobs"]):
+                return str(node["name"]), str(node["location"]["name"])
+        raise _unavailable(f"Dagster has no job {job}.")
+
+    def _runs(self, wanted: Mapping[str, Any], *, limit: int) -> list[Run]:
+        found = self._ask(_RUNS, filter=wanted, limit=limit)["runsOrError"]
+        return [
+            Run(
+                run_id=str(each["runId"]),
+                job=str(each["jobName"]),
+                status=str(each["status"]),
+                tags={tag["key"]: tag["value"] for tag in each["tags"]},
+                started_at=each["startTime"],
+                ended_at=each["endTime"],
+            )
+            for each in found.get("results") or []
+        ]
+
+    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        try:
+            answer = self._client.post("/graphql", json={"query": query, "variables": variables})
+            answer.raise_for_status()
+            body = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise _unavailable(f"Dagster does not answer ({type(error).__name__}).") from None
+        if body.get("errors"):
+            raise _unavailable("Dagster did not understand the question.")
+        data: dict[str, Any] = body["data"]
+        return data
+
+
+def _unavailable(detail: str) -> ProblemError:
+    return ProblemError(
+        503,
+        detail,
+        remedy="Start its web server and daemon (ONYX_DAGSTER_URL); `onyx` on the command line"
+        " works without them.",
+    )

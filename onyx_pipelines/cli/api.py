@@ -1,0 +1,87 @@
+"""`onyx api`: serve the REST API, and its tokens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from onyx_pipelines.api.tokens import Scope, TokenFile
+from onyx_pipelines.audit import Outcome, audited, cli_origin
+from onyx_pipelines.cli.output import JsonOption, err, out, print_json, print_table
+from onyx_pipelines.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="The REST API.")
+token = typer.Typer(no_args_is_help=True, help="Who may use the API, and for what.")
+app.add_typer(token, name="token")
+
+_KEEP_ALIVE_S = 10
+_MOST_CONNECTIONS = 200
+
+
+@app.command("serve")
+def serve() -> None:
+    """Serve on ONYX_API_HOST and ONYX_API_PORT (loopback by default) until it is stopped."""
+    # Other commands need no web framework.
+    import uvicorn
+
+    from onyx_pipelines.api.app import create_app
+
+    settings = load_settings()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        log_level="warning",
+        access_log=False,
+        # The application decides whom it believes.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        limit_concurrency=_MOST_CONNECTIONS,
+    )
+
+
+@token.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
+    *,
+    scope: Annotated[
+        Scope, typer.Option(help="read; operate: also start; restore: also overwrite.")
+    ] = Scope.READ,
+) -> None:
+    """Make a token; it is shown once, on standard output."""
+    settings = load_settings()
+    with audited(
+        settings,
+        action="api.token.create",
+        origin=cli_origin(),
+        parameters={"name": name, "scope": scope.value},
+    ) as entry:
+        text = TokenFile(settings.tokens_file).create(name, scope)
+        entry.result(verdict="created", outcome=Outcome.OK)
+    err.print("Keep it now: only its hash is stored.")
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@token.command("list")
+def list_tokens(*, as_json: JsonOption = False) -> None:
+    """Every token, without what is secret of it."""
+    tokens = TokenFile(load_settings().tokens_file).all()
+    if as_json:
+        print_json([each.model_dump(mode="json", exclude={"sha256"}) for each in tokens])
+        return
+    rows = [(each.name, each.scope.value, f"{each.created_at:%Y-%m-%d %H:%M}") for each in tokens]
+    print_table("tokens", ("name", "scope", "created (UTC)"), rows)
+
+
+@token.command("revoke")
+def revoke(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
+    """Make a token worthless at once."""
+    settings = load_settings()
+    with audited(
+        settings, action="api.token.revoke", origin=cli_origin(), parameters={"name": name}
+    ) as entry:
+        TokenFile(settings.tokens_file).revoke(name)
+        entry.result(verdict="revoked", outcome=Outcome.OK)
+    out.print(f"The token {name} is revoked.", highlight=False)
