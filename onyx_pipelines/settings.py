@@ -245,7 +245,49 @@ class Settings(BaseSettings):
         "", description="Prometheus, e.g. http://127.0.0.1:9090. Empty: no metrics summary."
     )
 
+    notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("failed", "recovered", "missed"),
+        description="What Slack and mail are told, comma-separated: succeeded, failed, recovered,"
+        " missed.",
+    )
+    slack_webhook_url: SecretStr = Field(
+        SecretStr(""), description="Slack's incoming webhook. Empty: no Slack."
+    )
+    smtp_host: str = Field("", description="Mail server. Empty: no mail.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="`none` only for a server on this host."
+    )
+    smtp_user: str = Field("", description="User of the mail server. Empty: no login.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    smtp_from: str = Field("onyx-pipelines@localhost", description="Sender of mail.")
+    smtp_to: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Recipients of mail, comma-separated."
+    )
+    ping_url_backup: SecretStr = Field(
+        SecretStr(""),
+        description="Dead man's switch of backups (Healthchecks' protocol: URL, /start, /fail).",
+    )
+    ping_url_drill: SecretStr = Field(SecretStr(""), description="The same of restore drills.")
+    ping_url_load_test: SecretStr = Field(SecretStr(""), description="The same of load tests.")
+    dagster_public_url: str = Field(
+        "", description="Dagster's address for people, for links in messages. Empty: no links."
+    )
+    playbook_url: str = Field(
+        "", description="Page for on-call, linked from what failed. Empty: none."
+    )
+
+    @field_validator("notify_on")
+    @classmethod
+    def _known_outcomes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = set(value) - {"started", "succeeded", "failed", "recovered", "missed"}
+        if unknown:
+            raise ValueError(f"{', '.join(sorted(unknown))} is no outcome")
+        return value
+
     @field_validator(
+        "notify_on",
+        "smtp_to",
         "api_allowed_addresses",
         "api_trusted_proxies",
         "pg_databases",

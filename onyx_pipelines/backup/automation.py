@@ -5,7 +5,6 @@ import dagster as dg
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.errors import AlreadyRunningError, OnyxError
-from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
 from onyx_pipelines.sources.volumes import restart_journalled
 
@@ -87,43 +86,6 @@ def stopped_containers(onyx: OnyxSettings) -> dg.SkipReason:
     return dg.SkipReason(f"Started {', '.join(started)}, which a killed backup had left stopped.")
 
 
-@dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
-    description="Every failed run is told to the notification channels.",
-)
-def run_failure_notification(context: dg.RunFailureSensorContext) -> None:
-    run = context.dagster_run
-    notify(
-        Event(
-            outcome=Outcome.FAILED,
-            subject=f"{run.job_name} failed",
-            run_id=run.run_id,
-            job=run.job_name,
-            summary=_first_cause(context),
-        ),
-        [LogNotifier()],
-    )
-
-
-def _first_cause(context: dg.RunFailureSensorContext) -> str:
-    for event in context.get_step_failure_events():
-        data = event.step_failure_data
-        if data.user_failure_data and data.user_failure_data.description:
-            return f"{event.step_key}: {data.user_failure_data.description}"
-    return _outside_of_steps(context.failure_event)
-
-
-def _outside_of_steps(event: dg.DagsterEvent) -> str:
-    """Why a run failed of which no step failed: the innermost error."""
-    error = event.job_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    if error is None:
-        return event.message or "The run ended without a message."
-    return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ")
-
-
 def _unfinished_run(instance: dg.DagsterInstance) -> bool:
     statuses = [
         dg.DagsterRunStatus.QUEUED,
@@ -139,4 +101,4 @@ def _unfinished_run(instance: dg.DagsterInstance) -> bool:
 
 JOBS = (nightly_backup, offsite_catch_up, prune_backups)
 SCHEDULES = (nightly_backup_schedule,)
-SENSORS = (lagging_offsite_copy, stopped_containers, run_failure_notification)
+SENSORS = (lagging_offsite_copy, stopped_containers)

@@ -73,7 +73,7 @@ def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> Non
     else:
         rows = [(s.name, "up" if s.running else "down", s.address) for s in services]
         print_table("sandbox", ("service", "", "address"), rows)
-    finish(0 if all(service.running for service in services) else EXIT_BAD)
+    finish(0 if all(service.running or service.optional for service in services) else EXIT_BAD)
 
 
 @app.command("env")

@@ -32,9 +32,11 @@ from onyx_pipelines.load_test.resources import LoadTestRun
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.execution import LoadProgress
 from onyx_pipelines.load_test.running.run_folder import RunFolder
-from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
+from onyx_pipelines.notifications import tell
+from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     Materialized: TypeAlias = dg.MaterializeResult[None]
@@ -112,7 +114,7 @@ def load_test_samples(
             profile,
             label,
             on_progress=_Telling(context.log.info),
-            on_alarm=lambda alarm: _tell(alarm, context.run.run_id),
+            on_alarm=lambda alarm: _tell(settings, alarm, context.run.run_id),
         )
         result = steps.result_of(settings, folder)
     units = list(folder.units(plan(profile)))
@@ -365,14 +367,17 @@ class _Telling:
         )
 
 
-def _tell(alarm: Alarm, run_id: str) -> None:
-    notify(
+def _tell(settings: Settings, alarm: Alarm, run_id: str) -> None:
+    tell(
+        settings,
         Event(
             outcome=Outcome.FAILED,
             subject=f"load test: {alarm.name}",
             run_id=run_id,
-            job="load_test",
+            # Not the job's own: a limit that is crossed has not failed the run.
+            job="load_test limits",
             summary=alarm.text,
         ),
-        [LogNotifier()],
+        # The test goes on meanwhile.
+        wait=False,
     )

@@ -1,40 +1,23 @@
-"""Messages to people: what happened is an `Event`; where it goes is a `Notifier`.
+"""Messages to people: what happened is an `Event`; where it goes is a channel.
 
-Channels are added by giving `notify` more notifiers. One that fails is logged and never fails or
-stops what it reports on.
+A channel that fails is logged, tried again and visible, and never fails or delays what it reports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Protocol
 
+from onyx_pipelines.notify.event import Event, Outcome
 from onyx_pipelines.telemetry import logger
+
+__all__ = ["Event", "LogNotifier", "Notifier", "Outcome", "notify"]
 
 _log = logger("notify")
 
 
-class Outcome(StrEnum):
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that a person may want to know. `details` are short and hold no secret."""
-
-    outcome: Outcome
-    subject: str
-    run_id: str
-    job: str
-    summary: str
-    details: Mapping[str, str | int | float] = field(default_factory=dict)
-
-
 class Notifier(Protocol):
-    """One channel."""
+    """Something that is told at once."""
 
     name: str
 
@@ -42,17 +25,17 @@ class Notifier(Protocol):
 
 
 class LogNotifier:
-    """The channel that is always there: one structured log record."""
+    """The one that is always there: one structured log record."""
 
     name = "log"
 
     def send(self, event: Event) -> None:
-        level = _log.error if event.outcome is Outcome.FAILED else _log.info
-        level("%s: %s", event.subject, event.summary, extra={"event": asdict(event)})
+        level = _log.error if event.is_bad else _log.info
+        level("%s: %s", event.subject, event.summary, extra={"event": event.as_json()})
 
 
 def notify(event: Event, notifiers: Sequence[Notifier]) -> list[str]:
-    """Tell every channel; returns the names of those that failed."""
+    """Tell every one; returns the names of those that failed."""
     failed = []
     for notifier in notifiers:
         try:

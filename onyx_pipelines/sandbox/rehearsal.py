@@ -111,8 +111,8 @@ def data_of(sandbox: Sandbox) -> dict[str, str]:
 
 def _destroy(sandbox: Sandbox) -> None:
     """Everything but the second store's own server, which stands somewhere else."""
-    sandbox.postgres.stop()
-    sandbox.qdrant.stop()
+    for server in (sandbox.app, sandbox.litellm, sandbox.llm, sandbox.qdrant, sandbox.postgres):
+        server.stop()
     for path in sandbox.state_dir.iterdir():
         if path.name == "s3":
             continue

@@ -94,7 +94,7 @@ class ServiceProcess:
 
     def stop(self) -> None:
         """Stop it; fine if it does not run."""
-        pid = self.pid
+        pid = self._child.pid if self._child is not None else self.pid
         for number in (signal.SIGTERM, signal.SIGKILL):
             if pid is None or self._ended(pid, 0):
                 break
@@ -130,7 +130,7 @@ class ServiceProcess:
                 and self._child.poll() is not None
             ):
                 return True
-            if self.pid != pid:
+            if self._child is None and self.pid != pid:
                 return True
             if time.monotonic() >= deadline:
                 return False

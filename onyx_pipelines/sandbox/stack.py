@@ -45,6 +45,7 @@ class Service:
     name: str
     running: bool
     address: str
+    optional: bool = False
 
 
 class Sandbox:
@@ -120,7 +121,7 @@ class Sandbox:
             _service("s3", self.s3, lambda: self.s3.endpoint_url),
             _service("qdrant (stand-in)", self.qdrant, lambda: self.qdrant.url),
             _service("model (mock)", self.llm, lambda: self.llm.api_url),
-            _service("litellm", self.litellm, lambda: self.litellm.api_url),
+            _service("litellm", self.litellm, lambda: self.litellm.api_url, optional=True),
             _service("application", self.app, lambda: self.app.url),
         ]
 
@@ -246,12 +247,14 @@ def _service(
     name: str,
     server: PostgresServer | S3Server | QdrantStandIn | MockModel | LiteLlmProxy | SandboxApp,
     address: Callable[[], str],
+    *,
+    optional: bool = False,
 ) -> Service:
     try:
         running = server.pid is not None
-        return Service(name, running, address() if running else "")
+        return Service(name, running, address() if running else "", optional)
     except (OnyxError, OSError):
-        return Service(name, running=False, address="")
+        return Service(name, running=False, address="", optional=optional)
 
 
 def _write_private(path: Path, text: str) -> None:

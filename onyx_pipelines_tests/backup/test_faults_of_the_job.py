@@ -13,8 +13,9 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.backup import steps
-from onyx_pipelines.backup.automation import lagging_offsite_copy, run_failure_notification
+from onyx_pipelines.backup.automation import lagging_offsite_copy
 from onyx_pipelines.errors import StoreError
+from onyx_pipelines.run_notifications import run_failure_notification
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
@@ -460,6 +461,7 @@ def _notifications(
         dagster_instance=instance,
         dagster_run=result.dagster_run,
         dagster_event=result.get_run_failure_event(),
+        resources={"onyx": OnyxSettings()},
     ).for_run_failure()
     run_failure_notification(context)
     log.removeHandler(heard)

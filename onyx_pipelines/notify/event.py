@@ -1,0 +1,62 @@
+"""What happened, for people: short, without secrets, the same for every channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RECOVERED = "recovered"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a person may want to know.
+
+    Args:
+        subject: one line.
+        job: what it is about; events of one job and outcome are told together.
+        details: short values by name, none of them secret.
+        links: addresses by name.
+        playbook: where it says what to do; empty: nowhere.
+    """
+
+    outcome: Outcome
+    subject: str
+    run_id: str
+    job: str
+    summary: str
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    playbook: str = ""
+    occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def is_bad(self) -> bool:
+        return self.outcome in {Outcome.FAILED, Outcome.MISSED}
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **asdict(self),
+            "outcome": self.outcome.value,
+            "occurred_at": self.occurred_at.isoformat(),
+        }
+
+
+def event_from_json(data: Mapping[str, Any]) -> Event:
+    """The inverse of `Event.as_json`."""
+    return Event(
+        **{
+            **data,
+            "outcome": Outcome(data["outcome"]),
+            "occurred_at": datetime.fromisoformat(data["occurred_at"]),
+        }
+    )

@@ -1,0 +1,201 @@
+"""Slack, mail and the dead man's switch against real servers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_string, policy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from onyx_pipelines.notify.channels.channel import DeliveryError
+from onyx_pipelines.notify.channels.dead_man_switch import DeadManSwitch
+from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
+from onyx_pipelines.notify.channels.mail import message as mail_message
+from onyx_pipelines.notify.channels.slack import SlackChannel
+from onyx_pipelines.notify.channels.slack import message as slack_message
+from onyx_pipelines.notify.event import Event, Outcome, event_from_json
+from onyx_pipelines_tests.notify.servers import mail_host, webhook
+
+EVENT = Event(
+    outcome=Outcome.FAILED,
+    subject="nightly_backup failed",
+    run_id="run-1",
+    job="nightly_backup",
+    summary="postgres_backup: no space left",
+    details={"host": "onyx-1", "set": "abc", "took": "12 s"},
+    links={"run": "http://dagster/runs/run-1"},
+    playbook="http://wiki/backup-failed",
+    occurred_at=datetime(2026, 11, 3, 2, 1, tzinfo=UTC),
+)
+SECRET = "planted-secret-path"
+texts = st.text(max_size=4000)
+events = st.builds(
+    Event,
+    outcome=st.sampled_from(Outcome),
+    subject=texts,
+    run_id=st.text(max_size=40),
+    job=st.text(max_size=40),
+    summary=texts,
+    details=st.dictionaries(st.text(max_size=50), st.one_of(texts, st.integers()), max_size=14),
+    links=st.dictionaries(st.text(max_size=30), st.text(max_size=300), max_size=5),
+    playbook=st.text(max_size=100),
+    occurred_at=st.datetimes(timezones=st.just(UTC)),
+)
+
+
+class TestSlack:
+    def test_a_failure_says_what_why_where_and_what_to_do(self) -> None:
+        with webhook() as hook:
+            SlackChannel(SecretStr(f"{hook.url}/services/x"), [Outcome.FAILED]).send([EVENT])
+
+        blocks = hook.json()["blocks"]
+        text = str(blocks)
+        assert blocks[0]["text"]["text"] == "❌ nightly_backup failed"
+        for part in (
+            "no space left",
+            "onyx-1",
+            "<http://dagster/runs/run-1|run>",
+            "<http://wiki/backup-failed|what to do>",
+            "2026-11-03 02:01:00 UTC",
+        ):
+            assert part in text
+
+    def test_several_of_a_kind_are_one_message_that_counts_them(self) -> None:
+        assert slack_message([EVENT, EVENT, EVENT])["text"].endswith("(3 times)")
+
+    @given(events)
+    def test_whatever_is_told_slack_takes_it(self, event: Event) -> None:
+        message = slack_message([event])
+
+        assert len(message["blocks"]) <= 50
+        for block in message["blocks"]:
+            if block["type"] == "header":
+                assert 1 <= len(block["text"]["text"]) <= 150
+            if "text" in block and block["type"] == "section":
+                assert 1 <= len(block["text"]["text"]) <= 3000
+            assert len(block.get("fields", [])) <= 10
+            assert all(len(each["text"]) <= 2000 for each in block.get("fields", []))
+
+    def test_a_name_cannot_mention_anybody(self) -> None:
+        hostile = Event(Outcome.FAILED, "x", "", "j", "<!channel> & <@U1>", {"t": "<!here>"})
+
+        text = str(slack_message([hostile])["blocks"][1:])
+
+        assert "<!" not in text
+        assert "<@" not in text
+
+    @pytest.mark.parametrize(
+        ("answer", "transient", "wait"),
+        [
+            ((500, {}, 0.0), True, None),
+            ((429, {"Retry-After": "7"}, 0.0), True, 7.0),
+            ((404, {}, 0.0), False, None),
+            ((0, {}, 0.0), True, None),
+        ],
+    )
+    def test_what_fails_says_whether_another_try_may_help(
+        self, answer: tuple[int, dict[str, str], float], transient: bool, wait: float | None
+    ) -> None:
+        with webhook() as hook:
+            hook.answers.append(answer)
+            channel = SlackChannel(SecretStr(f"{hook.url}/{SECRET}"), [Outcome.FAILED])
+            with pytest.raises(DeliveryError) as caught:
+                channel.send([EVENT])
+
+        assert (caught.value.transient, caught.value.retry_after_s) == (transient, wait)
+        assert SECRET not in str(caught.value)
+
+    def test_a_server_that_is_gone_is_transient_and_its_address_not_shown(self) -> None:
+        with pytest.raises(DeliveryError) as caught:
+            SlackChannel(SecretStr(f"http://127.0.0.1:9/{SECRET}"), []).send([EVENT])
+
+        assert caught.value.transient
+        assert SECRET not in str(caught.value)
+
+
+class TestMail:
+    def channel(self, port: int, **changes: object) -> MailChannel:
+        server = MailServer("127.0.0.1", port, SmtpSecurity.NONE, **changes)  # type: ignore[arg-type]
+        return MailChannel(server, "onyx@example.org", ["ops@example.org"], [Outcome.FAILED])
+
+    def test_it_arrives_with_subject_facts_and_links(self) -> None:
+        with mail_host() as host:
+            self.channel(host.port).send([EVENT])
+
+        mail = message_from_string(host.messages[0], policy=policy.default)
+        body = mail.get_content()  # type: ignore[attr-defined]
+        assert mail["Subject"] == "❌ nightly_backup failed"
+        assert mail["To"] == "ops@example.org"
+        for part in ("no space left", "host: onyx-1", "What to do: http://wiki/backup-failed"):
+            assert part in body
+
+    def test_it_signs_in_where_it_has_a_user(self) -> None:
+        with mail_host() as host:
+            self.channel(host.port, user="me", password=SecretStr(SECRET)).send([EVENT])
+
+        assert len(host.logins) == 1
+
+    @pytest.mark.parametrize(("code", "transient"), [(451, True), (550, False)])
+    def test_refused_recipients_say_whether_another_try_may_help(
+        self, code: int, transient: bool
+    ) -> None:
+        with mail_host() as host:
+            host.refuse = code
+            with pytest.raises(DeliveryError) as caught:
+                self.channel(host.port).send([EVENT])
+
+        assert caught.value.transient is transient
+
+    def test_a_server_that_is_busy_or_gone_is_transient(self) -> None:
+        with mail_host() as host:
+            host.busy = 421
+            with pytest.raises(DeliveryError) as busy:
+                self.channel(host.port).send([EVENT])
+        with pytest.raises(DeliveryError) as gone:
+            self.channel(9).send([EVENT])
+
+        assert busy.value.transient
+        assert gone.value.transient
+
+    @given(events)
+    def test_no_text_becomes_a_header(self, event: Event) -> None:
+        mail = mail_message([event], "a@example.org", ["b@example.org"])
+
+        assert set(mail.keys()) <= {
+            "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version",
+            "Content-Type", "Content-Transfer-Encoding",
+        }  # fmt: skip
+
+
+class TestDeadManSwitch:
+    @pytest.mark.parametrize(
+        ("outcome", "path"),
+        [
+            (Outcome.STARTED, "/ping/x/start"),
+            (Outcome.SUCCEEDED, "/ping/x"),
+            (Outcome.RECOVERED, "/ping/x"),
+            (Outcome.FAILED, "/ping/x/fail"),
+        ],
+    )
+    def test_each_outcome_has_its_ping(self, outcome: Outcome, path: str) -> None:
+        event = Event(outcome, "s", "r", "nightly_backup", "x" * 20_000)
+        with webhook() as hook:
+            switch = DeadManSwitch({"nightly_backup": SecretStr(f"{hook.url}/ping/x")})
+            assert switch.wants(event)
+            switch.send([event])
+
+        assert hook.requests[0][0] == path
+        assert len(hook.requests[0][1]) <= 10_000
+
+    def test_other_jobs_are_none_of_its_business(self) -> None:
+        switch = DeadManSwitch({"load_test": SecretStr("http://127.0.0.1:9")})
+
+        assert not switch.wants(EVENT)
+
+
+@given(events)
+def test_an_event_survives_being_stored(event: Event) -> None:
+    assert event_from_json(event.as_json()) == event

@@ -1,0 +1,155 @@
+"""What runs tell people: failures, recoveries, and a backup that did not come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from onyx_pipelines.run_notifications import (
+    notification_delivery,
+    overdue_backup,
+    run_failure_notification,
+    run_start_notification,
+    run_success_notification,
+)
+from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines_tests.backup.job_runs import run_job
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.notify.servers import Webhook, webhook
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def slack(volume_host: HostUnderTest) -> Iterator[Webhook]:
+    with webhook() as hook:
+        volume_host.set(
+            SLACK_WEBHOOK_URL=hook.url,
+            NOTIFY_ON="failed,recovered,missed,succeeded",
+            PLAYBOOK_URL="http://wiki/playbook",
+            DAGSTER_PUBLIC_URL="http://dagster",
+        )
+        yield hook
+
+
+def failed(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:
+    context = dg.build_run_status_sensor_context(
+        sensor_name="run_failure_notification",
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_failure_event(),
+        resources={"onyx": OnyxSettings()},
+    )
+    run_failure_notification(context.for_run_failure())
+
+
+def succeeded(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:
+    context = dg.build_run_status_sensor_context(
+        sensor_name="run_success_notification",
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_success_event(),
+        resources={"onyx": OnyxSettings()},
+    )
+    run_success_notification(context)
+
+
+def test_a_failed_backup_reaches_slack_with_cause_link_and_playbook(
+    volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+) -> None:
+    volume_host.set(VOLUMES="data=/nowhere")
+
+    failed(run_job(instance), instance)
+
+    text = str(slack.json())
+    assert "nightly_backup failed" in text
+    assert "volumes_backup" in text
+    assert "http://dagster/runs/" in text
+    assert "http://wiki/playbook" in text
+
+
+def test_the_first_success_after_a_failure_is_a_recovery(
+    volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+) -> None:
+    good = volume_host.volume
+    volume_host.set(VOLUMES="data=/nowhere")
+    run_job(instance)
+    volume_host.set(VOLUMES=f"data={good}")
+
+    succeeded(run_job(instance), instance)
+    succeeded(run_job(instance), instance)
+
+    told = [slack.json(at)["text"] for at in range(2)]
+    assert told == ["💚 nightly_backup recovered", "✅ nightly_backup succeeded"]
+    assert "sealed bytes" in str(slack.json(1))
+
+
+def test_the_dead_mans_switch_hears_the_start(
+    volume_host: HostUnderTest, instance: dg.DagsterInstance
+) -> None:
+    with webhook() as switch:
+        volume_host.set(PING_URL_BACKUP=f"{switch.url}/ping")
+        result = run_job(instance)
+        context = dg.build_run_status_sensor_context(
+            sensor_name="run_start_notification",
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+            dagster_event=result.get_run_success_event(),
+            resources={"onyx": OnyxSettings()},
+        )
+        run_start_notification(context)
+        succeeded(result, instance)
+
+    assert [path for path, _ in switch.requests] == ["/ping/start", "/ping"]
+
+
+def test_slack_that_is_down_is_told_later_by_the_sensor(
+    volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+) -> None:
+    slack.answers = [(503, {"Retry-After": "0"}, 0.0)]
+    volume_host.set(VOLUMES="data=/nowhere")
+    failed(run_job(instance), instance)
+    entry = next((volume_host.settings.state_dir / "notify").glob("*.event.json"))
+    later = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    text = entry.read_text()
+    due = text[text.index('"due"') :]
+    entry.write_text(text.replace(due, f'"due": {{"slack": "{later}"}}}}'))
+
+    with dg.build_sensor_context(instance=instance, resources={"onyx": OnyxSettings()}) as context:
+        ticked = notification_delivery.evaluate_tick(context)
+
+    assert ticked.skip_message == "1 messages delivered."
+    assert len(slack.requests) == 2
+
+
+class TestOverdue:
+    def test_a_fresh_set_is_in_time(self, volume_host: HostUnderTest) -> None:
+        volume_host.run()
+
+        assert overdue_backup(volume_host.settings, datetime.now(UTC)) is None
+
+    def test_an_old_one_is_told_once(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+    ) -> None:
+        volume_host.run()
+        volume_host.set(BACKUP_MAX_AGE_HOURS=0.000001)
+        cursor = ""
+        for _ in range(2):
+            with dg.build_sensor_context(
+                instance=instance, cursor=cursor, resources={"onyx": OnyxSettings()}
+            ) as context:
+                cursor = notification_delivery.evaluate_tick(context).cursor or cursor
+
+        assert [slack.json(at)["text"] for at in range(len(slack.requests))] == [
+            "⏰ No backup in time"
+        ]
+
+    def test_a_host_without_any_set_is_not_overdue(self, volume_host: HostUnderTest) -> None:
+        assert overdue_backup(volume_host.settings, datetime.now(UTC)) is None
