@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from threading import Thread
 
-from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
+from pydantic import SecretStr
+
+from onyx_pipelines.notify import Event, LogNotifier, notify
 from onyx_pipelines.notify.channels.channel import Channel
 from onyx_pipelines.notify.channels.dead_man_switch import DeadManSwitch
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
+from onyx_pipelines.notify.channels.other import OtherChannel
 from onyx_pipelines.notify.channels.slack import SlackChannel
-from onyx_pipelines.notify.outbox import Outbox
+from onyx_pipelines.notify.outbox import ChannelState, Outbox
+from onyx_pipelines.notify.routing import routes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 
@@ -19,10 +23,13 @@ _log = logger("notify")
 
 def channels_of(settings: Settings) -> list[Channel]:
     """Those that are configured."""
-    outcomes = [Outcome(name) for name in settings.notify_on]
     found: list[Channel] = []
     if settings.slack_webhook_url.get_secret_value():
-        found.append(SlackChannel(settings.slack_webhook_url, outcomes))
+        found.append(
+            SlackChannel(
+                settings.slack_webhook_url, routes(settings.slack_notify_on or settings.notify_on)
+            )
+        )
     if settings.smtp_host and settings.smtp_to:
         server = MailServer(
             host=settings.smtp_host,
@@ -31,7 +38,20 @@ def channels_of(settings: Settings) -> list[Channel]:
             user=settings.smtp_user,
             password=settings.smtp_password,
         )
-        found.append(MailChannel(server, settings.smtp_from, settings.smtp_to, outcomes))
+        found.append(
+            MailChannel(
+                server,
+                settings.smtp_from,
+                settings.smtp_to,
+                routes(settings.mail_notify_on or settings.notify_on),
+            )
+        )
+    addresses = settings.notify_urls.get_secret_value().split()
+    wanted = routes(settings.other_notify_on or settings.notify_on)
+    found += [
+        OtherChannel(SecretStr(address), wanted, number=number)
+        for number, address in enumerate(addresses, 1)
+    ]
     pings = {
         "nightly_backup": settings.ping_url_backup,
         "restore_drill": settings.ping_url_drill,
@@ -63,6 +83,11 @@ def tell(settings: Settings, event: Event, *, wait: bool = True) -> None:
             Thread(target=outbox.deliver, args=(channels,), daemon=True).start()
     except Exception:  # noqa: BLE001  (see above)
         _log.exception("The event could not be stored for its channels.")
+
+
+def channel_states(settings: Settings) -> list[ChannelState]:
+    """For people: when each channel last took a message, and what it has not taken."""
+    return Outbox(settings.state_dir).states(channels_of(settings))
 
 
 def deliver_pending(settings: Settings) -> int:

@@ -247,8 +247,22 @@ class Settings(BaseSettings):
 
     notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
         ("failed", "recovered", "missed"),
-        description="What Slack and mail are told, comma-separated: succeeded, failed, recovered,"
-        " missed.",
+        description="What people are told, comma-separated: succeeded, failed, recovered, missed;"
+        " of one job only: `nightly_backup:succeeded`.",
+    )
+    slack_notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="The same for Slack; empty: ONYX_NOTIFY_ON."
+    )
+    mail_notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="The same for mail; empty: ONYX_NOTIFY_ON."
+    )
+    other_notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="The same for ONYX_NOTIFY_URLS; empty: ONYX_NOTIFY_ON."
+    )
+    notify_urls: SecretStr = Field(
+        SecretStr(""),
+        description="Other messengers: addresses of apprise (`ntfy://…`, `matrix://…`), between"
+        " spaces or lines.",
     )
     slack_webhook_url: SecretStr = Field(
         SecretStr(""), description="Slack's incoming webhook. Empty: no Slack."
@@ -277,16 +291,20 @@ class Settings(BaseSettings):
         "", description="Page for on-call, linked from what failed. Empty: none."
     )
 
-    @field_validator("notify_on")
+    @field_validator("notify_on", "slack_notify_on", "mail_notify_on", "other_notify_on")
     @classmethod
     def _known_outcomes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = set(value) - {"started", "succeeded", "failed", "recovered", "missed"}
-        if unknown:
-            raise ValueError(f"{', '.join(sorted(unknown))} is no outcome")
+        known = "started, succeeded, failed, recovered, missed"
+        for text in value:
+            if text.rpartition(":")[2] not in known.split(", "):
+                raise ValueError(f"{text!r} names none of {known}")
         return value
 
     @field_validator(
         "notify_on",
+        "slack_notify_on",
+        "mail_notify_on",
+        "other_notify_on",
         "smtp_to",
         "api_allowed_addresses",
         "api_trusted_proxies",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,9 @@ from onyx_pipelines.cli.output import (
     print_json,
     print_table,
 )
-from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
+
+if TYPE_CHECKING:
+    from onyx_pipelines.sandbox.stack import Sandbox
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,7 +46,7 @@ def up(
     ] = False,
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""
-    sandbox = Sandbox(state_dir or default_state_dir())
+    sandbox = _sandbox(state_dir)
     sandbox.up(size=size, litellm=litellm, say=lambda text: err.print(text, highlight=False))
     out.print(f"The sandbox is up in {sandbox.state_dir}.", highlight=False)
     out.print('Settings for this shell: [bold]eval "$(onyx sandbox env)"[/bold]')
@@ -59,7 +61,7 @@ def down(
     ] = False,
 ) -> None:
     """Stop it and delete its state, backups included."""
-    sandbox = Sandbox(state_dir or default_state_dir())
+    sandbox = _sandbox(state_dir)
     sandbox.down(keep_data=keep_data)
     out.print("The sandbox is down" + ("." if keep_data else " and deleted."), highlight=False)
 
@@ -67,7 +69,7 @@ def down(
 @app.command("status")
 def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> None:
     """Which of its servers answer, and where."""
-    services = Sandbox(state_dir or default_state_dir()).status()
+    services = _sandbox(state_dir).status()
     if as_json:
         print_json([asdict(service) for service in services])
     else:
@@ -79,5 +81,12 @@ def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> Non
 @app.command("env")
 def env(*, state_dir: StateOption = None) -> None:
     """Lines `export NAME=value` that point onyx and Dagster at it."""
-    for name, value in Sandbox(state_dir or default_state_dir()).environment().items():
+    for name, value in _sandbox(state_dir).environment().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _sandbox(state_dir: Path | None) -> Sandbox:
+    # Other commands need none of its servers' libraries.
+    from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
+
+    return Sandbox(state_dir or default_state_dir())

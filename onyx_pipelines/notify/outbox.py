@@ -20,6 +20,7 @@ from typing import Any, Final
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, next_try_s
 from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
 from onyx_pipelines.notify.event import Event, event_from_json
+from onyx_pipelines.notify.pacing import Sent, may_send, remembered
 from onyx_pipelines.telemetry import logger
 
 _log = logger("notify")
@@ -105,7 +106,12 @@ class Outbox:
                 key = (entry.event.job, entry.event.outcome.value)
                 groups.setdefault(key, []).append(entry)
         sent = 0
-        for group in groups.values():
+        past = self._past(channel.name)
+        # What is bad is told before the limit is used up.
+        for key, group in sorted(groups.items(), key=lambda item: not item[1][-1].event.is_bad):
+            kind = "/".join(key)
+            if channel.is_paced and not may_send(past, kind, now):
+                continue
             try:
                 channel.send([entry.event for entry in group])
             except DeliveryError as error:
@@ -118,10 +124,16 @@ class Outbox:
                 self._failed(channel, group, DeliveryError(text, transient=True), now)
                 continue
             sent += 1
+            past.append(Sent(now, kind))
             for entry in group:
                 entry.pending.remove(channel.name)
                 self._keep(entry)
-            self._note(channel.name, last_success=now.isoformat(), last_error="")
+            self._note(
+                channel.name,
+                last_success=now.isoformat(),
+                last_error="",
+                sent=[[each.at.isoformat(), each.kind] for each in remembered(past, now)],
+            )
         return sent
 
     def _failed(
@@ -178,6 +190,12 @@ class Outbox:
             "due": entry.due,
         }
         _write_json(entry.path, data)
+
+    def _past(self, channel: str) -> list[Sent]:
+        return [
+            Sent(datetime.fromisoformat(at), kind)
+            for at, kind in self._state().get(channel, {}).get("sent", [])
+        ]
 
     def _state(self) -> dict[str, dict[str, Any]]:
         with suppress(OSError, ValueError):

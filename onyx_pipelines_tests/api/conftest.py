@@ -1,74 +1,22 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope, TokenFile
-from onyx_pipelines.sandbox.service_process import ServiceProcess
+from onyx_pipelines_tests.dagster_server import DagsterServer, dagster_web_server
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
-
-# Runs wait in the queue: no daemon takes them off it.
-_DAGSTER_YAML = """
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-telemetry:
-  enabled: false
-"""
-
-
-@dataclass(frozen=True)
-class DagsterServer:
-    """A real web server of Dagster's on an instance of its own."""
-
-    url: str
-
-    def graphql(self, query: str) -> dict[str, object]:
-        answer = httpx.post(f"{self.url}/graphql", json={"query": query}, trust_env=False)
-        data: dict[str, object] = answer.json()["data"]
-        return data
-
-    def runs(self) -> list[dict[str, object]]:
-        data = self.graphql(
-            "{ runsOrError { ... on Runs"
-            " { results { runId jobName status tags { key value } } } } }"
-        )
-        found: list[dict[str, object]] = data["runsOrError"]["results"]  # type: ignore[index]
-        return found
-
-    def delete_all(self) -> None:
-        for run in self.runs():
-            self.graphql(
-                f'mutation {{ deletePipelineRun(runId: "{run["runId"]}") {{ __typename }} }}'
-            )
 
 
 @pytest.fixture(scope="session")
 def dagster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterServer]:
-    home = tmp_path_factory.mktemp("dagster")
-    (home / "dagster.yaml").write_text(_DAGSTER_YAML)
-    process = ServiceProcess(home, "webserver")
-    environment = {
-        "DAGSTER_HOME": str(home),
-        "ONYX_STATE_DIR": str(home / "state"),
-        "ONYX_BACKUP_DIR": str(home / "backups"),
-    }
-    command = [
-        *(sys.executable, "-m", "dagster_webserver", "-h", "127.0.0.1"),
-        *("-p", str(process.port), "-m", "onyx_pipelines.definitions"),
-    ]
-    try:
-        process.start(command, environment, ready_path="/server_info", timeout_s=90)
-        yield DagsterServer(process.url)
-    finally:
-        process.stop()
+    with dagster_web_server(tmp_path_factory.mktemp("dagster")) as server:
+        yield server
 
 
 @dataclass(frozen=True)

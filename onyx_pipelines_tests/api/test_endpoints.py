@@ -13,7 +13,8 @@ from onyx_pipelines.api.problems import MEDIA_TYPE
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import Trail
 from onyx_pipelines.vault.lock import ExclusiveLock
-from onyx_pipelines_tests.api.conftest import Api, DagsterServer
+from onyx_pipelines_tests.api.conftest import Api
+from onyx_pipelines_tests.dagster_server import DagsterServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 DEAD = "http://127.0.0.1:9"

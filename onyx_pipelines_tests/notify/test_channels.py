@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_string, policy
 
@@ -10,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.notify.channels.channel import DeliveryError
 from onyx_pipelines.notify.channels.dead_man_switch import DeadManSwitch
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
 from onyx_pipelines.notify.channels.mail import message as mail_message
+from onyx_pipelines.notify.channels.other import OtherChannel
 from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.channels.slack import message as slack_message
 from onyx_pipelines.notify.event import Event, Outcome, event_from_json
+from onyx_pipelines.notify.routing import routes
+from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.notify.servers import mail_host, webhook
 
 EVENT = Event(
@@ -49,7 +54,7 @@ events = st.builds(
 class TestSlack:
     def test_a_failure_says_what_why_where_and_what_to_do(self) -> None:
         with webhook() as hook:
-            SlackChannel(SecretStr(f"{hook.url}/services/x"), [Outcome.FAILED]).send([EVENT])
+            SlackChannel(SecretStr(f"{hook.url}/services/x"), routes(["failed"])).send([EVENT])
 
         blocks = hook.json()["blocks"]
         text = str(blocks)
@@ -101,7 +106,7 @@ class TestSlack:
     ) -> None:
         with webhook() as hook:
             hook.answers.append(answer)
-            channel = SlackChannel(SecretStr(f"{hook.url}/{SECRET}"), [Outcome.FAILED])
+            channel = SlackChannel(SecretStr(f"{hook.url}/{SECRET}"), routes(["failed"]))
             with pytest.raises(DeliveryError) as caught:
                 channel.send([EVENT])
 
@@ -110,7 +115,7 @@ class TestSlack:
 
     def test_a_server_that_is_gone_is_transient_and_its_address_not_shown(self) -> None:
         with pytest.raises(DeliveryError) as caught:
-            SlackChannel(SecretStr(f"http://127.0.0.1:9/{SECRET}"), []).send([EVENT])
+            SlackChannel(SecretStr(f"http://127.0.0.1:9/{SECRET}"), routes([])).send([EVENT])
 
         assert caught.value.transient
         assert SECRET not in str(caught.value)
@@ -119,7 +124,7 @@ class TestSlack:
 class TestMail:
     def channel(self, port: int, **changes: object) -> MailChannel:
         server = MailServer("127.0.0.1", port, SmtpSecurity.NONE, **changes)  # type: ignore[arg-type]
-        return MailChannel(server, "onyx@example.org", ["ops@example.org"], [Outcome.FAILED])
+        return MailChannel(server, "onyx@example.org", ["ops@example.org"], routes(["failed"]))
 
     def test_it_arrives_with_subject_facts_and_links(self) -> None:
         with mail_host() as host:
@@ -168,6 +173,66 @@ class TestMail:
             "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version",
             "Content-Type", "Content-Transfer-Encoding",
         }  # fmt: skip
+
+
+class TestOther:
+    def test_apprise_carries_it_to_a_real_server(self) -> None:
+        with webhook() as hook:
+            address = hook.url.replace("http://", "json://")
+            OtherChannel(SecretStr(address), routes(["failed"])).send([EVENT])
+
+        said = hook.json()
+        assert said["title"].endswith(EVENT.subject)
+        assert EVENT.summary in said["message"]
+        assert EVENT.playbook in said["message"]
+        assert said["type"] == "failure"
+
+    def test_a_server_that_fails_is_tried_again(self) -> None:
+        with webhook() as hook:
+            hook.answers = [(500, {}, 0.0)]
+            channel = OtherChannel(
+                SecretStr(hook.url.replace("http", "json") + f"/{SECRET}"), routes(["failed"])
+            )
+            with pytest.raises(DeliveryError) as caught:
+                channel.send([EVENT])
+
+        assert caught.value.transient
+        assert SECRET not in str(caught.value)
+
+    def test_an_address_that_is_none_says_so_without_showing_it(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        channel = OtherChannel(SecretStr(f"nothing://{SECRET}"), routes(["failed"]), number=2)
+
+        with pytest.raises(DeliveryError, match="nothing 2 is none that apprise knows") as caught:
+            channel.send([EVENT])
+
+        assert not caught.value.transient
+        assert SECRET not in str(caught.value) + caplog.text
+
+
+class TestRoutes:
+    @pytest.mark.parametrize(
+        ("texts", "job", "outcome", "wanted"),
+        [
+            (["failed"], "nightly_backup", Outcome.FAILED, True),
+            (["failed"], "nightly_backup", Outcome.SUCCEEDED, False),
+            (["nightly_backup:succeeded"], "nightly_backup", Outcome.SUCCEEDED, True),
+            (["nightly_backup:succeeded"], "load_test", Outcome.SUCCEEDED, False),
+            (["failed", "load_test:succeeded"], "load_test", Outcome.SUCCEEDED, True),
+            ([], "nightly_backup", Outcome.FAILED, False),
+        ],
+    )
+    def test_outcome_and_job_decide(
+        self, texts: list[str], job: str, outcome: Outcome, wanted: bool
+    ) -> None:
+        event = replace(EVENT, job=job, outcome=outcome)
+
+        assert routes(texts).wants(event) is wanted
+
+    def test_an_outcome_that_there_is_not_is_refused(self) -> None:
+        with pytest.raises(SettingsError, match=r"ONYX_SLACK_NOTIFY_ON.*'exploded'"):
+            load_settings({"slack_notify_on": "exploded"})
 
 
 class TestDeadManSwitch:

@@ -21,6 +21,8 @@ from onyx_pipelines.notify.channels.channel import DeliveryError
 from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.event import Event, Outcome
 from onyx_pipelines.notify.outbox import Outbox
+from onyx_pipelines.notify.pacing import PER_WINDOW
+from onyx_pipelines.notify.routing import routes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.notify.servers import webhook
 
@@ -32,6 +34,8 @@ EVENT = Event(
 
 class Recorder:
     """Takes everything, unless `fails` says otherwise."""
+
+    is_paced = True
 
     def __init__(self, name: str = "recorder") -> None:
         self.name = name
@@ -115,6 +119,40 @@ def test_events_of_one_job_and_outcome_are_one_message(outbox: Outbox) -> None:
     assert sorted(len(each) for each in channel.sent) == [1, 3]
 
 
+def test_a_storm_becomes_a_few_messages_and_nothing_is_left_out(outbox: Outbox) -> None:
+    channel = Recorder()
+    for second in range(0, 600, 20):
+        moment = NOW + timedelta(seconds=second)
+        outbox.put(replace(EVENT, run_id=str(second), occurred_at=moment), [channel])
+        outbox.deliver([channel], moment)
+    outbox.deliver([channel], NOW + timedelta(seconds=900))
+
+    told = [event.run_id for events in channel.sent for event in events]
+    assert len(channel.sent) == 4
+    assert told == [str(second) for second in range(0, 600, 20)]
+
+
+def test_many_kinds_at_once_are_limited_and_the_bad_ones_come_first(outbox: Outbox) -> None:
+    channel = Recorder()
+    for number in range(20):
+        bad = number >= 10
+        outcome = Outcome.FAILED if bad else Outcome.SUCCEEDED
+        outbox.put(replace(EVENT, job=f"job {number}", outcome=outcome), [channel])
+
+    assert outbox.deliver([channel], NOW) == PER_WINDOW
+    assert all(events[0].is_bad for events in channel.sent)
+
+
+def test_a_ping_is_never_held_back(outbox: Outbox) -> None:
+    channel = Recorder()
+    channel.is_paced = False
+    for _ in range(2):
+        outbox.put(EVENT, [channel])
+        outbox.deliver([channel], NOW)
+
+    assert len(channel.sent) == 2
+
+
 def test_what_can_never_be_delivered_is_given_up_and_counted(outbox: Outbox) -> None:
     channel = Recorder()
     channel.fails = [DeliveryError("no_service", transient=False)]
@@ -162,7 +200,8 @@ def test_a_kill_while_a_message_is_sent_loses_none(tmp_path: Path) -> None:
         "from onyx_pipelines.notify.channels.slack import SlackChannel\n"
         "from onyx_pipelines.notify.event import Event, Outcome\n"
         "from onyx_pipelines.notify.outbox import Outbox\n"
-        "channel = SlackChannel(SecretStr(sys.argv[2]), [Outcome.FAILED])\n"
+        "from onyx_pipelines.notify.routing import routes\n"
+        "channel = SlackChannel(SecretStr(sys.argv[2]), routes(['failed']))\n"
         "box = Outbox(Path(sys.argv[1]))\n"
         "box.put(Event(Outcome.FAILED, 's', 'r', 'j', 'why'), [channel])\n"
         "box.deliver([channel])\n"
@@ -174,7 +213,7 @@ def test_a_kill_while_a_message_is_sent_loses_none(tmp_path: Path) -> None:
             while not hook.requests and time.monotonic() < deadline:
                 time.sleep(0.02)
             os.kill(child.pid, signal.SIGKILL)
-        channel = SlackChannel(SecretStr(hook.url), [Outcome.FAILED])
+        channel = SlackChannel(SecretStr(hook.url), routes(["failed"]))
         sent = Outbox(tmp_path).deliver([channel])
 
     assert sent == 1

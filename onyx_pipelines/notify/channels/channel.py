@@ -19,9 +19,11 @@ class DeliveryError(Exception):
 
 
 class Channel(Protocol):
-    """`wants` decides what it is told; `send` gets events of one job and outcome, oldest first."""
+    """`wants` decides what it is told; `send` gets events of one job and outcome, oldest first.
+    `is_paced`: for people, so not too often."""
 
     name: str
+    is_paced: bool
 
     def wants(self, event: Event) -> bool: ...
 
@@ -35,6 +37,20 @@ def headline(events: Sequence[Event]) -> str:
     newest = events[-1]
     times = f" ({len(events)} times)" if len(events) > 1 else ""
     return f"{SIGNS[newest.outcome]} {newest.subject}{times}"
+
+
+def body_lines(events: Sequence[Event]) -> list[str]:
+    """All that is known, as plain text."""
+    newest = events[-1]
+    lines = [newest.summary, ""]
+    lines += [f"{name}: {value}" for name, value in newest.details.items()]
+    lines += [f"{name}: {url}" for name, url in newest.links.items()]
+    if newest.playbook:
+        lines += ["", f"What to do: {newest.playbook}"]
+    if len(events) > 1:
+        lines += ["", f"{len(events)} times since {events[0].occurred_at:%Y-%m-%d %H:%M} UTC."]
+    lines += ["", f"{newest.occurred_at:%Y-%m-%d %H:%M:%S} UTC, run {newest.run_id or 'none'}"]
+    return lines
 
 
 SIGNS = {

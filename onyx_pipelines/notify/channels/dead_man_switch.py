@@ -25,6 +25,8 @@ class DeadManSwitch:
     """A URL per job; who knows it can feign a success, so it is a secret."""
 
     name = "dead man's switch"
+    # A ping that is held back is a false alarm.
+    is_paced = False
 
     def __init__(self, urls: Mapping[str, SecretStr]) -> None:
         self._urls = dict(urls)

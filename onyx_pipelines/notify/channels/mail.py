@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -13,8 +13,9 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from onyx_pipelines.notify.channels.channel import DeliveryError, headline
-from onyx_pipelines.notify.event import Event, Outcome
+from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines, headline
+from onyx_pipelines.notify.event import Event
+from onyx_pipelines.notify.routing import Routes
 
 _TIMEOUT_S: Final = 15.0
 
@@ -40,21 +41,22 @@ class MailChannel:
     """One message to all recipients."""
 
     name = "mail"
+    is_paced = True
 
     def __init__(
         self,
         server: MailServer,
         sender: str,
         recipients: Sequence[str],
-        outcomes: Collection[Outcome],
+        routes: Routes,
     ) -> None:
         self._server = server
         self._sender = sender
         self._recipients = tuple(recipients)
-        self._outcomes = frozenset(outcomes)
+        self._routes = routes
 
     def wants(self, event: Event) -> bool:
-        return event.outcome in self._outcomes
+        return self._routes.wants(event)
 
     def send(self, events: Sequence[Event]) -> None:
         """Raises DeliveryError."""
@@ -108,13 +110,5 @@ def message(events: Sequence[Event], sender: str, recipients: Sequence[str]) -> 
     mail["Date"] = formatdate(newest.occurred_at.timestamp())
     mail["Message-ID"] = make_msgid(domain="onyx-pipelines.invalid")
     mail["Auto-Submitted"] = "auto-generated"
-    lines = [newest.summary, ""]
-    lines += [f"{name}: {value}" for name, value in newest.details.items()]
-    lines += [f"{name}: {url}" for name, url in newest.links.items()]
-    if newest.playbook:
-        lines += ["", f"What to do: {newest.playbook}"]
-    if len(events) > 1:
-        lines += ["", f"{len(events)} times since {events[0].occurred_at:%Y-%m-%d %H:%M} UTC."]
-    lines += ["", f"{newest.occurred_at:%Y-%m-%d %H:%M:%S} UTC, run {newest.run_id or 'none'}"]
-    mail.set_content("\n".join(lines))
+    mail.set_content("\n".join(body_lines(events)))
     return mail

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -10,7 +10,8 @@ import httpx
 from pydantic import SecretStr
 
 from onyx_pipelines.notify.channels.channel import DeliveryError, headline
-from onyx_pipelines.notify.event import Event, Outcome
+from onyx_pipelines.notify.event import Event
+from onyx_pipelines.notify.routing import Routes
 
 # Slack refuses what is longer.
 _HEADER: Final = 150
@@ -24,13 +25,14 @@ class SlackChannel:
     """Whoever has the address may post, so it is a secret and stands in no error."""
 
     name = "slack"
+    is_paced = True
 
-    def __init__(self, webhook_url: SecretStr, outcomes: Collection[Outcome]) -> None:
+    def __init__(self, webhook_url: SecretStr, routes: Routes) -> None:
         self._url = webhook_url
-        self._outcomes = frozenset(outcomes)
+        self._routes = routes
 
     def wants(self, event: Event) -> bool:
-        return event.outcome in self._outcomes
+        return self._routes.wants(event)
 
     def send(self, events: Sequence[Event]) -> None:
         """Raises DeliveryError."""

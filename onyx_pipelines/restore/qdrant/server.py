@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import httpx
-from qdrant_client import QdrantClient, models
 
 from onyx_pipelines.errors import IntegrityError
 from onyx_pipelines.progress import Meter
@@ -29,6 +28,10 @@ from onyx_pipelines.sources.qdrant.reading import (
 )
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 from onyx_pipelines.vault.stores.store import ObjectReader
+
+if TYPE_CHECKING:
+    # Most of a command's start-up: imported where it is used.
+    from qdrant_client import QdrantClient
 
 _CHUNK: Final = 1024 * 1024
 _METADATA_TIMEOUT_S: Final = 60.0
@@ -123,6 +126,8 @@ class TargetQdrant:
 
     def point_alias(self, alias: str, collection: str, *, exists: bool) -> None:
         """Let the alias mean this collection, in one call."""
+        from qdrant_client import models
+
         create = models.CreateAliasOperation(
             create_alias=models.CreateAlias(collection_name=collection, alias_name=alias)
         )

@@ -6,7 +6,8 @@ import argparse
 
 import uvicorn
 
-from onyx_pipelines.sandbox.llm.mock_model import Delays, create_app
+from onyx_pipelines.sandbox.llm.delays import Delays
+from onyx_pipelines.sandbox.llm.mock_model import create_app
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from onyx_pipelines.sandbox.llm.mock_model import Delays
+from onyx_pipelines.sandbox.llm.delays import Delays
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 
 _START_TIMEOUT_S = 30.0

@@ -7,10 +7,6 @@ from contextlib import contextmanager
 
 import httpx
 from pydantic import SecretStr
-from qdrant_client.http.exceptions import (
-    ResponseHandlingException,
-    UnexpectedResponse,
-)
 
 from onyx_pipelines.errors import SourceError
 
@@ -49,10 +45,15 @@ class QdrantErrors:
         """Turn what both clients raise into a SourceError that names the server and `doing`."""
         try:
             yield
-        except UnexpectedResponse as error:
-            said = error.content.decode("utf-8", "replace")
-            raise self.answered(doing, error.status_code or 0, said) from None
-        except (ResponseHandlingException, httpx.HTTPError, ValueError) as error:
+        except Exception as error:
+            # Most of a command's start-up: imported where it is used.
+            from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+            if isinstance(error, UnexpectedResponse):
+                said = error.content.decode("utf-8", "replace")
+                raise self.answered(doing, error.status_code or 0, said) from None
+            if not isinstance(error, (ResponseHandlingException, httpx.HTTPError, ValueError)):
+                raise
             cause = error.source if isinstance(error, ResponseHandlingException) else error
             if not isinstance(cause, httpx.TransportError):
                 # Its text would show what came, which may be a point's content.

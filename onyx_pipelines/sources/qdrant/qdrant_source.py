@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from pydantic import BaseModel, SecretStr
-from qdrant_client import QdrantClient
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.progress import Meter, ProgressCallback
@@ -34,6 +33,10 @@ from onyx_pipelines.sources.source import (
     ComponentStatus,
     object_path,
 )
+
+if TYPE_CHECKING:
+    # Most of a command's start-up: imported where it is used.
+    from qdrant_client import QdrantClient
 
 SNAPSHOT_MEDIA_TYPE: Final = "application/x-tar"
 FACTS_MEDIA_TYPE: Final = "application/json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
-from qdrant_client import QdrantClient, models
 
 from onyx_pipelines.sources.qdrant.facts import (
     Json,
@@ -17,12 +17,18 @@ from onyx_pipelines.sources.qdrant.facts import (
     point_fingerprint,
 )
 
+if TYPE_CHECKING:
+    # Most of a command's start-up: imported where it is used.
+    from qdrant_client import QdrantClient, models
+
 _TOP_K = 10
 
 
 @contextmanager
 def open_client(url: str, api_key: SecretStr, *, timeout_s: float) -> Iterator[QdrantClient]:
     """qdrant-client with a timeout of its own (its default is 5 s); it connects at first use."""
+    from qdrant_client import QdrantClient
+
     with warnings.catch_warnings():
         # That a key goes over plain http on a Docker network is the operator's choice.
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
@@ -72,6 +78,8 @@ def random_points(client: QdrantClient, collection: str, limit: int) -> tuple[Po
     """A random sample with content (Qdrant 1.11 and later)."""
     if limit == 0:
         return ()
+    from qdrant_client import models
+
     found = client.query_points(
         collection,
         query=models.SampleQuery(sample=models.Sample.RANDOM),
@@ -103,6 +111,8 @@ def points_with(
 
 def stored_query(client: QdrantClient, collection: str) -> QueryFacts | None:
     """One exact search by the vector of a random point; None where there is none to search by."""
+    from qdrant_client import models
+
     found = client.query_points(
         collection,
         query=models.SampleQuery(sample=models.Sample.RANDOM),
@@ -132,6 +142,8 @@ def search(
     client: QdrantClient, collection: str, vector: Sequence[float], using: str
 ) -> tuple[Neighbour, ...]:
     """The nearest points, best first; exact, so that the answer does not depend on an index."""
+    from qdrant_client import models
+
     found = client.query_points(
         collection,
         query=list(vector),
@@ -167,6 +179,8 @@ def _facts_of(
 
 def _plain(vector: object) -> object:
     """Without qdrant-client's own types."""
+    from qdrant_client import models
+
     if isinstance(vector, models.SparseVector):
         return {"indices": vector.indices, "values": vector.values}
     if isinstance(vector, dict):
