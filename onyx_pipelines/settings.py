@@ -236,6 +236,13 @@ class Settings(BaseSettings):
     api_tokens_file: Path | None = Field(
         None, description="Where the API's tokens are kept, as hashes; empty: in ONYX_STATE_DIR."
     )
+    api_request_timeout_s: float = Field(
+        60, gt=0, description="A request that takes longer is answered with 504."
+    )
+    metrics_user: str = Field("admin", description="User of /metrics (basic authentication).")
+    metrics_password: SecretStr = Field(
+        SecretStr(""), description="Its password. Empty: /metrics is switched off."
+    )
     dagster_url: str = Field(
         "http://127.0.0.1:3000", description="Dagster's web server, by which the API launches runs."
     )

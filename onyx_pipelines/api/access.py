@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 import threading
 import time
 from collections import OrderedDict
@@ -71,19 +74,13 @@ class Access:
         self._allowed = parse_networks(settings.api_allowed_addresses, "ONYX_API_ALLOWED_ADDRESSES")
         self._trusted = parse_networks(settings.api_trusted_proxies, "ONYX_API_TRUSTED_PROXIES")
         self._tokens = TokenFile(settings.tokens_file)
+        self._metrics = (settings.metrics_user, settings.metrics_password)
         self._limit = FailureLimit()
 
     def admit(self, request: Request, scope: Scope) -> Caller:
         """Raises ProblemError: 403, 401 or 429."""
         address = self.address_of(request)
-        wait = self._limit.wait_s(address)
-        if wait > 0:
-            raise ProblemError(
-                429,
-                "Too many refused tokens from this address.",
-                remedy="Wait, and look for what sends a wrong token.",
-                headers={"Retry-After": str(int(wait) + 1)},
-            )
+        self._require_patience(address)
         kind, _, text = request.headers.get("authorization", "").partition(" ")
         token = find_token(self._tokens.all(), text.strip())
         if kind.lower() != "bearer" or token is None:
@@ -102,6 +99,37 @@ class Access:
             )
         return Caller(token.name, address, token.scope)
 
+    def admit_metrics(self, request: Request) -> None:
+        """Basic authentication: what Prometheus can do. Raises ProblemError: 401, 403, 404, 429."""
+        address = self.address_of(request)
+        password = self._metrics[1].get_secret_value()
+        if not password:
+            raise ProblemError(
+                404,
+                "There is no /metrics here: it has no password.",
+                remedy="Set ONYX_METRICS_PASSWORD_FILE.",
+            )
+        self._require_patience(address)
+        wanted = f"{self._metrics[0]}:{password}"
+        if not hmac.compare_digest(_basic(request).encode(), wanted.encode()):
+            self._limit.note(address)
+            raise ProblemError(
+                401,
+                "User or password is wrong.",
+                remedy="Use ONYX_METRICS_USER and its password (basic_auth in Prometheus).",
+                headers={"WWW-Authenticate": 'Basic realm="onyx metrics"'},
+            )
+
+    def _require_patience(self, address: str) -> None:
+        wait = self._limit.wait_s(address)
+        if wait > 0:
+            raise ProblemError(
+                429,
+                "Too many refused tokens from this address.",
+                remedy="Wait, and look for what sends a wrong token.",
+                headers={"Retry-After": str(int(wait) + 1)},
+            )
+
     def address_of(self, request: Request) -> str:
         """Raises ProblemError: it is not one that may ask."""
         peer = request.client.host if request.client else ""
@@ -113,3 +141,14 @@ class Access:
                 remedy="ONYX_API_ALLOWED_ADDRESSES lists those that may.",
             )
         return str(address)
+
+
+def _basic(request: Request) -> str:
+    """`user:password`; empty where there is none."""
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(text.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,8 +1,10 @@
 """The endpoints, each a line over `operations`; paths, fields and enums are those of the spec."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,10 +14,14 @@ from fastapi.responses import FileResponse
 from onyx_pipelines import __version__
 from onyx_pipelines.api.access import Access, Caller
 from onyx_pipelines.api.dagster_client import DagsterClient
+from onyx_pipelines.api.metrics_page import MEDIA_TYPE as METRICS_MEDIA_TYPE
+from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.api.models import (
     ID_PATTERN,
     BackupStatus,
     BaselineAnswer,
+    ChannelAnswer,
+    ChannelsAnswer,
     Health,
     HoldRequest,
     LoadTestAnswer,
@@ -31,6 +37,7 @@ from onyx_pipelines.api.models import (
     SetsAnswer,
     TriggerAnswer,
     TriggerRequest,
+    VerifyRequest,
 )
 from onyx_pipelines.api.operations import Operations
 from onyx_pipelines.api.problems import (
@@ -44,11 +51,12 @@ from onyx_pipelines.api.prometheus import Prometheus
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import audited
 from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.settings import Settings
 
 _LARGEST_REQUEST = 64 * 1024
 _REPORTS = {"restore-drills": "restore-drills", "load-test": "load-test"}
-_KNOWN_PROBLEMS = (400, 401, 403, 404, 405, 409, 413, 422, 429, 503)
+_KNOWN_PROBLEMS = (400, 401, 403, 404, 405, 409, 413, 422, 429, 503, 504)
 _RUN_PATTERN = r"^[0-9a-f-]{8,36}$"
 
 BackupId = Annotated[str, Path(pattern=ID_PATTERN, description="A lower-case UUID.")]
@@ -68,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     dagster = DagsterClient(settings)
     operations = Operations(settings, dagster)
     access = Access(settings)
+    page = MetricsPage(settings, operations.catalog)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -97,7 +106,15 @@ def create_app(settings: Settings) -> FastAPI:
             access.address_of(request)
         except ProblemError as error:
             return answer(error.status, error.detail, error.remedy)
-        response: Response = await call_next(request)
+        try:
+            async with asyncio.timeout(settings.api_request_timeout_s):
+                response: Response = await call_next(request)
+        except TimeoutError:
+            return answer(
+                504,
+                "This took too long.",
+                "Ask again later; with the same Idempotency-Key nothing is launched twice.",
+            )
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -172,6 +189,13 @@ def create_app(settings: Settings) -> FastAPI:
         """Restore a set into scratch and compare it."""
         return operations.drill(backup_id, caller, key)
 
+    @app.post("/api/backup/verify/{backup_id}")
+    def verify(
+        backup_id: BackupId, wanted: VerifyRequest, caller: Caller = operates, key: Key = ""
+    ) -> RunAnswer:
+        """Read a set back from the stores and compare every object with the manifest."""
+        return operations.verify(backup_id, wanted, caller, key)
+
     @app.get("/api/runs/{run_id}", dependencies=[reads])
     def run(run_id: RunId) -> RunAnswer:
         """A restore, a drill, or any run."""
@@ -223,6 +247,24 @@ def create_app(settings: Settings) -> FastAPI:
             active_users=whole["active_users"],
             tasks_completed_today=whole["tasks_completed_today"],
         )
+
+    @app.get("/api/notifications", dependencies=[reads])
+    def notifications() -> ChannelsAnswer:
+        """The channels that are configured, and what they have not taken."""
+        states = channel_states(settings)
+        return ChannelsAnswer(
+            channels=[ChannelAnswer.model_validate(asdict(state)) for state in states]
+        )
+
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}, "description": "For Prometheus."}},
+    )
+    def metrics(request: Request) -> Response:
+        """What Prometheus should know; basic authentication."""
+        access.admit_metrics(request)
+        return Response(page.render(), media_type=METRICS_MEDIA_TYPE)
 
     @app.get(
         "/api/reports/{kind}/latest",

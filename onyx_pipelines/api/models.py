@@ -96,6 +96,26 @@ class HoldRequest(_Request):
     reason: str = Field(min_length=1, max_length=500)
 
 
+class VerifyRequest(_Request):
+    store: Literal["", "local", "offsite"] = Field(default="", description="Empty: every store.")
+    deep: bool = Field(default=False, description="Unseal every object too.")
+
+
+class ChannelAnswer(BaseModel):
+    """A way to people. `given_up`: messages that it never took."""
+
+    name: str
+    last_success: AwareDatetime | None
+    last_error: str
+    last_error_at: AwareDatetime | None
+    pending: int
+    given_up: int
+
+
+class ChannelsAnswer(BaseModel):
+    channels: list[ChannelAnswer]
+
+
 class LoadTestRequest(_Request):
     concurrent_users: int = Field(default=20, ge=1, le=1000)
     duration_seconds: int = Field(default=15, ge=1, le=600, description="Of each step.")

@@ -28,6 +28,7 @@ from onyx_pipelines.api.models import (
     RunState,
     TriggerAnswer,
     TriggerRequest,
+    VerifyRequest,
 )
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.progress import (
@@ -51,6 +52,7 @@ from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.writing import SetWriter
 
 BACKUP_JOB: Final = "nightly_backup"
+VERIFICATION_JOB: Final = "verify_backups"
 LOAD_TEST_JOB: Final = "load_test"
 _BACKUP_TAG: Final = "onyx/backup_id"
 _KEY_TAG: Final = "onyx/idempotency_key"
@@ -203,6 +205,20 @@ class Operations:
             )
         return RunAnswer(run_id=run_id, status=RunState.RUNNING, job="restore_drill")
 
+    def verify(self, backup_id: str, wanted: VerifyRequest, caller: Caller, key: str) -> RunAnswer:
+        """Launch a verification of a set."""
+        found = Catalog(open_host(self.settings).stores).find(backup_id).backup_id
+        if key and (known := self._dagster.run_with_tag(_KEY_TAG, _marked(caller, key))):
+            return _run_answer(known)
+        config = {"backup_id": found, **wanted.model_dump(mode="json")}
+        with self._recorded(caller, "verify", config, found):
+            run_id = self._dagster.launch(
+                VERIFICATION_JOB,
+                config={"ops": {"verify_sets": {"config": config}}},
+                tags=self._tags(caller, key),
+            )
+        return RunAnswer(run_id=run_id, status=RunState.RUNNING, job=VERIFICATION_JOB)
+
     def start_load_test(self, wanted: LoadTestRequest, caller: Caller, key: str) -> LoadTestAnswer:
         """Launch a load test of one scenario; refused where no target is set."""
         load_tests.target_of(self.settings)
@@ -316,7 +332,7 @@ class Operations:
         if missing:
             names = ", ".join(sorted(each.value for each in missing))
             raise ProblemError(
-                422,
+                409,
                 f"This host has no {names} to back up.",
                 remedy="Leave it out, or configure it (docs/configuration.md).",
             )

@@ -29,7 +29,7 @@ _STATUS: dict[type[OnyxError], int] = {
     AlreadyRunningError: 409,
     KeyFileError: 409,
     IntegrityError: 409,
-    SettingsError: 422,
+    SettingsError: 409,
     StoreError: 503,
     SourceError: 503,
 }
@@ -45,6 +45,7 @@ _TITLES = {
     429: "Too many failures",
     500: "Our fault",
     503: "Not available",
+    504: "Took too long",
 }
 
 

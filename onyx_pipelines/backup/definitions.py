@@ -13,6 +13,7 @@ from onyx_pipelines.backup.assets import (
 from onyx_pipelines.backup.automation import JOBS, SCHEDULES, SENSORS
 from onyx_pipelines.backup.checks import CHECKS
 from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.backup.verification_job import verify_backups, weekly_verification_schedule
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
@@ -30,8 +31,8 @@ def backup_definitions(
             backup_retention,
         ],
         asset_checks=CHECKS,
-        jobs=JOBS,
-        schedules=SCHEDULES,
+        jobs=[*JOBS, verify_backups],
+        schedules=[*SCHEDULES, weekly_verification_schedule],
         sensors=SENSORS,
         resources={"backup_run": BackupRun(onyx=onyx)},
     )

@@ -1,0 +1,115 @@
+"""`/metrics`: what Prometheus should know of this host, from the catalog and the notifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from onyx_pipelines import __version__
+from onyx_pipelines.api.catalog_cache import CatalogCache
+from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.notifications import channel_states
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.vault.catalog import CatalogRow
+from onyx_pipelines.vault.lock import current_holder
+
+MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
+
+
+class MetricsPage:
+    """Computed when it is asked for; a store that does not answer makes its own metric 0."""
+
+    def __init__(self, settings: Settings, catalog: CatalogCache) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def render(self) -> bytes:
+        """In Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is computed before it is asked for (prometheus_client's convention)."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """What prometheus_client calls."""
+        build = GaugeMetricFamily(
+            "onyx_pipelines_build_info", "The version that answers.", labels=["version"]
+        )
+        build.add_metric([__version__], 1)
+        yield build
+        yield from self._of_sets()
+        yield from self._of_notifications()
+        holder = current_holder(self._settings.state_dir)
+        yield GaugeMetricFamily(
+            "onyx_exclusive_work_running",
+            "1 while a backup, restore, drill or load test holds this host's lock.",
+            value=float(holder is not None),
+        )
+
+    def _of_sets(self) -> Iterator[Metric]:
+        try:
+            rows = self._catalog.rows()
+        except OnyxError:
+            rows = None
+        yield GaugeMetricFamily(
+            "onyx_backup_stores_readable",
+            "1 if every store answered; without it nothing else of backups is told.",
+            value=float(rows is not None),
+        )
+        if rows is None:
+            return
+        counts = GaugeMetricFamily("onyx_backup_sets", "Finished sets.", labels=["store"])
+        for store in ("local", "offsite"):
+            counts.add_metric([store], sum(store in row.stores for row in rows))
+        yield counts
+        yield _moment(
+            "onyx_backup_last_success_timestamp_seconds",
+            "When the newest set was taken; 0: there is none.",
+            [row.timestamp for row in rows],
+        )
+        yield _moment(
+            "onyx_backup_last_verified_timestamp_seconds",
+            "When a set was last read back and found intact; 0: never.",
+            [row.last_verified_at for row in rows],
+        )
+        yield _moment(
+            "onyx_restore_drill_last_success_timestamp_seconds",
+            "When a restore drill last passed; 0: never.",
+            [row.last_drill_passed_at for row in rows],
+        )
+        yield _last_size(rows)
+
+    def _of_notifications(self) -> Iterator[Metric]:
+        pending = GaugeMetricFamily(
+            "onyx_notifications_pending", "Messages not yet delivered.", labels=["channel"]
+        )
+        given_up = CounterMetricFamily(
+            "onyx_notifications_given_up",
+            "Messages that were never delivered.",
+            labels=["channel"],
+        )
+        for state in channel_states(self._settings):
+            pending.add_metric([state.name], state.pending)
+            given_up.add_metric([state.name], state.given_up)
+        yield pending
+        yield given_up
+
+
+def _last_size(rows: list[CatalogRow]) -> Metric:
+    size = rows[0].size_bytes if rows else 0
+    return GaugeMetricFamily(
+        "onyx_backup_last_size_bytes", "Sealed bytes of the newest set.", value=size
+    )
+
+
+def _moment(name: str, text: str, moments: Iterable[str | None]) -> Metric:
+    seconds = [datetime.fromisoformat(each).timestamp() for each in moments if each]
+    return GaugeMetricFamily(name, text, value=max(seconds, default=0.0))
