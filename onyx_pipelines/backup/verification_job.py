@@ -42,7 +42,7 @@ def verify_sets(
                     f"{store.name}: {backup_id}: {len(found.objects)} objects,"
                     f" {'intact' if found.ok else 'DAMAGED'}"
                 )
-                damaged += [f"{store.name}: {text}" for text in bad]
+                damaged += [f"{store.name}, set {backup_id}: {text}" for text in bad]
         if damaged:
             raise IntegrityError(
                 f"{len(damaged)} objects are not what was stored: {'; '.join(damaged[:20])}.",

@@ -3,13 +3,10 @@ does not, on every endpoint of a real server."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case
 from schemathesis.specs.openapi.schemas import OpenApiSchema
@@ -18,8 +15,10 @@ from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.api.conftest import Api
+from onyx_pipelines_tests.api.serving import served
 from onyx_pipelines_tests.dagster_server import DagsterServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.prometheus_server import PrometheusServer, prometheus
 
 OPERATIONS = [
     (path, method)
@@ -28,23 +27,24 @@ OPERATIONS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def prometheus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
+    with prometheus(tmp_path_factory.mktemp("prometheus"), {}) as server:
+        yield server
+
+
 @pytest.fixture
 def described(
-    api: Api, volume_host: HostUnderTest, dagster_server: DagsterServer
+    api: Api,
+    volume_host: HostUnderTest,
+    dagster_server: DagsterServer,
+    prometheus_server: PrometheusServer,
 ) -> Iterator[OpenApiSchema]:
     """Of a host with one set, so that there is something to find."""
-    assert volume_host.onyx("backup", "run").status == 0
-    server = uvicorn.Server(
-        uvicorn.Config(api.app, host="127.0.0.1", port=0, log_level="critical", ws="none")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
-    server.should_exit = True
-    thread.join()
+    volume_host.run()
+    volume_host.set(PROMETHEUS_URL=prometheus_server.url, METRICS_PASSWORD="metrics-password")
+    with served(create_app(volume_host.settings)) as address:
+        yield schemathesis.openapi.from_url(f"http://{address}/openapi.json")
     dagster_server.delete_all()
 
 

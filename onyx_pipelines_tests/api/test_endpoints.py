@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from onyx_pipelines.api.app import create_app
+from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.problems import MEDIA_TYPE
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import Trail
@@ -85,7 +87,7 @@ class TestTrigger:
     def test_a_component_that_the_host_lacks_is_refused(self, api: Api) -> None:
         answer = api.client().post("/api/backup/trigger", json={"components": ["qdrant"]})
 
-        assert answer.status_code == 422
+        assert answer.status_code == 409
         assert "has no qdrant" in answer.json()["detail"]
 
     def test_it_is_recorded_with_who_and_from_where(
@@ -214,6 +216,26 @@ class TestRestore:
         assert answer.status_code == 403
 
 
+class TestVerify:
+    def test_it_is_launched_for_the_set_and_the_store(
+        self, api: Api, volume_host: HostUnderTest, dagster_server: DagsterServer
+    ) -> None:
+        backup_id = volume_host.run().backup_id
+
+        answer = api.client().post(
+            f"/api/backup/verify/{backup_id}", json={"store": "local", "deep": True}
+        )
+
+        (run,) = dagster_server.runs()
+        assert (answer.json()["run_id"], answer.json()["status"]) == (run["runId"], "running")
+        assert run["jobName"] == "verify_backups"
+
+    def test_it_takes_the_scope_of_operating(self, api: Api) -> None:
+        client = api.client(Scope.READ)
+
+        assert client.post(f"/api/backup/verify/{uuid.uuid4()}", json={}).status_code == 403
+
+
 class TestDrill:
     def test_it_is_launched_for_the_set_and_can_be_cancelled(
         self, api: Api, volume_host: HostUnderTest, dagster_server: DagsterServer
@@ -248,7 +270,7 @@ class TestLoadTest:
     def test_without_a_target_nothing_is_started(self, api: Api) -> None:
         answer = api.client().post("/api/load-test/start", json={})
 
-        assert answer.status_code == 422
+        assert answer.status_code == 409
         assert "ONYX_LOAD_TEST_URL is not set" in answer.json()["detail"]
 
     def test_results_that_there_are_not_are_a_problem(self, api: Api) -> None:
@@ -289,6 +311,18 @@ def test_without_prometheus_the_metrics_say_why(api: Api) -> None:
         answer = api.client().get(path)
         assert answer.status_code == 503
         assert "ONYX_PROMETHEUS_URL" in answer.json()["remedy"]
+
+
+def test_a_request_that_takes_too_long_is_answered(
+    api: Api, volume_host: HostUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CatalogCache, "rows", lambda _: time.sleep(0.6))
+    volume_host.set(API_REQUEST_TIMEOUT_S=0.2)
+
+    answer = Api(create_app(volume_host.settings), api.tokens).client().get("/api/backup/sets")
+
+    assert answer.status_code == 504
+    assert "Idempotency-Key" in answer.json()["remedy"]
 
 
 def test_no_answer_holds_a_secret(api: Api, volume_host: HostUnderTest) -> None:

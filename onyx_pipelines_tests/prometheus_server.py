@@ -1,0 +1,64 @@
+"""A real Prometheus (Debian's) that scrapes what a test names, every second."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from onyx_pipelines.sandbox.service_process import ServiceProcess
+from onyx_pipelines_tests.requirements_of_tests import program
+
+
+@dataclass(frozen=True)
+class PrometheusServer:
+    """At `url`."""
+
+    url: str
+
+    def value(self, query: str) -> float | None:
+        """Of the first series."""
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, trust_env=False)
+        result = answer.json()["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
+
+    def wait_for(self, query: str, *, timeout_s: float = 20) -> float:
+        """Until the query gives a number that is not 0."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = self.value(query)
+            if found:
+                return found
+            time.sleep(0.2)
+        raise TimeoutError(f"Prometheus knows nothing of {query}")
+
+
+@contextmanager
+def prometheus(
+    folder: Path, jobs: Mapping[str, Mapping[str, object]]
+) -> Iterator[PrometheusServer]:
+    """`jobs`: what goes into the configuration besides the name, e.g. static_configs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [{"job_name": name, **job} for name, job in jobs.items()],
+    }
+    # JSON is YAML.
+    (folder / "prometheus.yml").write_text(json.dumps(configuration))
+    process = ServiceProcess(folder, "prometheus")
+    command = [
+        program("prometheus"),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{process.port}",
+    ]
+    try:
+        process.start(command, {}, ready_path="/-/ready", timeout_s=30)
+        yield PrometheusServer(process.url)
+    finally:
+        process.stop()
