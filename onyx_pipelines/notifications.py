@@ -3,11 +3,18 @@ settings."""
 
 from __future__ import annotations
 
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Thread
 
 from pydantic import SecretStr
 
-from onyx_pipelines.notify import Event, LogNotifier, notify
+from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.notify.channels.channel import Channel
 from onyx_pipelines.notify.channels.dead_man_switch import DeadManSwitch
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
@@ -19,6 +26,7 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 
 _log = logger("notify")
+_PATIENCE_S = 20.0
 
 
 def channels_of(settings: Settings) -> list[Channel]:
@@ -63,26 +71,82 @@ def channels_of(settings: Settings) -> list[Channel]:
     return found
 
 
-def tell(settings: Settings, event: Event, *, wait: bool = True) -> None:
+def tell(settings: Settings, event: Event, *, wait: bool = True) -> Thread | None:
     """Log it, store it for every channel that wants it, and try to deliver. Raises nothing: what
     is reported on must not fail for its report.
 
     Args:
         wait: until the channels have answered; without it they are told from a thread, and what
-            that does not finish is delivered by the sensor.
+            that does not finish is delivered by the sensor. Gives the thread.
     """
     notify(event, [LogNotifier()])
     try:
         channels = channels_of(settings)
         outbox = Outbox(settings.state_dir)
         if not outbox.put(event, channels):
-            return
+            return None
         if wait:
             outbox.deliver(channels)
-        else:
-            Thread(target=outbox.deliver, args=(channels,), daemon=True).start()
+            return None
+        delivering = Thread(target=outbox.deliver, args=(channels,), daemon=True)
+        delivering.start()
+        return delivering
     except Exception:  # noqa: BLE001  (see above)
         _log.exception("The event could not be stored for its channels.")
+        return None
+
+
+@dataclass
+class Telling:
+    """What will be told of a piece of work; `problems` make it a failure."""
+
+    details: dict[str, str | int | float] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+@contextmanager
+def told(settings: Settings, job: str) -> Iterator[Telling]:
+    """Tell how work begins and ends that Dagster does not run. What a person interrupts is not
+    told; an error goes on."""
+    run_id, begun = str(uuid.uuid4()), time.monotonic()
+    host = settings.host_name or socket.gethostname()
+
+    def say(
+        outcome: Outcome, summary: str, details: Mapping[str, str | int | float], *, wait: bool
+    ) -> Thread | None:
+        event = Event(
+            outcome=outcome,
+            subject=f"{job} {outcome.value}",
+            run_id=run_id,
+            job=job,
+            summary=summary,
+            details={"host": host, **details},
+            playbook=settings.playbook_url if outcome is Outcome.FAILED else "",
+        )
+        return tell(settings, event, wait=wait)
+
+    # A channel that is slow must not keep the work waiting.
+    beginning = say(Outcome.STARTED, "It began.", {}, wait=False)
+    telling = Telling()
+    try:
+        yield telling
+    except Exception as error:
+        what = error.what if isinstance(error, OnyxError) else f"It broke ({type(error).__name__})."
+        _finish(beginning)
+        say(Outcome.FAILED, what, {}, wait=True)
+        raise
+    _finish(beginning)
+    details = {**telling.details, "took": f"{time.monotonic() - begun:.0f} s"}
+    if telling.problems:
+        say(Outcome.FAILED, "; ".join(telling.problems), details, wait=True)
+    else:
+        say(Outcome.SUCCEEDED, "All went well.", details, wait=True)
+
+
+def _finish(delivering: Thread | None) -> None:
+    """One process delivers at a time, and what follows should find its turn."""
+    if delivering is not None:
+        delivering.join(_PATIENCE_S)
 
 
 def channel_states(settings: Settings) -> list[ChannelState]:

@@ -8,6 +8,7 @@ from onyx_pipelines.backup.host import open_stores
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import deliver_pending, tell
 from onyx_pipelines.notify import Event, Outcome
+from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog
@@ -157,7 +158,7 @@ def _figures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str 
     for name in ("sealed_bytes", "plain_bytes"):
         entry = made.metadata.get(name) if made else None
         if entry is not None and isinstance(entry.value, int):
-            found[name.replace("_", " ")] = entry.value
+            found[name.replace("_bytes", " size")] = human_bytes(entry.value)
     return found
 
 

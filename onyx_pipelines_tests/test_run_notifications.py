@@ -88,7 +88,7 @@ def test_the_first_success_after_a_failure_is_a_recovery(
 
     told = [slack.json(at)["text"] for at in range(2)]
     assert told == ["💚 nightly_backup recovered", "✅ nightly_backup succeeded"]
-    assert "sealed bytes" in str(slack.json(1))
+    assert "sealed size" in str(slack.json(1))
 
 
 def test_the_dead_mans_switch_hears_the_start(

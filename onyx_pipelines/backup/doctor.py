@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.backup.host import BackupHost, open_host, optional_private_key
+from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
 from onyx_pipelines.errors import OnyxError, SettingsError
+from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
@@ -45,12 +47,15 @@ def examine(settings: Settings) -> list[CheckResult]:
         ("state directory", lambda: _state_dir(settings.state_dir)),
         ("recipients", lambda: _recipients(host)),
         ("private key", lambda: _private_key(host)),
+        ("secret files", lambda: _secret_files(settings)),
+        ("passwords", lambda: _passwords(settings)),
         *((f"source {component}", _source_check(host, component)) for component in Component),
         *((f"store {store.name}", _store_check(store)) for store in host.stores),
         ("second store", lambda: _second_store(host)),
         ("free space", lambda: _free_space(host)),
         ("clock", lambda: _clock(host)),
         ("newest set", lambda: _newest_set(host)),
+        ("notifications", lambda: _notifications(settings)),
     ]
     return [_result(name, check) for name, check in checks]
 
@@ -81,6 +86,23 @@ def _private_key(host: BackupHost) -> str:
     if key is None:
         return "none: this host can write backups and not open them"
     return f"{check_private_key(key, host.recipients()).name} opens new backups"
+
+
+def _secret_files(settings: Settings) -> str:
+    exposed = exposed_files(settings, os.environ)
+    if exposed:
+        raise SettingsError(
+            f"Others can read or change {', '.join(exposed)}.",
+            remedy="chmod 600, and change what was in it if others used this machine.",
+        )
+    return "for their owner only"
+
+
+def _passwords(settings: Settings) -> str:
+    weak = weak_passwords(settings)
+    if weak:
+        raise SettingsError(f"{'; '.join(weak)}.", remedy="Change it: `openssl rand -base64 24`.")
+    return "none is a known one"
 
 
 def _source_check(host: BackupHost, component: Component) -> Callable[[], str]:
@@ -173,6 +195,18 @@ def _newest_set(host: BackupHost) -> str:
             remedy="See why the nightly backup did not run (Dagster UI → Runs).",
         )
     return f"{sets[0].backup_id}, {age_hours:.1f} hours old"
+
+
+def _notifications(settings: Settings) -> str:
+    channels = channel_states(settings)
+    failing = [f"{each.name}: {each.last_error}" for each in channels if each.last_error]
+    if failing:
+        raise SettingsError(
+            f"{'; '.join(failing)} {sum(each.pending for each in channels)} messages wait.",
+            remedy="See whether its address and password are right; what waits is sent then.",
+        )
+    names = ", ".join(each.name for each in channels)
+    return names or "no channel is configured: only the log is told what fails"
 
 
 def _local_sets(host: BackupHost) -> list[SetView]:

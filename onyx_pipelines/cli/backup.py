@@ -19,6 +19,7 @@ from onyx_pipelines.cli.output import (
     print_table,
     progress_bars,
 )
+from onyx_pipelines.notifications import told
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.source import Component
@@ -43,6 +44,7 @@ def run(
     """Back up, verify, copy and prune, as the nightly job does."""
     settings = load_settings()
     with (
+        told(settings, "nightly_backup") as about,
         audited(
             settings,
             action="backup.run",
@@ -59,6 +61,12 @@ def run(
         )
         entry.about(outcome.backup_id)
         entry.result(verdict=outcome.status, detail="; ".join(outcome.problems))
+        about.details = {
+            "set": outcome.backup_id,
+            "sealed size": human_bytes(outcome.sealed_bytes),
+            "status": outcome.status,
+        }
+        about.problems = outcome.problems
     if as_json:
         print_json(outcome.as_json())
     else:
