@@ -10,7 +10,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import dagster_overhead, drill, memory, planted, postgres, restore, retention, volumes
+from bench import (
+    api,
+    dagster_overhead,
+    drill,
+    memory,
+    planted,
+    postgres,
+    restore,
+    retention,
+    volumes,
+)
 from bench.table import Line, say, show
 
 PARTS: dict[str, Callable[[Path], list[Line]]] = {
@@ -18,6 +28,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "volumes": volumes.run,
     "memory": memory.run,
     "retention": retention.run,
+    "api": api.run,
     "restore": restore.run,
     "drill": drill.run,
     "planted": planted.run,

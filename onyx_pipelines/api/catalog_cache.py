@@ -6,25 +6,35 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.catalog import CatalogRow
+from onyx_pipelines.vault.catalog import Catalog, CatalogRow
+from onyx_pipelines.vault.scanning import ScanMemory
 
 _FRESH_S: Final = 5.0
+# Older is not shown: somebody asks for the first time in a while, or a store does not answer.
+_SHOWN_S: Final = 30.0
+# Of the time that looking takes, so that a large catalog does not keep a core busy.
+_REST: Final = 10.0
 
 
 class CatalogCache:
-    """Rows of `onyx catalog list`; one look at the stores at a time."""
+    """Rows of `onyx catalog list`; one look at the stores at a time. What is a little old is
+    answered while a thread looks again."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
-        self._lock = threading.Lock()
+        self._memory = ScanMemory()
+        self._looking = threading.Lock()
         self._rows: list[CatalogRow] | None = None
         self._looked_at = 0.0
+        self._took_s = 0.0
 
     def rows(self) -> list[CatalogRow]:
         """Newest first.
@@ -32,14 +42,30 @@ class CatalogCache:
         Raises:
             StoreError: a store does not answer; what was seen before is not passed off as current.
         """
-        with self._lock:
-            if self._rows is None or self._clock() - self._looked_at > _FRESH_S:
-                host = open_host(self._settings)
-                self._rows = steps.catalog_rows(host, host.catalog)
-                self._looked_at = self._clock()
-            return self._rows
+        rows, age_s = self._rows, self._clock() - self._looked_at
+        if rows is None or age_s > max(_SHOWN_S, 2 * _REST * self._took_s):
+            return self._look()
+        if age_s > max(_FRESH_S, _REST * self._took_s) and not self._looking.locked():
+            threading.Thread(target=self._look_again, name="catalog", daemon=True).start()
+        return rows
 
     def forget(self) -> None:
         """After something was changed."""
-        with self._lock:
+        with self._looking:
             self._rows = None
+
+    def _look(self) -> list[CatalogRow]:
+        asked_at = self._clock()
+        with self._looking:
+            if self._rows is None or self._looked_at < asked_at:
+                begun = self._clock()
+                host = open_host(self._settings)
+                self._rows = steps.catalog_rows(host, Catalog(host.stores, self._memory))
+                self._looked_at = begun
+                self._took_s = self._clock() - begun
+            return self._rows
+
+    def _look_again(self) -> None:
+        # Whoever asks when the old answer is too old gets the error.
+        with suppress(OnyxError):
+            self._look()

@@ -49,6 +49,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.manifest import Manifest
+from onyx_pipelines.vault.reading import load_manifest
 from onyx_pipelines.vault.writing import SetWriter
 
 BACKUP_JOB: Final = "nightly_backup"
@@ -299,9 +300,9 @@ class Operations:
         return self.run_state(run_id)
 
     def _manifest(self, backup_id: str) -> Manifest | None:
-        for row in self.catalog.rows():
-            if row.backup_id == backup_id:
-                return open_host(self.settings).catalog.find(backup_id).manifest
+        for store in open_host(self.settings).stores:
+            with suppress(NotFoundError):
+                return load_manifest(store, backup_id)
         return None
 
     def _finished_components(self, backup_id: str) -> list[Component]:
@@ -313,8 +314,8 @@ class Operations:
         configured = tuple(each.value for each in configured_sources(self.settings))
         rows = self.catalog.rows()
         sizes: dict[str, int] = {}
-        if rows:
-            manifest = open_host(self.settings).catalog.find(rows[0].backup_id).manifest
+        manifest = self._manifest(rows[0].backup_id) if rows else None
+        if manifest:
             sizes = {
                 record.component.value: record.sealed_bytes
                 for record in manifest.components.values()

@@ -18,6 +18,7 @@ from onyx_pipelines.vault.retention import RetentionPlan, SetRecord
 from onyx_pipelines.vault.scanning import (
     CatalogProblem,
     Leftover,
+    ScanMemory,
     StoredSet,
     StoreScan,
     scan_store,
@@ -132,8 +133,9 @@ class Catalog:
         StoreError: a store cannot be listed or read; what could not be seen is never guessed.
     """
 
-    def __init__(self, stores: Sequence[Store]) -> None:
+    def __init__(self, stores: Sequence[Store], memory: ScanMemory | None = None) -> None:
         self.stores = tuple(stores)
+        self._memory = memory
         self._problems: tuple[CatalogProblem, ...] | None = None
 
     @property
@@ -206,7 +208,7 @@ class Catalog:
 
     def scan(self) -> Scan:
         """Look at every store once."""
-        found = [scan_store(store) for store in self.stores]
+        found = [scan_store(store, self._memory) for store in self.stores]
         problems = [problem for each in found for problem in each.problems]
         copies_of: dict[str, list[StoredSet]] = {}
         for each in found:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import TypeAlias
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.vault import layout
@@ -62,12 +63,36 @@ class StoreScan:
     leftovers: Mapping[str, Leftover]
 
 
-def scan_store(store: Store) -> StoreScan:
-    """List the store and read every manifest and mark in it.
+# Of a manifest and its marks: key, size, time of change.
+_Identity: TypeAlias = tuple[tuple[str, int, datetime], ...]
+_Read: TypeAlias = tuple[StoredSet | None, list[CatalogProblem]]
+
+
+class ScanMemory:
+    """What earlier looks have read, for whoever looks often: an object that is as long and as old
+    as it was is not read again. S3 tells times in whole seconds."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[_Identity, _Read]] = {}
+
+    def recall(self, store: str, backup_id: str, identity: _Identity) -> _Read | None:
+        known = self._known.get((store, backup_id))
+        return known[1] if known and known[0] == identity else None
+
+    def keep(self, store: str, found: Mapping[str, tuple[_Identity, _Read]]) -> None:
+        """Instead of all that was known of the store."""
+        self._known = {key: value for key, value in self._known.items() if key[0] != store}
+        self._known.update({(store, backup_id): value for backup_id, value in found.items()})
+
+
+def scan_store(store: Store, memory: ScanMemory | None = None) -> StoreScan:
+    """List the store and read every manifest and mark in it, but for what `memory` knows.
 
     Raises:
         StoreError: it cannot be listed, or something listed cannot be read.
     """
+    memory = memory or ScanMemory()
+    identity_of: dict[str, _Identity] = {}
     keys_of: dict[str, frozenset[str]] = {}
     leftovers: dict[str, Leftover] = {}
     problems: list[CatalogProblem] = []
@@ -79,20 +104,31 @@ def scan_store(store: Store) -> StoreScan:
             problems += _strangers(store.name, keys)
         elif layout.manifest_key(backup_id) in keys:
             keys_of[backup_id] = keys
+            identity_of[backup_id] = _identity(backup_id, objects)
         else:
             leftovers[backup_id] = _leftover(backup_id, objects)
+
+    def read(item: tuple[str, frozenset[str]]) -> _Read:
+        known = memory.recall(store.name, item[0], identity_of[item[0]])
+        return known or _read_set(store, *item)
+
     with ThreadPoolExecutor(_READERS, thread_name_prefix="catalog") as readers:
-        read = readers.map(lambda item: _read_set(store, *item), keys_of.items())
-        sets = []
-        for stored, found in read:
-            sets += [stored] if stored else []
-            problems += found
+        answers = dict(zip(keys_of, readers.map(read, keys_of.items()), strict=True))
+    memory.keep(store.name, {key: (identity_of[key], answers[key]) for key in answers})
+    sets = [stored for stored, _ in answers.values() if stored]
+    problems += [problem for _, found in answers.values() for problem in found]
     return StoreScan(store.name, tuple(sets), tuple(problems), leftovers)
 
 
-def _read_set(
-    store: Store, backup_id: str, keys: frozenset[str]
-) -> tuple[StoredSet | None, list[CatalogProblem]]:
+def _identity(backup_id: str, objects: list[StoredObject]) -> _Identity:
+    """Of all that is read of a set, which its sealed objects are not."""
+    small = {layout.manifest_key(backup_id), *(layout.mark_key(backup_id, mark) for mark in Mark)}
+    return tuple(
+        (each.key, each.size_bytes, each.modified_at) for each in objects if each.key in small
+    )
+
+
+def _read_set(store: Store, backup_id: str, keys: frozenset[str]) -> _Read:
     key = layout.manifest_key(backup_id)
     try:
         manifest = parse_manifest(store.get(key), where=f"{key} ({store.name})")

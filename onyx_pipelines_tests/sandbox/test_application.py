@@ -137,7 +137,7 @@ class TestFaults:
         sandbox.app.set_faults(lock_ms=120)
         _, timing = search(client)
 
-        assert timing["total"] - timing["pg"] - timing["qdrant"] >= 120
+        assert timing["total"] - timing["pg"] - timing["qdrant"] >= 110
 
     def test_burnt_cpu_is_time_of_the_application(
         self, client: httpx.Client, sandbox: Sandbox
@@ -145,7 +145,7 @@ class TestFaults:
         sandbox.app.set_faults(cpu_burn_ms=80)
         _, timing = search(client)
 
-        assert timing["total"] - timing["pg"] - timing["qdrant"] >= 80
+        assert timing["total"] - timing["pg"] - timing["qdrant"] >= 70
 
     def test_a_small_pool_makes_requests_wait(self, client: httpx.Client, sandbox: Sandbox) -> None:
         sandbox.app.set_faults(pool_size=1, slow_db_ms=100)

@@ -13,6 +13,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog, rows
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key
 from onyx_pipelines.vault.retention import RetentionPolicy, plan
+from onyx_pipelines.vault.scanning import ScanMemory
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
 from onyx_pipelines_tests.vault.sets import FailingStore, new_id
@@ -323,3 +324,60 @@ def test_everything_else_in_a_set_stays_where_it_is(
     catalog.release(backup_id)
 
     assert keys_of(local, backup_id) == before
+
+
+class CountingStore:
+    """Counts what is read from another store."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+        self.reads = 0
+
+    def get(self, key: str, **options: int) -> bytes:
+        self.reads += 1
+        return self._store.get(key, **options)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+class TestMemory:
+    """Of whoever looks again and again."""
+
+    def test_what_did_not_change_is_not_read_again(
+        self, planter: Planter, local: LocalStore
+    ) -> None:
+        for age in range(3):
+            planter.plant(local, days_ago=age)
+        store, memory = CountingStore(local), ScanMemory()
+        first = Catalog([store], memory).scan()
+        store.reads = 0
+
+        assert Catalog([store], memory).scan() == first
+        assert store.reads == 0
+
+    def test_a_hold_a_new_set_and_a_deleted_one_are_seen(
+        self, planter: Planter, local: LocalStore
+    ) -> None:
+        gone, held = planter.plant(local, days_ago=3), planter.plant(local, days_ago=2)
+        memory = ScanMemory()
+        Catalog([local], memory).scan()
+        local.delete(manifest_key(gone))
+        Catalog([local]).hold(held, "audit", now=NOW)
+        planter.plant(local, days_ago=1)
+
+        assert Catalog([local], memory).scan() == Catalog([local]).scan()
+
+    def test_a_manifest_that_was_damaged_meanwhile_is_a_problem(
+        self, planter: Planter, local: LocalStore
+    ) -> None:
+        backup_id = planter.plant(local)
+        memory = ScanMemory()
+        Catalog([local], memory).scan()
+        text = local.get(manifest_key(backup_id))
+        local.put(manifest_key(backup_id), text[:-1] + b"?")
+
+        scan = Catalog([local], memory).scan()
+
+        assert scan.sets == ()
+        assert [problem.backup_id for problem in scan.problems] == [backup_id]

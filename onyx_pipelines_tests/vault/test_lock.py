@@ -113,10 +113,16 @@ def test_a_child_does_not_keep_it_when_the_holder_dies(tmp_path: Path) -> None:
 
 def test_a_forked_child_neither_keeps_nor_frees_it(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
-    may_end = context.Event()
+    has_begun, may_end = context.Event(), context.Event()
+
+    def live() -> None:
+        has_begun.set()
+        may_end.wait()
+
     with ExclusiveLock(tmp_path, "backup"):
-        forked = context.Process(target=may_end.wait)
+        forked = context.Process(target=live)
         forked.start()
+        has_begun.wait()
         while_both_live = current_holder(tmp_path)
     after = current_holder(tmp_path)
     may_end.set()

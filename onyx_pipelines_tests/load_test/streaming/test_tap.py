@@ -53,12 +53,12 @@ def test_the_first_token_is_timed_though_the_headers_came_at_once(
     rows = sent_through_the_tap(k6, small, tmp_path)
 
     assert len(rows) == 6
-    assert rows["first_token_ms"].between(245, 320).all()
+    assert rows["first_token_ms"].between(245, 440).all()
     assert set(rows["tokens"]) == {3.0}
     whole = rows[["blocked_ms", "sending_ms", "waiting_ms", "receiving_ms"]].sum(axis=1)
-    assert whole.between(445, 600).all()
+    assert whole.between(445, 900).all()
     # What k6 alone would have called the first byte.
-    assert rows["waiting_ms"].max() < 100
+    assert rows["waiting_ms"].max() < 200
 
 
 def test_the_account_at_the_end_of_a_stream_is_kept(
