@@ -200,7 +200,8 @@ class Settings(BaseSettings):
     load_test_services: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict,
         description="What is watched meanwhile, `name=pidfile:/run/x.pid,name=cgroup:/sys/fs/…`;"
-        " also `pid:N`, and `metrics:http://…` for the gauges of a pool, between spaces.",
+        " also `pid:N`, `job:NAME` or `container:NAME` as ONYX_PROMETHEUS_URL knows it, and"
+        " `metrics:http://…` for the gauges of a pool, between spaces.",
     )
     load_test_chat_path: str = Field("/api/chat/send-message", description="Streams an answer.")
     load_test_rag_path: str = Field("/api/rag/search", description="Retrieval, no generation.")

@@ -72,6 +72,11 @@ def run(
     """
     target = target_of(settings)
     services = parse_services(settings.load_test_services)
+    if any(service.prometheus for service in services) and not settings.prometheus_url:
+        raise SettingsError(
+            "ONYX_LOAD_TEST_SERVICES names what only Prometheus knows, and none is configured.",
+            remedy="Set ONYX_PROMETHEUS_URL, or watch pid, pidfile or cgroup.",
+        )
     k6 = find_k6()
     environment = describe_environment(k6, target, profile, settings.load_test_llm, {})
     folder = RunFolder(settings.state_dir, run_key_of(label, profile, environment))
@@ -93,6 +98,7 @@ def run(
             target=target,
             profile=profile,
             services=services,
+            prometheus_url=settings.prometheus_url,
             limits=_limits(settings),
             cleanup_path=settings.load_test_cleanup_path,
             on_progress=on_progress,

@@ -83,7 +83,7 @@ def lose_everything(
         size: of the sample data, 1.0 is about 20 MB.
     """
     say("a stack with sample data …")
-    sandbox.up(size=size)
+    sandbox.up(size=size, application=False)
     there = sandbox.environment()
     say("its backup, to the second store, and the key's escrow copy …")
     onyx(there, "backup", "run")
@@ -111,7 +111,7 @@ def data_of(sandbox: Sandbox) -> dict[str, str]:
 
 def _destroy(sandbox: Sandbox) -> None:
     """Everything but the second store's own server, which stands somewhere else."""
-    for server in (sandbox.app, sandbox.litellm, sandbox.llm, sandbox.qdrant, sandbox.postgres):
+    for server in (sandbox.qdrant, sandbox.postgres):
         server.stop()
     for path in sandbox.state_dir.iterdir():
         if path.name == "s3":

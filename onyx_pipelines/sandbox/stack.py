@@ -65,11 +65,13 @@ class Sandbox:
         *,
         size: float = 1.0,
         litellm: bool = False,
+        application: bool = True,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start what does not run and make what is not there.
 
         Args:
+            application: whether there is one, with a model, that load tests can send to.
             litellm: whether the application reaches its model through LiteLLM's proxy, which is
                 installed in an environment of its own (about 750 MB) the first time.
 
@@ -86,9 +88,10 @@ class Sandbox:
         say("Qdrant (Edge-backed stand-in) …")
         self.qdrant.start()
         load_sample_vectors(self.qdrant.url, documents=int(_DOCUMENTS_PER_SIZE * size))
-        say("the application, and a model with fixed delays …")
-        self.llm.start()
-        self._start_app(litellm=litellm, say=say)
+        if application:
+            say("the application, and a model with fixed delays …")
+            self.llm.start()
+            self._start_app(litellm=litellm, say=say)
         if not self._volumes_dir.exists():
             say("sample volumes …")
             make_sample_volumes(self._volumes_dir, size_bytes=int(_VOLUME_BYTES_PER_SIZE * size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Final
 import httpx
 import pandas as pd
 
+from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.k6.following import SoFar
 from onyx_pipelines.load_test.k6.rows import read_rows
@@ -21,6 +23,7 @@ from onyx_pipelines.load_test.results import Alarm, Block, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder, UnitRecord
 from onyx_pipelines.load_test.streaming.tap_process import RunningTap, running_tap
 from onyx_pipelines.load_test.target import Target
+from onyx_pipelines.load_test.telemetry.prometheus_usage import usage_between
 from onyx_pipelines.load_test.telemetry.sampling import Sampler
 from onyx_pipelines.load_test.telemetry.services import WatchedService
 from onyx_pipelines.telemetry import logger
@@ -29,6 +32,8 @@ _log = logger("load_test")
 _ATTEMPTS: Final = 2
 # Repeats that lie further apart than this do not show the same system.
 _BLOCK_WITHIN_S: Final = 3600.0
+# Two usual scrape intervals.
+_SCRAPE_PATIENCE_S: Final = 35.0
 _CLEANUP_TIMEOUT_S: Final = 30.0
 _LIKELY_MEAN_S: Final = 0.5
 _OPEN_USERS: Final = (20, 200)
@@ -64,6 +69,7 @@ class Running:
     target: Target
     profile: Profile
     services: tuple[WatchedService, ...] = ()
+    prometheus_url: str = ""
     limits: tuple[LiveLimit, ...] = ()
     cleanup_path: str = ""
     on_progress: Callable[[LoadProgress], None] = lambda _: None
@@ -88,6 +94,7 @@ def run_units(folder: RunFolder, running: Running) -> None:
         folder.forget(warm_ups)
         waiting = [*warm_ups, *(unit for unit in waiting if unit.block is not Block.WARM_UP)]
     _clean_up(running, folder.run_key)
+    begun_s = time.time()
     try:
         with ExitStack() as stack:
             sampler = stack.enter_context(Sampler(running.services))
@@ -99,6 +106,7 @@ def run_units(folder: RunFolder, running: Running) -> None:
             for unit in waiting:
                 if not run.do(unit):
                     break
+        _ask_prometheus(folder, running, begun_s)
     finally:
         _clean_up(running, folder.run_key)
 
@@ -226,6 +234,28 @@ class _Run:
         self._folder.add_alarm(alarm)
         _log.warning("%s: %s", name, text, extra={"run": self._folder.run_key})
         self._running.on_alarm(alarm)
+
+
+def _ask_prometheus(folder: RunFolder, running: Running, begun_s: float) -> None:
+    """Once the last second of the run has been scraped too. Without an answer the run is as it
+    was: what could not be told is missing, and the analysis says so."""
+    asked = [service for service in running.services if service.prometheus]
+    if not asked:
+        return
+    ended_s = time.time()
+    deadline = ended_s + _SCRAPE_PATIENCE_S
+    cores = float(os.cpu_count() or 1)
+    try:
+        while True:
+            told = usage_between(running.prometheus_url, asked, begun_s, ended_s, cores=cores)
+            last_s = told.groupby("service")["at_ms"].max().min() / 1000 if len(told) else 0.0
+            whole = told["service"].nunique() == len(asked) and last_s >= ended_s - 1
+            if whole or time.time() > deadline:
+                break
+            time.sleep(1)
+        folder.add_told(told)
+    except OnyxError as error:
+        _log.warning("%s", error)
 
 
 def _forget_old_blocks(folder: RunFolder, units: Sequence[Unit]) -> None:

@@ -22,6 +22,7 @@ from onyx_pipelines.load_test.results import Alarm, Environment
 from onyx_pipelines.load_test.samples import COLUMNS, TELEMETRY_COLUMNS
 
 _FOLDER: Final = "load-tests"
+_TOLD: Final = "prometheus.parquet"
 _DONE: Final = "done.json"
 
 
@@ -151,10 +152,27 @@ class RunFolder:
 
     def telemetry(self, units: Sequence[Unit]) -> pd.DataFrame:
         """Of all units that are done, columns of `samples.TELEMETRY_COLUMNS`."""
-        return _together(
+        seen = _together(
             [self._unit_folder(unit.name) / "telemetry.parquet" for unit in units],
             TELEMETRY_COLUMNS,
         )
+        told = _together([self.path / _TOLD], TELEMETRY_COLUMNS)
+        if not len(told):
+            return seen
+        during = pd.Series(data=False, index=told.index)
+        for record in self.units(units):
+            during |= told["at_ms"].between(record.started_ms, record.ended_ms + 1000)
+        return pd.concat([seen, told[during]], ignore_index=True)
+
+    def add_told(self, telemetry: pd.DataFrame) -> None:
+        """What Prometheus tells after the units; a run that went on adds to what it was told."""
+        before = _together([self.path / _TOLD], TELEMETRY_COLUMNS)
+        together = pd.concat([before, telemetry], ignore_index=True) if len(before) else telemetry
+        beside = self.path / f".{_TOLD}.part"
+        together.drop_duplicates(["at_ms", "service"], keep="last").to_parquet(
+            beside, compression="zstd", index=False
+        )
+        beside.rename(self.path / _TOLD)
 
     def add_alarm(self, alarm: Alarm) -> None:
         path = self.path / "alarms.jsonl"
