@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import (
+    analysis,
     api,
     dagster_overhead,
     drill,
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "api": api.run,
     "restore": restore.run,
     "drill": drill.run,
+    "analysis": analysis.run,
     "planted": planted.run,
     "dagster": dagster_overhead.run,
 }

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from onyx_pipelines.errors import AlreadyRunningError
+from onyx_pipelines.logs import begin_log
 from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
@@ -24,6 +25,11 @@ class OnyxSettings(dg.ConfigurableResource[None]):
 
     def load(self) -> Settings:
         return load_settings(self.overrides)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """JSON lines of this process, in the run's standard error."""
+        run = context.run
+        begin_log(self.load(), **({"run": run.run_id, "job": run.job_name} if run else {}))
 
 
 @contextmanager

@@ -8,18 +8,38 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
 LOGGER_NAME = "onyx"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MASK = "[secret]"
+_process_fields: dict[str, str] = {}
+_work_fields: ContextVar[dict[str, str]] = ContextVar("onyx_log_fields", default={})  # noqa: B039
 
 
 def logger(part: str) -> logging.Logger:
     """The logger of one part of the product. Pass fields as `extra={"backup_id": …}`."""
     return logging.getLogger(f"{LOGGER_NAME}.{part}")
+
+
+def set_process_fields(**fields: str) -> None:
+    """On every record of this process from now on, instead of those before: the run, the job."""
+    _process_fields.clear()
+    _process_fields.update(fields)
+
+
+@contextmanager
+def log_fields(**fields: str) -> Iterator[None]:
+    """On every record of the work in the block, whoever writes it: the set, the component."""
+    token = _work_fields.set({**_work_fields.get(), **fields})
+    try:
+        yield
+    finally:
+        _work_fields.reset(token)
 
 
 class Redactor:
@@ -52,6 +72,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        fields |= {**_process_fields, **_work_fields.get()}
         fields |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
@@ -69,6 +90,21 @@ class TextFormatter(logging.Formatter):
         return self._redactor.clean(super().format(record))
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is now: Dagster puts each step's own in its place."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        pass
+
+
 def configure_logging(
     *,
     secrets: Iterable[str] = (),
@@ -79,9 +115,8 @@ def configure_logging(
     target = stream or sys.stderr
     redactor = Redactor(secrets)
     use_json = not target.isatty() if as_json is None else as_json
-    handler = logging.StreamHandler(target)
+    handler = logging.StreamHandler(stream) if stream else _StandardError()
     handler.setFormatter(JsonFormatter(redactor) if use_json else TextFormatter(redactor))
     root = logging.getLogger(LOGGER_NAME)
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO if use_json else logging.WARNING)
-    root.propagate = False

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from onyx_pipelines.telemetry import Redactor, configure_logging, logger
+from onyx_pipelines.telemetry import (
+    Redactor,
+    configure_logging,
+    log_fields,
+    logger,
+    set_process_fields,
+)
 
 SECRET = 's3cr3t-"val\\ue-91'
 
@@ -35,6 +41,19 @@ def test_a_record_is_one_line_of_json_with_its_fields(log_lines: io.StringIO) ->
     assert record["logger"] == "onyx.backup"
     assert record["level"] == "info"
     assert (record["backup_id"], record["sealed_bytes"]) == ("a1", 5)
+
+
+def test_work_marks_every_record_within_it(log_lines: io.StringIO) -> None:
+    set_process_fields(run="r1")
+    with log_fields(backup_id="a1"), log_fields(component="qdrant"):
+        logger("stores").warning("again")
+    logger("stores").warning("after")
+    set_process_fields()
+
+    within, after = (json.loads(line) for line in log_lines.getvalue().splitlines())
+    assert (within["run"], within["backup_id"], within["component"]) == ("r1", "a1", "qdrant")
+    assert after["run"] == "r1"
+    assert "backup_id" not in after
 
 
 def test_the_time_is_utc(log_lines: io.StringIO) -> None:

@@ -12,7 +12,7 @@ from onyx_pipelines.errors import IntegrityError, KeyFileError, OnyxError, Setti
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import logger
+from onyx_pipelines.telemetry import log_fields, logger
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, SetView, rows
 from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
 from onyx_pipelines.vault.keys import PrivateKey
@@ -39,10 +39,17 @@ def back_up_component(
     Raises:
         OnyxError: it failed; nothing of it becomes part of a set.
     """
+    with log_fields(backup_id=backup_id, component=component.value):
+        return _back_up(host, backup_id, component, progress)
+
+
+def _back_up(
+    host: BackupHost, backup_id: str, component: Component, progress: ProgressCallback
+) -> ComponentRecord:
     writer = SetWriter(host.local, backup_id, host.recipients())
     kept = writer.finished_components().get(component)
     if kept is not None:
-        _log.info("kept", extra={"backup_id": backup_id, "component": component.value})
+        _log.info("kept")
         return kept
     started_at = datetime.now(UTC)
     sink = writer.component(component)
@@ -51,8 +58,6 @@ def back_up_component(
     _log.info(
         "component sealed",
         extra={
-            "backup_id": backup_id,
-            "component": component.value,
             "status": record.status.value,
             "plain_bytes": record.plain_bytes,
             "sealed_bytes": record.sealed_bytes,

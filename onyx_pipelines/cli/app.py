@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 
 import click
 import typer
@@ -20,7 +21,7 @@ from onyx_pipelines.cli.recover import restore
 from onyx_pipelines.cli.restore import drill
 from onyx_pipelines.cli.sandbox import app as sandbox_app
 from onyx_pipelines.errors import OnyxError
-from onyx_pipelines.telemetry import configure_logging
+from onyx_pipelines.logs import begin_log
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +47,7 @@ app.command("doctor")(doctor)
 
 def main() -> None:
     """Run a command; every error that a person can act on is one message and an exit code."""
-    configure_logging()
+    begin_log(run=str(uuid.uuid4()))
     try:
         code = app(standalone_mode=False)
     except OnyxError as error:

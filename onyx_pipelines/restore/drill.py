@@ -25,7 +25,7 @@ from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import drill as drill_volumes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import logger
+from onyx_pipelines.telemetry import log_fields, logger
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.keys import PrivateKey, load_private_key
 from onyx_pipelines.vault.lock import set_in_use
@@ -91,7 +91,10 @@ def drill_component(
     key = required_key(settings)
     workdir = scratch_dir(settings)
     begun = len(clock.timings())
-    with set_in_use(settings.state_dir, drillable.backup_id):
+    with (
+        set_in_use(settings.state_dir, drillable.backup_id),
+        log_fields(backup_id=drillable.backup_id, component=component.value),
+    ):
         try:
             objects = open_set(drillable.store, drillable.backup_id, key)
             result = DRILLERS[component](objects, clock, workdir, settings, progress)

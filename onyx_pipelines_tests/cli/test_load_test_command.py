@@ -11,7 +11,7 @@ from onyx_pipelines_tests.load_test.small_target import small_target
 
 RUN = (
     *("load-test", "run", "--profile", "quick", "--scenario", "rag", "--users", "4"),
-    *("--messages", "15", "--repeats", "2", "--step-seconds", "1"),
+    *("--messages", "30", "--repeats", "3", "--step-seconds", "1"),
 )
 
 
@@ -35,7 +35,7 @@ def test_a_run_answers_promotes_and_reports(host: HostUnderTest) -> None:
     baselines = host.onyx("load-test", "baseline", "list", "--json").json
 
     assert ran.status == {"passed": 0, "failed": 1}.get(ran.json["verdict"], 2)
-    assert ran.json["summaries"][0]["samples"] == 120
+    assert ran.json["summaries"][0]["samples"] == 360
     assert promoted.json["promoted_by"] == "Ada"
     assert "rag, retrieval" in again.output
     assert [each["run_key"] for each in listed] == [key]
@@ -51,7 +51,7 @@ def test_an_objective_that_is_missed_is_exit_status_1(
     with small_target() as small:
         small.behaviour.delay_s = 0.05
         host.set(LOAD_TEST_URL=small.url, RAG_P95_OBJECTIVE_MS=10)
-        answer = host.onyx(*RUN)
+        answer = host.onyx(*RUN, "--messages", "8", "--repeats", "2")
 
     assert answer.status == 1
     assert "FAILED" in answer.output

@@ -1,0 +1,38 @@
+"""The log of this process, without the secrets that its settings hold. Above `telemetry`, which
+knows no settings."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.telemetry import configure_logging, set_process_fields
+
+
+def begin_log(settings: Settings | None = None, **fields: str) -> None:
+    """Once per process; again when its settings or its run change.
+
+    Args:
+        settings: None: from the environment; where they cannot be read, the command that needs
+            them says so.
+        fields: on every record from now on, such as the run.
+    """
+    if settings is None:
+        try:
+            settings = load_settings()
+        except SettingsError:
+            settings = None
+    configure_logging(secrets=secret_values(settings) if settings else ())
+    set_process_fields(**fields)
+
+
+def secret_values(settings: Settings) -> list[str]:
+    """Of every setting that is one."""
+    values = (getattr(settings, name) for name in type(settings).model_fields)
+    return [
+        text
+        for value in values
+        if isinstance(value, SecretStr)
+        for text in value.get_secret_value().split()
+    ]
