@@ -18,6 +18,8 @@ from onyx_pipelines.sandbox.rehearsal import Loss, data_of, lose_everything
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "restore.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "deploy" / "restore.env.example"

@@ -33,6 +33,8 @@ from onyx_pipelines_tests.fixtures_sandbox import (
     flip_a_byte,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:

@@ -9,6 +9,8 @@ from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.load_test.small_target import small_target
 
+pytestmark = pytest.mark.slow
+
 RUN = (
     *("load-test", "run", "--profile", "quick", "--scenario", "rag", "--users", "4"),
     *("--messages", "30", "--repeats", "3", "--step-seconds", "1"),

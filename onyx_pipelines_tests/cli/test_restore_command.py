@@ -18,6 +18,8 @@ from onyx_pipelines.vault.unfinished_restore import UnfinishedRestore, mark_rest
 from onyx_pipelines_tests.fixtures_sandbox import DEAD_URL, VOLUME, HostUnderTest
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource
 
+pytestmark = pytest.mark.slow
+
 GREETING = "hello\n" * 2000
 
 

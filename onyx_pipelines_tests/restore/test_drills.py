@@ -21,6 +21,8 @@ from onyx_pipelines.vault.manifest import BackupType
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
 
+pytestmark = pytest.mark.slow
+
 ONYX = "facts/postgresql/db-onyx.json"
 GLOBALS = "facts/postgresql/globals.json"
 DOCUMENTS = "facts/qdrant/documents.json"

@@ -38,6 +38,8 @@ from onyx_pipelines_tests.restore.random_data import (
 )
 from onyx_pipelines_tests.restore.volumes.volume_sets import drilled, make_vault
 
+pytestmark = pytest.mark.slow
+
 __all__ = [
     "make_collection",
     "make_database",

@@ -13,6 +13,8 @@ from onyx_pipelines.sandbox.application_data import differences
 from onyx_pipelines.sandbox.rehearsal import rehearse
 from onyx_pipelines.sandbox.stack import Sandbox
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def directory() -> Iterator[Path]:

@@ -14,6 +14,8 @@ from onyx_pipelines_tests.dagster_server import DagsterServer
 from onyx_pipelines_tests.web.conftest import OtherSite
 from onyx_pipelines_tests.web.nginx import API, DAGSTER, GUEST, GUESTS, OPERATOR, Proxy
 
+pytestmark = pytest.mark.slow
+
 LAUNCH = (
     'mutation { launchRun(executionParams: { selector: { jobName: "prune_backups",'
     ' repositoryName: "__repository__", repositoryLocationName: "onyx_pipelines.definitions" },'

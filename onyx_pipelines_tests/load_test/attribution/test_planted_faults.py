@@ -15,6 +15,8 @@ from onyx_pipelines_tests.load_test.attribution.planted import (
     plant,
 )
 
+pytestmark = pytest.mark.slow
+
 REPEATS = 3
 
 

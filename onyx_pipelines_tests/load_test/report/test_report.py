@@ -26,6 +26,8 @@ from onyx_pipelines_tests.load_test.made_up import (
     whole_run,
 )
 
+pytestmark = pytest.mark.slow
+
 TARGETS = {Scenario.CHAT: 1500.0, Scenario.RAG: 200.0}
 SAMPLES = whole_run()
 RESULT = result_from(SAMPLES, before=whole_run())

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(
