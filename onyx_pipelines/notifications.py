@@ -8,12 +8,13 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Thread
 
 from pydantic import SecretStr
 
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.logs import secret_values
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.notify.channels.channel import Channel
 from onyx_pipelines.notify.channels.dead_man_switch import DeadManSwitch
@@ -23,7 +24,7 @@ from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.outbox import ChannelState, Outbox
 from onyx_pipelines.notify.routing import routes
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.telemetry import logger
+from onyx_pipelines.telemetry import Redactor, logger
 
 _log = logger("notify")
 _PATIENCE_S = 20.0
@@ -79,6 +80,7 @@ def tell(settings: Settings, event: Event, *, wait: bool = True) -> Thread | Non
         wait: until the channels have answered; without it they are told from a thread, and what
             that does not finish is delivered by the sensor. Gives the thread.
     """
+    event = without_secrets(event, settings)
     notify(event, [LogNotifier()])
     try:
         channels = channels_of(settings)
@@ -94,6 +96,20 @@ def tell(settings: Settings, event: Event, *, wait: bool = True) -> Thread | Non
     except Exception:  # noqa: BLE001  (see above)
         _log.exception("The event could not be stored for its channels.")
         return None
+
+
+def without_secrets(event: Event, settings: Settings) -> Event:
+    """What broke unexpectedly may have said anything."""
+    redactor = Redactor(secret_values(settings))
+    return replace(
+        event,
+        subject=redactor.clean(event.subject),
+        summary=redactor.clean(event.summary),
+        details={
+            name: redactor.clean(value) if isinstance(value, str) else value
+            for name, value in event.details.items()
+        },
+    )
 
 
 @dataclass

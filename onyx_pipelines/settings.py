@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         description="Hosts, addresses or networks that may be loaded, comma-separated. Loopback"
         " always may; everything else that is not listed is refused.",
     )
-    load_test_profile: str = Field("full", description="`full` (about 12 min) or `quick`.")
+    load_test_profile: str = Field("full", description="`full` (10 to 20 min) or `quick` (2 min).")
     load_test_services: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict,
         description="What is watched meanwhile, `name=pidfile:/run/x.pid,name=cgroup:/sys/fs/…`;"

@@ -189,6 +189,7 @@ def make_host(root: Path, patch: pytest.MonkeyPatch) -> HostUnderTest:
         STATE_DIR=root / "state",
         HOST_NAME="test-host",
         BACKUP_DIR=host.backups,
+        REPORTS_DIR=root / "reports",
         RECIPIENTS_FILE=host.recipients,
         PRIVATE_KEY_FILE=host.private_key,
     )

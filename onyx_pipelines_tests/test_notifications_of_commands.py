@@ -78,3 +78,12 @@ def test_a_channel_that_is_gone_fails_nothing_and_doctor_says_so(
     (notifications,) = [each for each in found.json if each["name"] == "notifications"]
     assert "slack: Slack does not answer" in notifications["detail"]
     assert "planted-path" not in done.everything + found.everything
+
+
+def test_a_drill_has_a_switch_of_its_own(volume_host: HostUnderTest, hook: Webhook) -> None:
+    volume_host.run()
+    volume_host.set(PING_URL_DRILL=f"{hook.url}/drill")
+
+    assert volume_host.onyx("drill", "latest").status == 0
+
+    assert sorted(paths(hook)) == ["/drill", "/drill/start"]

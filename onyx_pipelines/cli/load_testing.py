@@ -36,6 +36,7 @@ from onyx_pipelines.load_test.report.writing import ReportFiles
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.execution import LoadProgress
 from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys
+from onyx_pipelines.notifications import told
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.vault.lock import ExclusiveLock
 
@@ -66,6 +67,7 @@ def run(
     chosen = _profile(settings, profile, scenarios, users, messages, repeats, step_seconds)
     label = label or f"cli {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     with (
+        told(settings, "load_test") as about,
         audited(
             settings,
             action="load test",
@@ -82,6 +84,9 @@ def run(
         entry.about(result.run_id)
         passed = result.verdict is LoadVerdict.PASSED
         entry.result(verdict=result.verdict.value, outcome=Outcome.OK if passed else Outcome.FAILED)
+        about.details = {"load test": result.run_id, "verdict": result.verdict.value}
+        if not passed:
+            about.problems = (headline(result),)
     _answer(result, files, as_json=as_json)
 
 

@@ -20,6 +20,7 @@ from onyx_pipelines.cli.output import (
     progress_bars,
 )
 from onyx_pipelines.errors import IntegrityError, OnyxError
+from onyx_pipelines.notifications import told
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.writing import ReportPaths, write_report
@@ -85,6 +86,7 @@ def _drilled(
     shows_progress: bool,
 ) -> DrillResult:
     with (
+        told(settings, "restore_drill") as about,
         audited(
             settings,
             action="drill",
@@ -105,6 +107,9 @@ def _drilled(
         entry.about(result.backup_id)
         passed = result.verdict is Verdict.PASSED
         entry.result(verdict=result.verdict.value, outcome=Outcome.OK if passed else Outcome.FAILED)
+        about.details = {"set": result.backup_id, "verdict": result.verdict.value}
+        if not passed:
+            about.problems = (f"The restore drill of {result.backup_id}: {result.verdict.value}.",)
     return result
 
 

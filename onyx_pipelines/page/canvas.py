@@ -92,13 +92,14 @@ def to_svg(drawing: Drawing, chart_id: str) -> Html:
     return Html(ElementTree.tostring(root, encoding="unicode"))
 
 
-def to_png(drawing: Drawing) -> bytes:
+def to_png(drawing: Drawing, *, scale: int = PNG_SCALE) -> bytes:
+    """`scale`: pixels of the picture per CSS pixel."""
     target = io.BytesIO()
     with _settings(""):
         drawing.figure.savefig(
             target,
             format="png",
-            dpi=_POINTS_PER_INCH * PNG_SCALE,
+            dpi=_POINTS_PER_INCH * scale,
             facecolor=LIGHT["surface"],
             metadata={"Software": None},
         )

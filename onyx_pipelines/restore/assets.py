@@ -64,6 +64,16 @@ _CHECKS = {
     Component.VOLUMES: {"volumes_files_match": content_answer},
 }
 
+_CHECKED = {
+    "postgres_rows_match": "Every table has the rows that were backed up: counts, fingerprints,"
+    " sequences.",
+    "postgres_schema_matches": "Tables, indexes, constraints, extensions and roles are those that"
+    " were backed up.",
+    "qdrant_points_match": "Every collection has its points, its configuration and its aliases, and"
+    " answers the stored query as it did.",
+    "volumes_files_match": "Every path has its type, size, mode, links and SHA-256.",
+}
+
 
 class DrillConfig(dg.Config):
     """Launchpad options of the drills; give all of a run the same."""
@@ -88,7 +98,8 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
         tags={"onyx/component": component.value},
         description=_DESCRIPTIONS[component],
         check_specs=[
-            dg.AssetCheckSpec(name, asset=DRILL_ASSETS[component]) for name in _CHECKS[component]
+            dg.AssetCheckSpec(name, asset=DRILL_ASSETS[component], description=_CHECKED[name])
+            for name in _CHECKS[component]
         ],
     )
     def restore_drill(

@@ -183,15 +183,13 @@ def test_a_service_named_like_a_formula_keeps_its_name() -> None:
 
 @pytest.mark.parametrize("test", [FAILING, made_up.nearly_empty()], ids=["failing", "empty"])
 def test_a_thumbnail_is_a_small_picture(test: LoadTest) -> None:
-    picture = thumbnail_png(test.result, test.samples, TARGETS_MS)
+    picture = thumbnail_png(test.result)
 
-    assert Image.open(io.BytesIO(picture)).width == 960
+    assert Image.open(io.BytesIO(picture)).width <= 760
     assert len(picture) < 100_000
 
 
 def test_the_same_run_has_the_same_thumbnail() -> None:
     again = made_up.failing()
 
-    assert thumbnail_png(FAILING.result, FAILING.samples, TARGETS_MS) == thumbnail_png(
-        again.result, again.samples, TARGETS_MS
-    )
+    assert thumbnail_png(FAILING.result) == thumbnail_png(again.result)

@@ -246,6 +246,26 @@ class TestTell:
         stored = [path.read_text() for path in (tmp_path / "notify").iterdir()]
         assert not any(secret in text for text in stored)
 
+    def test_a_secret_in_an_error_is_taken_out_before_anybody_is_told(self, tmp_path: Path) -> None:
+        with webhook() as hook:
+            settings = load_settings(
+                {
+                    "state_dir": tmp_path,
+                    "slack_webhook_url": hook.url,
+                    "pg_password": "planted-password",
+                }
+            )
+            broken = replace(
+                EVENT,
+                occurred_at=datetime.now(UTC),
+                summary="could not connect: postgresql://u:planted-password@db",
+                details={"dsn": "u:planted-password"},
+            )
+            tell(settings, broken)
+
+        assert "could not connect" in str(hook.json())
+        assert "planted-password" not in str(hook.json())
+
     def test_a_state_directory_that_cannot_be_written_fails_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         settings = load_settings(

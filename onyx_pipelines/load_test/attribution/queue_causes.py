@@ -29,14 +29,20 @@ from onyx_pipelines.load_test.attribution.queue_evidence import (
     queue_candidate,
 )
 from onyx_pipelines.load_test.attribution.saturation import (
+    is_cpu_saturated,
     is_pool_full,
+    is_short_of_a_core,
+    is_thread_full,
     pool_of,
     service_load,
+    services_of,
 )
-from onyx_pipelines.load_test.results import CauseKind, SweepStep
+from onyx_pipelines.load_test.results import CauseKind, ServiceLoad, SweepStep
 
 # Growth that is nearly all in front of the application.
 _AT_THE_DOOR_ABOVE = 0.8
+# That a service wants a core is no proof that it is what the calls wait for.
+_SHORT_OF_A_CORE = 0.8
 
 
 def queue_candidates(seen: Observations) -> list[Candidate]:
@@ -98,6 +104,9 @@ def _of_owner(seen: Observations, growth: Growth, owner: Owner, share: float) ->
     if owner.role == "wait":
         return _pool(seen, growth, owner.service, parts)
     if owner.role == "gap":
+        between = _full_between(growth)
+        if between is not None:
+            return _between(seen, growth, owner.service, parts, between)
         return _caller_limit(seen, growth, owner.service, parts)
     if owner.role == "srv":
         return _callee(seen, growth, owner.service, parts)
@@ -140,6 +149,37 @@ def _pool(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -
     certainty = 1.0 if is_seen or (pool is None and _is_idle(seen, hop)) else WITHOUT_EVIDENCE
     return queue_candidate(
         seen, growth, CauseKind.POOL_EXHAUSTION, hop, parts, certainty, tuple(evidence)
+    )
+
+
+def _full_between(growth: Growth) -> ServiceLoad | None:
+    """The fullest service that is watched and that no timer is named for: a proxy on the way to a
+    hop, which shows only as time before the hop begins."""
+    timed = {owner_of(name).service for name in growth.deltas_ms} | {APP}
+    busy = [
+        load
+        for load in services_of(growth.high)
+        if load.service not in timed
+        and (is_cpu_saturated(load) or is_thread_full(load) or is_short_of_a_core(load))
+    ]
+    return max(busy, key=lambda load: load.cpu_saturation or 0.0, default=None)
+
+
+def _between(
+    seen: Observations, growth: Growth, hop: str, parts: frozenset[str], load: ServiceLoad
+) -> Candidate:
+    evidence = (
+        growth_sentence(growth),
+        f"{percent(growth.share_of(parts))} of the growth is between {APP} and {hop}, before "
+        f"{hop} begins.",
+        f"{load.service}, which no timer is named for, is busy then: {cpu_text(load)} at "
+        f"{growth.high.users} users.",
+        _idle_sentence(seen, hop),
+    )
+    is_full = is_cpu_saturated(load) or is_thread_full(load)
+    certainty = 1.0 if is_full else _SHORT_OF_A_CORE
+    return queue_candidate(
+        seen, growth, CauseKind.CPU_SATURATION, load.service, parts, certainty, evidence
     )
 
 

@@ -15,7 +15,7 @@ from onyx_pipelines.load_test.attribution.predictions import (
     situation_of,
 )
 from onyx_pipelines.load_test.attribution.queueing import Network, Station
-from onyx_pipelines.load_test.attribution.saturation import HOST
+from onyx_pipelines.load_test.attribution.saturation import HOST, service_load
 from onyx_pipelines.load_test.results import Cause, CauseKind, Remedy
 
 # Of the time that a slow call keeps a connection: it never becomes nothing.
@@ -65,6 +65,16 @@ def _remedy(
         risk=risk,
         effort=effort,
         verify=_VERIFY.format(users=case.situation.users),
+    )
+
+
+def _risk_of_cores(case: _Case, cores: int) -> str:
+    host = service_load(case.seen.top, HOST)
+    if host is None or cores < host.cores:
+        return "The host must have the cores to spare."
+    return (
+        f"The host has {host.cores:g} cores for everything: it takes a larger one, or a machine "
+        f"for {case.cause.service} alone."
     )
 
 
@@ -138,7 +148,7 @@ def _cpu(case: _Case) -> list[Remedy]:
             _with_servers(case.situation, limit, cores),
             action=f"Give {case.cause.service} {cores} cores, with as many worker processes "
             f"({limit.servers} now).",
-            risk="The host must have the cores to spare.",
+            risk=_risk_of_cores(case, cores),
             effort="low: one setting",
         ),
         _remedy(

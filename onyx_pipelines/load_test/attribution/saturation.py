@@ -16,6 +16,7 @@ HOST: Final = "host"
 
 _SATURATED_ABOVE: Final = 0.85
 _THROTTLED_ABOVE: Final = 0.10
+_HALF_A_CORE: Final = 0.5
 _POOL_FULL_ABOVE: Final = 0.90
 _GENERATOR_FULL_ABOVE: Final = 0.80
 
@@ -56,6 +57,15 @@ def is_thread_full(load: ServiceLoad) -> bool:
     # Of threads that take turns at a lock all wait for a CPU, though only one could use it.
     busy_cores = (load.cpu_cores, load.cpu_cores + (load.run_queue_cores or 0.0))
     return any(_SATURATED_ABOVE < busy <= 2 - _SATURATED_ABOVE for busy in busy_cores)
+
+
+def is_short_of_a_core(load: ServiceLoad) -> bool:
+    """It wants a core and more, and gets less than one: a single thread that must share its core.
+    Weaker than the two above: others of the host may be what it waits for."""
+    if load.cpu_cores is None:
+        return False
+    wanted = load.cpu_cores + (load.run_queue_cores or 0.0)
+    return wanted > _SATURATED_ABOVE and _HALF_A_CORE < load.cpu_cores <= 2 - _SATURATED_ABOVE
 
 
 def saturated_services(step: SweepStep) -> tuple[ServiceLoad, ...]:

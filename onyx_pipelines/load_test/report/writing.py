@@ -64,25 +64,22 @@ def write_report(
     )
 
 
-def thumbnail_png(
-    result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
-) -> bytes:
-    """One small chart for a list of runs: the spectrum, or an empty frame without answers."""
-    from onyx_pipelines.load_test.report.charts.spectrum import spectrum_drawing
+def thumbnail_png(result: LoadTestResult) -> bytes:
+    """The latency budget, small enough for a dialog of the UI; an empty frame without answers."""
+    from onyx_pipelines.load_test.report.charts.budget import budget_picture
     from onyx_pipelines.page.canvas import Drawing, Layout, new_figure, to_png
 
-    layout = Layout("thumbnail", 480, narrow=False, font_px=7.0)
-    drawing = spectrum_drawing(result, samples, targets_ms, layout)
+    drawing = budget_picture(result, Layout("thumbnail", 760, narrow=False, font_px=10))
     if drawing is None:
         drawing = Drawing(new_figure(480, 270), "", "", tooltips={}, texts={})
-    return to_png(drawing)
+    return to_png(drawing, scale=1)
 
 
 def _contents(
     result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
 ) -> dict[str, bytes]:
     # Drawing takes half a second to import, which whoever only loads definitions need not pay.
-    from onyx_pipelines.load_test.report.charts.budget import budget_drawing
+    from onyx_pipelines.load_test.report.charts.budget import budget_picture
     from onyx_pipelines.load_test.report.charts.saturation import saturation_drawing
     from onyx_pipelines.load_test.report.charts.spectrum import spectrum_drawing
     from onyx_pipelines.load_test.report.charts.throughput import throughput_drawing
@@ -91,7 +88,7 @@ def _contents(
 
     drawings = {
         "spectrum": spectrum_drawing(result, samples, targets_ms, WIDE),
-        "budget": budget_drawing(result, WIDE),
+        "budget": budget_picture(result, WIDE),
         "throughput": throughput_drawing(result, WIDE),
         "saturation": saturation_drawing(result, WIDE),
     }

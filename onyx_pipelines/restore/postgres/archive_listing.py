@@ -18,6 +18,8 @@ _TIMEOUT_S = 300.0
 _STATEMENT = re.compile(
     r"^(?:ALTER DATABASE |ALTER ROLE .* IN DATABASE |GRANT |REVOKE |COMMENT ON DATABASE )"
 )
+# Ends with a semicolon that no name and no text holds.
+_WHOLE = re.compile(r"""(?:[^"']|"(?:[^"]|"")*+"|'(?:[^']|'')*+')*+(?<=;)""")
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,12 @@ def statements_of(script: str) -> list[str]:
     """The statements about a database, without their semicolons; texts may hold line breaks."""
     found: list[str] = []
     gathered = ""
-    for line in script.splitlines():
+    # Not splitlines(): a text may hold what Unicode calls a line break.
+    for line in script.split("\n"):
         if not gathered and not _STATEMENT.match(line):
             continue
         gathered = f"{gathered}\n{line}" if gathered else line
-        if gathered.endswith(";") and gathered.count("'") % 2 == 0:
+        if _WHOLE.fullmatch(gathered):
             found.append(gathered[:-1])
             gathered = ""
     return found

@@ -126,6 +126,20 @@ def _caller_limit(draw: random.Random, system: System) -> System:
     return replace(system, llm_connections=draw.randint(3, 10))
 
 
+def _busy_proxy(draw: random.Random, system: System) -> System:
+    return replace(system, proxy_cpu_ms=_demand_ms(draw, system))
+
+
+def _crowded_proxy(draw: random.Random, system: System) -> System:
+    """One thread that has to share its core."""
+    return replace(_busy_proxy(draw, system), proxy_waits=draw.uniform(0.15, 0.3))
+
+
+def _limit_before_a_proxy(draw: random.Random, system: System) -> System:
+    limited = _caller_limit(draw, system)
+    return replace(limited, proxy_cpu_ms=system.llm_ms / limited.llm_connections / 4)
+
+
 def _few_workers(draw: random.Random, system: System) -> System:
     return replace(system, workers=draw.randint(4, 10))
 
@@ -227,6 +241,9 @@ KINDS: dict[str, tuple[Plant, CauseKind, str]] = {
 # Known while the rules were written, though the rules were not tried on them.
 FURTHER: dict[str, tuple[Plant, CauseKind, str]] = {
     "vector lock": (_vector_lock, CauseKind.SERIAL_SECTION, "vector"),
+    "busy proxy": (_busy_proxy, CauseKind.CPU_SATURATION, "proxy"),
+    "crowded proxy": (_crowded_proxy, CauseKind.CPU_SATURATION, "proxy"),
+    "limit before a proxy": (_limit_before_a_proxy, CauseKind.CALLER_LIMIT, "llm"),
     "slow tls": (_slow_tls, CauseKind.SLOW_CONNECT, "network"),
     "pool and cpu": (_pool_and_cpu, CauseKind.POOL_EXHAUSTION, "db"),
     "neighbour": (_neighbour, CauseKind.CPU_SATURATION, "host"),

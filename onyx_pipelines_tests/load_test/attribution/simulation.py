@@ -36,6 +36,8 @@ class System:
     vector_wait_ms: float = 6.0
     vector_cores: int = 2
     vector_section_ms: float = 0.0
+    proxy_cpu_ms: float = 0.0
+    proxy_waits: float = 0.0
     llm_ms: float = 250.0
     llm_connections: int = 0
     llm_slots: int = 0
@@ -94,6 +96,7 @@ class Simulation:
         self.vector_cpu = Line(system.vector_cores)
         self.vector_section = Line(1)
         self.model = Line(system.llm_connections)
+        self.proxy = Line(1)
         self.slots = Line(system.llm_slots)
         self.db_cpu = Line(system.db_cores)
         self.db_section = Line(1)
@@ -211,6 +214,8 @@ class Simulation:
             yield self._about(0.0 if is_refused_early else 1.0)
         else:
             yield self.model
+            if system.proxy_cpu_ms:
+                yield from self._in(self.proxy, system.proxy_cpu_ms)
             yield self._about(system.llm_distance_ms)
             entered_llm = self.now
             yield from self._in(self.slots, system.llm_ms)
@@ -349,6 +354,9 @@ def _telemetry(
         "db": (float(system.db_cores), 0.05 + simulation.busy(simulation.db_cpu), 0.0),
         "k6": (system.host_cores, 0.1, 0.0),
     }
+    if system.proxy_cpu_ms:
+        proxy = simulation.busy(simulation.proxy)
+        used["proxy"] = (2.0, proxy * (1 - system.proxy_waits), proxy * 2 * system.proxy_waits)
     total = sum(cpu for _, cpu, _ in used.values()) + system.neighbour_cores + 0.1
     used["host"] = (system.host_cores, min(total, system.host_cores), 0.0)
     seconds = max(5, int(simulation.now / 1000))

@@ -41,6 +41,16 @@ def grid_of_axes(
     return figure, found
 
 
+def add_below(figure: Figure, height: float) -> None:
+    """Make room under what is drawn, which stays as large as it is."""
+    width, before = figure.get_size_inches() * figure.dpi
+    share = before / (before + height)
+    figure.set_size_inches(width / figure.dpi, (before + height) / figure.dpi)
+    for axes in figure.axes:
+        left, bottom, wide, high = axes.get_position().bounds
+        axes.set_position((left, 1 - share + bottom * share, wide, high * share))
+
+
 def dress(axes: Axes, layout: Layout) -> None:
     axes.set_facecolor("none")
     axes.set_axisbelow(True)

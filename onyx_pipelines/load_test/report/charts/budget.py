@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from matplotlib.patches import Patch
+
 from onyx_pipelines.load_test.attribution.growth import owner_of
 from onyx_pipelines.load_test.capacity.fitting import steps_of
-from onyx_pipelines.load_test.report.charts.axes import SERIES, grid_of_axes, label
+from onyx_pipelines.load_test.report.charts.axes import SERIES, add_below, grid_of_axes, label
 from onyx_pipelines.load_test.report.wording import in_order, part_name, scenario_name
 from onyx_pipelines.load_test.results import LoadTestResult, SweepStep
 from onyx_pipelines.page.canvas import Drawing, Layout
@@ -57,6 +59,29 @@ def budget_drawing(result: LoadTestResult, layout: Layout) -> Drawing | None:
         tooltips={},
         texts={},
     )
+
+
+def budget_picture(result: LoadTestResult, layout: Layout) -> Drawing | None:
+    """The same with its key below, for where no page stands beside it."""
+    drawing = budget_drawing(result, layout)
+    key = budget_key(result)
+    if drawing is None or not key:
+        return drawing
+    columns = 2 if layout.narrow else 3
+    add_below(drawing.figure, 22.0 * -(-len(key) // columns) + 12)
+    patches = [
+        Patch(facecolor=LIGHT[role], hatch="///" if name == _OTHER else None, label=name)
+        for role, name in key
+    ]
+    drawing.figure.legend(
+        handles=patches,
+        loc="lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=layout.font_px,
+        labelcolor=LIGHT["ink"],
+    )
+    return drawing
 
 
 def budget_key(result: LoadTestResult) -> list[tuple[str, str]]:
