@@ -42,7 +42,7 @@ class Profile(BaseModel):
 
 FULL: Final = Profile(name="full")
 QUICK: Final = Profile(
-    name="quick", repeats=3, sweep_users=(1, 4, 8, 20, 32), step_s=5, open_s=0, longest_unit_s=120
+    name="quick", repeats=3, sweep_users=(1, 4, 8, 20, 32), step_s=4, open_s=0, longest_unit_s=120
 )
 PROFILES: Final = {profile.name: profile for profile in (FULL, QUICK)}
 

@@ -1,5 +1,5 @@
-"""`make demo`: the sandbox, a nightly backup and its drill through Dagster's own CLI, and where to
-look."""
+"""`make demo`: the sandbox, a nightly backup, its drill and a load test through Dagster's own CLI,
+and where to look."""
 
 from __future__ import annotations
 
@@ -15,16 +15,24 @@ from rich.table import Table
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.load_test.report.wording import bottleneck_lines
+from onyx_pipelines.load_test.steps import find_run, result_of
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 from onyx_pipelines.settings import load_settings
 
 out = Console()
-_EVENT = re.compile(r"(?:STEP_FAILURE|ASSET_CHECK_EVALUATION|ASSET_MATERIALIZATION) - (.*?\.?)\s*$")
+_EVENT = re.compile(
+    r"(?:(?:STEP_FAILURE|ASSET_CHECK_EVALUATION|ASSET_MATERIALIZATION) - "
+    # What a step says of its progress.
+    r"|- INFO - load_test - \S+ - load_test_samples - )(.*?\.?)\s*$"
+)
+_JOBS = ("nightly_backup", "restore_drill", "load_test")
+_REPORTS = {"drill": "restore-drills", "load test": "load-test"}
 
 
 def main() -> int:
-    """Exit status 0 if the job succeeded and both stores hold the new set."""
+    """Exit status 0 if the jobs succeeded; what they found, good or bad, is printed."""
     begun = time.monotonic()
     sandbox = Sandbox(default_state_dir())
     out.print("[bold]1. The sandbox[/bold]")
@@ -34,21 +42,23 @@ def main() -> int:
         out.print(f"[red]{error.what}[/red]\n{error.remedy}", highlight=False)
         return 2
     environment = {**os.environ, **sandbox.environment()}
-    for number, job in enumerate(("nightly_backup", "restore_drill"), start=2):
+    for number, job in enumerate(_JOBS, start=2):
         out.print(f"[bold]{number}. {job}, launched by dagster[/bold]")
         if _run_job(job, environment) != 0:
             out.print("[red]The job failed;[/red] its log is above.")
             return 1
-    out.print("[bold]4. What there is now[/bold]")
+    out.print(f"[bold]{len(_JOBS) + 2}. What there is now[/bold]")
     os.environ.update(sandbox.environment())
     _summarise()
     out.print(f"\nDone in {time.monotonic() - begun:.0f} s. The state is in {sandbox.state_dir}")
-    report = sandbox.state_dir / "reports" / "restore-drills" / "latest" / "report.html"
-    out.print(f"The drill's report: {report}", highlight=False)
+    for name, folder in _REPORTS.items():
+        report = sandbox.state_dir / "reports" / folder / "latest" / "report.html"
+        out.print(f"The report of the {name}: {report}", highlight=False, soft_wrap=True)
     out.print(
         "[bold]make ui[/bold] opens Dagster: Catalog → group [italic]backup[/italic] → Lineage;"
         " backup_set → Checks shows what was verified, backup_retention the plan with reasons, the"
-        " group [italic]restore[/italic] what came back; Plots shows sizes and times over time."
+        " group [italic]restore[/italic] what came back, the group [italic]load_test[/italic] how"
+        " fast it is and what limits it; Plots shows sizes and times over time."
     )
     out.print('[bold]eval "$(.venv/bin/onyx sandbox env)"[/bold], then .venv/bin/onyx catalog list')
     out.print("[bold]make down[/bold] deletes it all.")
@@ -99,6 +109,8 @@ def _summarise() -> None:
     for store in host.stores:
         held = [v for v in catalog.sets() if store.name in v.stores]
         out.print(f"   {store.name}: {len(held)} sets in {store.url}", highlight=False)
+    for line in bottleneck_lines(result_of(host.settings, find_run(host.settings))):
+        out.print(f"   {line}", highlight=False)
     for row in steps.catalog_rows(host, catalog)[:5]:
         out.print(
             f"   {row.backup_id}: kept as {row.retained_as or 'protected'}, in"
