@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ __all__ = ["backup_host", "sandbox", "volume_host"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job ignores it; Dagster then ignores SIGTERM too, and both would be
+        # inherited by every process that a test starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Dagster's own code for a resource inside a resource reads what Dagster has deprecated.
     config.addinivalue_line(
         "filterwarnings", "ignore:InitResourceContext.dagster_run:DeprecationWarning"

@@ -20,6 +20,7 @@ from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
 from onyx_pipelines.sandbox.stack import Sandbox
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(
         not is_made(default_directory()) and not os.environ.get("ONYX_TEST_LITELLM"),

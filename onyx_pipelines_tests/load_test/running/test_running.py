@@ -29,6 +29,8 @@ from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, ru
 from onyx_pipelines.load_test.target import Target
 from onyx_pipelines_tests.load_test.small_target import SmallTarget
 
+pytestmark = pytest.mark.slow
+
 PROFILE = Profile(
     name="small",
     scenarios=(Scenario.RAG,),
@@ -129,8 +131,6 @@ from onyx_pipelines_tests.load_test.running.test_running import PROFILE, begun
 from onyx_pipelines.load_test.k6.binary import find_k6
 from onyx_pipelines.load_test.running.execution import Running, run_units
 from onyx_pipelines.load_test.target import Target
-
-pytestmark = pytest.mark.slow
 target = Target({small.url!r})
 profile = PROFILE.model_copy(update={{"messages": 400}})
 folder = begun(find_k6(), target, Path({str(tmp_path)!r}), profile)

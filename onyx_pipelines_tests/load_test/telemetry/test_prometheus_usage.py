@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from onyx_pipelines.errors import SettingsError, SourceError
 from onyx_pipelines.load_test.telemetry.prometheus_usage import gauge_on, rate_on, usage_between
@@ -98,6 +101,57 @@ def test_a_busy_service_is_seen_busy(scraping: PrometheusServer, sandbox: Sandbo
     assert used["memory_bytes"].median() > 50e6
     assert used["pool_size"].median() >= 1
     assert used["at_ms"].max() >= (ended - 1) * 1000
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[PrometheusServer]:
+    """Metrics as cAdvisor names them: one container, half a core of a limit of one and a half."""
+    registry = CollectorRegistry()
+    labels = ["name", "cpu"]
+    cpu = Counter("container_cpu_usage_seconds", "CPU.", labels, registry=registry)
+    memory = Gauge("container_memory_working_set_bytes", "M.", ["name"], registry=registry)
+    quota = Gauge("container_spec_cpu_quota", "Q.", ["name"], registry=registry)
+    period = Gauge("container_spec_cpu_period", "P.", ["name"], registry=registry)
+    memory.labels("db").set(3e8)
+    quota.labels("db").set(150_000)
+    period.labels("db").set(100_000)
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    stop = threading.Event()
+
+    def work() -> None:
+        before = time.monotonic()
+        while not stop.wait(0.05):
+            now = time.monotonic()
+            cpu.labels("db", "total").inc((now - before) / 2)
+            cpu.labels("db", "cpu00").inc((now - before) / 2)
+            before = now
+
+    working = threading.Thread(target=work)
+    working.start()
+    target = f"127.0.0.1:{server.server_address[1]}"
+    jobs = {"cadvisor": {"static_configs": [{"targets": [target]}]}}
+    with prometheus(tmp_path / "prometheus", jobs) as found:
+        yield found
+    stop.set()
+    working.join()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_container_is_seen_once_and_within_its_limit(container: PrometheusServer) -> None:
+    container.wait_for('rate(container_cpu_usage_seconds_total{cpu="total"}[1m])')
+    begun = time.time()
+    time.sleep(3.5)
+
+    used = usage_between(
+        container.url, parse_services({"db": "container:db"}), begun, time.time() - 1, cores=8
+    )
+
+    assert set(used["service"]) == {"db"}
+    assert used["cpu_cores"].between(0.4, 0.6).all()
+    assert set(used["cores"]) == {1.5}
+    assert set(used["memory_bytes"]) == {3e8}
 
 
 def test_a_service_that_prometheus_does_not_know_has_no_rows(scraping: PrometheusServer) -> None:

@@ -397,9 +397,6 @@ def _paused_backup(settings: Settings) -> subprocess.Popen[str]:
 
 
 _HANG = """
-import signal
-# A shell in the background has its children ignore it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys, time
 from pathlib import Path
 from onyx_pipelines.progress import silent
