@@ -17,7 +17,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
-demo: $(STAMP)  ## a sandbox stack, one nightly backup through Dagster, and where to look
+demo: $(STAMP)  ## a stack, a backup, its drill and a load test through Dagster, and where to look
 	$(BIN)/python -m onyx_pipelines.sandbox.demo
 
 ui: $(STAMP)  ## the Dagster UI on the sandbox

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from onyx_pipelines.errors import AlreadyRunningError
 from onyx_pipelines.logs import begin_log
@@ -62,3 +62,25 @@ def held_exclusively(
                     allow_retries=False,
                 ) from None
         yield
+
+
+class ExclusiveRun(dg.ConfigurableResource[None]):
+    """Held for a whole run: nothing else that is heavy beside it."""
+
+    onyx: OnyxSettings
+
+    _settings: Settings | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Any]:
+        self._settings = self.onyx.load()
+        holder = (context.run.root_run_id or context.run.run_id) if context.run else ""
+        with held_exclusively(context, self._settings, holder):
+            yield self
+
+    @property
+    def settings(self) -> Settings:
+        if self._settings is None:
+            name = type(self).__name__
+            raise dg.DagsterInvariantViolationError(f"{name} is used outside of a run.")
+        return self._settings

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 from pydantic import Field
@@ -17,16 +16,12 @@ from onyx_pipelines.backup.metadata import (
 )
 from onyx_pipelines.backup.rendering import sets_table
 from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.run_failures import dagster_failures, retry_policy
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.manifest import BackupType
-
-if TYPE_CHECKING:
-    Materialized: TypeAlias = dg.MaterializeResult[None]
-else:  # Dagster takes the class only, without its parameter
-    Materialized = dg.MaterializeResult
 
 GROUP = "backup"
 OWNERS = ["team:operations"]

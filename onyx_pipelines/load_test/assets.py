@@ -3,7 +3,7 @@
 import base64
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -33,16 +33,12 @@ from onyx_pipelines.load_test.resources import LoadTestRun
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.execution import LoadProgress
 from onyx_pipelines.load_test.running.run_folder import RunFolder
+from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.notifications import tell
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.settings import Settings
-
-if TYPE_CHECKING:
-    Materialized: TypeAlias = dg.MaterializeResult[None]
-else:  # Dagster takes the class only, without its parameter
-    Materialized = dg.MaterializeResult
 
 GROUP = "load_test"
 OWNERS = ["team:operations"]

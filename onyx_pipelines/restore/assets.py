@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.restore import drill
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.drill_folder import DrillFolder
@@ -28,11 +29,6 @@ from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.sources.source import Component
-
-if TYPE_CHECKING:
-    Materialized: TypeAlias = dg.MaterializeResult[None]
-else:  # Dagster takes the class only, without its parameter
-    Materialized = dg.MaterializeResult
 
 GROUP = "restore"
 OWNERS = ["team:operations"]
