@@ -1,4 +1,5 @@
-"""Latency of the API's reading endpoints on a real server, with 5,000 sets in the local store."""
+"""Latency of three reading endpoints of the API on a real server: the list of sets, the status of
+one and /metrics, with 5,000 sets in the local store and no second one."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ _LIMIT_MS = 50.0
 
 
 def run(directory: Path) -> list[Line]:
-    """Every reading endpoint in turn, from one client; the first request is told apart."""
+    """The three in turn, from one client; the first request is told apart."""
     settings = _host(directory)
     backup_id = _many_sets(settings)
     token = TokenFile(settings.tokens_file).create("bench", Scope.READ)

@@ -18,7 +18,7 @@ LOGGER_NAME = "onyx"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MASK = "[secret]"
 _process_fields: dict[str, str] = {}
-_work_fields: ContextVar[dict[str, str]] = ContextVar("onyx_log_fields", default={})  # noqa: B039
+_work_fields: ContextVar[dict[str, str]] = ContextVar("onyx_log_fields", default={})  # noqa: B039  (never changed in place)
 
 
 def logger(part: str) -> logging.Logger:

@@ -67,7 +67,7 @@ def read_server_timings(column: pd.Series) -> ServerTimings:
     for start in range(0, rows, _CHUNK_ROWS):
         chunk = array.slice(start, _CHUNK_ROWS)
         filled = np.flatnonzero(
-            pc.fill_null(pc.greater(pc.binary_length(chunk), 0), False).to_numpy(  # noqa: FBT003
+            pc.fill_null(pc.greater(pc.binary_length(chunk), 0), False).to_numpy(  # noqa: FBT003  (positional in Arrow)
                 zero_copy_only=False
             )
         )

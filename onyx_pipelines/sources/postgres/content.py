@@ -62,7 +62,7 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
                   AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1
-"""  # noqa: S608
+"""  # noqa: S608  (identifiers are quoted)
 
 _NAMES = f"SELECT name FROM ({_TABLES}) listed (name, size_bytes, id, key, columns)"  # noqa: S608
 

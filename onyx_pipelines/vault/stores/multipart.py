@@ -133,7 +133,7 @@ class Upload:
                 answer = self._client.create_multipart_upload(Bucket=self._bucket, Key=self._name)
             self._upload_id = answer["UploadId"]
             self._senders = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="s3-upload")
-        assert self._senders is not None  # noqa: S101  (made with the upload's id)
+        assert self._senders is not None  # noqa: S101  (for mypy: made with the id)
         if len(self._in_flight) >= IN_FLIGHT:
             self._done.append(self._in_flight.popleft().result())
         self._in_flight.append(self._senders.submit(self._upload_part, self._part))

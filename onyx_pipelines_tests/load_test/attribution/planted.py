@@ -237,13 +237,13 @@ KINDS: dict[str, tuple[Plant, CauseKind, str]] = {
     "leak": (_leak, CauseKind.MEMORY_GROWTH, "app"),
     "caller limit": (_caller_limit, CauseKind.CALLER_LIMIT, "llm"),
     "few workers": (_few_workers, CauseKind.POOL_EXHAUSTION, "app"),
+    "busy proxy": (_busy_proxy, CauseKind.CPU_SATURATION, "proxy"),
+    "crowded proxy": (_crowded_proxy, CauseKind.CPU_SATURATION, "proxy"),
+    "limit before a proxy": (_limit_before_a_proxy, CauseKind.CALLER_LIMIT, "llm"),
 }
 # Known while the rules were written, though the rules were not tried on them.
 FURTHER: dict[str, tuple[Plant, CauseKind, str]] = {
     "vector lock": (_vector_lock, CauseKind.SERIAL_SECTION, "vector"),
-    "busy proxy": (_busy_proxy, CauseKind.CPU_SATURATION, "proxy"),
-    "crowded proxy": (_crowded_proxy, CauseKind.CPU_SATURATION, "proxy"),
-    "limit before a proxy": (_limit_before_a_proxy, CauseKind.CALLER_LIMIT, "llm"),
     "slow tls": (_slow_tls, CauseKind.SLOW_CONNECT, "network"),
     "pool and cpu": (_pool_and_cpu, CauseKind.POOL_EXHAUSTION, "db"),
     "neighbour": (_neighbour, CauseKind.CPU_SATURATION, "host"),
