@@ -14,24 +14,35 @@ from typing import Final
 
 from fastapi import Request
 
-from onyx_pipelines.api.addresses import client_address, is_within, parse_networks
+from onyx_pipelines.api.addresses import client_address, is_trusted, is_within, parse_networks
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.tokens import Scope, TokenFile, find_token
 from onyx_pipelines.audit import Origin, api_origin
+from onyx_pipelines.backup.secret_hygiene import weakness
 from onyx_pipelines.settings import Settings
 
 _FAILURES: Final = 10
 _WITHIN_S: Final = 60.0
 _REMEMBERED: Final = 10_000
+# Whoever sends one speaks for somebody else. Only the first is read, and only from our proxies.
+_FORWARDED: Final = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever was let in."""
+    """Whoever was let in.
+
+    Args:
+        token: the hash of what was sent, which tells tokens of one name apart.
+        deadline: on the monotonic clock; what is not begun by then is not begun at all, because
+            the answer is 504 already.
+    """
 
     name: str
     address: str
     scope: Scope
+    token: str
+    deadline: float
 
     @property
     def origin(self) -> Origin:
@@ -80,16 +91,15 @@ class Access:
     def admit(self, request: Request, scope: Scope) -> Caller:
         """Raises ProblemError: 403, 401 or 429."""
         address = self.address_of(request)
-        self._require_patience(address)
         kind, _, text = request.headers.get("authorization", "").partition(" ")
         token = find_token(self._tokens.all(), text.strip())
         if kind.lower() != "bearer" or token is None:
-            self._limit.note(address)
-            raise ProblemError(
-                401,
+            raise self._refusal(
+                request,
+                address,
                 "There is no such token.",
                 remedy="Send `Authorization: Bearer TOKEN`; `onyx api token create` makes one.",
-                headers={"WWW-Authenticate": 'Bearer realm="onyx"'},
+                challenge='Bearer realm="onyx"',
             )
         if not token.scope.includes(scope):
             raise ProblemError(
@@ -97,42 +107,61 @@ class Access:
                 f"The token {token.name} may {token.scope.value}, not {scope.value}.",
                 remedy=f"Use a token of scope {scope.value}.",
             )
-        return Caller(token.name, address, token.scope)
+        return Caller(token.name, address, token.scope, token.sha256, request.state.deadline)
 
     def admit_metrics(self, request: Request) -> None:
         """Basic authentication: what Prometheus can do. Raises ProblemError: 401, 403, 404, 429."""
         address = self.address_of(request)
-        password = self._metrics[1].get_secret_value()
-        if not password:
+        user, password = self._metrics[0], self._metrics[1].get_secret_value()
+        # The right one always passes, so it must not be one to guess.
+        weak = weakness(password, user) if password else "is not set"
+        if weak:
             raise ProblemError(
                 404,
-                "There is no /metrics here: it has no password.",
-                remedy="Set ONYX_METRICS_PASSWORD_FILE.",
+                f"There is no /metrics here: ONYX_METRICS_PASSWORD {weak}.",
+                remedy="ONYX_METRICS_PASSWORD_FILE: a file with one of `openssl rand -hex 16`.",
             )
-        self._require_patience(address)
-        wanted = f"{self._metrics[0]}:{password}"
-        if not hmac.compare_digest(_basic(request).encode(), wanted.encode()):
-            self._limit.note(address)
-            raise ProblemError(
-                401,
+        if not hmac.compare_digest(_basic(request).encode(), f"{user}:{password}".encode()):
+            raise self._refusal(
+                request,
+                address,
                 "User or password is wrong.",
                 remedy="Use ONYX_METRICS_USER and its password (basic_auth in Prometheus).",
-                headers={"WWW-Authenticate": 'Basic realm="onyx metrics"'},
+                challenge='Basic realm="onyx metrics"',
             )
 
-    def _require_patience(self, address: str) -> None:
+    def _refusal(
+        self, request: Request, address: str, what: str, *, remedy: str, challenge: str
+    ) -> ProblemError:
+        """401, or 429 for an address that has guessed often. Whoever is right is never refused:
+        behind a proxy, or on one host, they share the address of those who are not."""
+        unauthorized = ProblemError(
+            401, what, remedy=remedy, headers={"WWW-Authenticate": challenge}
+        )
+        if "authorization" not in request.headers:
+            return unauthorized
         wait = self._limit.wait_s(address)
         if wait > 0:
-            raise ProblemError(
+            return ProblemError(
                 429,
-                "Too many refused tokens from this address.",
-                remedy="Wait, and look for what sends a wrong token.",
+                "Too many refused tokens and passwords from this address.",
+                remedy="Look for what sends a wrong one. A right one is taken at any time.",
                 headers={"Retry-After": str(int(wait) + 1)},
             )
+        self._limit.note(address)
+        return unauthorized
 
     def address_of(self, request: Request) -> str:
-        """Raises ProblemError: it is not one that may ask."""
+        """Raises ProblemError: it is not one that may ask, or is said by whom we do not trust."""
         peer = request.client.host if request.client else ""
+        told = next((name for name in _FORWARDED if name in request.headers), None)
+        if told and not is_trusted(peer, self._trusted):
+            raise ProblemError(
+                403,
+                f"{peer} sent {told}, but it is none of this API's proxies.",
+                remedy="If it is a proxy of yours, list its address in ONYX_API_TRUSTED_PROXIES;"
+                " if not, ask without that header.",
+            )
         address = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted)
         if address is None or not is_within(address, self._allowed):
             raise ProblemError(

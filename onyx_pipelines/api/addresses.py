@@ -44,6 +44,12 @@ def client_address(
     return address
 
 
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether a connection's peer is one of our proxies."""
+    address = _parse(peer)
+    return address is not None and is_within(address, trusted)
+
+
 def is_within(address: Address, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 

@@ -1,19 +1,19 @@
 """The endpoints, each a line over `operations`; paths, fields and enums are those of the spec."""
 
-import asyncio
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi import FastAPI, Header, Path, Query, Request, Response, Security
 from fastapi.responses import FileResponse
 
 from onyx_pipelines import __version__
-from onyx_pipelines.api.access import Access, Caller
+from onyx_pipelines.api.access import Access
+from onyx_pipelines.api.admission import BASIC, Admitted, router_for
 from onyx_pipelines.api.dagster_client import DagsterClient
+from onyx_pipelines.api.guard import Guard
 from onyx_pipelines.api.metrics_page import MEDIA_TYPE as METRICS_MEDIA_TYPE
 from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.api.models import (
@@ -44,7 +44,6 @@ from onyx_pipelines.api.problems import (
     MEDIA_TYPE,
     Problem,
     ProblemError,
-    answer,
     install_handlers,
 )
 from onyx_pipelines.api.prometheus import Prometheus
@@ -54,19 +53,19 @@ from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.settings import Settings
 
-_LARGEST_REQUEST = 64 * 1024
 _REPORTS = {"restore-drills": "restore-drills", "load-test": "load-test"}
-_KNOWN_PROBLEMS = (400, 401, 403, 404, 405, 409, 413, 422, 429, 503, 504)
+_KNOWN_PROBLEMS = (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 503, 504)
 _RUN_PATTERN = r"^[0-9a-f-]{8,36}$"
 
 BackupId = Annotated[str, Path(pattern=ID_PATTERN, description="A lower-case UUID.")]
 RunId = Annotated[str, Path(pattern=_RUN_PATTERN)]
 Key = Annotated[
-    str,
+    str | None,
     Header(
         alias="Idempotency-Key",
-        max_length=200,
-        description="The same key launches nothing a second time.",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="The same request with the same key is answered as before for 24 hours, and"
+        " launches nothing a second time.",
     ),
 ]
 
@@ -94,57 +93,25 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     install_handlers(app)
-
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Any) -> Response:
-        length = request.headers.get("content-length", "0")
-        if not re.fullmatch(r"[0-9]{1,12}", length) or int(length) > _LARGEST_REQUEST:
-            return answer(413, "The request is too large.", "Nothing here takes more than 64 kB.")
-        if "transfer-encoding" in request.headers:
-            return answer(413, "The request has no length.", "Send Content-Length.")
-        try:
-            access.address_of(request)
-        except ProblemError as error:
-            return answer(error.status, error.detail, error.remedy)
-        try:
-            async with asyncio.timeout(settings.api_request_timeout_s):
-                response: Response = await call_next(request)
-        except TimeoutError:
-            return answer(
-                504,
-                "This took too long.",
-                "Ask again later; with the same Idempotency-Key nothing is launched twice.",
-            )
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def needs(scope: Scope) -> Callable[[Request], Caller]:
-        def admit(request: Request) -> Caller:
-            return access.admit(request, scope)
-
-        return admit
-
-    reads = Depends(needs(Scope.READ))
-    operates = Depends(needs(Scope.OPERATE))
-    restores = Depends(needs(Scope.RESTORE))
+    app.add_middleware(Guard, access=access, timeout_s=settings.api_request_timeout_s)
+    reads, operates, restores = (router_for(access, scope) for scope in Scope)
 
     @app.get("/api/health")
-    def health() -> Health:
+    async def health() -> Health:
         """Whether this process answers; needs no token."""
         return Health(version=__version__)
 
-    @app.post("/api/backup/trigger")
-    def trigger(wanted: TriggerRequest, caller: Caller = operates, key: Key = "") -> TriggerAnswer:
+    @operates.post("/api/backup/trigger")
+    def trigger(wanted: TriggerRequest, caller: Admitted, key: Key = None) -> TriggerAnswer:
         """Start a backup, unless one runs."""
-        return operations.trigger(wanted, caller, key)
+        return operations.trigger(wanted, caller, key or "")
 
-    @app.get("/api/backup/status/{backup_id}", dependencies=[reads])
+    @reads.get("/api/backup/status/{backup_id}")
     def backup_status(backup_id: BackupId) -> BackupStatus:
         """How far a backup is."""
         return operations.backup_status(backup_id)
 
-    @app.get("/api/backup/sets", dependencies=[reads])
+    @reads.get("/api/backup/sets")
     def sets(
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
@@ -156,8 +123,8 @@ def create_app(settings: Settings) -> FastAPI:
             sets=[SetAnswer.model_validate(row.as_json()) for row in shown], total=len(rows)
         )
 
-    @app.put("/api/backup/sets/{backup_id}/hold")
-    def hold(backup_id: BackupId, wanted: HoldRequest, caller: Caller = operates) -> SetAnswer:
+    @operates.put("/api/backup/sets/{backup_id}/hold")
+    def hold(backup_id: BackupId, wanted: HoldRequest, caller: Admitted) -> SetAnswer:
         """Keep a set whatever retention says."""
         with audited(
             settings, action="api hold", origin=caller.origin, backup_id=backup_id, copy=False,
@@ -167,8 +134,8 @@ def create_app(settings: Settings) -> FastAPI:
         operations.catalog.forget()
         return _row(operations, backup_id)
 
-    @app.delete("/api/backup/sets/{backup_id}/hold")
-    def release(backup_id: BackupId, caller: Caller = operates) -> SetAnswer:
+    @operates.delete("/api/backup/sets/{backup_id}/hold")
+    def release(backup_id: BackupId, caller: Admitted) -> SetAnswer:
         """Undo a hold."""
         with audited(
             settings, action="api release", origin=caller.origin, backup_id=backup_id, copy=False
@@ -177,53 +144,53 @@ def create_app(settings: Settings) -> FastAPI:
         operations.catalog.forget()
         return _row(operations, backup_id)
 
-    @app.post("/api/backup/restore/{backup_id}")
+    @restores.post("/api/backup/restore/{backup_id}")
     def restore(
-        backup_id: BackupId, wanted: RestoreRequest, caller: Caller = restores, key: Key = ""
+        backup_id: BackupId, wanted: RestoreRequest, caller: Admitted, key: Key = None
     ) -> RestoreAnswer:
         """Restore a set over what is there; without `confirm` the plan is answered."""
-        return operations.restore(backup_id, wanted, caller, key)
+        return operations.restore(backup_id, wanted, caller, key or "")
 
-    @app.post("/api/backup/drill/{backup_id}")
-    def drill(backup_id: BackupId, caller: Caller = operates, key: Key = "") -> RunAnswer:
+    @operates.post("/api/backup/drill/{backup_id}")
+    def drill(backup_id: BackupId, caller: Admitted, key: Key = None) -> RunAnswer:
         """Restore a set into scratch and compare it."""
-        return operations.drill(backup_id, caller, key)
+        return operations.drill(backup_id, caller, key or "")
 
-    @app.post("/api/backup/verify/{backup_id}")
+    @operates.post("/api/backup/verify/{backup_id}")
     def verify(
-        backup_id: BackupId, wanted: VerifyRequest, caller: Caller = operates, key: Key = ""
+        backup_id: BackupId, wanted: VerifyRequest, caller: Admitted, key: Key = None
     ) -> RunAnswer:
         """Read a set back from the stores and compare every object with the manifest."""
-        return operations.verify(backup_id, wanted, caller, key)
+        return operations.verify(backup_id, wanted, caller, key or "")
 
-    @app.get("/api/runs/{run_id}", dependencies=[reads])
+    @reads.get("/api/runs/{run_id}")
     def run(run_id: RunId) -> RunAnswer:
         """A restore, a drill, or any run."""
         return operations.run_state(run_id)
 
-    @app.post("/api/runs/{run_id}/cancel")
-    def cancel(run_id: RunId, caller: Caller = operates) -> RunAnswer:
+    @operates.post("/api/runs/{run_id}/cancel")
+    def cancel(run_id: RunId, caller: Admitted) -> RunAnswer:
         """Stop a run; what it has begun is cleaned up by it."""
         return operations.cancel(run_id, caller)
 
-    @app.post("/api/load-test/start")
+    @operates.post("/api/load-test/start")
     def start_load_test(
-        wanted: LoadTestRequest, caller: Caller = operates, key: Key = ""
+        wanted: LoadTestRequest, caller: Admitted, key: Key = None
     ) -> LoadTestAnswer:
         """Start a load test of one scenario."""
-        return operations.start_load_test(wanted, caller, key)
+        return operations.start_load_test(wanted, caller, key or "")
 
-    @app.get("/api/load-test/results/{test_id}", dependencies=[reads])
+    @reads.get("/api/load-test/results/{test_id}")
     def load_test_results(test_id: RunId) -> LoadTestResults:
         """What a load test found; the latency is that of whole answers."""
         return operations.load_test_results(test_id)
 
-    @app.post("/api/load-test/baseline")
-    def promote(wanted: PromoteRequest, caller: Caller = operates) -> BaselineAnswer:
+    @operates.post("/api/load-test/baseline")
+    def promote(wanted: PromoteRequest, caller: Admitted) -> BaselineAnswer:
         """Compare later load tests with this one."""
         return operations.promote(wanted.test_id, wanted.reason, caller)
 
-    @app.get("/api/metrics/health", dependencies=[reads])
+    @reads.get("/api/metrics/health")
     def metrics_health() -> MetricsHealth:
         """Whether Prometheus collects."""
         prometheus = Prometheus(settings.prometheus_url)
@@ -235,7 +202,7 @@ def create_app(settings: Settings) -> FastAPI:
             metrics_count=prometheus.metrics_count(),
         )
 
-    @app.get("/api/metrics/summary", dependencies=[reads])
+    @reads.get("/api/metrics/summary")
     def metrics_summary() -> MetricsSummary:
         """Key figures, computed by Prometheus."""
         found = Prometheus(settings.prometheus_url).summary(datetime.now(UTC))
@@ -248,7 +215,7 @@ def create_app(settings: Settings) -> FastAPI:
             tasks_completed_today=whole["tasks_completed_today"],
         )
 
-    @app.get("/api/notifications", dependencies=[reads])
+    @reads.get("/api/notifications")
     def notifications() -> ChannelsAnswer:
         """The channels that are configured, and what they have not taken."""
         states = channel_states(settings)
@@ -258,6 +225,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get(
         "/metrics",
+        dependencies=[Security(BASIC)],
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}, "description": "For Prometheus."}},
     )
@@ -266,9 +234,8 @@ def create_app(settings: Settings) -> FastAPI:
         access.admit_metrics(request)
         return Response(page.render(), media_type=METRICS_MEDIA_TYPE)
 
-    @app.get(
+    @reads.get(
         "/api/reports/{kind}/latest",
-        dependencies=[reads],
         response_class=FileResponse,
         responses={200: {"content": {"text/html": {}}, "description": "The page."}},
     )
@@ -279,6 +246,8 @@ def create_app(settings: Settings) -> FastAPI:
             raise ProblemError(404, f"There is no report of {kind} yet.", remedy="Run one first.")
         return FileResponse(page, media_type="text/html")
 
+    for router in (reads, operates, restores):
+        app.include_router(router)
     return app
 
 

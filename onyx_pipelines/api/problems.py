@@ -39,6 +39,7 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "In conflict",
     413: "Too large",
     422: "Not understood",
@@ -98,14 +99,16 @@ def answer(
     )
 
 
+def answer_of(error: ProblemError) -> JSONResponse:
+    return answer(error.status, error.detail, error.remedy, headers=error.headers, more=error.more)
+
+
 def install_handlers(app: FastAPI) -> None:
     """Every error of this application is a problem."""
 
     @app.exception_handler(ProblemError)
     def of_ours(_: Request, error: ProblemError) -> JSONResponse:
-        return answer(
-            error.status, error.detail, error.remedy, headers=error.headers, more=error.more
-        )
+        return answer_of(error)
 
     @app.exception_handler(OnyxError)
     def of_domain(_: Request, error: OnyxError) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -15,31 +16,17 @@ app = typer.Typer(no_args_is_help=True, help="The REST API.")
 token = typer.Typer(no_args_is_help=True, help="Who may use the API, and for what.")
 app.add_typer(token, name="token")
 
-_KEEP_ALIVE_S = 10
-_MOST_CONNECTIONS = 200
-
 
 @app.command("serve")
 def serve() -> None:
     """Serve on ONYX_API_HOST and ONYX_API_PORT (loopback by default) until it is stopped."""
     # Other commands need no web framework.
-    import uvicorn
-
     from onyx_pipelines.api.app import create_app
+    from onyx_pipelines.api.server import server_of
 
     settings = load_settings()
-    uvicorn.run(
-        create_app(settings),
-        host=settings.api_host,
-        port=settings.api_port,
-        log_level="warning",
-        access_log=False,
-        # The application decides whom it believes.
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        limit_concurrency=_MOST_CONNECTIONS,
-    )
+    with suppress(KeyboardInterrupt):
+        server_of(create_app(settings), host=settings.api_host, port=settings.api_port).run()
 
 
 @token.command("create")

@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from fastapi import FastAPI
+
+from onyx_pipelines.api.connections import Limits
+from onyx_pipelines.api.server import server_of
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """By a real server; gives `host:port`."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none")
-    )
+def served(app: FastAPI, limits: Limits | None = None) -> Iterator[str]:
+    """By the real server; gives `host:port`."""
+    server = server_of(app, host="127.0.0.1", port=0, limits=limits)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from onyx_pipelines.api.access import FailureLimit
 from onyx_pipelines.api.addresses import client_address, parse_networks
 from onyx_pipelines.api.app import create_app
+from onyx_pipelines.api.problems import MEDIA_TYPE
 from onyx_pipelines.api.tokens import Scope, TokenFile, find_token
 from onyx_pipelines.errors import NotFoundError, SettingsError
 from onyx_pipelines_tests.api.conftest import Api
@@ -85,12 +86,41 @@ def test_only_listed_addresses_may_ask_at_all(api: Api, address: str, status: in
     assert api.client(None, address).get("/api/health").status_code == status
 
 
-def test_a_forged_header_opens_nothing(api: Api) -> None:
-    client = api.client(Scope.READ, "203.0.113.9")
-
-    answer = client.get("/api/backup/sets", headers={"X-Forwarded-For": "127.0.0.1"})
+@pytest.mark.parametrize("address", ["203.0.113.9", "127.0.0.1"])
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+@pytest.mark.parametrize("path", ["/api/backup/sets", "/api/health", "/metrics", "/docs"])
+def test_who_speaks_for_others_without_being_our_proxy_is_told_of_the_setting(
+    api: Api, address: str, name: str, path: str
+) -> None:
+    answer = api.client(Scope.READ, address).get(path, headers={name: "127.0.0.1"})
 
     assert answer.status_code == 403
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    assert f"{address} sent {name.lower()}" in answer.json()["detail"]
+    assert "ONYX_API_TRUSTED_PROXIES" in answer.json()["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/backup/trigger"),
+        ("POST", "/api/backup/restore/no-uuid"),
+        ("POST", "/api/backup/verify/no-uuid"),
+        ("POST", "/api/load-test/start"),
+        ("POST", "/api/load-test/baseline"),
+        ("PUT", "/api/backup/sets/no-uuid/hold"),
+        ("GET", "/api/backup/status/no-uuid"),
+        ("GET", "/api/runs/!"),
+        ("GET", "/api/backup/sets?limit=x"),
+    ],
+)
+def test_nothing_of_a_request_is_judged_before_who_asks(api: Api, method: str, path: str) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    answer = api.client(None).request(method, path, content=b'{"confirm": ', headers=headers)
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_behind_a_trusted_proxy_the_client_counts(api: Api, volume_host: HostUnderTest) -> None:
@@ -103,7 +133,7 @@ def test_behind_a_trusted_proxy_the_client_counts(api: Api, volume_host: HostUnd
     assert (inside.status_code, outside.status_code) == (200, 403)
 
 
-def test_ten_refused_tokens_make_an_address_wait(api: Api) -> None:
+def test_ten_refused_tokens_make_an_address_wait_that_has_no_right_one(api: Api) -> None:
     wrong = api.client(None)
     statuses = [
         wrong.get("/api/backup/sets", headers={"Authorization": "Bearer x"}).status_code
@@ -111,11 +141,17 @@ def test_ten_refused_tokens_make_an_address_wait(api: Api) -> None:
     ]
 
     assert statuses == [401] * 10 + [429] * 2
-    waiting = api.client(Scope.READ).get("/api/backup/sets")
-    assert waiting.status_code == 429
-    assert 1 <= int(waiting.headers["Retry-After"]) <= 61
-    # Others are not locked out with it.
+    refused = wrong.get("/api/backup/sets", headers={"Authorization": "Bearer x"})
+    assert 1 <= int(refused.headers["Retry-After"]) <= 61
+    # Others are not locked out with it, at another address or at the same.
+    assert api.client(Scope.READ).get("/api/backup/sets").status_code == 200
     assert api.client(Scope.READ, "127.0.0.2").get("/api/backup/sets").status_code == 200
+
+
+def test_who_sends_no_token_has_not_guessed(api: Api) -> None:
+    statuses = [api.client(None).get("/api/backup/sets").status_code for _ in range(12)]
+
+    assert statuses == [401] * 12
 
 
 def test_the_wait_ends() -> None:

@@ -146,13 +146,28 @@ class TestOurOwnPage:
         assert answer.status_code == 404
         assert "ONYX_METRICS_PASSWORD" in answer.json()["remedy"]
 
-    def test_it_is_switched_off_for_who_guesses(self, volume_host: HostUnderTest) -> None:
+    def test_who_guesses_has_to_wait_and_who_knows_has_not(
+        self, volume_host: HostUnderTest
+    ) -> None:
         volume_host.set(METRICS_PASSWORD=PASSWORD)
         client = make_api(volume_host).client(None)
-        for number in range(10):
-            client.get("/metrics", auth=("admin", str(number)))
+        statuses = [
+            client.get("/metrics", auth=("admin", str(number))).status_code for number in range(12)
+        ]
 
-        assert client.get("/metrics", auth=("admin", PASSWORD)).status_code == 429
+        assert statuses == [401] * 10 + [429] * 2
+        assert client.get("/metrics", auth=("admin", PASSWORD)).status_code == 200
+
+    @pytest.mark.parametrize("password", ["admin", "short"])
+    def test_a_password_that_is_easily_guessed_opens_nothing(
+        self, volume_host: HostUnderTest, password: str
+    ) -> None:
+        volume_host.set(METRICS_PASSWORD=password)
+
+        answer = make_api(volume_host).client(None).get("/metrics", auth=("admin", password))
+
+        assert answer.status_code == 404
+        assert "ONYX_METRICS_PASSWORD" in answer.json()["detail"]
 
     def test_undelivered_messages_are_seen(self, volume_host: HostUnderTest) -> None:
         volume_host.set(METRICS_PASSWORD=PASSWORD, SLACK_WEBHOOK_URL="http://127.0.0.1:9/secret")

@@ -1,0 +1,47 @@
+"""Endpoints of a scope: who asks is let in before anything of the request is read or judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBasic, HTTPBearer
+
+from onyx_pipelines.api.access import Access, Caller
+from onyx_pipelines.api.tokens import Scope
+
+# For the description alone: `Access` decides.
+BEARER = HTTPBearer(
+    scheme_name="token", auto_error=False, description="`onyx api token create` makes one."
+)
+BASIC = HTTPBasic(
+    scheme_name="metrics",
+    auto_error=False,
+    description="ONYX_METRICS_USER and its password.",
+)
+
+
+def router_for(access: Access, scope: Scope) -> APIRouter:
+    """For endpoints that take a token of this scope."""
+
+    class Guarded(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def admitted(request: Request) -> Response:
+                request.state.caller = access.admit(request, scope)
+                return await handle(request)
+
+            return admitted
+
+    return APIRouter(route_class=Guarded, dependencies=[Security(BEARER, scopes=[scope.value])])
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+Admitted = Annotated[Caller, Depends(_caller)]
