@@ -13,10 +13,12 @@ class OnyxError(Exception):
 
     `what` names the thing and what happened to it, `remedy` says what to do. `transient` is true
     only where the same call may succeed later with nobody's help (a lost connection, a server that
-    starts): nothing else is ever retried. Neither text may hold a secret.
+    starts): nothing else is ever retried. Neither text may hold a secret. `code` names the kind of
+    error for programs; each class has its own, and it never changes.
     """
 
     exit_code: ClassVar[int] = 2
+    code: ClassVar[str] = "error"
 
     def __init__(self, what: str, *, remedy: str, transient: bool = False) -> None:
         super().__init__(f"{what} {remedy}")
@@ -40,32 +42,47 @@ def _rebuild(
 class SettingsError(OnyxError):
     """A setting is missing, malformed or contradicts another one."""
 
+    code = "settings"
+
 
 class KeyFileError(OnyxError):
     """A key file is missing, unreadable for us, readable for others, or the wrong one."""
+
+    code = "key-file"
 
 
 class SourceError(OnyxError):
     """A source (PostgreSQL, Qdrant, a volume) could not be read whole."""
 
+    code = "source"
+
 
 class StoreError(OnyxError):
     """A store could not be read or written."""
 
+    code = "store"
+
 
 class RestoreError(OnyxError):
     """A target could not be restored into. What it held is as it was, unless the text says more."""
+
+    code = "restore"
 
 
 class IntegrityError(OnyxError):
     """Stored bytes are not what the manifest says, or a manifest is not authentic."""
 
     exit_code: ClassVar[int] = 1
+    code = "integrity"
 
 
 class NotFoundError(OnyxError):
     """No such backup set, object or store."""
 
+    code = "not-found"
+
 
 class AlreadyRunningError(OnyxError):
     """Another process holds the lock."""
+
+    code = "already-running"

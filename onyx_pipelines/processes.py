@@ -33,6 +33,8 @@ class ProgramError(OnyxError):
     `stderr_tail` holds its last lines without secrets; `exit_status` is None where it has none.
     """
 
+    code = "program"
+
     def __init__(
         self,
         what: str,

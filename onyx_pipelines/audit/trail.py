@@ -45,6 +45,8 @@ _HEX = {16: re.compile(r"[0-9a-f]{16}"), 64: re.compile(r"[0-9a-f]{64}")}
 class AuditError(OnyxError):
     """The audit trail cannot be written or read."""
 
+    code = "audit"
+
 
 @dataclass(frozen=True)
 class _End:

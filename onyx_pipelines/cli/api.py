@@ -9,11 +9,11 @@ import typer
 
 from onyx_pipelines.api.tokens import Scope, TokenFile
 from onyx_pipelines.audit import Outcome, audited, cli_origin
-from onyx_pipelines.cli.output import JsonOption, err, out, print_json, print_table
+from onyx_pipelines.cli.output import JsonOption, err, out, print_json
 from onyx_pipelines.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="The REST API.")
-token = typer.Typer(no_args_is_help=True, help="Who may use the API, and for what.")
+app = typer.Typer(help="The REST API.")
+token = typer.Typer(help="Who may use the API, and for what.")
 app.add_typer(token, name="token")
 
 
@@ -47,8 +47,8 @@ def create(
     ) as entry:
         text = TokenFile(settings.tokens_file).create(name, scope)
         entry.result(verdict="created", outcome=Outcome.OK)
-    err.print("Keep it now: only its hash is stored.")
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+    err.line("Keep it now: only its hash is stored.")
+    out.verbatim(text)
 
 
 @token.command("list")
@@ -59,7 +59,7 @@ def list_tokens(*, as_json: JsonOption = False) -> None:
         print_json([each.model_dump(mode="json", exclude={"sha256"}) for each in tokens])
         return
     rows = [(each.name, each.scope.value, f"{each.created_at:%Y-%m-%d %H:%M}") for each in tokens]
-    print_table("tokens", ("name", "scope", "created (UTC)"), rows)
+    out.table("tokens", ("name", "scope", "created (UTC)"), rows)
 
 
 @token.command("revoke")
@@ -71,4 +71,4 @@ def revoke(name: Annotated[str, typer.Argument(help="Its name.")]) -> None:
     ) as entry:
         TokenFile(settings.tokens_file).revoke(name)
         entry.result(verdict="revoked", outcome=Outcome.OK)
-    out.print(f"The token {name} is revoked.", highlight=False)
+    out.line(f"The token {name} is revoked.")

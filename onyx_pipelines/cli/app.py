@@ -1,11 +1,11 @@
-"""`onyx`: the commands and how errors become exit codes."""
+"""`onyx`: the commands."""
 
 from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Sequence
 
-import click
 import typer
 
 from onyx_pipelines.cli.api import app as api_app
@@ -14,20 +14,20 @@ from onyx_pipelines.cli.backup import app as backup_app
 from onyx_pipelines.cli.backup import doctor
 from onyx_pipelines.cli.catalog import app as catalog_app
 from onyx_pipelines.cli.catalog import hold, prune, release, verify
+from onyx_pipelines.cli.ending import ended, outlive_readers, unwinding_signals
 from onyx_pipelines.cli.keys import app as keys_app
 from onyx_pipelines.cli.load_test import app as load_test_app
-from onyx_pipelines.cli.output import EXIT_UNABLE, err
 from onyx_pipelines.cli.recover import restore
 from onyx_pipelines.cli.restore import drill
 from onyx_pipelines.cli.sandbox import app as sandbox_app
-from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.logs import begin_log
 
 app = typer.Typer(
-    no_args_is_help=True,
+    # Brackets in a help text are brackets.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Backups of a self-hosted RAG stack that can be restored when everything else is down."
-    " Exit codes: 0 fine, 1 the answer is bad, 2 could not do it.",
+    " Exit codes: 0 fine, 1 the answer is bad, 2 could not do it, 130 interrupted.",
 )
 app.add_typer(api_app, name="api")
 app.add_typer(audit_app, name="audit")
@@ -46,22 +46,15 @@ app.command("doctor")(doctor)
 
 
 def main() -> None:
-    """Run a command; every error that a person can act on is one message and an exit code."""
+    """Run the command that the process was given, and end the process with its exit code."""
+    outlive_readers()
     begin_log(run=str(uuid.uuid4()))
-    try:
-        code = app(standalone_mode=False)
-    except OnyxError as error:
-        err.print(f"[red]error:[/red] {_escaped(error.what)}", highlight=False, soft_wrap=True)
-        err.print(f"  {_escaped(error.remedy)}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(EXIT_UNABLE)
-    except (click.Abort, KeyboardInterrupt):
-        err.print("interrupted; nothing half-written is listed")
-        sys.exit(EXIT_UNABLE)
-    sys.exit(code if isinstance(code, int) else 0)
+    with unwinding_signals():
+        code = run(sys.argv[1:])
+    sys.exit(code)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and give its exit code; whatever goes wrong is told in few lines."""
+    words = list(arguments) or ["--help"]
+    return ended(lambda: app(words, prog_name="onyx", standalone_mode=False), words)

@@ -8,8 +8,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from onyx_pipelines.audit.acceptance import ACCEPT_ACTION, to_accept
 from onyx_pipelines.audit.chain import Finding, Severity
@@ -29,17 +27,19 @@ from onyx_pipelines.cli.output import (
     EXIT_BAD,
     EXIT_UNABLE,
     JsonOption,
+    bold,
     err,
     finish,
     out,
     print_json,
-    print_table,
+    red,
+    yellow,
 )
 from onyx_pipelines.errors import NotFoundError, SettingsError
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.vault.stores.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="The tamper-evident record of manual operations.")
+app = typer.Typer(help="The tamper-evident record of manual operations.")
 
 _EXIT_CODES = {
     Verdict.INTACT: 0,
@@ -80,9 +80,9 @@ def show(
         print_json([record.model_dump(mode="json") for record in chosen[-last:]])
     else:
         head = ("time (UTC)", "who", "from", "action", "set", "result", "detail")
-        print_table("audit trail", head, [_row(records) for records in wanted[-last:]])
+        out.table("audit trail", head, [_row(records) for records in wanted[-last:]])
     if unreadable:
-        _say(f"{unreadable} lines are no records: see `onyx audit verify`.", err)
+        err.line(f"{unreadable} lines are no records: see `onyx audit verify`.")
 
 
 @app.command("verify")
@@ -125,7 +125,9 @@ def accept(
         parameters=accepted.as_parameters(reason),
         required=True,
     ):
-        _say(f"Accepted trail {trail_id} with {accepted.records} records, head {accepted.head}.")
+        out.line(
+            f"Accepted trail {trail_id} with {accepted.records} records, head {accepted.head}."
+        )
 
 
 def _read(settings: Settings, store: From | None) -> tuple[list[AuditRecord], int]:
@@ -173,7 +175,7 @@ def _row(records: list[AuditRecord]) -> tuple[str, ...]:
         result = outcome if verdict in ("", outcome) else f"{outcome} ({verdict})"
         detail = last.result.detail
     origin = first.origin
-    cells = (
+    return (
         f"{first.time:%Y-%m-%d %H:%M:%S}",
         f"{origin.actor}@{origin.host}",
         f"{origin.channel.value} {origin.address}".strip(),
@@ -182,7 +184,6 @@ def _row(records: list[AuditRecord]) -> tuple[str, ...]:
         result,
         "; ".join(filter(None, (detail, parameters))),
     )
-    return tuple(escape(cell) for cell in cells)
 
 
 def _as_json(verification: AuditVerification) -> dict[str, object]:
@@ -201,19 +202,14 @@ def _show(verification: AuditVerification) -> None:
         for s in verification.trails
     ]
     head = ("place", "host", "trail", "records", "not yet copied", "head")
-    print_table("audit trail", head, rows)
+    out.table("audit trail", head, rows)
     for finding in verification.findings:
-        colour = "red" if finding.severity is Severity.PROBLEM else "yellow"
-        out.print(f"[{colour}]{finding.severity.value}[/{colour}] {finding.kind.value}", end="")
-        _say(f" {_located(finding)}{finding.what}")
+        coloured = red if finding.severity is Severity.PROBLEM else yellow
+        rest = f" {finding.kind.value} {_located(finding)}{finding.what}"
+        out.line(coloured(finding.severity.value), rest)
     for store, why in verification.unasked.items():
-        _say(f"not asked: the {store} store ({why})")
-    out.print(f"[bold]{verification.verdict.value.upper()}[/bold]")
-
-
-def _say(text: str, console: Console = out) -> None:
-    """Text of others, as it is."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+        out.line(f"not asked: the {store} store ({why})")
+    out.line(bold(verification.verdict.value.upper()))
 
 
 def _located(finding: Finding) -> str:

@@ -10,15 +10,8 @@ import typer
 from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.backup.doctor import examine
 from onyx_pipelines.backup.whole_backup import run_backup
-from onyx_pipelines.cli.output import (
-    EXIT_BAD,
-    JsonOption,
-    finish,
-    out,
-    print_json,
-    print_table,
-    progress_bars,
-)
+from onyx_pipelines.cli.bars import progress_bars
+from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, Part, bold, finish, out, print_json, red
 from onyx_pipelines.notifications import told
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
@@ -26,7 +19,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes import restart_journalled
 from onyx_pipelines.vault.manifest import BackupType
 
-app = typer.Typer(no_args_is_help=True, help="Take backups, with no Dagster instance.")
+app = typer.Typer(help="Take backups, with no Dagster instance.")
 
 
 @app.command("run")
@@ -70,10 +63,10 @@ def run(
     if as_json:
         print_json(outcome.as_json())
     else:
-        out.print(f"[bold]{outcome.backup_id}[/bold] {outcome.status}")
-        out.print(f"{human_bytes(outcome.plain_bytes)} sealed into {outcome.location}")
+        out.line(bold(outcome.backup_id), f" {outcome.status}")
+        out.line(f"{human_bytes(outcome.plain_bytes)} sealed into {outcome.location}")
         for problem in outcome.problems:
-            out.print(f"[yellow]warning:[/yellow] {problem}", highlight=False)
+            out.warning(problem)
     finish(EXIT_BAD if outcome.problems else 0)
 
 
@@ -84,7 +77,7 @@ def start_containers() -> None:
     with audited(settings, action="backup.start-containers", origin=cli_origin()) as entry:
         started = restart_journalled(settings)
         entry.result(verdict="done", detail=", ".join(started))
-    out.print(f"started: {', '.join(started)}" if started else "No container was left stopped.")
+    out.line(f"started: {', '.join(started)}" if started else "No container was left stopped.")
 
 
 def doctor(*, as_json: JsonOption = False) -> None:
@@ -93,9 +86,9 @@ def doctor(*, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([asdict(result) for result in results])
     else:
-        rows = [
-            ("ok" if result.ok else "[red]NOT OK[/red]", result.name, result.detail, result.remedy)
+        rows: list[tuple[Part, ...]] = [
+            ("ok" if result.ok else red("NOT OK"), result.name, result.detail, result.remedy)
             for result in results
         ]
-        print_table("onyx doctor", ("", "check", "found", "what to do"), rows)
+        out.table("onyx doctor", ("", "check", "found", "what to do"), rows)
     finish(0 if all(result.ok for result in results) else EXIT_BAD)

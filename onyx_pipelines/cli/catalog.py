@@ -18,16 +18,17 @@ from onyx_pipelines.backup.rendering import (
     prune_report_json,
     retention_rows,
 )
+from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     JsonOption,
     YesOption,
+    bold,
     err,
     finish,
     out,
     print_json,
-    print_table,
-    progress_bars,
+    red,
 )
 from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.quantities import human_bytes
@@ -36,7 +37,7 @@ from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.stores.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="The backup sets that the stores hold.")
+app = typer.Typer(help="The backup sets that the stores hold.")
 
 SetArgument = Annotated[
     str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
@@ -64,7 +65,7 @@ def list_sets(
         print_json([row.as_json() for row in rows])
     else:
         head = ("id", "recovery point", "status", "components", "size", "stores", "kept as", "")
-        print_table("backup sets", head, [_cells(row) for row in rows])
+        out.table("backup sets", head, [_cells(row) for row in rows])
     _report_problems(catalog)
 
 
@@ -78,15 +79,15 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
         values = manifest.model_dump(mode="json")
         print_json({**values, "stores": list(view.stores), "held": view.held})
         return
-    out.print(f"[bold]{manifest.backup_id}[/bold] {manifest.status.value}", highlight=False)
-    out.print(f"recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC, host {manifest.host}")
-    out.print(f"stores {', '.join(view.stores)}; {'held' if view.held else 'not held'}")
+    out.line(bold(manifest.backup_id), f" {manifest.status.value}")
+    out.line(f"recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC, host {manifest.host}")
+    out.line(f"stores {', '.join(view.stores)}; {'held' if view.held else 'not held'}")
     for name, record in manifest.components.items():
         summary = ", ".join(f"{key} {value}" for key, value in record.summary.items())
-        out.print(f"{name}: {record.status.value}, {record.duration_s:.1f} s; {summary}")
+        out.line(f"{name}: {record.status.value}, {record.duration_s:.1f} s; {summary}")
         for warning in record.warnings:
-            out.print(f"  [yellow]warning:[/yellow] {warning}", highlight=False)
-    print_table(
+            out.warning(f"{name}: {warning}")
+    out.table(
         "objects",
         ("object", "plain", "sealed", "SHA-256 (sealed)"),
         [
@@ -131,11 +132,11 @@ def verify(
         print_json({"ok": verification.ok, "backup_id": found, "objects": objects})
     else:
         for item in verification.problems:
-            out.print(f"[red]{item.key}[/red]: {item.problem}", highlight=False)
+            out.line(red(item.key), f": {item.problem}")
         good = len(verification.objects) - len(verification.problems)
-        out.print(f"{good} of {len(objects)} objects of {found} are right in {chosen.url}")
+        out.line(f"{good} of {len(objects)} objects of {found} are right in {chosen.url}")
         if not verification.authenticated:
-            out.print("The manifest itself was not authenticated: no private key on this host.")
+            out.line("The manifest itself was not authenticated: no private key on this host.")
     finish(0 if verification.ok else EXIT_BAD)
 
 
@@ -158,13 +159,13 @@ def prune(
     if as_json:
         print_json(prune_report_json(report))
     else:
-        print_table("retention", RETENTION_HEAD, retention_rows(report))
+        out.table("retention", RETENTION_HEAD, retention_rows(report))
         for removal in report.leftovers:
-            out.print(f"leftover in the {removal.store} store: {removal.what}", highlight=False)
+            out.line(f"leftover in the {removal.store} store: {removal.what}")
         for problem in problems:
-            err.print(f"[yellow]warning:[/yellow] {problem}", highlight=False)
+            err.warning(problem)
         if not yes:
-            out.print("Nothing was deleted. Run again with --yes to do it.")
+            out.line("Nothing was deleted. Run again with --yes to do it.")
     finish(EXIT_BAD if problems else 0)
 
 
@@ -180,7 +181,7 @@ def hold(
         catalog = open_host(settings).catalog
         view = catalog.hold(backup_id, reason or "held by hand", now=datetime.now(UTC))
         entry.about(view.backup_id)
-    out.print(f"{view.backup_id} is held: {view.hold_reason}", highlight=False)
+    out.line(f"{view.backup_id} is held: {view.hold_reason}")
 
 
 def release(backup_id: SetArgument) -> None:
@@ -190,7 +191,7 @@ def release(backup_id: SetArgument) -> None:
     with audited(settings, action="release", origin=cli_origin(), parameters=parameters) as entry:
         view = open_host(settings).catalog.release(backup_id)
         entry.about(view.backup_id)
-    out.print(f"{view.backup_id} is held no longer.", highlight=False)
+    out.line(f"{view.backup_id} is held no longer.")
 
 
 def _prune_audited(host: BackupHost, yes: bool) -> AbstractContextManager[Entry]:
@@ -225,4 +226,4 @@ def _cells(row: CatalogRow) -> tuple[str, ...]:
 
 def _report_problems(catalog: Catalog) -> None:
     for problem in catalog.problems:
-        err.print(f"[yellow]warning:[/yellow] {problem.store}: {problem.what}", highlight=False)
+        err.warning(f"{problem.store}: {problem.what}")

@@ -16,11 +16,12 @@ from onyx_pipelines.backup.host import open_stores, required_private_key
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     JsonOption,
+    Styled,
     YesOption,
+    bold,
     finish,
     out,
     print_json,
-    print_table,
 )
 from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.settings import Settings, load_settings
@@ -36,7 +37,7 @@ from onyx_pipelines.vault.recipients import add_recipient, load_recipients, remo
 from onyx_pipelines.vault.rewrapping import RewrapOutcome
 from onyx_pipelines.vault.rewrapping import rewrap as rewrap_sets
 
-app = typer.Typer(no_args_is_help=True, help="Keys that backups are sealed to and opened with.")
+app = typer.Typer(help="Keys that backups are sealed to and opened with.")
 recipients = typer.Typer(help="Whom new backups are sealed to (public keys only).")
 app.add_typer(recipients, name="recipients")
 
@@ -67,10 +68,10 @@ def create(
     if as_json:
         print_json({"id": recipient.id, "name": recipient.name, "path": str(target)})
         return
-    out.print(f"Private key {recipient.name} ({recipient.id}) is in {target}.", highlight=False)
-    out.print(f"New backups are sealed to it ({settings.recipients_file}).", highlight=False)
-    out.print("[bold red]Whoever loses this key loses the backups.[/bold red]")
-    out.print("Keep a copy away from this host: [bold]onyx keys escrow /media/usb/onyx.key[/bold]")
+    out.line(f"Private key {recipient.name} ({recipient.id}) is in {target}.")
+    out.line(f"New backups are sealed to it ({settings.recipients_file}).")
+    out.line(Styled("Whoever loses this key loses the backups.", "bold red"))
+    out.line("Keep a copy away from this host: ", bold("onyx keys escrow /media/usb/onyx.key"))
 
 
 @app.command("escrow")
@@ -82,8 +83,8 @@ def escrow(
     with _audited(settings, "keys.escrow", destination=destination) as entry:
         recipient = copy_to_escrow(_private_key_path(settings), destination)
         entry.result(verdict="copied", detail=_named(recipient))
-    out.print(f"Copied {recipient.name} ({recipient.id}) to {destination}; read back and the same.")
-    out.print("Whoever holds this file can open every backup that is sealed to it.")
+    out.line(f"Copied {recipient.name} ({recipient.id}) to {destination}; read back and the same.")
+    out.line("Whoever holds this file can open every backup that is sealed to it.")
 
 
 @app.command("check")
@@ -95,7 +96,7 @@ def check(*, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"ok": True, "id": recipient.id, "name": recipient.name})
     else:
-        out.print(f"{recipient.name} ({recipient.id}) opens what is sealed to the recipients.")
+        out.line(f"{recipient.name} ({recipient.id}) opens what is sealed to the recipients.")
 
 
 @app.command("rewrap")
@@ -120,9 +121,9 @@ def rewrap(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
         print_json([asdict(result) for result in results])
     else:
         rows = [(r.store, r.backup_id, r.outcome.value, r.problem or "") for r in results]
-        print_table("onyx keys rewrap", ("store", "set", "outcome", "problem"), rows)
+        out.table("onyx keys rewrap", ("store", "set", "outcome", "problem"), rows)
         if not yes:
-            out.print("Nothing was changed. Run again with --yes to do it.")
+            out.line("Nothing was changed. Run again with --yes to do it.")
     finish(EXIT_BAD if failed else 0)
 
 
@@ -154,7 +155,7 @@ def add(
         listed = add_recipient(settings.recipients_file, recipient)
         entry.result(verdict="added", detail=_named(recipient))
     _show(listed, as_json=False)
-    out.print("Sets that exist already open for it after [bold]onyx keys rewrap --yes[/bold].")
+    out.line("Sets that exist already open for it after ", bold("onyx keys rewrap --yes"), ".")
 
 
 @recipients.command("remove")
@@ -165,15 +166,15 @@ def remove(name_or_id: Annotated[str, typer.Argument(help="Name or id.")]) -> No
         listed = remove_recipient(settings.recipients_file, name_or_id)
         entry.result(verdict="removed", detail=f"left: {', '.join(map(_named, listed))}")
     _show(listed, as_json=False)
-    out.print("Sets that exist already close for it with [bold]onyx keys rewrap --yes[/bold];")
-    out.print("whoever holds copies of their manifests and the key can still open those.")
+    out.line("Sets that exist already close for it with ", bold("onyx keys rewrap --yes"), ";")
+    out.line("whoever holds copies of their manifests and the key can still open those.")
 
 
 @app.command("public")
 def public() -> None:
     """Print the public half of this host's private key, to be added elsewhere."""
     key = load_private_key(_private_key_path(load_settings()))
-    out.print(key.recipient.public_keyset, soft_wrap=True, highlight=False, markup=False)
+    out.verbatim(key.recipient.public_keyset)
 
 
 def _audited(
@@ -199,4 +200,4 @@ def _show(listed: Sequence[Recipient], *, as_json: bool) -> None:
     if as_json:
         print_json([{"id": r.id, "name": r.name, "public_keyset": r.public_keyset} for r in listed])
     else:
-        print_table("recipients", ("id", "name"), [(r.id, r.name) for r in listed])
+        out.table("recipients", ("id", "name"), [(r.id, r.name) for r in listed])

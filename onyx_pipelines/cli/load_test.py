@@ -9,8 +9,8 @@ import typer
 from onyx_pipelines.cli.output import JsonOption
 from onyx_pipelines.load_test.results import Scenario
 
-app = typer.Typer(no_args_is_help=True, help="How fast it is, and what limits it.")
-baseline = typer.Typer(no_args_is_help=True, help="What later runs are compared with.")
+app = typer.Typer(help="How fast it is, and what limits it.")
+baseline = typer.Typer(help="What later runs are compared with.")
 app.add_typer(baseline, name="baseline")
 
 RunArgument = Annotated[

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
-
 from onyx_pipelines.audit import Outcome, audited, cli_origin
+from onyx_pipelines.cli.bars import load_test_bar
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     EXIT_UNABLE,
+    bold,
     err,
     finish,
     out,
     print_json,
-    print_table,
+    yellow,
 )
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
@@ -34,7 +32,6 @@ from onyx_pipelines.load_test.report.wording import (
 )
 from onyx_pipelines.load_test.report.writing import ReportFiles
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
-from onyx_pipelines.load_test.running.execution import LoadProgress
 from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys
 from onyx_pipelines.notifications import told
 from onyx_pipelines.settings import Settings, load_settings
@@ -75,7 +72,7 @@ def run(
             parameters={"profile": chosen.name, "users": chosen.users, "label": label},
         ) as entry,
         ExclusiveLock(settings.state_dir, "load test"),
-        _bar(shown=not as_json) as progress,
+        load_test_bar(shown=not as_json) as progress,
     ):
         folder = steps.run(
             settings, chosen, label, on_progress=progress, on_alarm=_alarm, on_start=_started(label)
@@ -117,7 +114,7 @@ def list_runs(*, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table(
+    out.table(
         "load tests",
         ("run", "started (UTC)", "profile", "users", "target", "environment", "label"),
         [
@@ -139,7 +136,7 @@ def list_baselines(*, as_json: bool) -> None:
     if as_json:
         print_json([each.model_dump(mode="json", exclude={"sweep"}) for each in found])
         return
-    print_table(
+    out.table(
         "baselines",
         ("baseline", "run", "environment", "promoted (UTC)", "by", "reason"),
         [
@@ -172,7 +169,7 @@ def promote(run_key: str, *, reason: str, by: str, as_json: bool) -> None:
     if as_json:
         print_json(made.model_dump(mode="json", exclude={"sweep"}))
     else:
-        out.print(f"{made.baseline_id} is the baseline of environment {made.fingerprint}.")
+        out.line(f"{made.baseline_id} is the baseline of environment {made.fingerprint}.")
 
 
 def _profile(
@@ -206,8 +203,8 @@ def _answer(result: LoadTestResult, files: ReportFiles, *, as_json: bool) -> Non
 
 
 def _show(result: LoadTestResult, files: ReportFiles) -> None:
-    out.print(f"[bold]{result.verdict.value.upper()}[/bold] {result.run_id}", highlight=False)
-    out.print(headline(result), highlight=False, markup=False)
+    out.line(bold(result.verdict.value.upper()), f" {result.run_id}")
+    out.line(headline(result))
     rows = []
     for summary in result.summaries:
         p50, p95, p99 = (summary.percentile(q) for q in (0.5, 0.95, 0.99))
@@ -227,54 +224,21 @@ def _show(result: LoadTestResult, files: ReportFiles) -> None:
             )
         )
     head = ("", "p50", "p95", "p99", "p95 is within", "throughput", "errors", "samples")
-    print_table("latency", head, rows)
+    out.table("latency", head, rows)
     for objective in result.objectives:
         said = objective.verdict if result.validity.is_valid else LoadVerdict.INVALID
-        line = f"{said.value}: {objective_text(objective)}. {objective.text}"
-        out.print(line, highlight=False, markup=False)
+        out.line(f"{said.value}: {objective_text(objective)}. {objective.text}")
     for line in bottleneck_lines(result):
-        out.print(line, highlight=False, markup=False)
-    out.print(f"report: {files.html}", highlight=False)
+        out.line(line)
+    out.line(f"report: {files.html}")
 
 
 def _started(label: str) -> Callable[[RunFolder], None]:
     def tell(folder: RunFolder) -> None:
-        err.print(
-            f"run {folder.run_key}; after an interruption, --label '{label}' goes on with it",
-            highlight=False,
-        )
+        err.line(f"run {folder.run_key}; after an interruption, --label '{label}' goes on with it")
 
     return tell
 
 
 def _alarm(alarm: Alarm) -> None:
-    err.print(f"[yellow]{alarm.name}[/yellow]: {alarm.text}", highlight=False)
-
-
-@contextmanager
-def _bar(*, shown: bool) -> Iterator[Callable[[LoadProgress], None]]:
-    """Users, rate, p95 so far, time left; nothing unless standard error is a terminal."""
-    if not shown or not err.is_terminal:
-        yield lambda _: None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Bars(*columns, console=err) as bars:
-        task = bars.add_task("starting", total=1.0, left="")
-
-        def show(progress: LoadProgress) -> None:
-            p95 = "" if progress.p95_ms is None else f", p95 {progress.p95_ms:.0f} ms"
-            failing = f", {100 * progress.error_rate:.0f} % fail" if progress.error_rate else ""
-            bars.update(
-                task,
-                completed=progress.share,
-                description=f"{progress.unit}: {progress.users} users, {progress.rate_per_s:.0f}/s"
-                f"{p95}{failing}",
-                left=f"about {progress.left_s:.0f} s left",
-            )
-
-        yield show
+    err.line(yellow(alarm.name), f": {alarm.text}")

@@ -1,30 +1,23 @@
-"""How answers leave: JSON for programs on standard output, tables and bars for people.
+"""How answers leave: JSON for programs on standard output, lines and tables for people.
 
-Exit codes: 0 fine, 1 the answer is bad (a damaged set, a failed check), 2 could not do it.
+No string is markup: style is a type (`Styled`), and whatever does not print is shown escaped.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 import typer
-from rich import progress as bars_of
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
+from rich.text import Text
 
-from onyx_pipelines.progress import Progress, ProgressCallback, silent
+from onyx_pipelines.page.text import printable
 
 EXIT_FINE = 0
 EXIT_BAD = 1
@@ -33,34 +26,87 @@ EXIT_UNABLE = 2
 # Tables that go into a file or a pipe must not cut paths; a terminal has its own width.
 _FILE_WIDTH = 200
 
-
-def _console(*, stderr: bool = False) -> Console:
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=_FILE_WIDTH)
-
-
-out = _console()
-err = _console(stderr=True)
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do it; without it, only say what would be done.")
 ]
 
 
+@dataclass(frozen=True)
+class Styled:
+    """Text with a style of rich, such as "bold red". The only way to style anything."""
+
+    text: str
+    style: str
+
+
+Part = str | Styled
+
+
+def bold(text: str) -> Styled:
+    return Styled(text, "bold")
+
+
+def red(text: str) -> Styled:
+    return Styled(text, "red")
+
+
+def yellow(text: str) -> Styled:
+    return Styled(text, "yellow")
+
+
+class Writer:
+    """Lines and tables on one of the standard streams."""
+
+    def __init__(self, *, stderr: bool) -> None:
+        self._stderr = stderr
+
+    @cached_property
+    def console(self) -> Console:
+        """For bars, which draw themselves. Text goes through `line` and `table`."""
+        width = None if self.is_terminal else _FILE_WIDTH
+        return Console(stderr=self._stderr, width=width, markup=False, highlight=False, emoji=False)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person watches: not where FORCE_COLOR alone says so."""
+        return (sys.stderr if self._stderr else sys.stdout).isatty()
+
+    def line(self, *parts: Part) -> None:
+        """One line, whatever its parts hold; a terminal wraps it, a file has it whole."""
+        self.console.print(_text(parts), soft_wrap=True)
+
+    def quote(self, lines: Iterable[str]) -> None:
+        """What a program said, marked so that it cannot pass for ours."""
+        for line in lines:
+            self.line("  | ", line)
+
+    def warning(self, text: str) -> None:
+        self.line(yellow("warning:"), " ", text)
+
+    def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[Part]]) -> None:
+        table = Table(title=_text([title]), title_justify="left")
+        for column in head:
+            table.add_column(_text([column]), overflow="fold")
+        for row in rows:
+            table.add_row(*(_text([cell]) for cell in row))
+        self.console.print(table)
+
+    def verbatim(self, text: str) -> None:
+        """For programs: exactly this and a line's end."""
+        stream = sys.stderr if self._stderr else sys.stdout
+        stream.write(f"{text}\n")
+        stream.flush()
+
+
+out = Writer(stderr=False)
+err = Writer(stderr=True)
+
+
 def print_json(value: Any) -> None:
-    """One JSON document on standard output. Times are ISO 8601 with their zone."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=_encode)
-    sys.stdout.write("\n")
-
-
-def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in head:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
+    """One JSON document on standard output, in ASCII: a name cannot reach the terminal as it is.
+    Times are ISO 8601 with their zone."""
+    out.verbatim(json.dumps(value, indent=2, default=_encode))
 
 
 def finish(code: int) -> None:
@@ -68,30 +114,14 @@ def finish(code: int) -> None:
         raise typer.Exit(code)
 
 
-@contextmanager
-def progress_bars(*, shown: bool) -> Iterator[ProgressCallback]:
-    """Bars on standard error while the block runs; nothing unless that is a terminal."""
-    if not shown or not err.is_terminal:
-        yield silent
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeElapsedColumn(),
-    )
-    with bars_of.Progress(*columns, console=err) as bars:
-        tasks: dict[tuple[str, str], TaskID] = {}
-
-        def show(progress: Progress) -> None:
-            key = (progress.component, progress.item)
-            if key not in tasks:
-                tasks[key] = bars.add_task(" ".join(key), total=progress.total_bytes)
-            total = progress.done_bytes if progress.finished else progress.total_bytes
-            bars.update(tasks[key], completed=progress.done_bytes, total=total)
-
-        yield show
+def _text(parts: Sequence[Part]) -> Text:
+    text = Text()
+    for part in parts:
+        if isinstance(part, Styled):
+            text.append(printable(part.text), part.style)
+        else:
+            text.append(printable(part))
+    return text
 
 
 def _encode(value: object) -> str:

@@ -9,19 +9,21 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
+from onyx_pipelines.cli.bars import progress_bars
+from onyx_pipelines.cli.ending import UsageError
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     EXIT_UNABLE,
     JsonOption,
+    Part,
+    bold,
     err,
     finish,
     out,
     print_json,
-    print_table,
-    progress_bars,
+    red,
 )
 from onyx_pipelines.cli.restore import From
-from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.restore.recovery import (
     RestoreChoice,
     RestorePlan,
@@ -114,12 +116,12 @@ def restore(
         _give_up(settings)
         return
     if not backup_id:
-        raise SettingsError(
+        raise UsageError(
             "Which backup set is to be restored?",
             remedy='Give its id, or "latest"; `onyx catalog list` shows them.',
         )
     if confirm and plan_only:
-        raise SettingsError("--plan and --confirm exclude each other.", remedy="Give one of them.")
+        raise UsageError("--plan and --confirm exclude each other.", remedy="Give one of them.")
     choice = RestoreChoice(
         components=tuple(components or ()),
         databases=tuple(databases or ()),
@@ -139,7 +141,7 @@ def restore(
             print_json(_plan_json(plan))
         else:
             _show_plan(plan, safety=not no_safety_backup)
-            out.print("\nNothing was changed. Add --confirm to do it.")
+            out.line("Nothing was changed. Add --confirm to do it.")
         return
     _restore(
         settings,
@@ -211,8 +213,8 @@ def _give_up(settings: Settings) -> None:
         done = give_up_restores(settings)
         entry.result(verdict="given up", detail=f"{len(done)} leftovers settled")
     for each in done:
-        out.print(f"settled: {each}", highlight=False, markup=False)
-    out.print("No restore is under way. Backups go on.")
+        out.line(f"settled: {each}")
+    out.line("No restore is under way. Backups go on.")
 
 
 def _plan_json(plan: RestorePlan) -> dict[str, object]:
@@ -251,52 +253,48 @@ def _result_json(result: RestoreResult) -> dict[str, object]:
 
 
 def _show_plan(plan: RestorePlan, *, safety: bool) -> None:
-    out.print(
-        f"[bold]Restore of {plan.backup_id}[/bold] from the {plan.store} store, the data of"
-        f" {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC",
-        highlight=False,
+    out.line(
+        bold(f"Restore of {plan.backup_id}"),
+        f" from the {plan.store} store, the data of {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC",
     )
-    rows = [
+    rows: list[tuple[Part, ...]] = [
         (
             change.what,
             change.target,
-            "[red]REPLACED[/red]" if change.overwrites else "new",
+            red("REPLACED") if change.overwrites else "new",
             change.detail,
         )
         for changes in plan.changes.values()
         for change in changes
     ]
-    print_table("what is done", ("what", "where", "what is there", "more"), rows)
+    out.table("what is done", ("what", "where", "what is there", "more"), rows)
     if plan.overwritten:
         parts = ", ".join(part.value for part in plan.overwritten)
-        out.print(
-            f"First a safety backup of {parts} is taken."
-            if safety
-            else f"[red]No safety backup[/red] of {parts} is taken.",
-            highlight=False,
-        )
+        if safety:
+            out.line(f"First a safety backup of {parts} is taken.")
+        else:
+            out.line(red("No safety backup"), f" of {parts} is taken.")
     seconds = plan.estimate.seconds
     known = f"about {duration_text(seconds)}" if seconds is not None else "unknown"
-    out.print(f"It should take: {known} ({plan.estimate.basis}).", highlight=False)
+    out.line(f"It should take: {known} ({plan.estimate.basis}).")
     for note in plan.notes:
-        err.print(f"note: {note}", highlight=False, markup=False)
+        err.line(f"note: {note}")
 
 
 def _show_result(result: RestoreResult) -> None:
-    out.print(f"[bold]{result.verdict.value.replace('_', ' ').upper()}[/bold] {result.backup_id}")
+    out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
         (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
         for each in result.components
     ]
-    print_table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
+    out.table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
     for each in result.components:
         for finding in each.findings:
             if finding.verdict is not Verdict.PASSED or finding.aspect == "in place":
-                out.print(f"{finding.item}: {finding.message}", highlight=False, markup=False)
+                out.line(f"{finding.item}: {finding.message}")
     if result.safety_backup_id:
-        out.print(
+        out.line(
             f"What was there before is in the set {result.safety_backup_id}, which is held until"
-            " `onyx release` lets it go.",
-            highlight=False,
+            " `onyx release` lets it go."
         )
-    out.print(f"{result.duration_s:.1f} s in all", highlight=False)
+    out.line(f"{result.duration_s:.1f} s in all")

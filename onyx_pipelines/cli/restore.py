@@ -9,17 +9,16 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
+from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     EXIT_UNABLE,
     JsonOption,
+    bold,
     finish,
     out,
     print_json,
-    print_table,
-    progress_bars,
 )
-from onyx_pipelines.errors import IntegrityError, OnyxError
 from onyx_pipelines.notifications import told
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.report.history import read_history
@@ -61,14 +60,7 @@ def drill(
     Exit status 0: it passed; 1: it failed; 2: it could not be verified.
     """
     settings = load_settings()
-    try:
-        result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
-    except OnyxError as error:
-        if as_json:
-            failed = isinstance(error, IntegrityError)
-            verdict = Verdict.FAILED if failed else Verdict.COULD_NOT_VERIFY
-            print_json({"verdict": verdict.value, "components": {}, "error": error.what})
-        raise
+    result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
     paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
     if as_json:
         print_json(_as_json(result, paths))
@@ -135,19 +127,18 @@ def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
 
 
 def _show(result: DrillResult, paths: ReportPaths) -> None:
-    out.print(f"[bold]{result.verdict.value.replace('_', ' ').upper()}[/bold] {result.backup_id}")
+    out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
         (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
         for each in result.components
     ]
-    print_table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
+    out.table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
     for each in result.components:
         for finding in each.problems()[:10]:
             detail = f" (expected {finding.expected}, found {finding.found})"
             shown = detail if finding.expected or finding.found else ""
-            out.print(f"{finding.item}: {finding.message}{shown}", highlight=False, markup=False)
-    out.print(
+            out.line(f"{finding.item}: {finding.message}{shown}")
+    out.line(
         f"recovery {result.recovery_s:.1f} s, objective {result.objective_s / 60:.0f} min;"
-        f" report: {paths.html}",
-        highlight=False,
+        f" report: {paths.html}"
     )

@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onyx_pipelines.cli.output import (
-    EXIT_BAD,
-    JsonOption,
-    err,
-    finish,
-    out,
-    print_json,
-    print_table,
-)
+from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, bold, err, finish, out, print_json
 
 if TYPE_CHECKING:
     from onyx_pipelines.sandbox.stack import Sandbox
 
 app = typer.Typer(
-    no_args_is_help=True,
     help="A real PostgreSQL, a real S3 server, an Edge-backed stand-in for Qdrant, sample volumes.",
 )
 
@@ -47,9 +38,9 @@ def up(
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""
     sandbox = _sandbox(state_dir)
-    sandbox.up(size=size, litellm=litellm, say=lambda text: err.print(text, highlight=False))
-    out.print(f"The sandbox is up in {sandbox.state_dir}.", highlight=False)
-    out.print('Settings for this shell: [bold]eval "$(onyx sandbox env)"[/bold]')
+    sandbox.up(size=size, litellm=litellm, say=err.line)
+    out.line(f"The sandbox is up in {sandbox.state_dir}.")
+    out.line("Settings for this shell: ", bold('eval "$(onyx sandbox env)"'))
 
 
 @app.command("down")
@@ -63,7 +54,7 @@ def down(
     """Stop it and delete its state, backups included."""
     sandbox = _sandbox(state_dir)
     sandbox.down(keep_data=keep_data)
-    out.print("The sandbox is down" + ("." if keep_data else " and deleted."), highlight=False)
+    out.line("The sandbox is down" + ("." if keep_data else " and deleted."))
 
 
 @app.command("status")
@@ -74,7 +65,7 @@ def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> Non
         print_json([asdict(service) for service in services])
     else:
         rows = [(s.name, "up" if s.running else "down", s.address) for s in services]
-        print_table("sandbox", ("service", "", "address"), rows)
+        out.table("sandbox", ("service", "", "address"), rows)
     finish(0 if all(service.running or service.optional for service in services) else EXIT_BAD)
 
 
@@ -82,7 +73,7 @@ def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> Non
 def env(*, state_dir: StateOption = None) -> None:
     """Lines `export NAME=value` that point onyx and Dagster at it."""
     for name, value in _sandbox(state_dir).environment().items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        out.verbatim(f"export {name}={shlex.quote(value)}")
 
 
 def _sandbox(state_dir: Path | None) -> Sandbox:

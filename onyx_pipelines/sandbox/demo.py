@@ -9,11 +9,10 @@ import subprocess
 import sys
 import time
 
-from rich.console import Console
-from rich.table import Table
-
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.cli.ending import tell
+from onyx_pipelines.cli.output import bold, out, red
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.load_test.report.wording import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
@@ -21,7 +20,6 @@ from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 from onyx_pipelines.settings import load_settings
 
-out = Console()
 _EVENT = re.compile(
     r"(?:(?:STEP_FAILURE|ASSET_CHECK_EVALUATION|ASSET_MATERIALIZATION) - "
     # What a step says of its progress.
@@ -35,33 +33,33 @@ def main() -> int:
     """Exit status 0 if the jobs succeeded; what they found, good or bad, is printed."""
     begun = time.monotonic()
     sandbox = Sandbox(default_state_dir())
-    out.print("[bold]1. The sandbox[/bold]")
+    out.line(bold("1. The sandbox"))
     try:
-        sandbox.up(say=lambda text: out.print(f"   {text}", highlight=False))
+        sandbox.up(say=_indented)
     except OnyxError as error:
-        out.print(f"[red]{error.what}[/red]\n{error.remedy}", highlight=False)
-        return 2
+        return tell(error)
     environment = {**os.environ, **sandbox.environment()}
     for number, job in enumerate(_JOBS, start=2):
-        out.print(f"[bold]{number}. {job}, launched by dagster[/bold]")
+        out.line(bold(f"{number}. {job}, launched by dagster"))
         if _run_job(job, environment) != 0:
-            out.print("[red]The job failed;[/red] its log is above.")
+            out.line(red("The job failed;"), " its log is above.")
             return 1
-    out.print(f"[bold]{len(_JOBS) + 2}. What there is now[/bold]")
+    out.line(bold(f"{len(_JOBS) + 2}. What there is now"))
     os.environ.update(sandbox.environment())
     _summarise()
-    out.print(f"\nDone in {time.monotonic() - begun:.0f} s. The state is in {sandbox.state_dir}")
+    out.line()
+    out.line(f"Done in {time.monotonic() - begun:.0f} s. The state is in {sandbox.state_dir}")
     for name, folder in _REPORTS.items():
         report = sandbox.state_dir / "reports" / folder / "latest" / "report.html"
-        out.print(f"The report of the {name}: {report}", highlight=False, soft_wrap=True)
-    out.print(
-        "[bold]make ui[/bold] opens Dagster: Catalog → group [italic]backup[/italic] → Lineage;"
-        " backup_set → Checks shows what was verified, backup_retention the plan with reasons, the"
-        " group [italic]restore[/italic] what came back, the group [italic]load_test[/italic] how"
-        " fast it is and what limits it; Plots shows sizes and times over time."
+        out.line(f"The report of the {name}: {report}")
+    out.line(
+        bold("make ui"),
+        " opens Dagster: Catalog → group backup → Lineage; backup_set → Checks shows what was"
+        " verified, backup_retention the plan with reasons, the group restore what came back, the"
+        " group load_test how fast it is and what limits it; Plots shows sizes and times.",
     )
-    out.print('[bold]eval "$(.venv/bin/onyx sandbox env)"[/bold], then .venv/bin/onyx catalog list')
-    out.print("[bold]make down[/bold] deletes it all.")
+    out.line(bold('eval "$(.venv/bin/onyx sandbox env)"'), ", then .venv/bin/onyx catalog list")
+    out.line(bold("make down"), " deletes it all.")
     return 0
 
 
@@ -79,7 +77,7 @@ def _run_job(job: str, environment: dict[str, str]) -> int:
             log.append(line)
             event = _EVENT.search(line)
             if event:
-                out.print(f"   {event[1]}", highlight=False)
+                _indented(event[1])
     if process.returncode != 0:
         sys.stdout.write("".join(log[-60:]))
     return process.returncode
@@ -90,33 +88,35 @@ def _summarise() -> None:
     catalog = host.catalog
     view = catalog.sets()[0]
     manifest = view.manifest
-    out.print(
-        f"   Backup set [bold]{view.backup_id}[/bold], {manifest.status.value}, recovery point"
-        f" {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC",
-        highlight=False,
+    out.line(
+        "   Backup set ",
+        bold(view.backup_id),
+        f", {manifest.status.value}, recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC",
     )
-    table = Table(title="objects", title_justify="left")
-    for column in ("object", "plain", "sealed", "SHA-256 (sealed)"):
-        table.add_column(column, overflow="fold")
-    for item in manifest.objects:
-        table.add_row(
+    rows = [
+        (
             item.key,
             human_bytes(item.plain_bytes),
             human_bytes(item.sealed_bytes),
             item.sealed_sha256[:16] + "…",
         )
-    out.print(table)
+        for item in manifest.objects
+    ]
+    out.table("objects", ("object", "plain", "sealed", "SHA-256 (sealed)"), rows)
     for store in host.stores:
         held = [v for v in catalog.sets() if store.name in v.stores]
-        out.print(f"   {store.name}: {len(held)} sets in {store.url}", highlight=False)
+        _indented(f"{store.name}: {len(held)} sets in {store.url}")
     for line in bottleneck_lines(result_of(host.settings, find_run(host.settings))):
-        out.print(f"   {line}", highlight=False)
+        _indented(line)
     for row in steps.catalog_rows(host, catalog)[:5]:
-        out.print(
-            f"   {row.backup_id}: kept as {row.retained_as or 'protected'}, in"
-            f" {' and '.join(row.stores)}, {human_bytes(row.size_bytes)}",
-            highlight=False,
+        _indented(
+            f"{row.backup_id}: kept as {row.retained_as or 'protected'}, in"
+            f" {' and '.join(row.stores)}, {human_bytes(row.size_bytes)}"
         )
+
+
+def _indented(text: str) -> None:
+    out.line("   ", text)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
+from onyx_pipelines.cli.ending import tell
+from onyx_pipelines.cli.output import out
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.sandbox.application_data import application_data, differences
 from onyx_pipelines.sandbox.sample_postgres import DATABASES
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 from onyx_pipelines.settings import load_settings
 
-out = Console()
 _SHOWN = 20
 # What a person keeps away from the machine: without it nothing opens or reaches the second store.
 _KEPT = ("ONYX_OFFSITE_URL", "ONYX_S3_ENDPOINT_URL", "ONYX_S3_REGION", "ONYX_S3_ACCESS_KEY_ID")
@@ -49,6 +48,8 @@ class Rehearsal:
 
 class CommandError(OnyxError):
     """A command of the procedure failed."""
+
+    code = "rehearsal"
 
 
 def rehearse(
@@ -181,25 +182,23 @@ def main() -> int:
             sandbox,
             elsewhere,
             size=arguments.size,
-            say=lambda text: out.print(f"   {text}", highlight=False),
+            say=lambda text: out.line("   ", text),
         )
     except OnyxError as error:
-        out.print(f"[red]{error.what}[/red]\n{error.remedy}", highlight=False, markup=False)
-        return 2
+        return tell(error)
     finally:
         sandbox.down()
         shutil.rmtree(elsewhere, ignore_errors=True)
     objective_s = load_settings({}).recovery_time_objective_minutes * 60
     for line in rehearsal.lost[:_SHOWN]:
-        out.print(line, highlight=False, markup=False)
+        out.line(line)
     in_time = rehearsal.seconds <= objective_s
     good = not rehearsal.lost and in_time
-    out.print(
+    out.line(
         f"{'PASSED' if good else 'FAILED'}: {rehearsal.things - len(rehearsal.lost)} of"
         f" {rehearsal.things} tables, collections and files are the same,"
         f" {rehearsal.seconds:.1f} s after the empty machine"
-        f" (objective {objective_s / 60:.0f} min).",
-        highlight=False,
+        f" (objective {objective_s / 60:.0f} min)."
     )
     return 0 if good else 1
 

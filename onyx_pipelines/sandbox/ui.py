@@ -16,12 +16,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
-from rich.console import Console
 
+from onyx_pipelines.cli.ending import tell
+from onyx_pipelines.cli.output import bold, out, red
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 
-out = Console()
 _HOST = "127.0.0.1"
 _READY_TIMEOUT_S = 90.0
 
@@ -33,12 +33,11 @@ def main() -> int:
     port = parser.parse_args().port
     sandbox = Sandbox(default_state_dir())
     try:
-        sandbox.up(say=lambda text: out.print(text, highlight=False))
+        sandbox.up(say=out.line)
     except OnyxError as error:
-        out.print(f"[red]{error.what}[/red]\n{error.remedy}", highlight=False)
-        return 2
+        return tell(error)
     if not _is_free(port):
-        out.print(
+        out.line(
             f"Port {port} is taken. Try: .venv/bin/python -m onyx_pipelines.sandbox.ui --port 3001"
         )
         return 2
@@ -46,11 +45,11 @@ def main() -> int:
     with ExitStack() as stack:
         processes = _start(stack, environment, sandbox.state_dir, port)
         _wait_until_ready(port)
-        out.print(f"[bold]http://{_HOST}:{port}[/bold]  (Ctrl-C ends it, the sandbox stays up)")
+        out.line(bold(f"http://{_HOST}:{port}"), "  (Ctrl-C ends it, the sandbox stays up)")
         with suppress(KeyboardInterrupt):
             while all(process.poll() is None for process in processes):
                 time.sleep(0.5)
-            out.print("[red]One of Dagster's processes ended.[/red]")
+            out.line(red("One of Dagster's processes ended."))
             return 1
     return 0
 

@@ -42,6 +42,7 @@ class BackupType(StrEnum):
 class NewerFormatError(IntegrityError):
     """The set was written by a newer version than this one; nothing is wrong with it."""
 
+    code = "newer-format"
     exit_code: ClassVar[int] = 2
 
 

@@ -74,7 +74,7 @@ def test_a_failure_answers_two_with_one_message_and_its_remedy(volume_host: Host
 
     answer = volume_host.onyx("backup", "run", "--json")
 
-    assert (answer.status, answer.output) == (2, "")
+    assert (answer.status, answer.json["error"]["code"]) == (2, "source")
     assert answer.errors.count("error:") == 1
     assert "/nowhere/docs" in answer.errors
     assert "Traceback" not in answer.errors

@@ -47,7 +47,7 @@ def test_a_store_that_cannot_be_listed_is_an_error_and_no_empty_list(
 
     answer = volume_host.onyx("catalog", "list", "--json")
 
-    assert (answer.status, answer.output) == (2, "")
+    assert (answer.status, answer.json["error"]["code"]) == (2, "store")
     assert str(volume_host.offsite_dir) in answer.errors
 
 

@@ -48,8 +48,8 @@ def test_a_half_copied_set_is_status_1_and_a_verdict(volume_host: HostUnderTest)
 
     answer = volume_host.onyx("drill", "latest", "--from", "offsite", "--json")
 
-    assert (answer.status, answer.json["verdict"]) == (1, "failed")
-    assert "half copied" in answer.json["error"]
+    assert (answer.status, answer.json["error"]["code"]) == (1, "integrity")
+    assert "half copied" in answer.json["error"]["what"]
 
 
 def test_without_a_private_key_it_could_not_be_verified(volume_host: HostUnderTest) -> None:
@@ -58,4 +58,4 @@ def test_without_a_private_key_it_could_not_be_verified(volume_host: HostUnderTe
 
     answer = volume_host.onyx("drill", "latest", "--json")
 
-    assert (answer.status, answer.json["verdict"]) == (2, "could_not_verify")
+    assert (answer.status, answer.json["error"]["code"]) == (2, "key-file")

@@ -22,6 +22,8 @@ LATEST = "latest"
 class ReportError(OnyxError):
     """Reports could not be read or written."""
 
+    code = "report"
+
 
 @dataclass(frozen=True)
 class UnreadableDrill:

@@ -28,9 +28,13 @@ _TRUNCATED_AT = 300
 class RefusedError(SourceError):
     """The server understood and said no (4xx): it has not begun anything."""
 
+    code = "source-refused"
+
 
 class NotThereError(RefusedError):
     """404."""
+
+    code = "source-not-there"
 
 
 class QdrantErrors:

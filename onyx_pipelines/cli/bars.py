@@ -1,0 +1,79 @@
+"""Bars on standard error while long work runs; nothing unless that is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as Bars
+
+from onyx_pipelines.cli.output import err
+from onyx_pipelines.page.text import printable
+from onyx_pipelines.progress import Progress, ProgressCallback, silent
+
+if TYPE_CHECKING:
+    from onyx_pipelines.load_test.running.execution import LoadProgress
+
+
+@contextmanager
+def progress_bars(*, shown: bool) -> Iterator[ProgressCallback]:
+    """One bar for each item that is read or written."""
+    if not shown or not err.is_terminal:
+        yield silent
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=err.console) as bars:
+        tasks: dict[tuple[str, str], TaskID] = {}
+
+        def show(progress: Progress) -> None:
+            key = (progress.component, progress.item)
+            if key not in tasks:
+                tasks[key] = bars.add_task(printable(" ".join(key)), total=progress.total_bytes)
+            total = progress.done_bytes if progress.finished else progress.total_bytes
+            bars.update(tasks[key], completed=progress.done_bytes, total=total)
+
+        yield show
+
+
+@contextmanager
+def load_test_bar(*, shown: bool) -> Iterator[Callable[[LoadProgress], None]]:
+    """Users, rate, p95 so far, time left."""
+    if not shown or not err.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
+    )
+    with Bars(*columns, console=err.console) as bars:
+        task = bars.add_task("starting", total=1.0, left="")
+
+        def show(progress: LoadProgress) -> None:
+            p95 = "" if progress.p95_ms is None else f", p95 {progress.p95_ms:.0f} ms"
+            failing = f", {100 * progress.error_rate:.0f} % fail" if progress.error_rate else ""
+            bars.update(
+                task,
+                completed=progress.share,
+                description=f"{progress.unit}: {progress.users} users, {progress.rate_per_s:.0f}/s"
+                f"{p95}{failing}",
+                left=f"about {progress.left_s:.0f} s left",
+            )
+
+        yield show

@@ -1,0 +1,48 @@
+"""Every command and group of `onyx`, found by asking it; and a way to call one in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import typer.main
+from typer.core import TyperGroup
+
+from onyx_pipelines.cli.app import app, run
+from onyx_pipelines_tests.fixtures_sandbox import Answer
+
+
+def words_of_all() -> Iterator[tuple[str, ...]]:
+    """("keys",), ("keys", "create"), ..."""
+    yield from _below(typer.main.get_command(app), ())
+
+
+def is_group(words: tuple[str, ...]) -> bool:
+    return isinstance(_command(words), TyperGroup)
+
+
+def options_of(words: tuple[str, ...]) -> set[str]:
+    return {option for parameter in _command(words).params for option in parameter.opts}
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> Answer:
+    capsys.readouterr()
+    status = run(words)
+    captured = capsys.readouterr()
+    return Answer(status, captured.out, captured.err)
+
+
+def _command(words: tuple[str, ...]) -> typer.core.TyperCommand | TyperGroup:
+    found = typer.main.get_command(app)
+    for word in words:
+        assert isinstance(found, TyperGroup)
+        found = found.commands[word]
+    return found
+
+
+def _below(command: object, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if not isinstance(command, TyperGroup):
+        return
+    for name, each in sorted(command.commands.items()):
+        yield (*words, name)
+        yield from _below(each, (*words, name))
