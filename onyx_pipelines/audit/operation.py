@@ -13,7 +13,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from onyx_pipelines.audit.copying import copy_in_time
+from onyx_pipelines.audit.copying import COPY_PATIENCE_S, copy_in_time
 from onyx_pipelines.audit.origin import Origin
 from onyx_pipelines.audit.records import AuditRecord, Deed, Outcome, Phase, Result
 from onyx_pipelines.audit.redaction import Redaction
@@ -23,6 +23,9 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 
 _log = logger("audit")
+_INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+# Whoever presses Ctrl-C waits for it; the next copy carries what is missing.
+_PATIENCE_OF_THE_INTERRUPTED_S = 3.0
 
 
 class Entry:
@@ -69,7 +72,8 @@ def audited(
         action: what is done, e.g. "restore", "keys.create".
         parameters: anything; secrets are taken out by type, value, name and shape.
         required: refuse the operation if it cannot be recorded: for those that overwrite.
-        copy: copy the trail to the stores afterwards, for at most 15 s. A server that answers
+        copy: copy the trail to the stores afterwards, for at most 15 s (3 s after an
+            interruption). A server that answers
             requests does that elsewhere (`copy_in_time`).
         operation: joins the two records; empty: a new UUID. For a run, its id.
 
@@ -91,10 +95,13 @@ def audited(
                 remedy=error.remedy,
             ) from error
         _log.error("%s is not recorded: %s", action, error)
+    patience_s = COPY_PATIENCE_S
     try:
         yield entry
     except BaseException as error:
         entry.ended = result_of(error)
+        if isinstance(error, _INTERRUPTIONS):
+            patience_s = _PATIENCE_OF_THE_INTERRUPTED_S
         raise
     finally:
         try:
@@ -107,7 +114,7 @@ def audited(
         except AuditError as error:
             _log.error("The end of %s is not recorded: %s", action, error)
         if copy:
-            copy_in_time(settings)
+            copy_in_time(settings, patience_s=patience_s)
 
 
 def record(
@@ -154,7 +161,7 @@ def result_of(error: BaseException) -> Result:
         return Result(outcome=Outcome.REFUSED, verdict="already_running", detail=error.what)
     if isinstance(error, OnyxError):
         return Result(outcome=Outcome.FAILED, verdict="failed", detail=error.what)
-    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+    if isinstance(error, _INTERRUPTIONS):
         return Result(outcome=Outcome.FAILED, verdict="interrupted", detail="interrupted by hand")
     # The text of any other exception may hold whatever was being worked on.
     return Result(outcome=Outcome.FAILED, verdict="failed", detail=f"a {type(error).__name__}")

@@ -1,5 +1,20 @@
 """The command line: thin commands over the domain code, none of which needs Dagster."""
 
-from onyx_pipelines.cli.app import main
+from __future__ import annotations
+
+from typing import NoReturn
+
+from onyx_pipelines.cli.ending import as_process
 
 __all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """`onyx`. Its commands are loaded inside: that takes a second, which Ctrl-C may hit as well."""
+
+    def command() -> object:
+        from onyx_pipelines.cli import app
+
+        return app.main()
+
+    as_process(command)

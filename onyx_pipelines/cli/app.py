@@ -14,7 +14,6 @@ from onyx_pipelines.cli.backup import app as backup_app
 from onyx_pipelines.cli.backup import doctor
 from onyx_pipelines.cli.catalog import app as catalog_app
 from onyx_pipelines.cli.catalog import hold, prune, release, verify
-from onyx_pipelines.cli.ending import ended, outlive_readers, unwinding_signals
 from onyx_pipelines.cli.keys import app as keys_app
 from onyx_pipelines.cli.load_test import app as load_test_app
 from onyx_pipelines.cli.recover import restore
@@ -45,16 +44,12 @@ app.command("release")(release)
 app.command("doctor")(doctor)
 
 
-def main() -> None:
-    """Run the command that the process was given, and end the process with its exit code."""
-    outlive_readers()
+def main() -> object:
+    """Run the command that the process was given."""
     begin_log(run=str(uuid.uuid4()))
-    with unwinding_signals():
-        code = run(sys.argv[1:])
-    sys.exit(code)
+    return run(sys.argv[1:])
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a command and give its exit code; whatever goes wrong is told in few lines."""
-    words = list(arguments) or ["--help"]
-    return ended(lambda: app(words, prog_name="onyx", standalone_mode=False), words)
+def run(words: Sequence[str]) -> object:
+    """Run a command; gives its exit code, or raises what `ending` makes one of."""
+    return app(list(words) or ["--help"], prog_name="onyx", standalone_mode=False)

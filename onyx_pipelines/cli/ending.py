@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -45,6 +45,14 @@ class UnexpectedError(OnyxError):
     code = "unexpected"
 
 
+def as_process(command: Callable[[], object]) -> NoReturn:
+    """Run `command` as all that this process does."""
+    _outlive_readers()
+    with unwinding_signals():
+        code = ended(command, sys.argv[1:])
+    sys.exit(code)
+
+
 def ended(command: Callable[[], object], arguments: Sequence[str]) -> int:
     """Run `command` and give its exit code; every way in which it can end is told in few lines.
 
@@ -57,11 +65,11 @@ def ended(command: Callable[[], object], arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except OnyxError as error:
-        return tell(error, as_json=as_json)
+        return _tell(error, as_json=as_json)
     except typer.TyperException as error:
-        return tell(_wrong_usage(error), as_json=as_json)
+        return _tell(_wrong_usage(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001  (a person gets a sentence, the log the rest)
-        return tell(_unexpected(error), as_json=as_json)
+        return _tell(_unexpected(error), as_json=as_json)
     if code in _STOPPED:
         stopped = StoppedError(
             f"Interrupted by {_STOPPED[code]}.",
@@ -82,8 +90,7 @@ def _exit_code(command: Callable[[], object]) -> int:
     return answer if isinstance(answer, int) else EXIT_FINE
 
 
-def tell(error: OnyxError, *, as_json: bool = False) -> int:
-    """A person reads it on standard error; gives its exit code."""
+def _tell(error: OnyxError, *, as_json: bool) -> int:
     _tell_program(error, as_json=as_json)
     first, *rest = error.what.splitlines() or [""]
     err.line(red("error:"), " ", first)
@@ -140,7 +147,7 @@ def _unwind(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def outlive_readers() -> None:
+def _outlive_readers() -> None:
     """Let standard output and error go on into nothing once nobody reads them."""
     sys.stdout = _Stream.over(sys.stdout, 1)
     sys.stderr = _Stream.over(sys.stderr, 2)

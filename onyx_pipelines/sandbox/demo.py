@@ -11,9 +11,8 @@ import time
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.cli.ending import tell
+from onyx_pipelines.cli.ending import as_process
 from onyx_pipelines.cli.output import bold, out, red
-from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.load_test.report.wording import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
 from onyx_pipelines.quantities import human_bytes
@@ -34,10 +33,7 @@ def main() -> int:
     begun = time.monotonic()
     sandbox = Sandbox(default_state_dir())
     out.line(bold("1. The sandbox"))
-    try:
-        sandbox.up(say=_indented)
-    except OnyxError as error:
-        return tell(error)
+    sandbox.up(say=_indented)
     environment = {**os.environ, **sandbox.environment()}
     for number, job in enumerate(_JOBS, start=2):
         out.line(bold(f"{number}. {job}, launched by dagster"))
@@ -120,4 +116,4 @@ def _indented(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.cli.ending import tell
+from onyx_pipelines.cli.ending import as_process
 from onyx_pipelines.cli.output import out
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.sandbox.application_data import application_data, differences
@@ -184,8 +184,6 @@ def main() -> int:
             size=arguments.size,
             say=lambda text: out.line("   ", text),
         )
-    except OnyxError as error:
-        return tell(error)
     finally:
         sandbox.down()
         shutil.rmtree(elsewhere, ignore_errors=True)
@@ -204,4 +202,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import httpx
 
-from onyx_pipelines.cli.ending import tell
+from onyx_pipelines.cli.ending import as_process
 from onyx_pipelines.cli.output import bold, out, red
-from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 
 _HOST = "127.0.0.1"
@@ -32,10 +31,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=3000, help="of the web server")
     port = parser.parse_args().port
     sandbox = Sandbox(default_state_dir())
-    try:
-        sandbox.up(say=out.line)
-    except OnyxError as error:
-        return tell(error)
+    sandbox.up(say=out.line)
     if not _is_free(port):
         out.line(
             f"Port {port} is taken. Try: .venv/bin/python -m onyx_pipelines.sandbox.ui --port 3001"
@@ -121,4 +117,4 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_process(main)

@@ -9,6 +9,7 @@ import typer.main
 from typer.core import TyperGroup
 
 from onyx_pipelines.cli.app import app, run
+from onyx_pipelines.cli.ending import ended
 from onyx_pipelines_tests.fixtures_sandbox import Answer
 
 
@@ -27,7 +28,7 @@ def options_of(words: tuple[str, ...]) -> set[str]:
 
 def call(capsys: pytest.CaptureFixture[str], *words: str) -> Answer:
     capsys.readouterr()
-    status = run(words)
+    status = ended(lambda: run(words), words)
     captured = capsys.readouterr()
     return Answer(status, captured.out, captured.err)
 
