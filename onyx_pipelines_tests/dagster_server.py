@@ -53,10 +53,10 @@ class DagsterServer:
 
 @contextmanager
 def dagster_web_server(
-    home: Path, *options: str, name: str = "webserver"
+    home: Path, *options: str, name: str = "webserver", storage: str = ""
 ) -> Iterator[DagsterServer]:
-    """With this project's code location."""
-    (home / "dagster.yaml").write_text(_DAGSTER_YAML)
+    """With this project's code location. `storage`: that part of dagster.yaml."""
+    (home / "dagster.yaml").write_text(_DAGSTER_YAML + storage)
     process = ServiceProcess(home, name)
     environment = {
         "DAGSTER_HOME": str(home),

@@ -30,19 +30,12 @@ _FORWARDED: Final = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever was let in.
-
-    Args:
-        token: the hash of what was sent, which tells tokens of one name apart.
-        deadline: on the monotonic clock; what is not begun by then is not begun at all, because
-            the answer is 504 already.
-    """
+    """Whoever was let in. `token`: its hash, which tells tokens of one name apart."""
 
     name: str
     address: str
     scope: Scope
     token: str
-    deadline: float
 
     @property
     def origin(self) -> Origin:
@@ -107,7 +100,7 @@ class Access:
                 f"The token {token.name} may {token.scope.value}, not {scope.value}.",
                 remedy=f"Use a token of scope {scope.value}.",
             )
-        return Caller(token.name, address, token.scope, token.sha256, request.state.deadline)
+        return Caller(token.name, address, token.scope, token.sha256)
 
     def admit_metrics(self, request: Request) -> None:
         """Basic authentication: what Prometheus can do. Raises ProblemError: 401, 403, 404, 429."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from onyx_pipelines.api.access import Access, Caller
+from onyx_pipelines.api.launch_book import hashed
+from onyx_pipelines.api.launching import Asked
 from onyx_pipelines.api.tokens import Scope
 
 # For the description alone: `Access` decides.
@@ -45,3 +47,27 @@ def _caller(request: Request) -> Caller:
 
 
 Admitted = Annotated[Caller, Depends(_caller)]
+
+
+async def _asked(
+    request: Request,
+    caller: Admitted,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            pattern=r"^[\x21-\x7e]{1,200}$",
+            description="The same request with the same key is answered as before, for 24 hours,"
+            " and launches nothing a second time.",
+        ),
+    ] = None,
+) -> Asked:
+    return Asked(
+        caller=caller,
+        key=None if key is None else hashed(key),
+        request=hashed(caller.token, request.method, request.url.path, await request.body()),
+        deadline=request.state.deadline,
+    )
+
+
+Asking = Annotated[Asked, Depends(_asked)]

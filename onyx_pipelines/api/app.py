@@ -6,14 +6,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import FastAPI, Header, Path, Query, Request, Response, Security
+from fastapi import FastAPI, Path, Query, Request, Response, Security
 from fastapi.responses import FileResponse
 
 from onyx_pipelines import __version__
 from onyx_pipelines.api.access import Access
-from onyx_pipelines.api.admission import BASIC, Admitted, router_for
+from onyx_pipelines.api.admission import BASIC, Admitted, Asking, router_for
 from onyx_pipelines.api.dagster_client import DagsterClient
 from onyx_pipelines.api.guard import Guard
+from onyx_pipelines.api.launching import Launcher
 from onyx_pipelines.api.metrics_page import MEDIA_TYPE as METRICS_MEDIA_TYPE
 from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.api.models import (
@@ -47,6 +48,7 @@ from onyx_pipelines.api.problems import (
     install_handlers,
 )
 from onyx_pipelines.api.prometheus import Prometheus
+from onyx_pipelines.api.readings import Readings
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import audited
 from onyx_pipelines.backup.host import open_host
@@ -59,27 +61,22 @@ _RUN_PATTERN = r"^[0-9a-f-]{8,36}$"
 
 BackupId = Annotated[str, Path(pattern=ID_PATTERN, description="A lower-case UUID.")]
 RunId = Annotated[str, Path(pattern=_RUN_PATTERN)]
-Key = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,200}$",
-        description="The same request with the same key is answered as before for 24 hours, and"
-        " launches nothing a second time.",
-    ),
-]
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of this host; it connects to nothing before it is asked something."""
     dagster = DagsterClient(settings)
-    operations = Operations(settings, dagster)
+    launcher = Launcher(settings, dagster)
+    readings = Readings(settings, dagster)
+    operations = Operations(settings, dagster, launcher, readings)
     access = Access(settings)
-    page = MetricsPage(settings, operations.catalog)
+    page = MetricsPage(settings, readings.catalog)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        launcher.tidy_up_soon()
         yield
+        launcher.close()
         dagster.close()
 
     app = FastAPI(
@@ -102,14 +99,14 @@ def create_app(settings: Settings) -> FastAPI:
         return Health(version=__version__)
 
     @operates.post("/api/backup/trigger")
-    def trigger(wanted: TriggerRequest, caller: Admitted, key: Key = None) -> TriggerAnswer:
+    def trigger(wanted: TriggerRequest, asked: Asking) -> TriggerAnswer:
         """Start a backup, unless one runs."""
-        return operations.trigger(wanted, caller, key or "")
+        return operations.trigger(wanted, asked)
 
     @reads.get("/api/backup/status/{backup_id}")
     def backup_status(backup_id: BackupId) -> BackupStatus:
         """How far a backup is."""
-        return operations.backup_status(backup_id)
+        return readings.backup_status(backup_id)
 
     @reads.get("/api/backup/sets")
     def sets(
@@ -117,7 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> SetsAnswer:
         """Finished sets, the newest first."""
-        rows = operations.catalog.rows()
+        rows = readings.catalog.rows()
         shown = rows[offset : offset + limit]
         return SetsAnswer(
             sets=[SetAnswer.model_validate(row.as_json()) for row in shown], total=len(rows)
@@ -131,8 +128,8 @@ def create_app(settings: Settings) -> FastAPI:
             parameters={"reason": wanted.reason},
         ):  # fmt: skip
             open_host(settings).catalog.hold(backup_id, wanted.reason, now=datetime.now(UTC))
-        operations.catalog.forget()
-        return _row(operations, backup_id)
+        readings.catalog.forget()
+        return _row(readings, backup_id)
 
     @operates.delete("/api/backup/sets/{backup_id}/hold")
     def release(backup_id: BackupId, caller: Admitted) -> SetAnswer:
@@ -141,32 +138,28 @@ def create_app(settings: Settings) -> FastAPI:
             settings, action="api release", origin=caller.origin, backup_id=backup_id, copy=False
         ):
             open_host(settings).catalog.release(backup_id)
-        operations.catalog.forget()
-        return _row(operations, backup_id)
+        readings.catalog.forget()
+        return _row(readings, backup_id)
 
     @restores.post("/api/backup/restore/{backup_id}")
-    def restore(
-        backup_id: BackupId, wanted: RestoreRequest, caller: Admitted, key: Key = None
-    ) -> RestoreAnswer:
+    def restore(backup_id: BackupId, wanted: RestoreRequest, asked: Asking) -> RestoreAnswer:
         """Restore a set over what is there; without `confirm` the plan is answered."""
-        return operations.restore(backup_id, wanted, caller, key or "")
+        return operations.restore(backup_id, wanted, asked)
 
     @operates.post("/api/backup/drill/{backup_id}")
-    def drill(backup_id: BackupId, caller: Admitted, key: Key = None) -> RunAnswer:
+    def drill(backup_id: BackupId, asked: Asking) -> RunAnswer:
         """Restore a set into scratch and compare it."""
-        return operations.drill(backup_id, caller, key or "")
+        return operations.drill(backup_id, asked)
 
     @operates.post("/api/backup/verify/{backup_id}")
-    def verify(
-        backup_id: BackupId, wanted: VerifyRequest, caller: Admitted, key: Key = None
-    ) -> RunAnswer:
+    def verify(backup_id: BackupId, wanted: VerifyRequest, asked: Asking) -> RunAnswer:
         """Read a set back from the stores and compare every object with the manifest."""
-        return operations.verify(backup_id, wanted, caller, key or "")
+        return operations.verify(backup_id, wanted, asked)
 
     @reads.get("/api/runs/{run_id}")
     def run(run_id: RunId) -> RunAnswer:
         """A restore, a drill, or any run."""
-        return operations.run_state(run_id)
+        return readings.run_state(run_id)
 
     @operates.post("/api/runs/{run_id}/cancel")
     def cancel(run_id: RunId, caller: Admitted) -> RunAnswer:
@@ -174,16 +167,14 @@ def create_app(settings: Settings) -> FastAPI:
         return operations.cancel(run_id, caller)
 
     @operates.post("/api/load-test/start")
-    def start_load_test(
-        wanted: LoadTestRequest, caller: Admitted, key: Key = None
-    ) -> LoadTestAnswer:
+    def start_load_test(wanted: LoadTestRequest, asked: Asking) -> LoadTestAnswer:
         """Start a load test of one scenario."""
-        return operations.start_load_test(wanted, caller, key or "")
+        return operations.start_load_test(wanted, asked)
 
     @reads.get("/api/load-test/results/{test_id}")
     def load_test_results(test_id: RunId) -> LoadTestResults:
         """What a load test found; the latency is that of whole answers."""
-        return operations.load_test_results(test_id)
+        return readings.load_test_results(test_id)
 
     @operates.post("/api/load-test/baseline")
     def promote(wanted: PromoteRequest, caller: Admitted) -> BaselineAnswer:
@@ -251,6 +242,6 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _row(operations: Operations, backup_id: str) -> SetAnswer:
-    found = next(row for row in operations.catalog.rows() if row.backup_id == backup_id)
+def _row(readings: Readings, backup_id: str) -> SetAnswer:
+    found = next(row for row in readings.catalog.rows() if row.backup_id == backup_id)
     return SetAnswer.model_validate(found.as_json())

@@ -11,7 +11,13 @@ import httpx
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.settings import Settings
 
-_TIMEOUT_S: Final = 20.0
+_TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
+# What a question takes at most.
+LONGEST_S: Final = 25.0
+_REMEDY: Final = (
+    "Start its web server and daemon (ONYX_DAGSTER_URL); `onyx` on the command line works without"
+    " them."
+)
 _RUN_FIELDS: Final = """
   runId jobName status startTime endTime tags { key value }
 """
@@ -44,6 +50,11 @@ mutation Cancel($id: String!) {
   }
 }
 """
+_DELETE: Final = """
+mutation Delete($id: String!) {
+  deleteRun(runId: $id) { __typename }
+}
+"""
 _WHERE: Final = """
 query Where {
   repositoriesOrError {
@@ -52,6 +63,31 @@ query Where {
 }
 """
 UNFINISHED: Final = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+
+
+class NotAskedError(ProblemError):
+    """Dagster cannot be reached: it was not even asked."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(503, detail, remedy=_REMEDY)
+
+
+class UncertainError(ProblemError):
+    """A launch failed in a way that may have left a run. `is_over`: Dagster has answered, so that
+    nothing comes later."""
+
+    def __init__(self, detail: str, *, is_over: bool) -> None:
+        super().__init__(503, detail, remedy=_REMEDY)
+        self.is_over = is_over
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where Dagster has a job."""
+
+    job: str
+    repository: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +113,7 @@ class DagsterClient:
         password = settings.dagster_password.get_secret_value()
         self._client = httpx.Client(
             base_url=settings.dagster_url.rstrip("/"),
-            timeout=_TIMEOUT_S,
+            timeout=_TIMEOUT,
             auth=(settings.dagster_user, password) if settings.dagster_user else None,
             trust_env=False,
         )
@@ -85,9 +121,17 @@ class DagsterClient:
     def close(self) -> None:
         self._client.close()
 
+    def location_of(self, job: str) -> Location:
+        """Raises ProblemError: 503 if Dagster does not answer or has no such job."""
+        nodes = self._ask(_WHERE)["repositoriesOrError"].get("nodes") or []
+        for node in nodes:
+            if any(each["name"] == job for each in node["jobs"]):
+                return Location(job, str(node["name"]), str(node["location"]["name"]))
+        raise _unavailable(f"Dagster has no job {job}.")
+
     def launch(
         self,
-        job: str,
+        location: Location,
         *,
         config: Mapping[str, Any],
         tags: Mapping[str, str],
@@ -96,31 +140,40 @@ class DagsterClient:
         """The id of the run, which stands in the queue now.
 
         Raises:
-            ProblemError: 503 if Dagster does not answer or does not take it.
+            UncertainError: Dagster may have taken it all the same.
+            ProblemError: 503, Dagster did not take it.
         """
-        name, location = self._location_of(job)
         selector: dict[str, Any] = {
-            "jobName": job,
-            "repositoryName": name,
-            "repositoryLocationName": location,
+            "jobName": location.job,
+            "repositoryName": location.repository,
+            "repositoryLocationName": location.name,
         }
         if assets:
             selector["assetSelection"] = [{"path": [asset]} for asset in assets]
-        found = self._ask(
-            _LAUNCH,
-            params={
-                "selector": selector,
-                "runConfigData": config,
-                "executionMetadata": {
-                    "tags": [{"key": key, "value": value} for key, value in tags.items()]
+        try:
+            found = self._ask(
+                _LAUNCH,
+                params={
+                    "selector": selector,
+                    "runConfigData": config,
+                    "executionMetadata": {
+                        "tags": [{"key": key, "value": value} for key, value in tags.items()]
+                    },
                 },
-            },
-        )["launchRun"]
-        if found["__typename"] != "LaunchRunSuccess":
-            errors = found.get("errors") or [{"message": found.get("message", "")}]
-            said = "; ".join(str(error["message"]) for error in errors)
-            raise _unavailable(f"Dagster did not take the run ({found['__typename']}: {said}).")
-        return str(found["run"]["runId"])
+            )["launchRun"]
+        except NotAskedError:
+            raise
+        except ProblemError as error:
+            raise UncertainError(error.detail, is_over=False) from None
+        if found["__typename"] == "LaunchRunSuccess":
+            return str(found["run"]["runId"])
+        errors = found.get("errors") or [{"message": found.get("message", "")}]
+        said = "; ".join(str(error["message"]).strip().partition("\n")[0][:300] for error in errors)
+        what = f"Dagster did not take the run ({found['__typename']}: {said})."
+        # It broke somewhere on the way: the run may have been made before.
+        if found["__typename"] == "PythonError":
+            raise UncertainError(what, is_over=True)
+        raise _unavailable(what)
 
     def run(self, run_id: str) -> Run | None:
         found = self._runs({"runIds": [run_id]}, limit=1)
@@ -143,12 +196,11 @@ class DagsterClient:
             detail = str(found.get("message") or "The run cannot be cancelled.")
             raise ProblemError(409, detail, remedy="It has ended, or its process is gone.")
 
-    def _location_of(self, job: str) -> tuple[str, str]:
-        nodes = self._ask(_WHERE)["repositoriesOrError"].get("nodes") or []
-        for node in nodes:
-            if any(each["name"] == job for each in node["jobs"]):
-                return str(node["name"]), str(node["location"]["name"])
-        raise _unavailable(f"Dagster has no job {job}.")
+    def delete(self, run_id: str) -> None:
+        """Raises ProblemError: 503, Dagster does not answer or did not do it."""
+        found = self._ask(_DELETE, id=run_id)["deleteRun"]
+        if found["__typename"] not in {"DeletePipelineRunSuccess", "RunNotFoundError"}:
+            raise _unavailable(f"Dagster did not delete the run {run_id}.")
 
     def _runs(self, wanted: Mapping[str, Any], *, limit: int) -> list[Run]:
         found = self._ask(_RUNS, filter=wanted, limit=limit)["runsOrError"]
@@ -169,6 +221,8 @@ class DagsterClient:
             answer = self._client.post("/graphql", json={"query": query, "variables": variables})
             answer.raise_for_status()
             body = answer.json()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotAskedError(f"Dagster does not answer ({type(error).__name__}).") from None
         except (httpx.HTTPError, ValueError) as error:
             raise _unavailable(f"Dagster does not answer ({type(error).__name__}).") from None
         if body.get("errors"):
@@ -178,9 +232,4 @@ class DagsterClient:
 
 
 def _unavailable(detail: str) -> ProblemError:
-    return ProblemError(
-        503,
-        detail,
-        remedy="Start its web server and daemon (ONYX_DAGSTER_URL); `onyx` on the command line"
-        " works without them.",
-    )
+    return ProblemError(503, detail, remedy=_REMEDY)
