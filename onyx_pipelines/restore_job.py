@@ -8,6 +8,7 @@ from pydantic import Field
 
 from onyx_pipelines.audit import Outcome, audited, origin_of_run
 from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.page.markdown import code, table, text
 from onyx_pipelines.restore.assets import GROUP, OWNERS
 from onyx_pipelines.restore.recovery import (
     RestoreChoice,
@@ -184,44 +185,38 @@ def plan_markdown(plan: RestorePlan) -> str:
     """What would be done, where, and what it replaces."""
     seconds = plan.estimate.seconds
     known = f"about {duration_text(seconds)}" if seconds is not None else "unknown"
-    lines = [
-        f"Set `{plan.backup_id}` from the {plan.store} store, the data of"
-        f" {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC.",
-        "",
-        "| what | where | what is there | more |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        _row(
-            change.what,
-            change.target,
+    rows = [
+        (
+            text(change.what),
+            text(change.target),
             "**replaced**" if change.overwrites else "new",
-            change.detail,
+            text(change.detail),
         )
         for changes in plan.changes.values()
         for change in changes
     ]
-    return "\n".join([*lines, "", f"It should take: {known} ({plan.estimate.basis}).", *plan.notes])
+    parts = [
+        f"Set {code(plan.backup_id)} from the {text(plan.store)} store, the data of"
+        f" {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC.",
+        table(("what", "where", "what is there", "more"), rows),
+        f"It should take: {known} ({text(plan.estimate.basis)}).",
+        *map(text, plan.notes),
+    ]
+    return "\n\n".join(parts)
 
 
 def result_markdown(result: RestoreResult) -> str:
     """Each component's verdict, and every finding that is not a pass."""
-    lines = ["| component | verdict | seconds |", "|---|---|---|"]
-    lines += [
-        _row(each.component.value, each.verdict.value, f"{each.recovery_s:.1f}")
+    rows = [
+        (each.component.value, text(each.verdict.value), f"{each.recovery_s:.1f}")
         for each in result.components
     ]
     problems = [
-        f"- {finding.item}: {finding.message}"
+        f"- {text(finding.item)}: {text(finding.message)}"
         for each in result.components
         for finding in each.problems()
     ]
-    return "\n".join([*lines, "", *problems])
-
-
-def _row(*cells: str) -> str:
-    escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+    return "\n".join([table(("component", "verdict", "seconds"), rows), "", *problems])
 
 
 @dg.job(

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
+from onyx_pipelines.page.text import printable
+
 LOGGER_NAME = "onyx"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MASK = "[secret]"
@@ -48,8 +50,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         long_enough = {secret for secret in secrets if len(secret) >= 6}
-        # A quote or a backslash looks different inside a JSON string.
-        in_json = {json.dumps(secret, ensure_ascii=False)[1:-1] for secret in long_enough}
+        # A quote, a backslash or an umlaut looks different inside a JSON string.
+        in_json = {json.dumps(secret)[1:-1] for secret in long_enough}
         self._secrets = sorted(long_enough | in_json, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
@@ -76,7 +78,8 @@ class JsonFormatter(logging.Formatter):
         fields |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return self._redactor.clean(json.dumps(fields, default=str, ensure_ascii=False))
+        # In ASCII: what a name holds does not reach the terminal that shows the log.
+        return self._redactor.clean(json.dumps(fields, default=str))
 
 
 class TextFormatter(logging.Formatter):
@@ -87,7 +90,8 @@ class TextFormatter(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redactor.clean(super().format(record))
+        lines = self._redactor.clean(super().format(record)).splitlines()
+        return "\n  ".join(map(printable, lines))
 
 
 class _StandardError(logging.StreamHandler[TextIO]):

@@ -14,9 +14,10 @@ FRAMEWORKS = ("dagster", "fastapi", "starlette", "flask", "uvicorn", "typer", "c
 ALLOWED = {
     "errors": set(),
     "progress": set(),
-    "telemetry": set(),
+    "telemetry": {"page.text"},
     "settings": {"errors"},
     "processes": {"errors"},
+    "page.text": set(),
     "notify": {"telemetry"},
     "audit": {"errors", "settings", "telemetry", "vault"},
     "sources": {"errors", "progress", "processes", "settings", "telemetry"},
@@ -36,7 +37,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def files_of(part: str) -> list[Path]:
-    single = PACKAGE / f"{part}.py"
+    single = PACKAGE / f"{part.replace('.', '/')}.py"
     return [single] if single.exists() else sorted((PACKAGE / part).rglob("*.py"))
 
 

@@ -16,16 +16,22 @@ from onyx_pipelines.telemetry import (
     logger,
     set_process_fields,
 )
+from onyx_pipelines_tests.cli.awkward_names import AWKWARD, unprintable
 
 SECRET = 's3cr3t-"val\\ue-91'
 
 
+@pytest.fixture(autouse=True)
+def _no_handler_is_left() -> Iterator[None]:
+    yield
+    logging.getLogger("onyx").handlers.clear()
+
+
 @pytest.fixture
-def log_lines() -> Iterator[io.StringIO]:
+def log_lines() -> io.StringIO:
     stream = io.StringIO()
     configure_logging(secrets=[SECRET], stream=stream)
-    yield stream
-    logging.getLogger("onyx").handlers.clear()
+    return stream
 
 
 def assert_masked(stream: io.StringIO) -> None:
@@ -92,3 +98,24 @@ def test_a_line_break_in_a_message_stays_inside_one_line(log_lines: io.StringIO)
 
 def test_a_secret_that_contains_another_is_masked_whole() -> None:
     assert Redactor(["abcdef", "abcdefghi"]).clean("x abcdefghi y") == "x [secret] y"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("name", AWKWARD)
+def test_a_name_sends_nothing_to_the_terminal_that_shows_the_log(name: str, as_json: bool) -> None:
+    stream = io.StringIO()
+    configure_logging(stream=stream, as_json=as_json)
+
+    logger("backup").warning("%s is skipped", name, extra={"path": name})
+
+    assert not unprintable(stream.getvalue())
+    assert len(stream.getvalue().splitlines()) == len(f"{name}.".splitlines()) or as_json
+
+
+def test_a_secret_with_an_umlaut_is_masked_in_both_forms() -> None:
+    for as_json in (True, False):
+        stream = io.StringIO()
+        configure_logging(secrets=["geheimnis-äöü"], stream=stream, as_json=as_json)
+        logger("backup").warning("it is geheimnis-äöü")
+
+        assert "geheimnis" not in stream.getvalue()

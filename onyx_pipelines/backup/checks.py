@@ -8,7 +8,6 @@ import dagster as dg
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.backup.rendering import bullets
 from onyx_pipelines.backup.resources import BackupRun
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
@@ -34,7 +33,7 @@ def sealed_checksums_hold(
     return dg.AssetCheckResult(
         passed=verification.ok,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=bullets(f"{verdict.key}: {verdict.problem}" for verdict in bad) or None,
+        description="; ".join(f"{verdict.key}: {verdict.problem}" for verdict in bad) or None,
         metadata={
             "backup_id": verification.backup_id,
             "objects_count": len(verification.objects),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+from onyx_pipelines.page.markdown import code, table, text
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
@@ -17,8 +18,8 @@ def objects_table(components: Sequence[ComponentRecord]) -> str:
     """Markdown: every object with its sizes and SHA-256."""
     rows = [
         (
-            f"`{item.key}`",
-            item.name,
+            code(item.key),
+            text(item.name),
             human_bytes(item.plain_bytes),
             human_bytes(item.sealed_bytes),
             f"`{item.sealed_sha256[:16]}…`",
@@ -26,7 +27,7 @@ def objects_table(components: Sequence[ComponentRecord]) -> str:
         for component in components
         for item in component.objects
     ]
-    return markdown_table(("object", "of", "plain", "sealed", "SHA-256 (sealed)"), rows)
+    return table(("object", "of", "plain", "sealed", "SHA-256 (sealed)"), rows)
 
 
 def retention_rows(report: PruneReport) -> list[tuple[str, ...]]:
@@ -69,16 +70,16 @@ def prune_report_json(report: PruneReport) -> dict[str, object]:
 
 def sets_table(listed: Sequence[CatalogRow]) -> str:
     """Markdown: sets, newest first."""
-    return markdown_table(
+    return table(
         ("recovery point (UTC)", "set", "status", "size", "stores", "kept as"),
         [
             (
                 row.timestamp[:19].replace("T", " "),
-                f"`{row.backup_id}`",
-                row.status,
+                code(row.backup_id),
+                text(row.status),
                 human_bytes(row.size_bytes),
-                ", ".join(row.stores),
-                row.retained_as or "",
+                text(", ".join(row.stores)),
+                text(row.retained_as or ""),
             )
             for row in listed
         ],
@@ -86,14 +87,10 @@ def sets_table(listed: Sequence[CatalogRow]) -> str:
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(_escape(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
+    """Of cells that are plain text, shown as it is."""
+    return table(head, [[text(cell) for cell in row] for row in rows])
 
 
 def bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Markdown: a list of plain lines, shown as they are."""
+    return "\n".join(f"- {text(line)}" for line in lines)

@@ -33,6 +33,7 @@ from onyx_pipelines.cli.output import (
     out,
     print_json,
     red,
+    storable,
     yellow,
 )
 from onyx_pipelines.errors import NotFoundError, SettingsError
@@ -112,7 +113,13 @@ def verify(*, store: FromOption = None, as_json: JsonOption = False) -> None:
 def accept(
     trail_id: Annotated[str, typer.Argument(metavar="TRAIL", help="As `verify` names it.")],
     *,
-    reason: Annotated[str, typer.Option(help="Why this host has another trail now.")],
+    reason: Annotated[
+        str,
+        typer.Option(
+            callback=storable,
+            help="Why this host has another trail now.",
+        ),
+    ],
 ) -> None:
     """State that an older trail of this host in the stores is known, e.g. of a lost machine."""
     settings = load_settings()

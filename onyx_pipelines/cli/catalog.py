@@ -29,6 +29,7 @@ from onyx_pipelines.cli.output import (
     out,
     print_json,
     red,
+    storable,
 )
 from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.quantities import human_bytes
@@ -172,7 +173,13 @@ def prune(
 def hold(
     backup_id: SetArgument,
     *,
-    reason: Annotated[str, typer.Option(help="Why; shown wherever the set is listed.")] = "",
+    reason: Annotated[
+        str,
+        typer.Option(
+            callback=storable,
+            help="Why; shown wherever the set is listed.",
+        ),
+    ] = "",
 ) -> None:
     """Keep a set whatever retention says, until it is released."""
     settings = load_settings()

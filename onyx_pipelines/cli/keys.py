@@ -22,6 +22,7 @@ from onyx_pipelines.cli.output import (
     finish,
     out,
     print_json,
+    storable,
 )
 from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.settings import Settings, load_settings
@@ -46,7 +47,10 @@ app.add_typer(recipients, name="recipients")
 def create(
     *,
     name: Annotated[
-        str, typer.Option(help="What people call this key; default: this host's name.")
+        str,
+        typer.Option(
+            callback=storable, help="What people call this key; default: this host's name."
+        ),
     ] = "",
     path: Annotated[
         Path | None, typer.Option(help="The new file; default: ONYX_PRIVATE_KEY_FILE.")
@@ -136,7 +140,13 @@ def list_recipients(context: typer.Context, *, as_json: JsonOption = False) -> N
 
 @recipients.command("add")
 def add(
-    name: Annotated[str, typer.Argument(help="What people call this key.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            callback=storable,
+            help="What people call this key.",
+        ),
+    ],
     public_key: Annotated[
         Path, typer.Argument(help="File with the public keyset (JSON), or a recipients.json entry.")
     ],

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from onyx_pipelines.cli.output import JsonOption
+from onyx_pipelines.cli.output import JsonOption, storable
 from onyx_pipelines.load_test.results import Scenario
 
 app = typer.Typer(help="How fast it is, and what limits it.")
@@ -32,7 +32,10 @@ def run(
     repeats: Annotated[int, typer.Option(min=0, help="Repeats of the baseline block.")] = 0,
     step_seconds: Annotated[float, typer.Option(min=0, help="Of each step of the sweep.")] = 0,
     label: Annotated[
-        str, typer.Option(help="Go on with the run that was started under this label.")
+        str,
+        typer.Option(
+            callback=storable, help="Go on with the run that was started under this label."
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -82,8 +85,20 @@ def list_baselines(*, as_json: JsonOption = False) -> None:
 def promote(
     run_key: RunArgument,
     *,
-    reason: Annotated[str, typer.Option(help="Why this one; it stays with the baseline.")] = "",
-    by: Annotated[str, typer.Option(help="Your name; default: the user of this host.")] = "",
+    reason: Annotated[
+        str,
+        typer.Option(
+            callback=storable,
+            help="Why this one; it stays with the baseline.",
+        ),
+    ] = "",
+    by: Annotated[
+        str,
+        typer.Option(
+            callback=storable,
+            help="Your name; default: the user of this host.",
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Compare later runs of the same environment with this one."""

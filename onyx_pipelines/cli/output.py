@@ -32,6 +32,13 @@ YesOption = Annotated[
 ]
 
 
+def storable(text: str) -> str:
+    """Callback of an option or argument whose text is kept: the bytes given must be UTF-8."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise typer.BadParameter("must be text in UTF-8")
+    return text
+
+
 @dataclass(frozen=True)
 class Styled:
     """Text with a style of rich, such as "bold red". The only way to style anything."""

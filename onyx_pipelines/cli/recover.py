@@ -140,7 +140,7 @@ def restore(
         if as_json:
             print_json(_plan_json(plan))
         else:
-            _show_plan(plan, safety=not no_safety_backup)
+            show_plan(plan, safety=not no_safety_backup)
             out.line("Nothing was changed. Add --confirm to do it.")
         return
     _restore(
@@ -179,7 +179,7 @@ def _restore(
         def announce(plan: RestorePlan) -> None:
             entry.about(plan.backup_id)
             if not as_json:
-                _show_plan(plan, safety=with_safety_backup)
+                show_plan(plan, safety=with_safety_backup)
 
         result = restore_set(
             settings,
@@ -252,7 +252,7 @@ def _result_json(result: RestoreResult) -> dict[str, object]:
     }
 
 
-def _show_plan(plan: RestorePlan, *, safety: bool) -> None:
+def show_plan(plan: RestorePlan, *, safety: bool) -> None:
     out.line(
         bold(f"Restore of {plan.backup_id}"),
         f" from the {plan.store} store, the data of {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC",

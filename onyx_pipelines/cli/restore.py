@@ -65,7 +65,7 @@ def drill(
     if as_json:
         print_json(_as_json(result, paths))
     else:
-        _show(result, paths)
+        show(result, paths)
     finish(_EXIT_CODES[result.verdict])
 
 
@@ -126,7 +126,7 @@ def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
     }
 
 
-def _show(result: DrillResult, paths: ReportPaths) -> None:
+def show(result: DrillResult, paths: ReportPaths) -> None:
     out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
         (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")

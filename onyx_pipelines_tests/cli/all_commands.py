@@ -19,11 +19,11 @@ def words_of_all() -> Iterator[tuple[str, ...]]:
 
 
 def is_group(words: tuple[str, ...]) -> bool:
-    return isinstance(_command(words), TyperGroup)
+    return isinstance(command_of(words), TyperGroup)
 
 
 def options_of(words: tuple[str, ...]) -> set[str]:
-    return {option for parameter in _command(words).params for option in parameter.opts}
+    return {option for parameter in command_of(words).params for option in parameter.opts}
 
 
 def call(capsys: pytest.CaptureFixture[str], *words: str) -> Answer:
@@ -33,7 +33,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> Answer:
     return Answer(status, captured.out, captured.err)
 
 
-def _command(words: tuple[str, ...]) -> typer.core.TyperCommand | TyperGroup:
+def command_of(words: tuple[str, ...]) -> typer.core.TyperCommand | TyperGroup:
     found = typer.main.get_command(app)
     for word in words:
         assert isinstance(found, TyperGroup)
