@@ -179,6 +179,12 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
+def cut_manifest(store: Path, backup_id: str) -> None:
+    """What `head -c 1000` leaves of it."""
+    path = store / "sets" / backup_id / "manifest.json"
+    path.write_bytes(path.read_bytes()[:1000])
+
+
 def make_host(root: Path, patch: pytest.MonkeyPatch) -> HostUnderTest:
     """A host with keys, a local store and no source yet."""
     host = HostUnderTest(root, patch)

@@ -21,7 +21,7 @@ from onyx_pipelines.run_failures import dagster_failures, retry_policy
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog
-from onyx_pipelines.vault.manifest import BackupType
+from onyx_pipelines.vault.manifest import BackupType, DoubtKind, Manifest
 
 GROUP = "backup"
 OWNERS = ["team:operations"]
@@ -122,7 +122,8 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
                 "set_is_complete",
                 asset="backup_set",
                 blocking=True,
-                description="Every configured component is in the set, and nothing was left out.",
+                description="Every configured component is in the set, nothing was left out, and"
+                " no database, collection or volume of the last set is missing.",
             ),
             dg.AssetCheckSpec(
                 "size_is_plausible",
@@ -151,7 +152,7 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
                 recent=sets_table(recent),
             ),
             check_results=[
-                _completeness(manifest.missing_components),
+                _completeness(manifest),
                 dg.AssetCheckResult(
                     check_name="size_is_plausible",
                     passed=all(verdict.ok for verdict in sizes),
@@ -207,7 +208,9 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
             check_results=[
                 dg.AssetCheckResult(
                     check_name="sealed_checksums_hold",
-                    passed=True,
+                    passed=not outcome.problems,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description="; ".join(outcome.problems) or None,
                     metadata={
                         "copied_bytes": outcome.copied_bytes,
                         "copied_sets": len(outcome.reports),
@@ -234,7 +237,9 @@ def backup_retention(
 ) -> Materialized:
     host = backup_run.host
     with dagster_failures():
-        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=config.dry_run)
+        report = steps.apply_retention(
+            host, now=datetime.now(UTC), dry_run=config.dry_run, made=backup_run.backup_id
+        )
     for problem in steps.prune_problems(report):
         context.log.warning(problem)
     return dg.MaterializeResult(metadata=retention_metadata(report))
@@ -259,15 +264,18 @@ def _requested(context: dg.AssetExecutionContext) -> frozenset[Component]:
     )
 
 
-def _completeness(missing: Sequence[Component]) -> dg.AssetCheckResult:
-    """A component that failed leaves no set; one that was left out on purpose is a warning."""
-    names = ", ".join(missing)
+def _completeness(manifest: Manifest) -> dg.AssetCheckResult:
+    """A component that failed leaves no set; one that was left out on purpose is a warning, and so
+    is a database, collection or volume that the last set had."""
+    names = ", ".join(manifest.missing_components)
+    lost = [doubt.what for doubt in manifest.doubts if doubt.kind is DoubtKind.SOURCES]
+    left_out = [f"A partial set: this run was asked to leave out {names}."] if names else []
     return dg.AssetCheckResult(
         check_name="set_is_complete",
-        passed=not missing,
+        passed=not names and not lost,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"A partial set: this run was asked to leave out {names}." if missing else None,
-        metadata={"missing_components": names or "none"},
+        description=" ".join([*left_out, *lost]) or None,
+        metadata={"missing_components": names or "none", "lost_sources": "; ".join(lost) or "none"},
     )
 
 

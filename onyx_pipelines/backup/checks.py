@@ -30,12 +30,17 @@ def sealed_checksums_hold(
             log_progress(context.log.info),
         )
     bad = [verdict for verdict in verification.objects if not verdict.ok]
+    unproved = [] if verification.authenticated else [NOT_AUTHENTICATED]
     return dg.AssetCheckResult(
         passed=verification.ok,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(f"{verdict.key}: {verdict.problem}" for verdict in bad) or None,
+        severity=(
+            dg.AssetCheckSeverity.WARN if verification.intact else dg.AssetCheckSeverity.ERROR
+        ),
+        description="; ".join([*(f"{item.key}: {item.problem}" for item in bad), *unproved])
+        or None,
         metadata={
             "backup_id": verification.backup_id,
+            "authenticated": verification.authenticated,
             "objects_count": len(verification.objects),
             "damaged_count": len(bad),
         },

@@ -113,11 +113,12 @@ def retention_metadata(report: PruneReport) -> Metadata:
     """The plan with the reason for every set."""
     return {
         "dry_run": report.dry_run,
-        "kept_count": len(report.plan.kept),
-        "pruned_count": len({removal.what for removal in report.sets}),
+        "kept_count": len(report.kept),
+        **{f"kept_count/{store}": len(plan.kept) for store, plan in report.plans.items()},
+        "pruned_count": len(report.pruned),
         "leftovers_count": len(report.leftovers),
         "failures_count": len(report.failures),
         "freed_bytes": report.freed_bytes,
-        "policy": str(report.plan.policy),
+        "policy": str(report.policy),
         "plan": dg.MetadataValue.md(markdown_table(RETENTION_HEAD, retention_rows(report))),
     }

@@ -10,8 +10,9 @@ from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
 from onyx_pipelines.vault.pruning import PruneReport
+from onyx_pipelines.vault.retention import Decision
 
-RETENTION_HEAD = ("recovery point (UTC)", "set", "verdict", "as", "why")
+RETENTION_HEAD = ("recovery point (UTC)", "set", "in", "verdict", "as", "why")
 
 
 def objects_table(components: Sequence[ComponentRecord]) -> str:
@@ -30,6 +31,16 @@ def objects_table(components: Sequence[ComponentRecord]) -> str:
     return table(("object", "of", "plain", "sealed", "SHA-256 (sealed)"), rows)
 
 
+def retention_decisions(report: PruneReport) -> list[tuple[Decision, tuple[str, ...]]]:
+    """Every verdict with the stores that it holds for, newest set first."""
+    stores_of: dict[Decision, list[str]] = {}
+    for store, plan in report.plans.items():
+        for decision in plan.decisions:
+            stores_of.setdefault(decision, []).append(store)
+    newest_first = sorted(stores_of, key=lambda d: (d.timestamp, d.backup_id), reverse=True)
+    return [(decision, tuple(stores_of[decision])) for decision in newest_first]
+
+
 def retention_rows(report: PruneReport) -> list[tuple[str, ...]]:
     """Every set with its verdict and reasons, newest first, under RETENTION_HEAD."""
     spared = {each.backup_id: each.reason for each in report.spared}
@@ -38,11 +49,12 @@ def retention_rows(report: PruneReport) -> list[tuple[str, ...]]:
         (
             f"{decision.timestamp:%Y-%m-%d %H:%M:%S}",
             decision.backup_id,
+            ", ".join(stores),
             "kept" if decision.keep else "spared" if decision.backup_id in spared else verb,
             decision.retained_as.value if decision.retained_as else "",
             "; ".join((*decision.reasons, *filter(None, [spared.get(decision.backup_id)]))),
         )
-        for decision in report.plan.decisions
+        for decision, stores in retention_decisions(report)
     ]
 
 
@@ -50,16 +62,17 @@ def prune_report_json(report: PruneReport) -> dict[str, object]:
     """The report as plain JSON values; times are ISO 8601 in UTC."""
     return {
         "dry_run": report.dry_run,
-        "policy": str(report.plan.policy),
+        "policy": str(report.policy),
         "sets": [
             {
                 "backup_id": decision.backup_id,
+                "stores": list(stores),
                 "timestamp": decision.timestamp.isoformat(),
                 "keep": decision.keep,
                 "retained_as": decision.retained_as.value if decision.retained_as else None,
                 "reasons": list(decision.reasons),
             }
-            for decision in report.plan.decisions
+            for decision, stores in retention_decisions(report)
         ],
         "removed": [asdict(removal) for removal in (*report.sets, *report.leftovers)],
         "spared": [asdict(each) for each in report.spared],

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+from onyx_pipelines.backup.doubts import find_doubts
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
-from onyx_pipelines.errors import IntegrityError, KeyFileError, OnyxError, SettingsError
+from onyx_pipelines.errors import (
+    IntegrityError,
+    KeyFileError,
+    NotFoundError,
+    OnyxError,
+    SettingsError,
+)
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import log_fields, logger
-from onyx_pipelines.vault.catalog import Catalog, CatalogRow, SetView, rows
+from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
 from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.layout import manifest_key, set_prefix
 from onyx_pipelines.vault.lock import set_in_use
-from onyx_pipelines.vault.manifest import BackupType, ComponentRecord, Manifest
+from onyx_pipelines.vault.manifest import (
+    BackupType,
+    ComponentRecord,
+    Manifest,
+    manifest_component_name,
+)
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.reading import load_manifest
-from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy, plan
+from onyx_pipelines.vault.retention import RetentionPolicy
+from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import Verification, verify
 from onyx_pipelines.vault.writing import SetWriter
@@ -96,13 +109,22 @@ def complete_set(
 ) -> Manifest:
     """Write the manifest: from now on the set exists in the first store."""
     components = wanted_components(host, requested)
+    left_out = frozenset(host.sources) - components
     writer = SetWriter(host.local, backup_id, host.recipients())
     finished = writer.finished_components()
-    started = [record.started_at for record in finished.values()]
+    timestamp = min((each.started_at for each in finished.values()), default=datetime.now(UTC))
+    records = [finished[component] for component in Component if component in finished]
+    earlier = _earlier_sets(host, backup_id, timestamp)
     manifest = writer.complete(
         components=components,
-        missing_components=frozenset(host.sources) - components,
-        timestamp=min(started, default=datetime.now(UTC)),
+        missing_components=left_out,
+        doubts=find_doubts(
+            records,
+            _judged(host, records, earlier),
+            left_out=left_out,
+            previous=next((each for each in earlier if not each.missing_components), None),
+        ),
+        timestamp=timestamp,
         backup_type=backup_type,
         retention_days=retention_days(host.settings, backup_type),
         host=host.name,
@@ -130,31 +152,70 @@ def retention_days(settings: Settings, backup_type: BackupType) -> int:
 
 
 def size_verdicts(host: BackupHost, manifest: Manifest) -> list[SizeVerdict]:
-    """Each component against the last good sets of the first store; asks no other one, so that a
-    second store that is down does not fail a set that is complete."""
-    earlier = [
-        plain_sizes(view.manifest)
-        for view in Catalog([host.local]).sets()
-        if view.manifest.backup_id != manifest.backup_id
-        and view.manifest.timestamp <= manifest.timestamp
-    ]
+    """Each component against the last good sets of the first store."""
+    earlier = _earlier_sets(host, manifest.backup_id, manifest.timestamp)
+    return _judged(host, list(manifest.components.values()), earlier)
+
+
+def _earlier_sets(host: BackupHost, backup_id: str, before: datetime) -> list[Manifest]:
+    """Of the first store, newest first. No other one is asked, so that a second store that is
+    down does not fail a set that is complete."""
+    views = Catalog([host.local]).sets()
+    return [v.manifest for v in views if v.backup_id != backup_id and v.timestamp <= before]
+
+
+def _judged(
+    host: BackupHost, records: Sequence[ComponentRecord], earlier: Sequence[Manifest]
+) -> list[SizeVerdict]:
     return judge_sizes(
-        plain_sizes(manifest),
-        earlier,
+        _plain_sizes(records),
+        [_plain_sizes(each.components.values()) for each in earlier],
         drop_error_percent=host.settings.size_drop_error_percent,
     )
 
 
-def plain_sizes(manifest: Manifest) -> dict[str, int]:
+def _plain_sizes(records: Iterable[ComponentRecord]) -> dict[str, int]:
     """Component → plain bytes."""
-    return {name: record.plain_bytes for name, record in manifest.components.items()}
+    return {manifest_component_name(each.component): each.plain_bytes for each in records}
 
 
 def set_to_verify(host: BackupHost, backup_id: str) -> str:
     """This run's set, or the newest one where a check runs on its own."""
     if host.local.stat(manifest_key(backup_id)) is not None:
         return backup_id
-    return Catalog([host.local]).find("latest").backup_id
+    return Catalog([host.local]).identify("latest")
+
+
+def sets_to_verify(store: Store, wanted: str) -> list[str]:
+    """Ids of what a store has of the set with this id, of the `latest`, or of `all`: damaged ones
+    too, since finding them is what verification is for.
+
+    Raises:
+        NotFoundError: it has none; reading nothing is no success.
+    """
+    catalog = Catalog([store])
+    if wanted != "all":
+        return [catalog.identify(wanted)]
+    ids = catalog.scan().ids
+    if not ids:
+        raise NotFoundError(
+            f"The {store.name} store holds no backup set.",
+            remedy=f"See what became of them in {store.url}, then take a new backup now.",
+        )
+    return ids
+
+
+def store_named(host: BackupHost, name: str) -> Store:
+    """Raises NotFoundError: this host has no such store."""
+    for store in host.stores:
+        if store.name == name:
+            return store
+    raise NotFoundError(
+        f"There is no {name} store.",
+        remedy="Set ONYX_OFFSITE_URL, or take the local store."
+        if name == "offsite"
+        else f"Name one of {', '.join(store.name for store in host.stores)}.",
+    )
 
 
 def verify_set(
@@ -165,7 +226,8 @@ def verify_set(
     *,
     deep: bool = False,
 ) -> Verification:
-    """Read back what a store holds of a set, and note it as the set's last verification.
+    """Read back what a store holds of a set, and note it as the set's last verification. An intact
+    set that could not be authenticated is noted neither as right nor as wrong.
 
     Raises:
         KeyFileError: the set is not sealed to this host's private key, which is not the set's
@@ -176,9 +238,10 @@ def verify_set(
         if key is not None:
             _require_recipient(store, backup_id, key)
         verification = verify(store, backup_id, key, deep=deep, progress=progress)
-        host.catalog.record_verification(
-            backup_id, store.name, passed=verification.ok, at=datetime.now(UTC)
-        )
+        if verification.ok or not verification.intact:
+            host.catalog.record_verification(
+                backup_id, store.name, passed=verification.ok, at=datetime.now(UTC)
+            )
     return verification
 
 
@@ -207,9 +270,15 @@ def retention_policy(settings: Settings) -> RetentionPolicy:
 
 
 def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
-    """Every set, newest first, with what retention keeps it as now."""
-    views = catalog.sets()
-    return rows(views, _plan(host, views, datetime.now(UTC)))
+    """Every whole set, newest first, with what retention keeps it as now."""
+    scan = catalog.scan()
+    plans = store_plans(
+        scan.views,
+        retention_policy(host.settings),
+        stores=[store.name for store in catalog.stores],
+        now=datetime.now(UTC),
+    )
+    return rows(scan.sets, plans)
 
 
 @dataclass(frozen=True)
@@ -225,9 +294,10 @@ class CopyOutcome:
 
 
 def pending_copies(host: BackupHost) -> list[str]:
-    """Ids of the sets that lack their second copy, newest first."""
-    views = host.catalog.sets()
-    return [v.backup_id for v in pending(views, _plan(host, views, datetime.now(UTC)))]
+    """Ids of the sets whose second copy is missing or damaged, newest first."""
+    views = host.catalog.scan().views
+    policy = retention_policy(host.settings)
+    return [view.backup_id for view in pending(views, policy, now=datetime.now(UTC))]
 
 
 def copy_offsite(
@@ -277,15 +347,17 @@ class OffsiteLag:
 
 
 def offsite_lag(host: BackupHost, *, now: datetime) -> OffsiteLag:
-    views = host.catalog.sets()
-    waiting = pending(views, _plan(host, views, now))
+    views = host.catalog.scan().views
+    waiting = pending(views, retention_policy(host.settings), now=now)
     return OffsiteLag(
         tuple(view.backup_id for view in waiting), lag(views, now=now).total_seconds()
     )
 
 
-def apply_retention(host: BackupHost, *, now: datetime, dry_run: bool) -> PruneReport:
-    """Prune by the policy and sweep what killed runs left.
+def apply_retention(
+    host: BackupHost, *, now: datetime, dry_run: bool, made: str = ""
+) -> PruneReport:
+    """Prune by the policy and sweep what killed runs left; never the set that this run `made`.
 
     Raises:
         StoreError: a store cannot be listed; nothing was deleted.
@@ -297,13 +369,14 @@ def apply_retention(host: BackupHost, *, now: datetime, dry_run: bool) -> PruneR
         dry_run=dry_run,
         state_dir=host.settings.state_dir,
         grace=timedelta(hours=host.settings.sweep_grace_hours),
+        made=made,
     )
     _log.info(
         "retention",
         extra={
             "dry_run": dry_run,
-            "kept": len(report.plan.kept),
-            "pruned": list(dict.fromkeys(removal.what for removal in report.sets)),
+            "kept": {store: len(plan.kept) for store, plan in report.plans.items()},
+            "pruned": report.pruned,
             "freed_bytes": report.freed_bytes,
         },
     )
@@ -318,9 +391,5 @@ def prune_problems(report: PruneReport) -> list[str]:
             for f in report.failures
         ),
         *(f"{p.what} ({p.store} store)" for p in report.problems),
-        *(f"{d.backup_id} is dated in the future" for d in report.plan.future_dated),
+        *(f"{each} is dated in the future" for each in report.future_dated),
     ]
-
-
-def _plan(host: BackupHost, views: Sequence[SetView], now: datetime) -> RetentionPlan:
-    return plan((view.record() for view in views), retention_policy(host.settings), now=now)

@@ -77,7 +77,7 @@ def run_backup(
             lambda: steps.complete_set(host, backup_id, backup_type=backup_type, requested=wanted),
             sleep,
         )
-        problems = [v.reason for v in steps.size_verdicts(host, manifest) if not v.ok]
+        problems = [doubt.what for doubt in manifest.doubts]
         later = _after_completion(host, backup_id, progress, sleep, with_pruning=with_pruning)
     warnings = [w for record in manifest.components.values() for w in record.warnings]
     return BackupOutcome(
@@ -114,13 +114,13 @@ def _after_completion(
     later = _Later()
     try:
         verification = steps.verify_set(host, host.local, backup_id, progress)
-        if not verification.ok:
+        if not verification.intact:
             raise IntegrityError(
                 f"What the local store holds of {backup_id} is damaged: "
                 + "; ".join(f"{v.key}: {v.problem}" for v in verification.problems),
                 remedy="Check the disk, then run the backup again.",
             )
-        later = _Later(is_verified=True)
+        later = _Later(is_verified=verification.ok)
         offsite = "not configured"
         if host.offsite is not None:
             copied = _retried(lambda: steps.copy_offsite(host, None, progress), sleep)
@@ -130,12 +130,11 @@ def _after_completion(
         later = replace(later, offsite=offsite)
         if not with_pruning:
             return later
-        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=False)
+        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=False, made=backup_id)
     except OnyxError as error:
         _log.error("after completion: %s", error, extra={"backup_id": backup_id})
         return replace(later, offsite="failed", problems=(str(error),))
-    pruned = tuple(dict.fromkeys(removal.what for removal in report.sets))
-    return replace(later, pruned=pruned, problems=tuple(steps.prune_problems(report)))
+    return replace(later, pruned=tuple(report.pruned), problems=tuple(steps.prune_problems(report)))
 
 
 def _retried(step: Callable[[], T], sleep: Callable[[float], None]) -> T:

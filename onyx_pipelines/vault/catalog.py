@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.sources.source import ComponentStatus
 from onyx_pipelines.vault import marks
 from onyx_pipelines.vault.manifest import BackupType, Manifest
@@ -17,6 +17,7 @@ from onyx_pipelines.vault.marks import Mark
 from onyx_pipelines.vault.retention import RetentionPlan, SetRecord
 from onyx_pipelines.vault.scanning import (
     CatalogProblem,
+    DamagedSet,
     Leftover,
     ScanMemory,
     StoredSet,
@@ -33,20 +34,27 @@ class SetView:
     """One backup set as the stores show it.
 
     Args:
-        stores: names of those that have its manifest, in the catalog's order.
+        copies: one of each store that has its manifest, in the catalog's order.
         begun_in: names of those that have objects of it but no manifest: a copy that was begun.
-        last_verified_at: when its bytes were last found right, in any store.
-        verification_failed: the last verification found them wrong, in every store that has it.
-        last_drill_passed_at: None also where a later drill failed.
     """
 
-    manifest: Manifest
-    stores: tuple[str, ...]
+    copies: tuple[StoredSet, ...]
     begun_in: tuple[str, ...] = ()
-    hold_reason: str | None = None
-    last_verified_at: datetime | None = None
-    verification_failed: bool = False
-    last_drill_passed_at: datetime | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of a whole copy, if there is one."""
+        return next((copy for copy in self.copies if copy.is_whole), self.copies[0]).manifest
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Names of those that have it whole."""
+        return tuple(copy.store for copy in self.copies if copy.is_whole)
+
+    @property
+    def incomplete_in(self) -> tuple[str, ...]:
+        """Names of those where objects of it are missing."""
+        return tuple(copy.store for copy in self.copies if not copy.is_whole)
 
     @property
     def backup_id(self) -> str:
@@ -74,16 +82,52 @@ class SetView:
         return self.manifest.sealed_bytes
 
     @property
+    def hold_reason(self) -> str | None:
+        """A hold in one store is enough."""
+        reasons = (copy.marks.hold_reason for copy in self.copies)
+        return next((reason for reason in reasons if reason is not None), None)
+
+    @property
     def held(self) -> bool:
         return self.hold_reason is not None
 
-    def record(self) -> SetRecord:
-        """What retention needs to know of it."""
+    @property
+    def last_verified_at(self) -> datetime | None:
+        """When its bytes were last found right, in any store."""
+        checks = (copy.marks.verified for copy in self.copies)
+        return max((c.last_passed_at for c in checks if c and c.last_passed_at), default=None)
+
+    @property
+    def verification_failed(self) -> bool:
+        """The last verification found them wrong, in every store that has it."""
+        return all(copy.verification_failed for copy in self.copies)
+
+    @property
+    def last_drill_passed_at(self) -> datetime | None:
+        """None also where a later drill failed."""
+        drills = [copy.marks.drilled for copy in self.copies if copy.marks.drilled]
+        last = max(drills, key=lambda drill: drill.at, default=None)
+        return last.at if last and last.passed else None
+
+    def copy_in(self, store: str) -> StoredSet | None:
+        return next((copy for copy in self.copies if copy.store == store), None)
+
+    def record(self, copy: StoredSet, *, made: str = "") -> SetRecord:
+        """What retention needs to know of it where `copy` is: what that store says of it, and
+        whatever keeps it from any store.
+
+        Args:
+            made: id of the set that the run has made which asks.
+        """
+        manifest = copy.manifest
+        problem = "its last verification failed" if copy.verification_failed else None
         return SetRecord(
             backup_id=self.backup_id,
-            timestamp=self.timestamp,
-            problem="its last verification failed" if self.verification_failed else None,
-            lacks=tuple(component.value for component in self.manifest.missing_components),
+            timestamp=manifest.timestamp,
+            problem=copy.damage or problem,
+            lacks=tuple(component.value for component in manifest.missing_components),
+            doubts=tuple(doubt.what for doubt in manifest.doubts),
+            made_now=self.backup_id == made,
             hold_reason=self.hold_reason,
             drill_passed=self.last_drill_passed_at is not None,
             copy_pending=bool(self.begun_in),
@@ -95,13 +139,26 @@ class Scan:
     """One look at every store.
 
     Args:
-        sets: newest first.
+        views: what has a manifest that can be read, whole or not, newest first.
+        damaged: sets that are not whole, or that no one can read, per store.
         leftovers: per store, by id, what has no manifest there.
     """
 
-    sets: tuple[SetView, ...]
+    views: tuple[SetView, ...]
+    damaged: tuple[DamagedSet, ...]
     problems: tuple[CatalogProblem, ...]
     leftovers: Mapping[str, Mapping[str, Leftover]]
+
+    @property
+    def sets(self) -> tuple[SetView, ...]:
+        """Those that some store has whole, newest first."""
+        return tuple(view for view in self.views if view.stores)
+
+    @property
+    def ids(self) -> list[str]:
+        """Of everything that has a manifest, however damaged."""
+        known = (view.backup_id for view in self.views)
+        return list(dict.fromkeys([*known, *(each.backup_id for each in self.damaged)]))
 
 
 @dataclass(frozen=True)
@@ -146,35 +203,57 @@ class Catalog:
         return self._problems or ()
 
     def sets(self) -> list[SetView]:
-        """Every set, newest first."""
+        """Every set that some store has whole, newest first."""
         return list(self.scan().sets)
 
     def find(self, text: str) -> SetView:
         """The set with this id, with an id that begins so (4 characters or more), or "latest".
 
+        The latest is one that is whole, if any is; by its id a set is found also where objects of
+        it are missing (`stores` is empty then).
+
         Raises:
             NotFoundError: there is none, or more than one.
+            IntegrityError: there is one, and its manifest cannot be read.
         """
-        sets = self.sets()
+        scan = self.scan()
+        views = scan.views
         if text == "latest":
-            matches = sets[:1]
-        elif len(text) >= _SHORTEST_PREFIX:
-            matches = [view for view in sets if view.backup_id.startswith(text.lower())]
+            matches = list((scan.sets or views)[:1])
         else:
-            matches = []
+            matches = [view for view in views if _means(text, view.backup_id)]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            ids = ", ".join(view.backup_id for view in matches[:5])
-            raise NotFoundError(
-                f"{len(matches)} backup sets begin with {text}: {ids}.",
-                remedy="Give more of the id.",
-            )
-        raise NotFoundError(
-            f"There is no backup set {text}.",
-            remedy=f"`onyx catalog list` shows the {len(sets)} that there are; an abbreviated id"
-            f" needs {_SHORTEST_PREFIX} characters.",
-        )
+            raise _ambiguous(text, [view.backup_id for view in matches])
+        for each in scan.damaged:
+            if text == "latest" or _means(text, each.backup_id):
+                raise IntegrityError(
+                    f"The set {each.backup_id} in the {each.store} store is damaged: {each.what}",
+                    remedy="Take it from another store, or another set: `onyx catalog list`.",
+                )
+        raise _not_found(text, len(views))
+
+    def identify(self, text: str) -> str:
+        """The id that `text` means as in `find`, of a set that may be damaged: for whoever looks
+        at it more closely. The latest is the one with the latest recovery point; one that cannot
+        be read is as late as its manifest was written.
+
+        Raises:
+            NotFoundError: there is none, or more than one.
+        """
+        scan = self.scan()
+        if text == "latest":
+            moments = {each.backup_id: each.written_at for each in scan.damaged}
+            moments |= {view.backup_id: view.timestamp for view in scan.views}
+            matches = sorted(moments, key=lambda each: (moments[each], each))[-1:]
+        else:
+            matches = [backup_id for backup_id in scan.ids if _means(text, backup_id)]
+        if len(matches) > 1:
+            raise _ambiguous(text, matches)
+        if not matches:
+            raise _not_found(text, len(scan.ids))
+        return matches[0]
 
     def hold(self, text: str, reason: str, *, now: datetime) -> SetView:
         """Keep a set whatever retention says, in every store that has it."""
@@ -214,14 +293,16 @@ class Catalog:
         for each in found:
             for stored in each.sets:
                 copies_of.setdefault(stored.manifest.backup_id, []).append(stored)
-        views = [_view(copies, found) for copies in copies_of.values()]
+        views = [_view(tuple(copies), found) for copies in copies_of.values()]
         views.sort(key=lambda view: (view.timestamp, view.backup_id), reverse=True)
         problems += [problem for copies in copies_of.values() for problem in _differences(copies)]
         self._problems = tuple(problems)
-        return Scan(tuple(views), self._problems, {each.store: each.leftovers for each in found})
+        damaged = tuple(each for one in found for each in one.damaged)
+        leftovers = {each.store: each.leftovers for each in found}
+        return Scan(tuple(views), damaged, self._problems, leftovers)
 
     def _having(self, view: SetView) -> list[Store]:
-        return [store for store in self.stores if store.name in view.stores]
+        return [store for store in self.stores if view.copy_in(store.name)]
 
     def _store(self, name: str) -> Store:
         for store in self.stores:
@@ -233,8 +314,8 @@ class Catalog:
         )
 
 
-def rows(views: Iterable[SetView], plan: RetentionPlan) -> list[CatalogRow]:
-    """The sets as lines of a table, joined with what retention keeps them as."""
+def rows(views: Iterable[SetView], plans: Mapping[str, RetentionPlan]) -> list[CatalogRow]:
+    """The sets as lines of a table, joined with what the first store of each keeps it as."""
     return [
         CatalogRow(
             backup_id=view.backup_id,
@@ -248,35 +329,38 @@ def rows(views: Iterable[SetView], plan: RetentionPlan) -> list[CatalogRow]:
             hold_reason=view.hold_reason,
             last_verified_at=_iso(view.last_verified_at),
             last_drill_passed_at=_iso(view.last_drill_passed_at),
-            retained_as=plan.retained_as(view.backup_id),
+            retained_as=next(
+                (t for s in view.stores if (t := plans[s].retained_as(view.backup_id))), None
+            ),
         )
         for view in views
     ]
 
 
-def _view(copies: Sequence[StoredSet], scans: Iterable[StoreScan]) -> SetView:
-    manifest = copies[0].manifest
-    leftovers = {scan.store: scan.leftovers.get(manifest.backup_id) for scan in scans}
-    verified = [copy.marks.verified for copy in copies]
-    drilled = max(
-        (copy.marks.drilled for copy in copies if copy.marks.drilled),
-        key=lambda check: check.at,
-        default=None,
+def _means(text: str, backup_id: str) -> bool:
+    return len(text) >= _SHORTEST_PREFIX and backup_id.startswith(text.lower())
+
+
+def _ambiguous(text: str, ids: Sequence[str]) -> NotFoundError:
+    return NotFoundError(
+        f"{len(ids)} backup sets begin with {text}: {', '.join(ids[:5])}.",
+        remedy="Give more of the id.",
     )
-    return SetView(
-        manifest=manifest,
-        stores=tuple(copy.store for copy in copies),
-        begun_in=tuple(
-            store for store, left in leftovers.items() if left and not left.pruning_begun
-        ),
-        hold_reason=next((m for copy in copies if (m := copy.marks.hold_reason) is not None), None),
-        last_verified_at=max(
-            (check.last_passed_at for check in verified if check and check.last_passed_at),
-            default=None,
-        ),
-        verification_failed=all(check is not None and not check.passed for check in verified),
-        last_drill_passed_at=drilled.at if drilled and drilled.passed else None,
+
+
+def _not_found(text: str, count: int) -> NotFoundError:
+    return NotFoundError(
+        f"There is no backup set {text}.",
+        remedy=f"`onyx catalog list` shows the {count} that there are; an abbreviated id needs"
+        f" {_SHORTEST_PREFIX} characters.",
     )
+
+
+def _view(copies: tuple[StoredSet, ...], scans: Iterable[StoreScan]) -> SetView:
+    backup_id = copies[0].backup_id
+    leftovers = {scan.store: scan.leftovers.get(backup_id) for scan in scans}
+    begun = (store for store, left in leftovers.items() if left and not left.pruning_begun)
+    return SetView(copies, tuple(begun))
 
 
 def _differences(copies: Sequence[StoredSet]) -> list[CatalogProblem]:

@@ -1,6 +1,6 @@
 """The second copy: sealed bytes as they are, read back from the other store, manifest last.
 
-A copy that was interrupted goes on where it stopped; a finished one is left as it is.
+A copy that was interrupted goes on where it stopped, and one that was damaged is mended.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from onyx_pipelines.vault import layout, marks
 from onyx_pipelines.vault.catalog import SetView
 from onyx_pipelines.vault.manifest import ObjectRecord, parse_manifest
 from onyx_pipelines.vault.marks import Mark
-from onyx_pipelines.vault.retention import RetentionPlan
+from onyx_pipelines.vault.retention import RetentionPolicy, plan
 from onyx_pipelines.vault.stores.store import Store
 
 _CHUNK_BYTES = 1024 * 1024
@@ -38,13 +38,28 @@ class CopyReport:
 
 
 def pending(
-    views: Sequence[SetView], plan: RetentionPlan, *, source: str = "local", target: str = "offsite"
+    views: Sequence[SetView],
+    policy: RetentionPolicy,
+    *,
+    now: datetime,
+    source: str = "local",
+    target: str = "offsite",
 ) -> list[SetView]:
-    """The sets that are due for a copy, newest first: those that retention keeps."""
+    """The sets that are due for a copy, newest first: what the target lacks or has damaged, and
+    would keep if it had it right."""
+    sound = {view.backup_id for view in views if (c := view.copy_in(target)) and c.is_sound}
+    records = (
+        view.record(copy)
+        for view in views
+        if (copy := view.copy_in(target if view.backup_id in sound else source))
+    )
+    planned = plan(records, policy, now=now)
     return [
         view
         for view in sorted(views, key=lambda each: each.timestamp, reverse=True)
-        if source in view.stores and target not in view.stores and plan.keeps(view.backup_id)
+        if view.copy_in(source)
+        and view.backup_id not in sound
+        and planned.keeps(view.backup_id)
     ]
 
 
@@ -70,7 +85,7 @@ def copy_set(
 ) -> CopyReport:
     """Copy a set and prove by reading it back that the target holds the same bytes.
 
-    Objects that the target has already, byte for byte, are not sent again. Run it inside
+    Objects that the target has already, byte for byte, are not sent again; all are read. Run it inside
     `lock.set_in_use`, so that nobody prunes the set meanwhile.
 
     Raises:
@@ -90,19 +105,17 @@ def copy_set(
         )
     objects = list(manifest.objects)
     copied: list[ObjectRecord] = []
+    target.delete(layout.mark_key(backup_id, Mark.PRUNED))
+    for record in objects:
+        if not _holds(target, backup_id, record, progress):
+            _copy_object(source, target, backup_id, record, progress)
+            copied.append(record)
+    _carry_hold(source, target, backup_id)
     if not _has(target, manifest_key, manifest_bytes):
-        target.delete(layout.mark_key(backup_id, Mark.PRUNED))
-        for record in objects:
-            if not _holds(target, backup_id, record, progress):
-                _copy_object(source, target, backup_id, record, progress)
-                copied.append(record)
-        _carry_hold(source, target, backup_id)
         target.put(manifest_key, manifest_bytes)
         if not _has(target, manifest_key, manifest_bytes):
             raise _differs(target, manifest_key)
-        marks.record_check(target, backup_id, Mark.VERIFIED, passed=True, at=datetime.now(UTC))
-    else:
-        _carry_hold(source, target, backup_id)
+    marks.record_check(target, backup_id, Mark.VERIFIED, passed=True, at=datetime.now(UTC))
     return CopyReport(
         backup_id,
         source.name,

@@ -19,7 +19,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -99,6 +101,16 @@ class ObjectRecord(Record):
     sealed_bytes: Count
     sealed_sha256: Sha256
 
+    def size_problem(self, stored_bytes: int | None) -> str | None:
+        """What is wrong with a stored object of this size; None there: it is not stored."""
+        if stored_bytes is None:
+            return "is missing"
+        difference = stored_bytes - self.sealed_bytes
+        if difference == 0:
+            return None
+        kind = "longer" if difference > 0 else "shorter"
+        return f"is {abs(difference)} bytes {kind} than its {self.sealed_bytes} bytes"
+
 
 class ComponentRecord(Record):
     """One finished component; `checksum` is `component_checksum` of its objects."""
@@ -131,10 +143,25 @@ class ComponentRecord(Record):
         return self
 
 
+class DoubtKind(StrEnum):
+    """In which way a set is less than those before it."""
+
+    SIZE = "size"
+    SOURCES = "sources"
+
+
+class Doubt(Record):
+    """Why a set may be no good though every step of it succeeded, found when it was made."""
+
+    kind: DoubtKind
+    what: str
+
+
 class Manifest(Record):
     """A whole backup set. `timestamp` is when the backup began: the point that it recovers to.
 
     `missing_components` are those that the host has and the backup was asked to leave out.
+    `doubts` stand in the file only where there are any.
     """
 
     format: Literal["onyx-backup-set"] = FORMAT
@@ -149,6 +176,7 @@ class Manifest(Record):
     software: str
     components: Annotated[dict[str, ComponentRecord], Field(min_length=1)]
     missing_components: tuple[Component, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
     keyset: WrappedKeyset
     mac: Base64
 
@@ -164,6 +192,13 @@ class Manifest(Record):
     @property
     def plain_bytes(self) -> int:
         return sum(component.plain_bytes for component in self.components.values())
+
+    @model_serializer(mode="wrap")
+    def _no_doubts_are_not_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if not values.get("doubts"):
+            values.pop("doubts", None)
+        return values
 
     def component(self, component: Component) -> ComponentRecord | None:
         return self.components.get(manifest_component_name(component))

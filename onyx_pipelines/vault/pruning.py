@@ -6,7 +6,7 @@ the off-site one. So an interruption leaves rubbish that is known as such, never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,9 @@ from onyx_pipelines.vault import layout, marks
 from onyx_pipelines.vault.catalog import Catalog, Scan, SetView
 from onyx_pipelines.vault.lock import current_holder, set_to_delete
 from onyx_pipelines.vault.marks import Mark
-from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy, plan
+from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy
 from onyx_pipelines.vault.scanning import CatalogProblem, Leftover
+from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.store import Store
 
 
@@ -49,15 +50,33 @@ class Failure:
 
 @dataclass(frozen=True)
 class PruneReport:
-    """What was done, or with `dry_run` what would be."""
+    """What was done, or with `dry_run` what would be. `plans`: of each store."""
 
-    plan: RetentionPlan
+    policy: RetentionPolicy
+    plans: Mapping[str, RetentionPlan]
     dry_run: bool
     sets: tuple[Removal, ...]
     leftovers: tuple[Removal, ...]
     spared: tuple[Spared, ...]
     failures: tuple[Failure, ...]
     problems: tuple[CatalogProblem, ...]
+
+    @property
+    def kept(self) -> list[str]:
+        """Ids of the sets that some store keeps."""
+        kept = (each.backup_id for plan in self.plans.values() for each in plan.kept)
+        return list(dict.fromkeys(kept))
+
+    @property
+    def pruned(self) -> list[str]:
+        """Ids of the sets that were deleted from some store, or would be."""
+        return list(dict.fromkeys(removal.what for removal in self.sets))
+
+    @property
+    def future_dated(self) -> list[str]:
+        """Ids of the sets that a wrong clock dated later than now: somebody should look."""
+        late = (each.backup_id for plan in self.plans.values() for each in plan.future_dated)
+        return list(dict.fromkeys(late))
 
     @property
     def freed_bytes(self) -> int:
@@ -76,25 +95,32 @@ def prune(
     dry_run: bool,
     state_dir: Path,
     grace: timedelta = timedelta(hours=24),
+    made: str = "",
 ) -> PruneReport:
-    """Delete what the policy does not keep, then leftovers older than `grace`.
+    """Delete from each store what its plan does not keep, then leftovers older than `grace`.
 
     Every store is listed before the first deletion. A set that somebody held, copies or verifies
-    since is spared. What cannot be parsed is never deleted.
+    since is spared. What cannot be parsed, or is not whole, is never deleted.
+
+    Args:
+        made: id of the set that this run has made, which stays whatever the clock says.
 
     Raises:
         StoreError: a store cannot be listed; nothing was deleted.
     """
     scan = catalog.scan()
-    decided = plan((view.record() for view in scan.sets), policy, now=now)
+    names = [store.name for store in catalog.stores]
+    plans = store_plans(scan.views, policy, stores=names, now=now, made=made)
     pruner = _Pruner(catalog, state_dir, dry_run)
-    views = {view.backup_id: view for view in scan.sets}
-    for decision in reversed(decided.pruned):
-        pruner.remove_set(views[decision.backup_id])
+    for view in reversed(scan.views):
+        gone_from = [s for s in catalog.stores if plans[s.name].prunes(view.backup_id)]
+        if gone_from:
+            pruner.remove_set(view, gone_from)
     for store in catalog.stores:
         pruner.sweep(store, _rubbish(scan, store.name, now - grace), older_than=now - grace)
     return PruneReport(
-        decided,
+        policy,
+        plans,
         dry_run,
         tuple(pruner.sets),
         tuple(pruner.leftovers),
@@ -105,8 +131,8 @@ def prune(
 
 
 def _rubbish(scan: Scan, store: str, older_than: datetime) -> Mapping[str, Leftover]:
-    """What has no manifest here and is no copy of a set that was begun."""
-    sets = {view.backup_id for view in scan.sets}
+    """What has no manifest here, and none elsewhere either: a copy that was begun has one."""
+    sets = set(scan.ids)
     return {
         backup_id: leftover
         for backup_id, leftover in scan.leftovers[store].items()
@@ -126,8 +152,7 @@ class _Pruner:
     spared: list[Spared] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
-    def remove_set(self, view: SetView) -> None:
-        stores = [store for store in self.catalog.stores if store.name in view.stores]
+    def remove_set(self, view: SetView, stores: Sequence[Store]) -> None:
         with set_to_delete(self.state_dir, view.backup_id) as unused:
             if not unused:
                 self.spared.append(Spared(view.backup_id, "it is being copied, verified or read"))

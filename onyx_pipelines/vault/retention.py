@@ -73,12 +73,15 @@ class RetentionPolicy:
 
 @dataclass(frozen=True)
 class SetRecord:
-    """What retention needs to know of a set.
+    """What retention needs to know of a set in one store.
 
     Args:
         problem: why the set does not count, e.g. that its last verification failed; None: it is
             complete (with or without warnings).
-        lacks: components that were left out on purpose; such a set takes no place of a whole one.
+        lacks: components that were left out on purpose.
+        doubts: in what it is less than the sets before it. Neither a set in doubt nor one that
+            lacks something takes the place of a good one.
+        made_now: by the run that prunes.
         hold_reason: why it is held; None: it is not held.
         drill_passed: its last restore drill passed.
         copy_pending: its off-site copy has begun and is not finished.
@@ -88,9 +91,16 @@ class SetRecord:
     timestamp: datetime
     problem: str | None = None
     lacks: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    made_now: bool = False
     hold_reason: str | None = None
     drill_passed: bool = False
     copy_pending: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it may take a place in the calendar."""
+        return self.problem is None and not self.lacks and not self.doubts
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,10 @@ class RetentionPlan:
     def pruned(self) -> list[Decision]:
         return [decision for decision in self.decisions if not decision.keep]
 
+    def prunes(self, backup_id: str) -> bool:
+        """Whether this set goes. A set that the plan does not know does not."""
+        return not self.keeps(backup_id)
+
     @property
     def future_dated(self) -> list[Decision]:
         """Sets that a wrong clock dated later than now: somebody should look."""
@@ -143,7 +157,8 @@ def plan(sets: Iterable[SetRecord], policy: RetentionPolicy, *, now: datetime) -
     """Decide on every set. The order of `sets` does not matter; ties go to the greater id.
 
     A set dated after `now` is kept and takes no other's place: a clock that was wrong, then or
-    now, deletes nothing. A partial set is kept as long as it is newer than the oldest daily one.
+    now, deletes nothing. A set in doubt, or a partial one, is kept beside the good ones until one
+    has followed, and then for as long as days are kept: while it is newer than the oldest of them.
 
     Raises:
         ValueError: a time without zone, or an id that occurs twice.
@@ -154,11 +169,7 @@ def plan(sets: Iterable[SetRecord], policy: RetentionPolicy, *, now: datetime) -
     if len({each.backup_id for each in given}) != len(given):
         raise ValueError("a backup id occurs twice")
     newest_first = sorted(given, key=lambda each: (each.timestamp, each.backup_id), reverse=True)
-    counting = [
-        each
-        for each in newest_first
-        if each.problem is None and not each.lacks and each.timestamp <= now
-    ]
+    counting = [each for each in newest_first if each.is_good and each.timestamp <= now]
     calendar = _calendar(counting, policy)
     protections = _Protections(
         now,
@@ -171,7 +182,7 @@ def plan(sets: Iterable[SetRecord], policy: RetentionPolicy, *, now: datetime) -
         tier, place = calendar.get(each.backup_id, (None, None))
         reasons = ([place] if place else []) + protections.of(each)
         keep = bool(reasons)
-        why = tuple(reasons) if keep else (f"not among {policy}",)
+        why = tuple(reasons) if keep else (_why_not(each, policy),)
         decisions.append(Decision(each.backup_id, each.timestamp, keep, tier, why))
     return RetentionPlan(policy, now, tuple(decisions))
 
@@ -191,8 +202,10 @@ class _Protections:
             reasons.append("timestamp lies in the future")
         if each.problem is not None:
             reasons.append(f"not counted, and left for a person: {each.problem}")
-        if each.lacks and (self.days_begin is None or each.timestamp > self.days_begin):
-            reasons.append(f"partial (without {', '.join(each.lacks)}), within the days kept")
+        if self.days_begin is None or each.timestamp > self.days_begin:
+            reasons += [f"{less}, within the days kept" for less in _less(each)]
+        if each.made_now:
+            reasons.append("made by this run")
         if each.backup_id == self.newest:
             reasons.append("newest complete set")
         if each.backup_id == self.drilled:
@@ -202,6 +215,19 @@ class _Protections:
         if each.copy_pending:
             reasons.append("off-site copy pending")
         return reasons
+
+
+def _less(each: SetRecord) -> list[str]:
+    """Why a set that is whole takes no place."""
+    partial = [f"partial (without {', '.join(each.lacks)})"] if each.lacks else []
+    return [*partial, *(f"in doubt ({doubt})" for doubt in each.doubts)]
+
+
+def _why_not(each: SetRecord, policy: RetentionPolicy) -> str:
+    less = _less(each)
+    if not less:
+        return f"not among {policy}"
+    return f"{'; '.join(less)}, and older than the days kept"
 
 
 def _calendar(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import TypeAlias
@@ -16,9 +16,10 @@ from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.vault import layout
 from onyx_pipelines.vault.manifest import Manifest, parse_manifest
 from onyx_pipelines.vault.marks import Mark, Marks, read_marks
-from onyx_pipelines.vault.stores.store import Store, StoredObject
+from onyx_pipelines.vault.stores.store import SMALL_OBJECT_LIMIT_BYTES, Store, StoredObject
 
 _READERS = 8
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,55 @@ class CatalogProblem:
 
 
 @dataclass(frozen=True)
+class DamagedSet:
+    """A set that is there and is not whole: its manifest cannot be read, or objects are missing.
+
+    `written_at` is when its manifest was, by the store's clock.
+    """
+
+    store: str
+    backup_id: str
+    what: str
+    written_at: datetime
+
+
+@dataclass(frozen=True)
 class StoredSet:
-    """A set as one store has it."""
+    """A set as one store has it. `missing`: objects that are not there in full, in words."""
 
     store: str
     manifest: Manifest
     marks: Marks
+    missing: tuple[str, ...] = ()
+
+    @property
+    def backup_id(self) -> str:
+        return self.manifest.backup_id
+
+    @property
+    def is_whole(self) -> bool:
+        """As far as a listing tells: every object is there, and as long as it should be."""
+        return not self.missing
+
+    @property
+    def verification_failed(self) -> bool:
+        """Its bytes were found wrong here when they were last read."""
+        return self.marks.verified is not None and not self.marks.verified.passed
+
+    @property
+    def is_sound(self) -> bool:
+        """Whole, and nothing known against it."""
+        return self.is_whole and not self.verification_failed
+
+    @property
+    def damage(self) -> str:
+        """What is missing, in one line; empty for a whole set."""
+        if self.is_whole:
+            return ""
+        count = sum(1 for _ in self.manifest.objects)
+        more = "; …" if len(self.missing) > _NAMED else ""
+        named = "; ".join(self.missing[:_NAMED])
+        return f"{len(self.missing)} of {count} objects not there in full: {named}{more}"
 
 
 @dataclass(frozen=True)
@@ -55,17 +99,19 @@ class Leftover:
 
 @dataclass(frozen=True)
 class StoreScan:
-    """What one store holds."""
+    """What one store holds. `sets`: those whose manifest can be read, whole or not."""
 
     store: str
     sets: tuple[StoredSet, ...]
+    damaged: tuple[DamagedSet, ...]
     problems: tuple[CatalogProblem, ...]
     leftovers: Mapping[str, Leftover]
 
 
 # Of a manifest and its marks: key, size, time of change.
 _Identity: TypeAlias = tuple[tuple[str, int, datetime], ...]
-_Read: TypeAlias = tuple[StoredSet | None, list[CatalogProblem]]
+# A set, or what keeps its manifest from being read; and what is wrong with its marks.
+_Read: TypeAlias = tuple[StoredSet | str | None, list[CatalogProblem]]
 
 
 class ScanMemory:
@@ -92,8 +138,7 @@ def scan_store(store: Store, memory: ScanMemory | None = None) -> StoreScan:
         StoreError: it cannot be listed, or something listed cannot be read.
     """
     memory = memory or ScanMemory()
-    identity_of: dict[str, _Identity] = {}
-    keys_of: dict[str, frozenset[str]] = {}
+    listed: dict[str, list[StoredObject]] = {}
     leftovers: dict[str, Leftover] = {}
     problems: list[CatalogProblem] = []
     listing = store.list(layout.SETS_PREFIX)
@@ -103,21 +148,32 @@ def scan_store(store: Store, memory: ScanMemory | None = None) -> StoreScan:
         if backup_id is None:
             problems += _strangers(store.name, keys)
         elif layout.manifest_key(backup_id) in keys:
-            keys_of[backup_id] = keys
-            identity_of[backup_id] = _identity(backup_id, objects)
+            listed[backup_id] = objects
         else:
             leftovers[backup_id] = _leftover(backup_id, objects)
+    identity_of = {backup_id: _identity(backup_id, listed[backup_id]) for backup_id in listed}
 
-    def read(item: tuple[str, frozenset[str]]) -> _Read:
-        known = memory.recall(store.name, item[0], identity_of[item[0]])
-        return known or _read_set(store, *item)
+    def read(backup_id: str) -> _Read:
+        known = memory.recall(store.name, backup_id, identity_of[backup_id])
+        return known or _read_set(store, backup_id, listed[backup_id])
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="catalog") as readers:
-        answers = dict(zip(keys_of, readers.map(read, keys_of.items()), strict=True))
+        answers = dict(zip(listed, readers.map(read, listed), strict=True))
     memory.keep(store.name, {key: (identity_of[key], answers[key]) for key in answers})
-    sets = [stored for stored, _ in answers.values() if stored]
-    problems += [problem for _, found in answers.values() for problem in found]
-    return StoreScan(store.name, tuple(sets), tuple(problems), leftovers)
+    sets: list[StoredSet] = []
+    damaged: list[DamagedSet] = []
+    for backup_id, (answer, of_marks) in answers.items():
+        problems += of_marks
+        damage = answer
+        if isinstance(answer, StoredSet):
+            stored = replace(answer, missing=_missing(answer.manifest, listed[backup_id]))
+            sets.append(stored)
+            damage = stored.damage
+        if isinstance(damage, str) and damage:
+            written_at = _manifest_of(backup_id, listed[backup_id]).modified_at
+            damaged.append(DamagedSet(store.name, backup_id, damage, written_at))
+    problems += [CatalogProblem(each.store, each.backup_id, each.what) for each in damaged]
+    return StoreScan(store.name, tuple(sets), tuple(damaged), tuple(problems), leftovers)
 
 
 def _identity(backup_id: str, objects: list[StoredObject]) -> _Identity:
@@ -128,23 +184,39 @@ def _identity(backup_id: str, objects: list[StoredObject]) -> _Identity:
     )
 
 
-def _read_set(store: Store, backup_id: str, keys: frozenset[str]) -> _Read:
+def _read_set(store: Store, backup_id: str, objects: list[StoredObject]) -> _Read:
     key = layout.manifest_key(backup_id)
+    if _manifest_of(backup_id, objects).size_bytes > SMALL_OBJECT_LIMIT_BYTES:
+        return f"{key} ({store.name}) is larger than any manifest.", []
     try:
         manifest = parse_manifest(store.get(key), where=f"{key} ({store.name})")
     except NotFoundError:  # pruned since the listing
         return None, []
     except IntegrityError as error:
-        return None, [CatalogProblem(store.name, backup_id, error.what)]
+        return error.what, []
     if manifest.backup_id != backup_id:
-        what = f"{key} is the manifest of another set, {manifest.backup_id}."
-        return None, [CatalogProblem(store.name, backup_id, what)]
+        return f"{key} is the manifest of another set, {manifest.backup_id}.", []
+    keys = frozenset(each.key for each in objects)
     marks = read_marks(store, backup_id, keys)
     problems = [
         CatalogProblem(store.name, backup_id, f"The mark {mark.value} is damaged.")
         for mark in marks.unreadable
     ]
     return StoredSet(store.name, manifest, marks), problems
+
+
+def _missing(manifest: Manifest, objects: list[StoredObject]) -> tuple[str, ...]:
+    sizes = {each.key: each.size_bytes for each in objects}
+    problems = (
+        (record.key, record.size_problem(sizes.get(layout.object_key(manifest.backup_id, record.key))))
+        for record in manifest.objects
+    )
+    return tuple(f"{key} {problem}" for key, problem in problems if problem)
+
+
+def _manifest_of(backup_id: str, objects: list[StoredObject]) -> StoredObject:
+    key = layout.manifest_key(backup_id)
+    return next(each for each in objects if each.key == key)
 
 
 def _strangers(store: str, keys: frozenset[str]) -> list[CatalogProblem]:

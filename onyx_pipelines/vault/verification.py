@@ -57,7 +57,13 @@ class ObjectVerdict:
 
 @dataclass(frozen=True)
 class Verification:
-    """The verdicts on one set in one store. `authenticated`: the manifest's MAC was checked."""
+    """The verdicts on one set in one store.
+
+    Args:
+        authenticated: the manifest was proved to be as its writer left it; without that the
+            objects fit a manifest that anybody may have written.
+        deep: every object was unsealed too.
+    """
 
     backup_id: str
     store: str
@@ -66,8 +72,14 @@ class Verification:
     deep: bool
 
     @property
-    def ok(self) -> bool:
+    def intact(self) -> bool:
+        """Every object is as the manifest says, whoever wrote that."""
         return all(verdict.ok for verdict in self.objects)
+
+    @property
+    def ok(self) -> bool:
+        """Intact, and the manifest is authentic."""
+        return self.intact and self.authenticated
 
     @property
     def problems(self) -> tuple[ObjectVerdict, ...]:
@@ -147,11 +159,8 @@ def _problem_of_object(
     progress: ProgressCallback,
 ) -> str | None:
     store_key = object_key(manifest.backup_id, record.key)
-    size_bytes = stored.get(store_key)
-    if size_bytes is None:
-        return "is missing"
-    if size_bytes != record.sealed_bytes:
-        return _size_problem(size_bytes, record)
+    if problem := record.size_problem(stored.get(store_key)):
+        return problem
     meter = Meter(
         progress,
         component=record.component.value,
@@ -169,8 +178,8 @@ def _problem_of_object(
             raise
         return f"cannot be read: {error.what}"
     meter.finish()
-    if hashing.count != record.sealed_bytes:
-        return _size_problem(hashing.count, record)
+    if problem := record.size_problem(hashing.count):
+        return problem
     sha256 = hashing.digest.hexdigest()
     if sha256 != record.sealed_sha256:
         other = next((o.key for o in manifest.objects if o.sealed_sha256 == sha256), None)
@@ -199,12 +208,6 @@ def _drain(
     while source.read(_READ_BYTES):
         pass
     return problem
-
-
-def _size_problem(size_bytes: int, record: ObjectRecord) -> str:
-    difference = size_bytes - record.sealed_bytes
-    kind = "longer" if difference > 0 else "shorter"
-    return f"is {abs(difference)} bytes {kind} than its {record.sealed_bytes} bytes"
 
 
 def _unlisted(manifest: Manifest, stored: Mapping[str, int]) -> Iterator[ObjectVerdict]:

@@ -27,6 +27,7 @@ from onyx_pipelines.vault.layout import (
 from onyx_pipelines.vault.manifest import (
     BackupType,
     ComponentRecord,
+    Doubt,
     Manifest,
     manifest_component_name,
     parse_component_record,
@@ -100,6 +101,7 @@ class SetWriter:
         retention_days: int,
         host: str,
         missing_components: Collection[Component] = (),
+        doubts: Sequence[Doubt] = (),
     ) -> Manifest:
         """Write the manifest of exactly these components: from now on the set exists.
 
@@ -109,6 +111,7 @@ class SetWriter:
         Args:
             timestamp: when the backup began.
             missing_components: what the host has and this set leaves out: a partial set.
+            doubts: in what it is less than the sets before it.
 
         Raises:
             StoreError: no component, one that is not finished, or the set is complete already.
@@ -130,6 +133,7 @@ class SetWriter:
             retention_days=retention_days,
             host=host,
             missing_components=missing_components,
+            doubts=doubts,
         )
         self._delete_unlisted(manifest)
         self._store.put(manifest_key(self._backup_id), to_bytes(manifest))
@@ -146,6 +150,7 @@ class SetWriter:
         retention_days: int,
         host: str,
         missing_components: Collection[Component],
+        doubts: Sequence[Doubt],
     ) -> Manifest:
         keyset = new_mac_keyset()
         unsigned = Manifest(
@@ -159,6 +164,7 @@ class SetWriter:
             software=f"onyx-pipelines {__version__}",
             components={manifest_component_name(r.component): r for r in records},
             missing_components=tuple(sorted(missing_components)),
+            doubts=tuple(doubts),
             keyset=wrap(
                 keyset,
                 backup_id=self._backup_id,

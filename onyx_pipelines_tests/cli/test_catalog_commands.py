@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from onyx_pipelines.cli.app import app
 from onyx_pipelines.errors import NotFoundError, SettingsError
-from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, flip_a_byte
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest, flip_a_byte
 
 runner = CliRunner()
 
@@ -58,7 +58,7 @@ def test_a_manifest_that_does_not_parse_is_warned_of_beside_pure_json(
 
     answer = volume_host.onyx("catalog", "list", "--json")
 
-    assert answer.json[0]["stores"] == ["offsite"]
+    assert [row["stores"] for row in answer.json] == [["offsite"], ["local"]]
     assert backup_id in answer.errors
 
 
@@ -103,6 +103,63 @@ def test_verify_names_the_damaged_object_and_answers_one(
     assert (answer.status, answer.json["ok"]) == (1, False)
     assert bad["key"].endswith(damaged.name)
     assert bad["problem"]
+
+
+@pytest.mark.parametrize("asked", ["latest", "its id", "the beginning"])
+def test_verify_names_a_damaged_manifest_and_answers_one(
+    volume_host: HostUnderTest, backup_id: str, asked: str
+) -> None:
+    cut_manifest(volume_host.backups, backup_id)
+    text = {"latest": "latest", "its id": backup_id, "the beginning": backup_id[:8]}[asked]
+
+    answer = volume_host.onyx("verify", text, "--json")
+
+    [bad] = answer.json["objects"]
+    assert (answer.status, answer.json["ok"]) == (1, False)
+    assert answer.json["backup_id"] == backup_id
+    assert bad["key"] == "manifest.json"
+    assert "is damaged" in bad["problem"]
+
+
+def test_the_latest_is_the_damaged_one_if_that_was_written_last(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    runner.invoke(app, ["hold", backup_id])
+    newest = volume_host.run().backup_id
+    cut_manifest(volume_host.backups, newest)
+
+    answer = volume_host.onyx("verify", "latest", "--json")
+
+    assert (answer.status, answer.json["backup_id"]) == (1, newest)
+
+
+def test_verify_says_whether_the_set_was_authenticated_and_unsealed(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    shallow = volume_host.onyx("verify", backup_id, "--json").json
+    deep = volume_host.onyx("verify", backup_id, "--deep", "--json").json
+
+    assert (shallow["ok"], shallow["authenticated"], shallow["deep"]) == (True, True, False)
+    assert (deep["ok"], deep["authenticated"], deep["deep"]) == (True, True, True)
+
+
+@pytest.mark.parametrize("damage", ["manifest", "object"])
+def test_a_damaged_set_is_listed_as_such(
+    volume_host: HostUnderTest, backup_id: str, damage: str
+) -> None:
+    if damage == "manifest":
+        cut_manifest(volume_host.backups, backup_id)
+    else:
+        volume_host.first_object(backup_id).unlink()
+
+    rows = volume_host.onyx("catalog", "list", "--json").json
+    table = volume_host.onyx("catalog", "list").output
+
+    [bad] = [row for row in rows if row["status"] == "damaged"]
+    assert (bad["backup_id"], bad["stores"]) == (backup_id, ["local"])
+    assert bad["problem"]
+    assert [row["stores"] for row in rows if row is not bad] == [["offsite"]]
+    assert "damaged" in table
 
 
 def test_verify_reads_the_store_that_was_asked_for_and_needs_no_other(

@@ -9,6 +9,7 @@ import pytest
 
 from onyx_pipelines.errors import StoreError
 from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.copying import pending
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key, set_prefix
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
 from onyx_pipelines.vault.pruning import PruneReport, prune
@@ -77,7 +78,7 @@ def test_a_dry_run_names_exactly_what_a_run_does_and_deletes_nothing(
 
     assert unchanged
     assert len(planned.leftovers) == 2
-    assert (planned.plan, planned.sets, planned.leftovers) == (done.plan, done.sets, done.leftovers)
+    assert (planned.plans, planned.sets, planned.leftovers) == (done.plans, done.sets, done.leftovers)
 
 
 def test_pruning_again_does_nothing(planter: Planter, local: LocalStore, tmp_path: Path) -> None:
@@ -307,4 +308,147 @@ def test_a_clock_that_jumped_back_deletes_nothing(
     report = run(local, state=tmp_path, now=NOW - timedelta(days=3650))
 
     assert ids(local) == set(planted)
-    assert len(report.plan.future_dated) == 5
+    assert len(report.plans["local"].future_dated) == 5
+
+
+class TestEachStoreByWhatItHolds:
+    """A store's plan counts what that store really holds, and nothing else."""
+
+    def test_what_is_only_in_the_second_store_displaces_nothing_in_the_first(
+        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
+    ) -> None:
+        planted = plant_days(planter, 2, local, offsite)
+        only_there = planter.plant(offsite, days_ago=-0.5)
+
+        run(local, offsite, state=tmp_path, now=NOW + timedelta(days=1))
+
+        assert ids(local) == set(planted)
+        assert ids(offsite) == {planted[0], only_there}
+
+    def test_what_is_only_in_the_first_store_displaces_nothing_in_the_second(
+        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
+    ) -> None:
+        copied = [planter.plant(local, offsite, days_ago=day) for day in (5, 6)]
+        not_copied = plant_days(planter, 2, local)
+
+        run(local, offsite, state=tmp_path)
+
+        assert ids(local) == set(not_copied)
+        assert ids(offsite) == set(copied)
+
+    @pytest.mark.parametrize("damage", ["missing", "cut"])
+    @pytest.mark.parametrize("where", ["local", "offsite"])
+    def test_a_copy_that_is_not_whole_displaces_nothing_and_is_left_for_a_person(
+        self,
+        planter: Planter,
+        local: LocalStore,
+        offsite: LocalStore,
+        tmp_path: Path,
+        damage: str,
+        where: str,
+    ) -> None:
+        planted = plant_days(planter, 3, local, offsite)
+        store, other = (local, offsite) if where == "local" else (offsite, local)
+        harm(store, planted[0], damage)
+
+        report = run(local, offsite, state=tmp_path)
+
+        assert keys_of(store, planted[0]) != []
+        assert set(planted[1:]) <= ids(store)
+        assert ids(other) == set(planted[:2])
+        reasons = reasons_in(report, where, planted[0])
+        assert reasons.startswith("not counted, and left for a person: 1 of 3 objects")
+        assert "volumes/uploads.tar.zst.sealed" in reasons
+        assert [(each.store, each.backup_id) for each in report.problems] == [(where, planted[0])]
+
+    def test_a_copy_whose_verification_failed_displaces_nothing_in_its_store_alone(
+        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
+    ) -> None:
+        planted = plant_days(planter, 3, local, offsite)
+        Catalog([local, offsite]).record_verification(planted[0], "local", passed=False, at=NOW)
+
+        run(local, offsite, state=tmp_path)
+
+        assert ids(local) == set(planted)
+        assert ids(offsite) == set(planted[:2])
+
+    def test_objects_that_wait_beside_a_damaged_manifest_elsewhere_are_no_rubbish(
+        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
+    ) -> None:
+        plant_days(planter, 1, local, offsite)
+        damaged = planter.plant(local, offsite, days_ago=9)
+        local.put(manifest_key(damaged), b"damaged")
+        offsite.delete(manifest_key(damaged))
+
+        report = run(local, offsite, state=tmp_path, now=LATER)
+
+        assert report.leftovers == ()
+        assert len(keys_of(offsite, damaged)) == len(planter.objects)
+
+    def test_what_the_second_store_alone_gave_up_is_not_due_for_a_copy_again(
+        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
+    ) -> None:
+        old = [planter.plant(local, offsite, days_ago=day) for day in (5, 6)]
+        for day in range(2):
+            planter.plant(offsite, days_ago=day)  # the first store lost them
+
+        run(local, offsite, state=tmp_path)
+        views = Catalog([local, offsite]).sets()
+
+        assert ids(local) == set(old)
+        assert ids(offsite).isdisjoint(old)
+        assert pending(views, TWO_DAYS, now=NOW) == []
+
+
+def harm(store: LocalStore, backup_id: str, damage: str) -> None:
+    path = store.root / object_key(backup_id, "volumes/uploads.tar.zst.sealed")
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1])
+
+
+def reasons_in(report: PruneReport, store: str, backup_id: str) -> str:
+    return next(
+        "; ".join(decision.reasons)
+        for decision in report.plans[store].decisions
+        if decision.backup_id == backup_id
+    )
+
+
+def test_the_set_that_the_run_made_stays_whatever_the_clock_says(
+    planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
+) -> None:
+    plant_days(planter, 3, local, offsite)
+    made = planter.plant(local, offsite, days_ago=4000)
+
+    report = prune(
+        Catalog([local, offsite]),
+        TWO_DAYS,
+        now=NOW,
+        dry_run=False,
+        state_dir=tmp_path,
+        made=made,
+    )
+
+    assert made in ids(local) & ids(offsite)
+    assert reasons_in(report, "local", made) == "made by this run"
+
+
+def test_seven_sets_dated_ahead_of_the_runs_own_leave_it_alone(
+    planter: Planter, local: LocalStore, tmp_path: Path
+) -> None:
+    """They are later than when it began, and not later than when it prunes."""
+    made = planter.plant(local)
+    ahead = [planter.plant(local, days_ago=-second / 86400) for second in range(1, 8)]
+
+    prune(
+        Catalog([local]),
+        TWO_DAYS,
+        now=NOW + timedelta(seconds=10),
+        dry_run=False,
+        state_dir=tmp_path,
+        made=made,
+    )
+
+    assert ids(local) == {made, ahead[-1]}

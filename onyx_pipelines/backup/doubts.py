@@ -1,0 +1,55 @@
+"""Is a new set at least what the last ones were? Pure: records in, doubts out.
+
+What is found stands in the set's manifest. Retention lets a set in doubt displace no good one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from onyx_pipelines.backup.size_plausibility import SizeVerdict
+from onyx_pipelines.vault.manifest import ComponentRecord, Doubt, DoubtKind, Manifest
+
+_FACTS = "facts/"
+
+
+def find_doubts(
+    records: Sequence[ComponentRecord],
+    sizes: Iterable[SizeVerdict],
+    *,
+    left_out: Iterable[str],
+    previous: Manifest | None,
+) -> tuple[Doubt, ...]:
+    """In what a set is less than those before it.
+
+    Args:
+        sizes: the verdicts on its components.
+        left_out: components that it was asked to leave out, which is no doubt.
+        previous: the last whole set before it.
+    """
+    doubts = [Doubt(kind=DoubtKind.SIZE, what=each.reason) for each in sizes if not each.ok]
+    lost = _lost_sources(records, left_out, previous) if previous else []
+    if previous and lost:
+        what = (
+            f"{', '.join(lost)}: missing, though in the set of {previous.timestamp:%Y-%m-%d %H:%M}"
+        )
+        doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
+    return tuple(doubts)
+
+
+def _lost_sources(
+    records: Iterable[ComponentRecord], left_out: Iterable[str], previous: Manifest
+) -> list[str]:
+    """Databases, collections and volumes, such as "qdrant documents"."""
+    unasked = frozenset(left_out)
+    before = _sources(previous.components.values()) - _sources(records)
+    return [f"{component} {name}" for component, name in sorted(before) if component not in unasked]
+
+
+def _sources(records: Iterable[ComponentRecord]) -> set[tuple[str, str]]:
+    return {
+        (item.component.value, item.name)
+        for record in records
+        for item in record.objects
+        if not item.key.startswith(_FACTS)
+    }
