@@ -1,6 +1,5 @@
 """The nouns of a backup: three components, the set that they make, its copy, and what is kept."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg

@@ -12,6 +12,7 @@ from onyx_pipelines.backup.resources import BackupRun
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.vault.verification import NOT_AUTHENTICATED
 
 
 @dg.asset_check(

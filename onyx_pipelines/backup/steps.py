@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.backup.doubts import find_doubts
-from onyx_pipelines.backup.host import BackupHost
+from onyx_pipelines.backup.host import BackupHost, required_private_key
 from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
 from onyx_pipelines.errors import (
     IntegrityError,
@@ -206,15 +206,18 @@ def sets_to_verify(store: Store, wanted: str) -> list[str]:
 
 
 def store_named(host: BackupHost, name: str) -> Store:
-    """Raises NotFoundError: this host has no such store."""
+    """One store of this host.
+
+    Raises:
+        SettingsError: there is no such store.
+    """
     for store in host.stores:
         if store.name == name:
             return store
-    raise NotFoundError(
+    have = ", ".join(store.name for store in host.stores)
+    raise SettingsError(
         f"There is no {name} store.",
-        remedy="Set ONYX_OFFSITE_URL, or take the local store."
-        if name == "offsite"
-        else f"Name one of {', '.join(store.name for store in host.stores)}.",
+        remedy=f"This host has: {have}. ONYX_OFFSITE_URL names the off-site store.",
     )
 
 
@@ -230,10 +233,10 @@ def verify_set(
     set that could not be authenticated is noted neither as right nor as wrong.
 
     Raises:
-        KeyFileError: the set is not sealed to this host's private key, which is not the set's
-            fault: nothing is noted.
+        KeyFileError: the set is not sealed to this host's private key, or there is none to unseal
+            it with, which is not the set's fault: nothing is noted.
     """
-    key = host.private_key()
+    key = required_private_key(host.settings) if deep else host.private_key()
     with set_in_use(host.settings.state_dir, backup_id):
         if key is not None:
             _require_recipient(store, backup_id, key)

@@ -1,20 +1,21 @@
 """Job `verify_backups`: what the stores hold is read back and compared, on demand or weekly."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import dagster as dg
 from pydantic import Field
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import BackupHost, open_host
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.run_resources import OnyxSettings
-from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.verification import NOT_AUTHENTICATED, Verification
 
 _MAX_RUNTIME_S = 12 * 3600
+_NAMED = 20
 
 
 class VerificationConfig(dg.Config):
@@ -25,40 +26,83 @@ class VerificationConfig(dg.Config):
     deep: bool = Field(default=False, description="Unseal every object too; needs the private key.")
 
 
+@dataclass
+class _Found:
+    """What came of all that was to be read."""
+
+    damaged: list[str] = field(default_factory=list)
+    not_authenticated: list[str] = field(default_factory=list)
+    unread: list[OnyxError] = field(default_factory=list)
+
+    def add(self, verification: Verification) -> None:
+        which = f"{verification.store}, set {verification.backup_id}"
+        self.damaged += [f"{which}: {each.key}: {each.problem}" for each in verification.problems]
+        if verification.intact and not verification.authenticated:
+            self.not_authenticated.append(which)
+
+    def refuse(self) -> None:
+        """Return only if all that was to be read is right.
+
+        Raises:
+            OnyxError: something is damaged, unproved, or was not read at all.
+        """
+        sentences = []
+        if self.damaged:
+            named = "; ".join(self.damaged[:_NAMED])
+            sentences.append(f"{len(self.damaged)} objects are not what was stored: {named}.")
+        if self.not_authenticated:
+            named = "; ".join(self.not_authenticated[:_NAMED])
+            sentences.append(f"{named}: {NOT_AUTHENTICATED}")
+        if not sentences and len(self.unread) == 1:
+            raise self.unread[0]
+        sentences += [f"Not verified: {error.what}" for error in self.unread[:_NAMED]]
+        if sentences:
+            raise IntegrityError(
+                " ".join(sentences),
+                remedy="Copy a damaged set again from the other store, or take a new backup now;"
+                " `onyx verify` says what is wrong with each.",
+            )
+
+
 @dg.op(description="Reads sets back from the stores and hashes every object.")
 def verify_sets(
     context: dg.OpExecutionContext, onyx: OnyxSettings, config: VerificationConfig
 ) -> None:
     with dagster_failures():
         host = open_host(onyx.load())
-        damaged: list[str] = []
-        for store in _stores(host, config.store):
-            for backup_id in _sets(store, config.backup_id):
-                found = steps.verify_set(
+        found = _Found()
+        for store, backup_id in _wanted(host, config, found):
+            try:
+                verification = steps.verify_set(
                     host, store, backup_id, log_progress(context.log.info), deep=config.deep
                 )
-                bad = [f"{item.key}: {item.problem}" for item in found.objects if not item.ok]
-                context.log.info(
-                    f"{store.name}: {backup_id}: {len(found.objects)} objects,"
-                    f" {'intact' if found.ok else 'DAMAGED'}"
-                )
-                damaged += [f"{store.name}, set {backup_id}: {text}" for text in bad]
-        if damaged:
-            raise IntegrityError(
-                f"{len(damaged)} objects are not what was stored: {'; '.join(damaged[:20])}.",
-                remedy="Copy the set again from the other store, or take a new backup now.",
+            except OnyxError as error:
+                found.unread.append(error)
+                continue
+            found.add(verification)
+            context.log.info(
+                f"{store.name}: {backup_id}: {len(verification.objects)} objects,"
+                f" {verification.verdict}"
             )
+        found.refuse()
 
 
-def _stores(host: BackupHost, wanted: str) -> Sequence[Store]:
-    return [store for store in host.stores if wanted in {"", store.name}]
-
-
-def _sets(store: Store, wanted: str) -> list[str]:
-    catalog = Catalog([store])
-    if wanted == "all":
-        return [view.backup_id for view in catalog.sets()]
-    return [catalog.find(wanted).backup_id]
+def _wanted(host: BackupHost, config: VerificationConfig, found: _Found) -> list[tuple[Store, str]]:
+    """What is to be read. A store that cannot be listed keeps nothing in the other one unread."""
+    stores = [steps.store_named(host, config.store)] if config.store else list(host.stores)
+    wanted: list[tuple[Store, str]] = []
+    absent: list[OnyxError] = []
+    for store in stores:
+        try:
+            wanted += [(store, each) for each in steps.sets_to_verify(store, config.backup_id)]
+        except NotFoundError as error:
+            absent.append(error)
+        except OnyxError as error:
+            found.unread.append(error)
+    # A single set may be in one store only; of all sets, no store may have none.
+    if config.backup_id == "all" or not wanted:
+        found.unread += absent
+    return wanted
 
 
 @dg.job(
@@ -74,11 +118,10 @@ def verify_backups() -> None:
     cron_schedule="0 5 * * 0",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every set of the local store, on Sundays: what rots is found while there are"
-    " copies.",
+    description="Every set of every store, on Sundays: what rots is found while there are copies.",
 )
 def weekly_verification_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    config = VerificationConfig(backup_id="all", store="local")
+    config = VerificationConfig(backup_id="all")
     return dg.RunRequest(
         run_key=context.scheduled_execution_time.isoformat(),
         run_config=dg.RunConfig({"verify_sets": config}),

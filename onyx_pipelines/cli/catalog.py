@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -22,6 +22,7 @@ from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     JsonOption,
+    Part,
     YesOption,
     bold,
     err,
@@ -31,12 +32,13 @@ from onyx_pipelines.cli.output import (
     red,
     storable,
 )
-from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
+from onyx_pipelines.vault.scanning import DamagedSet
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.verification import NOT_AUTHENTICATED
 
 app = typer.Typer(help="The backup sets that the stores hold.")
 
@@ -58,15 +60,17 @@ def list_sets(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every complete set, newest first."""
+    """Every complete set, newest first, and the damaged ones."""
     host = open_host(load_settings())
     catalog = host.catalog if store is None else Catalog([_store(host, store)])
     rows = steps.catalog_rows(host, catalog)
     if as_json:
-        print_json([row.as_json() for row in rows])
+        whole = [row.as_json() | {"problem": None} for row in rows]
+        print_json([*whole, *(_damaged_json(each) for each in catalog.damaged)])
     else:
         head = ("id", "recovery point", "status", "components", "size", "stores", "kept as", "")
-        out.table("backup sets", head, [_cells(row) for row in rows])
+        damaged = [_damaged_cells(each) for each in catalog.damaged]
+        out.table("backup sets", head, [*(_cells(row) for row in rows), *damaged])
     _report_problems(catalog)
 
 
@@ -83,6 +87,11 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
     out.line(bold(manifest.backup_id), f" {manifest.status.value}")
     out.line(f"recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC, host {manifest.host}")
     out.line(f"stores {', '.join(view.stores)}; {'held' if view.held else 'not held'}")
+    for copy in view.copies:
+        if copy.damage:
+            out.warning(f"{copy.store}: {copy.damage}")
+    for doubt in manifest.doubts:
+        out.warning(doubt.what)
     for name, record in manifest.components.items():
         summary = ", ".join(f"{key} {value}" for key, value in record.summary.items())
         out.line(f"{name}: {record.status.value}, {record.duration_s:.1f} s; {summary}")
@@ -120,24 +129,34 @@ def verify(
     ):
         host = open_host(settings)
         chosen = _store(host, store)
-        found = Catalog([chosen]).find(backup_id).backup_id
+        found = Catalog([chosen]).identify(backup_id)
         entry.about(found)
         verification = steps.verify_set(host, chosen, found, progress, deep=deep)
         entry.result(
-            verdict="intact" if verification.ok else "damaged",
+            verdict=verification.verdict,
             detail="; ".join(f"{item.key}: {item.problem}" for item in verification.problems),
             outcome=Outcome.OK if verification.ok else Outcome.FAILED,
         )
     objects = [asdict(item) | {"ok": item.ok} for item in verification.objects]
     if as_json:
-        print_json({"ok": verification.ok, "backup_id": found, "objects": objects})
+        print_json(
+            {
+                "ok": verification.ok,
+                "verdict": verification.verdict,
+                "authenticated": verification.authenticated,
+                "deep": verification.deep,
+                "backup_id": found,
+                "store": chosen.name,
+                "objects": objects,
+            }
+        )
     else:
         for item in verification.problems:
             out.line(red(item.key), f": {item.problem}")
         good = len(verification.objects) - len(verification.problems)
         out.line(f"{good} of {len(objects)} objects of {found} are right in {chosen.url}")
-        if not verification.authenticated:
-            out.line("The manifest itself was not authenticated: no private key on this host.")
+        if verification.intact and not verification.authenticated:
+            out.warning(NOT_AUTHENTICATED)
     finish(0 if verification.ok else EXIT_BAD)
 
 
@@ -151,10 +170,9 @@ def prune(
     with _prune_audited(host, yes) as entry, ExclusiveLock(host.settings.state_dir, "prune"):
         report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=not yes)
         problems = steps.prune_problems(report)
-        removed = dict.fromkeys(removal.what for removal in report.sets)
         entry.result(
-            verdict=f"pruned {len(removed)}",
-            detail="; ".join([*problems, *removed]),
+            verdict=f"pruned {len(report.pruned)}",
+            detail="; ".join([*problems, *report.pruned]),
             outcome=Outcome.FAILED if report.failures else Outcome.OK,
         )
     if as_json:
@@ -209,13 +227,7 @@ def _prune_audited(host: BackupHost, yes: bool) -> AbstractContextManager[Entry]
 
 
 def _store(host: BackupHost, name: StoreName) -> Store:
-    if name is StoreName.LOCAL:
-        return host.local
-    if host.offsite is None:
-        raise SettingsError(
-            "There is no off-site store.", remedy="Set ONYX_OFFSITE_URL, or use --store local."
-        )
-    return host.offsite
+    return steps.store_named(host, name.value)
 
 
 def _cells(row: CatalogRow) -> tuple[str, ...]:
@@ -229,6 +241,21 @@ def _cells(row: CatalogRow) -> tuple[str, ...]:
         row.retained_as or "",
         f"held: {row.hold_reason}" if row.held else "",
     )
+
+
+def _damaged_cells(each: DamagedSet) -> tuple[Part, ...]:
+    return each.backup_id[:8], "", red("damaged"), "", "", each.store, "", each.what
+
+
+def _damaged_json(each: DamagedSet) -> dict[str, object]:
+    """The fields of a whole set, of which few are known."""
+    known = {
+        "backup_id": each.backup_id,
+        "status": "damaged",
+        "stores": [each.store],
+        "problem": each.what,
+    }
+    return dict.fromkeys(field.name for field in fields(CatalogRow)) | known
 
 
 def _report_problems(catalog: Catalog) -> None:

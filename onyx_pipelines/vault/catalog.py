@@ -193,14 +193,17 @@ class Catalog:
     def __init__(self, stores: Sequence[Store], memory: ScanMemory | None = None) -> None:
         self.stores = tuple(stores)
         self._memory = memory
-        self._problems: tuple[CatalogProblem, ...] | None = None
+        self._last: Scan | None = None
 
     @property
     def problems(self) -> tuple[CatalogProblem, ...]:
         """What the last look at the stores could not read."""
-        if self._problems is None:
-            self.scan()
-        return self._problems or ()
+        return (self._last or self.scan()).problems
+
+    @property
+    def damaged(self) -> tuple[DamagedSet, ...]:
+        """What the last look at the stores found not to be whole."""
+        return (self._last or self.scan()).damaged
 
     def sets(self) -> list[SetView]:
         """Every set that some store has whole, newest first."""
@@ -296,10 +299,10 @@ class Catalog:
         views = [_view(tuple(copies), found) for copies in copies_of.values()]
         views.sort(key=lambda view: (view.timestamp, view.backup_id), reverse=True)
         problems += [problem for copies in copies_of.values() for problem in _differences(copies)]
-        self._problems = tuple(problems)
         damaged = tuple(each for one in found for each in one.damaged)
         leftovers = {each.store: each.leftovers for each in found}
-        return Scan(tuple(views), damaged, self._problems, leftovers)
+        self._last = Scan(tuple(views), damaged, tuple(problems), leftovers)
+        return self._last
 
     def _having(self, view: SetView) -> list[Store]:
         return [store for store in self.stores if view.copy_in(store.name)]

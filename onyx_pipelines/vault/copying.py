@@ -57,9 +57,7 @@ def pending(
     return [
         view
         for view in sorted(views, key=lambda each: each.timestamp, reverse=True)
-        if view.copy_in(source)
-        and view.backup_id not in sound
-        and planned.keeps(view.backup_id)
+        if view.copy_in(source) and view.backup_id not in sound and planned.keeps(view.backup_id)
     ]
 
 
@@ -85,8 +83,8 @@ def copy_set(
 ) -> CopyReport:
     """Copy a set and prove by reading it back that the target holds the same bytes.
 
-    Objects that the target has already, byte for byte, are not sent again; all are read. Run it inside
-    `lock.set_in_use`, so that nobody prunes the set meanwhile.
+    All that the target has already is read, and what is right, byte for byte, is not sent again.
+    Run it inside `lock.set_in_use`, so that nobody prunes the set meanwhile.
 
     Raises:
         NotFoundError: the source has no such set.

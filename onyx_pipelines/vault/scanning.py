@@ -208,7 +208,10 @@ def _read_set(store: Store, backup_id: str, objects: list[StoredObject]) -> _Rea
 def _missing(manifest: Manifest, objects: list[StoredObject]) -> tuple[str, ...]:
     sizes = {each.key: each.size_bytes for each in objects}
     problems = (
-        (record.key, record.size_problem(sizes.get(layout.object_key(manifest.backup_id, record.key))))
+        (
+            record.key,
+            record.size_problem(sizes.get(layout.object_key(manifest.backup_id, record.key))),
+        )
         for record in manifest.objects
     )
     return tuple(f"{key} {problem}" for key, problem in problems if problem)

@@ -40,6 +40,10 @@ from onyx_pipelines.vault.stores.store import ObjectReader, Store
 from onyx_pipelines.vault.unsealing import Unsealer
 from onyx_pipelines.vault.wrapping import unwrap
 
+NOT_AUTHENTICATED = (
+    "The manifest was not authenticated: whoever can write to the store may have made it."
+)
+
 _READ_BYTES = 1024 * 1024
 
 
@@ -80,6 +84,13 @@ class Verification:
     def ok(self) -> bool:
         """Intact, and the manifest is authentic."""
         return self.intact and self.authenticated
+
+    @property
+    def verdict(self) -> str:
+        """In words, for people and the audit trail."""
+        if not self.intact:
+            return "damaged"
+        return "intact" if self.authenticated else "not authenticated"
 
     @property
     def problems(self) -> tuple[ObjectVerdict, ...]:

@@ -12,8 +12,9 @@ from onyx_pipelines.errors import NotFoundError, StoreError
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog, rows
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key
-from onyx_pipelines.vault.retention import RetentionPolicy, plan
+from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.scanning import ScanMemory
+from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
 from onyx_pipelines_tests.vault.sets import FailingStore, new_id
@@ -67,7 +68,7 @@ def test_a_copy_that_was_begun_is_pending(
     (view,) = catalog.sets()
 
     assert view.begun_in == ("offsite",)
-    assert view.record().copy_pending
+    assert view.record(view.copies[0]).copy_pending
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_the_last_success_of_a_verification_is_remembered(
     (view,) = catalog.sets()
     assert view.last_verified_at == NOW
     assert view.verification_failed
-    assert view.record().problem == "its last verification failed"
+    assert view.record(view.copies[0]).problem == "its last verification failed"
 
 
 def test_a_partial_set_says_what_it_lacks(
@@ -237,7 +238,7 @@ def test_a_partial_set_says_what_it_lacks(
 
     (view,) = catalog.sets()
 
-    assert view.record().lacks == ("qdrant",)
+    assert view.record(view.copies[0]).lacks == ("qdrant",)
 
 
 def test_one_store_that_is_right_makes_a_set_count(
@@ -252,7 +253,10 @@ def test_one_store_that_is_right_makes_a_set_count(
 
     assert not before.verification_failed
     assert after.last_verified_at == NOW + HOUR
-    assert after.record().problem is None
+    assert [after.record(copy).problem for copy in after.copies] == [
+        "its last verification failed",
+        None,
+    ]
 
 
 def test_a_drill_that_failed_after_one_that_passed_counts_as_none(
@@ -280,7 +284,7 @@ def test_a_row_has_what_the_list_promises_as_plain_json(
     backup_id = planter.plant(local, days_ago=1)
     catalog.record_verification(backup_id, "local", passed=True, at=NOW)
     views = catalog.sets()
-    decided = plan([view.record() for view in views], RetentionPolicy(), now=NOW)
+    decided = store_plans(views, RetentionPolicy(), stores=["local"], now=NOW)
 
     (row,) = rows(views, decided)
 

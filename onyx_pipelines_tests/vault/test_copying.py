@@ -14,9 +14,10 @@ from onyx_pipelines.progress import Progress
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import copy_set, lag, pending
 from onyx_pipelines.vault.layout import manifest_key, object_key, set_prefix
-from onyx_pipelines.vault.retention import RetentionPolicy, plan
+from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import ObjectReader, ObjectWriter
+from onyx_pipelines.vault.verification import verify
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
 from onyx_pipelines_tests.vault.sets import FailingStore, files_of, new_id
 
@@ -56,12 +57,13 @@ def test_copying_again_sends_nothing(
 ) -> None:
     backup_id = planter.plant(local)
     copy_set(local, offsite, backup_id)
-    before = {path: path.stat().st_mtime_ns for path in offsite.root.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in offsite.root.rglob("*.*")}
 
     report = copy_set(local, offsite, backup_id)
 
+    after = {path: path.stat().st_mtime_ns for path in offsite.root.rglob("*.*")}
     assert (report.copied_objects, report.already_there) == (0, len(planter.objects))
-    assert {path: path.stat().st_mtime_ns for path in offsite.root.rglob("*")} == before
+    assert [path.name for path in after if after[path] != before[path]] == ["verified.json"]
 
 
 def test_a_failure_at_every_call_lists_nothing_half_and_the_next_copy_ends_it(
@@ -238,13 +240,36 @@ def test_only_kept_sets_that_the_target_lacks_are_pending_newest_first(
     begun = planter.plant(local, days_ago=10)
     offsite.put(object_key(begun, DUMP), b"part")
     planter.plant(offsite, days_ago=11)
-    views = Catalog([local, offsite]).sets()
-    decided = plan([view.record() for view in views], RetentionPolicy(3, 0, 0), now=NOW)
+    views = Catalog([local, offsite]).scan().views
 
-    due = [view.backup_id for view in pending(views, decided)]
+    due = [view.backup_id for view in pending(views, RetentionPolicy(3, 0, 0), now=NOW)]
 
     assert due == [newest, older, begun]
     assert outdated not in due
+
+
+@pytest.mark.parametrize("damage", ["missing", "flipped"])
+def test_a_copy_that_was_damaged_is_due_again_and_is_mended(
+    planter: Planter, local: LocalStore, offsite: LocalStore, damage: str
+) -> None:
+    backup_id = planter.plant(local, offsite)
+    path = offsite.root / object_key(backup_id, DUMP)
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+        verification = verify(offsite, backup_id)
+        Catalog([offsite]).record_verification(backup_id, "offsite", passed=False, at=NOW)
+        assert [each.key for each in verification.problems] == [DUMP]
+    catalog = Catalog([local, offsite])
+    due = [view.backup_id for view in pending(catalog.scan().views, RetentionPolicy(), now=NOW)]
+
+    report = copy_set(local, offsite, backup_id)
+
+    assert due == [backup_id]
+    assert report.copied_objects == 1
+    assert verify(offsite, backup_id).intact
+    assert pending(catalog.scan().views, RetentionPolicy(), now=NOW) == []
 
 
 def test_the_lag_grows_while_nothing_is_copied(

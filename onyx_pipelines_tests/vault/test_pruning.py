@@ -78,7 +78,11 @@ def test_a_dry_run_names_exactly_what_a_run_does_and_deletes_nothing(
 
     assert unchanged
     assert len(planned.leftovers) == 2
-    assert (planned.plans, planned.sets, planned.leftovers) == (done.plans, done.sets, done.leftovers)
+    assert (planned.plans, planned.sets, planned.leftovers) == (
+        done.plans,
+        done.sets,
+        done.leftovers,
+    )
 
 
 def test_pruning_again_does_nothing(planter: Planter, local: LocalStore, tmp_path: Path) -> None:
@@ -318,12 +322,12 @@ class TestEachStoreByWhatItHolds:
         self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
     ) -> None:
         planted = plant_days(planter, 2, local, offsite)
-        only_there = planter.plant(offsite, days_ago=-0.5)
+        newer_of_the_day = planter.plant(offsite, days_ago=-0.5)
 
         run(local, offsite, state=tmp_path, now=NOW + timedelta(days=1))
 
         assert ids(local) == set(planted)
-        assert ids(offsite) == {planted[0], only_there}
+        assert ids(offsite) == {newer_of_the_day, planted[1]}
 
     def test_what_is_only_in_the_first_store_displaces_nothing_in_the_second(
         self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path

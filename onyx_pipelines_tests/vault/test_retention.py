@@ -66,6 +66,15 @@ def last(history: Sequence[SetRecord]) -> datetime:
     return max(each.timestamp for each in history)
 
 
+LESS: Sequence[dict[str, object]] = (
+    {},
+    {},
+    {"doubts": ("postgresql: a drop of more than 50 % is an error",)},
+    {"lacks": ("qdrant",)},
+    {"problem": "its last verification failed"},
+)
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[SetRecord]:
     """Days with no, one or several sets, at any time of day; up to four months."""
@@ -81,8 +90,15 @@ def policies(draw: st.DrawFn) -> RetentionPolicy:
     return RetentionPolicy(*counts, timezone=draw(st.sampled_from(ZONES)))
 
 
+@st.composite
+def mixed_histories(draw: st.DrawFn) -> list[SetRecord]:
+    """Histories in which some sets are less than they should be, or known to be wrong."""
+    return [replace(each, **draw(st.sampled_from(LESS))) for each in draw(histories())]
+
+
 def oracle(history: Sequence[SetRecord], policy: RetentionPolicy) -> dict[str, Tier]:
     """The rule as docs/retention.md says it, tier by tier over whole periods."""
+    history = [each for each in history if not (each.problem or each.lacks or each.doubts)]
     zone = ZoneInfo(policy.timezone)
     result: dict[str, Tier] = {}
     for tier, count, pattern in (
@@ -102,7 +118,43 @@ def oracle(history: Sequence[SetRecord], policy: RetentionPolicy) -> dict[str, T
     return result
 
 
-@given(history=histories(), policy=policies())
+def beside(history: Sequence[SetRecord], policy: RetentionPolicy) -> set[str]:
+    """Ids of partial sets, and of those in doubt, that stay: younger than the oldest day kept."""
+    tiers = oracle(history, policy)
+    good = [s.timestamp for s in history if not (s.problem or s.lacks or s.doubts)]
+    days = [s.timestamp for s in history if tiers.get(s.backup_id) is Tier.DAILY]
+    begin = min(days) if days else max(good, default=datetime.min.replace(tzinfo=UTC))
+    return {s.backup_id for s in history if (s.lacks or s.doubts) and s.timestamp > begin}
+
+
+@given(history=mixed_histories(), policy=policies())
+@EXAMPLES
+def test_what_stays_beside_the_calendar_is_what_the_description_says(
+    history: list[SetRecord], policy: RetentionPolicy
+) -> None:
+    good = [each for each in history if not (each.problem or each.lacks or each.doubts)]
+    newest = {max(good, key=lambda s: (s.timestamp, s.backup_id)).backup_id} if good else set()
+    wrong = {each.backup_id for each in history if each.problem}
+
+    kept = kept_ids(plan(history, policy, now=last(history)))
+
+    assert kept == set(oracle(history, policy)) | newest | wrong | beside(history, policy)
+
+
+@given(history=mixed_histories(), policy=policies())
+@EXAMPLES
+def test_a_set_that_is_less_never_makes_a_good_one_go(
+    history: list[SetRecord], policy: RetentionPolicy
+) -> None:
+    good = [each for each in history if not (each.problem or each.lacks or each.doubts)]
+
+    kept = kept_ids(plan(history, policy, now=last(history)))
+
+    alone = kept_ids(plan(good, policy, now=last(history)))
+    assert kept & {each.backup_id for each in good} == alone
+
+
+@given(history=mixed_histories(), policy=policies())
 @EXAMPLES
 def test_the_plan_is_what_the_description_says(
     history: list[SetRecord], policy: RetentionPolicy
@@ -123,7 +175,7 @@ def test_the_order_of_the_sets_does_not_matter(
     assert plan(shuffled, policy, now=last(history)) == plan(history, policy, now=last(history))
 
 
-@given(history=histories(), policy=policies())
+@given(history=mixed_histories(), policy=policies())
 @EXAMPLES
 def test_planning_again_after_pruning_prunes_nothing(
     history: list[SetRecord], policy: RetentionPolicy
@@ -134,7 +186,20 @@ def test_planning_again_after_pruning_prunes_nothing(
     assert plan(left, policy, now=last(history)).pruned == []
 
 
-@given(history=histories(), policy=policies(), held=st.sets(st.integers(0, 159)))
+@given(history=mixed_histories(), policy=policies(), data=st.data())
+@EXAMPLES
+def test_what_is_pruned_makes_no_difference_to_the_rest(
+    history: list[SetRecord], policy: RetentionPolicy, data: st.DataObject
+) -> None:
+    """So a store that gave sets up does not want them copied to it again."""
+    first = plan(history, policy, now=last(history))
+    gone = {each.backup_id for each in first.pruned if data.draw(st.booleans())}
+    left = [each for each in history if each.backup_id not in gone]
+
+    assert kept_ids(plan(left, policy, now=last(history))) == kept_ids(first)
+
+
+@given(history=mixed_histories(), policy=policies(), held=st.sets(st.integers(0, 159)))
 @EXAMPLES
 def test_pruning_after_every_set_ends_where_pruning_once_does(
     history: list[SetRecord], policy: RetentionPolicy, held: set[int]
@@ -154,7 +219,9 @@ def test_pruning_after_every_set_ends_where_pruning_once_does(
 
 
 @given(
-    history=histories(), policy=policies(), raised=st.sampled_from(["daily", "weekly", "monthly"])
+    history=mixed_histories(),
+    policy=policies(),
+    raised=st.sampled_from(["daily", "weekly", "monthly"]),
 )
 @EXAMPLES
 def test_raising_a_count_never_deletes_more(
@@ -312,6 +379,61 @@ def test_a_partial_set_goes_when_the_days_do() -> None:
 
     assert reasons_of(result, fresh) == ("partial (without qdrant), within the days kept",)
     assert old.backup_id not in kept_ids(result)
+
+
+def test_a_set_in_doubt_stays_beside_the_good_one_of_its_day_and_says_why() -> None:
+    morning = record(datetime(2026, 3, 2, 2, tzinfo=UTC))
+    evening = record(datetime(2026, 3, 2, 22, tzinfo=UTC), doubts=("volumes notes: missing",))
+
+    result = plan([morning, evening], RetentionPolicy(), now=evening.timestamp)
+
+    assert reasons_of(result, morning) == ("daily 1 of 7 (2026-03-02)", "newest complete set")
+    assert reasons_of(result, evening) == (
+        "in doubt (volumes notes: missing), within the days kept",
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "good_ones_after", "stays"),
+    [
+        (RetentionPolicy(), 0, True),
+        (RetentionPolicy(), 6, True),
+        (RetentionPolicy(), 7, False),
+        (RetentionPolicy(daily=0), 0, True),
+        (RetentionPolicy(daily=0), 1, False),
+    ],
+)
+def test_a_set_in_doubt_goes_when_good_ones_have_followed_on_all_days_kept(
+    policy: RetentionPolicy, good_ones_after: int, stays: bool
+) -> None:
+    begin = datetime(2026, 3, 2, 2, tzinfo=UTC)
+    doubtful = record(begin, doubts=("a drop",))
+    good = [record(begin + timedelta(days=day)) for day in range(-3, good_ones_after + 1) if day]
+
+    result = plan([*good, doubtful], policy, now=last([*good, doubtful]))
+
+    assert result.keeps(doubtful.backup_id) is stays
+
+
+def test_why_a_set_in_doubt_goes_is_told() -> None:
+    history = nightly(30)
+    old = record(history[-9].timestamp + timedelta(hours=1), doubts=("a drop",))
+
+    result = plan([*history, old], RetentionPolicy(), now=last(history))
+
+    assert reasons_of(result, old) == ("in doubt (a drop), and older than the days kept",)
+
+
+def test_what_the_run_made_stays_and_displaces_as_any_other() -> None:
+    old = record(datetime(2020, 1, 1, tzinfo=UTC), made_now=True)
+    history = nightly(400)
+
+    result = plan([*history, old], RetentionPolicy(), now=last(history))
+
+    assert reasons_of(result, old) == ("made by this run",)
+    assert kept_ids(result) - {old.backup_id} == kept_ids(
+        plan(history, RetentionPolicy(), now=last(history))
+    )
 
 
 def test_a_policy_that_keeps_nothing_is_refused() -> None:

@@ -333,8 +333,15 @@ def test_a_forgery_that_fits_itself_cannot_be_found_without_a_key(sample: Sample
 
     verification = verify(sample.store, sample.manifest.backup_id)
 
-    assert verification.ok
+    assert verification.intact
     assert not verification.authenticated
+
+
+def test_a_set_that_could_not_be_authenticated_is_not_ok(sample: Sample) -> None:
+    without_key = verify(sample.store, sample.manifest.backup_id)
+
+    assert (without_key.intact, without_key.ok) == (True, False)
+    assert without_key.verdict == "not authenticated"
 
 
 def test_a_checksum_that_does_not_fit_its_objects_is_found_without_a_key(sample: Sample) -> None:
