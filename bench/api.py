@@ -21,9 +21,8 @@ from onyx_pipelines.api.tokens import Scope, TokenFile
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.progress import silent
 from onyx_pipelines.settings import Settings, load_settings
-from onyx_pipelines.vault.keys import create_private_key
+from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType
-from onyx_pipelines.vault.recipients import add_recipient
 
 SETS = 5_000
 _REQUESTS = 400
@@ -78,9 +77,7 @@ def _host(directory: Path) -> Settings:
     for folder in ("state", "keys", "volume", "backups"):
         (directory / folder).mkdir(mode=0o700)
     (directory / "volume" / "file").write_bytes(os.urandom(2000))
-    key = create_private_key(directory / "keys" / "private.json", "bench")
-    add_recipient(directory / "keys" / "recipients.json", key)
-    return load_settings(
+    settings = load_settings(
         {
             "state_dir": directory / "state",
             "backup_dir": directory / "backups",
@@ -91,6 +88,8 @@ def _host(directory: Path) -> Settings:
             "dagster_url": "http://127.0.0.1:9",
         }
     )
+    make_missing_keys(settings, "bench")
+    return settings
 
 
 def _many_sets(settings: Settings) -> str:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.peak_memory import peak_bytes
-from bench.sealed import back_up, recipient
+from bench.sealed import back_up, new_keys
 from bench.table import Line, say
 from bench.timing import emptied
 from onyx_pipelines.sandbox.sample_volumes import make_file_tree
@@ -36,7 +36,7 @@ def run(directory: Path) -> list[Line]:
 def main(root: Path, directory: Path) -> None:
     """Back up and print this process's peak in bytes."""
     store = LocalStore(emptied(directory / "store"), name="local")
-    back_up(VolumesSource({"bench": root}), store, recipient(directory))
+    back_up(VolumesSource({"bench": root}), store, new_keys(directory))
     sys.stdout.write(str(peak_bytes()))
 
 

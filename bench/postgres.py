@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from bench.sealed import back_up, recipient
+from bench.sealed import back_up, new_keys
 from bench.table import Line, say
 from bench.timing import emptied, medians, need, quiet_disk, shell
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
@@ -43,14 +43,14 @@ def run(directory: Path) -> list[Line]:
             "RESTIC_REPOSITORY": str(directory / "restic"),
             "RESTIC_CACHE_DIR": str(directory / "restic-cache"),
         }
-        store_dir, to = directory / "store", recipient(directory)
+        store_dir, keys = directory / "store", new_keys(directory)
         # One database and no globals, as the peers do it.
         source = PostgresSource(target, databases=("onyx",), with_globals=False)
 
         def ours() -> float:
             store = LocalStore(emptied(store_dir), name="local")
             begun = quiet_disk()
-            back_up(source, store, to)
+            back_up(source, store, keys)
             return time.monotonic() - begun
 
         def restic() -> float:

@@ -11,12 +11,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from bench.peak_memory import peak_bytes
-from bench.sealed import back_up_for
+from bench.sealed import back_up, new_keys, open_again
 from bench.table import Line, say
 from bench.timing import medians, quiet_disk, shell
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.objects import open_set
 from onyx_pipelines.restore.postgres import PostgresRestoreRequest, restore
 from onyx_pipelines.restore.results import Step, StepTiming
 from onyx_pipelines.restore.verdict import Verdict
@@ -26,7 +25,6 @@ from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.postgres import PostgresSource
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.postgres.target import PostgresTarget
-from onyx_pipelines.vault.keys import load_private_key
 from onyx_pipelines.vault.stores import LocalStore
 
 SIZE = 40.0
@@ -48,7 +46,8 @@ def run(directory: Path) -> list[Line]:
             (directory / folder).mkdir()
         store = LocalStore(directory / "store", name="local")
         source = PostgresSource(target, databases=("onyx",), with_globals=False)
-        backup_id = back_up_for(source, store, directory / "key.json")
+        keys = new_keys(directory, directory / "key.json")
+        backup_id = back_up(source, store, keys).backup_id
         timings: list[tuple[StepTiming, ...]] = []
 
         def ours() -> float:
@@ -88,7 +87,7 @@ def _restore(directory: Path, server: PostgresServer, backup_id: str) -> tuple[S
     clock = StepClock()
     store = LocalStore(directory / "store", name="local")
     result = restore(
-        open_set(store, backup_id, load_private_key(directory / "key.json")),
+        open_again(store, backup_id, directory / "key.json"),
         PostgresRestoreRequest(target=_target(server), database_as=NAME, with_globals=False),
         clock,
         directory / "scratch",

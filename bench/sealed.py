@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.sources.source import Source
-from onyx_pipelines.vault.keys import Recipient, create_private_key
+from onyx_pipelines.vault.keys import Recipient, create_private_key, load_private_key
 from onyx_pipelines.vault.manifest import BackupType, Manifest
+from onyx_pipelines.vault.signing import Signers, SigningKey, create_signing_key, load_signing_key
 from onyx_pipelines.vault.stores import LocalStore
 from onyx_pipelines.vault.writing import SetWriter
 
 
-def recipient(directory: Path) -> Recipient:
-    return create_private_key(directory / f"{uuid.uuid4()}.json", "bench")
+@dataclass(frozen=True)
+class Keys:
+    """Whom a set is sealed to, and who signs it."""
+
+    recipient: Recipient
+    signing_key: SigningKey
 
 
-def back_up_for(source: Source, store: LocalStore, key_file: Path) -> str:
-    """The same to a new key in `key_file`, to be opened again; gives the set's id."""
-    return back_up(source, store, create_private_key(key_file, "bench")).backup_id
+def new_keys(directory: Path, key_file: Path | None = None) -> Keys:
+    """The private key goes to `key_file`, if the set is to be opened again."""
+    path = key_file or directory / f"{uuid.uuid4()}.json"
+    recipient = create_private_key(path, "bench")
+    create_signing_key(_signing_file(path), "bench")
+    return Keys(recipient, load_signing_key(_signing_file(path)))
 
 
-def back_up(source: Source, store: LocalStore, to: Recipient) -> Manifest:
+def open_again(store: LocalStore, backup_id: str, key_file: Path) -> SetObjects:
+    """A set that was sealed with `new_keys` into that file."""
+    signers = Signers((load_signing_key(_signing_file(key_file)).signer,))
+    return open_set(store, backup_id, load_private_key(key_file), signers)
+
+
+def _signing_file(key_file: Path) -> Path:
+    return key_file.with_suffix(".signing.json")
+
+
+def back_up(source: Source, store: LocalStore, keys: Keys) -> Manifest:
     """One component as a whole set."""
-    writer = SetWriter(store, str(uuid.uuid4()), [to])
+    writer = SetWriter(store, str(uuid.uuid4()), [keys.recipient])
     began = datetime.now(UTC)
     sink = writer.component(source.component)
     sink.finish(source.back_up(sink, silent), began)
     return writer.complete(
+        signing_key=keys.signing_key,
         components=[source.component],
         timestamp=began,
         backup_type=BackupType.DAILY,

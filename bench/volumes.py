@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.sealed import back_up, recipient
+from bench.sealed import back_up, new_keys
 from bench.table import Line, say
 from bench.timing import emptied, medians, need, shell
 from onyx_pipelines.sandbox.sample_volumes import make_file_tree
@@ -22,12 +22,12 @@ def run(directory: Path) -> list[Line]:
     root = directory / "volume"
     say("making 2 GB in 20,000 files …")
     make_file_tree(root, file_count=FILES, total_bytes=BYTES, seed=7)
-    store, to = directory / "store", recipient(directory)
+    store, keys = directory / "store", new_keys(directory)
     source, peer = VolumesSource({"bench": root}), directory / "peer.tar.zst"
     ids: list[str] = []
 
     def ours() -> None:
-        ids.append(back_up(source, LocalStore(emptied(store), name="local"), to).backup_id)
+        ids.append(back_up(source, LocalStore(emptied(store), name="local"), keys).backup_id)
 
     seconds = medians(
         {

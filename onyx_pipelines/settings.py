@@ -56,6 +56,16 @@ class Settings(BaseSettings):
         description="A recipient's private key. Needed to open backups and to run drills; a host"
         " without it can still write them. Must not be readable by group or others.",
     )
+    signing_key_file: Path | None = Field(
+        None,
+        description="What this host signs its sets with. Needed to write backups; must not be"
+        " readable by group or others. Empty: `signing-key.json` beside the recipients.",
+    )
+    signers_file: Path | None = Field(
+        None,
+        description="Public keys of the hosts whose sets count. Empty: `signers.json` beside the"
+        " recipients.",
+    )
 
     pg_host: str = Field(
         "", description="PostgreSQL host or socket directory. Empty: no PostgreSQL."
@@ -254,9 +264,9 @@ class Settings(BaseSettings):
     )
 
     notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("failed", "recovered", "cancelled", "missed"),
-        description="What people are told, comma-separated: succeeded, failed, recovered,"
-        " cancelled, missed; of one job only: `nightly_backup:succeeded`.",
+        ("failed", "recovered", "missed"),
+        description="What people are told, comma-separated: succeeded, failed, recovered, missed;"
+        " of one job only: `nightly_backup:succeeded`.",
     )
     slack_notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="The same for Slack; empty: ONYX_NOTIFY_ON."
@@ -302,7 +312,7 @@ class Settings(BaseSettings):
     @field_validator("notify_on", "slack_notify_on", "mail_notify_on", "other_notify_on")
     @classmethod
     def _known_outcomes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = "started, succeeded, failed, recovered, cancelled, missed"
+        known = "started, succeeded, failed, recovered, missed"
         for text in value:
             if text.rpartition(":")[2] not in known.split(", "):
                 raise ValueError(f"{text!r} names none of {known}")
@@ -357,12 +367,22 @@ class Settings(BaseSettings):
         return services
 
     @property
+    def signing_key_path(self) -> Path:
+        return self.signing_key_file or self.recipients_file.with_name("signing-key.json")
+
+    @property
+    def signers_path(self) -> Path:
+        return self.signers_file or self.recipients_file.with_name("signers.json")
+
+    @property
     def tokens_file(self) -> Path:
         """Of the API."""
         return self.api_tokens_file or self.state_dir / "api" / "tokens.json"
 
     @field_validator(
-        "private_key_file", "pg_bindir", "scratch_dir", "api_tokens_file", mode="before"
+        *("private_key_file", "signing_key_file", "signers_file"),
+        *("pg_bindir", "scratch_dir", "api_tokens_file"),
+        mode="before",
     )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:

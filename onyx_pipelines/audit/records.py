@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from onyx_pipelines.audit.origin import Origin
-from onyx_pipelines.vault.manifest import canonical_json
+from onyx_pipelines.vault.records import canonical_json
 
 FIRST_PREVIOUS = "0" * 64
 

@@ -47,6 +47,7 @@ def examine(settings: Settings) -> list[CheckResult]:
         ("state directory", lambda: _state_dir(settings.state_dir)),
         ("recipients", lambda: _recipients(host)),
         ("private key", lambda: _private_key(host)),
+        ("signing key", lambda: _signing_key(host)),
         ("secret files", lambda: _secret_files(settings)),
         ("passwords", lambda: _passwords(settings)),
         *((f"source {component}", _source_check(host, component)) for component in Component),
@@ -86,6 +87,11 @@ def _private_key(host: BackupHost) -> str:
     if key is None:
         return "none: this host can write backups and not open them"
     return f"{check_private_key(key, host.recipients()).name} opens new backups"
+
+
+def _signing_key(host: BackupHost) -> str:
+    signer = host.trust.signing_key().signer
+    return f"{signer}; sets count of {', '.join(map(str, host.trust.signers.listed))}"
 
 
 def _secret_files(settings: Settings) -> str:

@@ -17,6 +17,7 @@ from onyx_pipelines.vault.keys import PrivateKey, Recipient, load_private_key
 from onyx_pipelines.vault.recipients import load_recipients
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class BackupHost:
     @property
     def name(self) -> str:
         return self.settings.host_name or socket.gethostname()
+
+    @property
+    def trust(self) -> Trust:
+        """Whose sets count, read anew each time."""
+        return Trust.of(self.settings)
 
     def recipients(self) -> tuple[Recipient, ...]:
         """Whom new sets are sealed to, read anew each time."""

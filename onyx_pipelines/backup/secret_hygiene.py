@@ -77,7 +77,8 @@ def _secret_files(settings: Settings, environment: Mapping[str, str]) -> Iterato
         named = environment.get(f"{PREFIX}{name.upper()}_FILE")
         if named and isinstance(getattr(settings, name), SecretStr):
             yield Path(named)
-    yield from filter(None, (settings.private_key_file, settings.tokens_file))
+    yield from filter(None, (settings.private_key_file, settings.signing_key_path))
+    yield settings.tokens_file
     yield from (Path.cwd() / name for name in (".env", "deploy/.env"))
     yield Path(environment.get("PGPASSFILE") or Path.home() / ".pgpass")
 

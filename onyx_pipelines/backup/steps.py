@@ -60,6 +60,7 @@ def _back_up(
     host: BackupHost, backup_id: str, component: Component, progress: ProgressCallback
 ) -> ComponentRecord:
     writer = SetWriter(host.local, backup_id, host.recipients())
+    host.trust.signing_key()  # what could not be signed in the end is not begun
     kept = writer.finished_components().get(component)
     if kept is not None:
         _log.info("kept")
@@ -116,6 +117,7 @@ def complete_set(
     records = [finished[component] for component in Component if component in finished]
     earlier = _earlier_sets(host, backup_id, timestamp)
     manifest = writer.complete(
+        signing_key=host.trust.signing_key(),
         components=components,
         missing_components=left_out,
         doubts=find_doubts(
@@ -240,7 +242,9 @@ def verify_set(
     with set_in_use(host.settings.state_dir, backup_id):
         if key is not None:
             _require_recipient(store, backup_id, key)
-        verification = verify(store, backup_id, key, deep=deep, progress=progress)
+        verification = verify(
+            store, backup_id, key, signers=host.trust.signers, deep=deep, progress=progress
+        )
         if verification.ok or not verification.intact:
             host.catalog.record_verification(
                 backup_id, store.name, passed=verification.ok, at=datetime.now(UTC)

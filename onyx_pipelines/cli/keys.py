@@ -13,6 +13,7 @@ import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup.host import open_stores, required_private_key
+from onyx_pipelines.cli import signers as signers_commands
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     JsonOption,
@@ -23,24 +24,29 @@ from onyx_pipelines.cli.output import (
     out,
     print_json,
     storable,
+    yellow,
 )
+from onyx_pipelines.cli.public_key_file import read_public_key
 from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.keys import (
+    RECIPIENTS,
     Recipient,
     check_private_key,
     copy_to_escrow,
-    create_private_key,
     load_private_key,
-    make_recipient,
 )
+from onyx_pipelines.vault.public_keys import PublicKey
 from onyx_pipelines.vault.recipients import add_recipient, load_recipients, remove_recipient
-from onyx_pipelines.vault.rewrapping import RewrapOutcome
+from onyx_pipelines.vault.rewrapping import RewrapOutcome, Rewrapper
 from onyx_pipelines.vault.rewrapping import rewrap as rewrap_sets
+from onyx_pipelines.vault.trust import Trust, known_signers
 
-app = typer.Typer(help="Keys that backups are sealed to and opened with.")
+app = typer.Typer(help="Keys that backups are sealed to, opened and signed with.")
 recipients = typer.Typer(help="Whom new backups are sealed to (public keys only).")
 app.add_typer(recipients, name="recipients")
+app.add_typer(signers_commands.app, name="signers")
 
 
 @app.command("create")
@@ -49,30 +55,37 @@ def create(
     name: Annotated[
         str,
         typer.Option(
-            callback=storable, help="What people call this key; default: this host's name."
+            callback=storable, help="What people call these keys; default: this host's name."
         ),
     ] = "",
     path: Annotated[
-        Path | None, typer.Option(help="The new file; default: ONYX_PRIVATE_KEY_FILE.")
+        Path | None, typer.Option(help="The new private key; default: ONYX_PRIVATE_KEY_FILE.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key pair: the private half into a new file, the public one among the recipients."""
+    """Make the keys that this host lacks: one that opens backups (the public half goes among the
+    recipients), and one that signs them (the public half goes among the signers).
+
+    A host that is to write backups and not open them has no ONYX_PRIVATE_KEY_FILE: it gets the
+    signing key alone.
+    """
     settings = load_settings()
-    target = path or settings.private_key_file
-    if target is None:
-        raise KeyFileError(
-            "There is no path for the new private key.",
-            remedy="Give --path, or set ONYX_PRIVATE_KEY_FILE.",
-        )
-    with _audited(settings, "keys.create", path=target) as entry:
-        recipient = create_private_key(target, name or settings.host_name or socket.gethostname())
-        add_recipient(settings.recipients_file, recipient)
-        entry.result(verdict="created", detail=_named(recipient))
+    called = name or settings.host_name or socket.gethostname()
+    with _audited(settings, "keys.create", path=path or settings.private_key_file) as entry:
+        made = make_missing_keys(settings, called, private=path)
+        recipient, signer = made.recipient, made.signer
+        entry.result(verdict="created", detail=f"recipient {recipient}, signer {signer}")
+    private, signing = path or settings.private_key_file, settings.signing_key_path
     if as_json:
-        print_json({"id": recipient.id, "name": recipient.name, "path": str(target)})
+        print_json({**_made(recipient, private), "signer": _made(signer, signing) or None})
         return
-    out.line(f"Private key {recipient.name} ({recipient.id}) is in {target}.")
+    if signer is not None:
+        out.line(f"Signing key {signer} is in {signing}: the sets that it signs count here")
+        out.line(f"({settings.signers_path}).")
+    if recipient is None:
+        out.line("No private key was made: ", _why_none(private))
+        return
+    out.line(f"Private key {recipient} is in {private}.")
     out.line(f"New backups are sealed to it ({settings.recipients_file}).")
     out.line(Styled("Whoever loses this key loses the backups.", "bold red"))
     out.line("Keep a copy away from this host: ", bold("onyx keys escrow /media/usb/onyx.key"))
@@ -82,13 +95,24 @@ def create(
 def escrow(
     destination: Annotated[Path, typer.Argument(help="A new file, not on this host.")],
 ) -> None:
-    """Copy the private key file and read the copy back. The copy opens every backup: lock it up."""
+    """Copy the private key to a new file, with the signers whose sets count, and read the copy
+    back. The copy opens every backup: lock it up."""
     settings = load_settings()
+    signers = known_signers(settings)
     with _audited(settings, "keys.escrow", destination=destination) as entry:
-        recipient = copy_to_escrow(_private_key_path(settings), destination)
-        entry.result(verdict="copied", detail=_named(recipient))
-    out.line(f"Copied {recipient.name} ({recipient.id}) to {destination}; read back and the same.")
+        recipient = copy_to_escrow(_private_key_path(settings), destination, signers)
+        entry.result(
+            verdict="copied", detail=f"{recipient}; signers: {', '.join(map(str, signers))}"
+        )
+    out.line(f"Copied {recipient} to {destination}; read back and the same.")
     out.line("Whoever holds this file can open every backup that is sealed to it.")
+    if signers:
+        out.line(f"On a new machine it also says whose sets count: {', '.join(map(str, signers))}.")
+        out.line("Copy it again whenever a signer is added.")
+    else:
+        out.line(
+            yellow("It says of nobody whose sets count:"), " this host has no list of signers."
+        )
 
 
 @app.command("check")
@@ -107,14 +131,16 @@ def check(*, as_json: JsonOption = False) -> None:
 def rewrap(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Wrap the keys of every set for the present recipients. Touches manifests, never data."""
     settings = load_settings()
+    trust = Trust.of(settings)
+    rewrapper = Rewrapper(
+        required_private_key(settings),
+        load_recipients(settings.recipients_file),
+        trust.signers,
+        trust.signing_key(),
+    )
     recording = _audited(settings, "keys.rewrap") if yes else nullcontext(Entry(None))
     with recording as entry:
-        results = rewrap_sets(
-            open_stores(settings),
-            required_private_key(settings),
-            load_recipients(settings.recipients_file),
-            dry_run=not yes,
-        )
+        results = rewrap_sets(open_stores(settings), rewrapper, dry_run=not yes)
         failed = [result for result in results if result.outcome is RewrapOutcome.FAILED]
         entry.result(
             verdict=f"{len(results) - len(failed)} of {len(results)} manifests are right",
@@ -152,18 +178,12 @@ def add(
     ],
 ) -> None:
     """Seal new backups to this public key as well. Old ones open for it after a rewrap."""
-    try:
-        text = public_key.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(
-            f"The public key {public_key} cannot be read ({type(error).__name__}).",
-            remedy="Give the file that the recipient's `onyx keys public` wrote.",
-        ) from None
+    text = read_public_key(public_key)
     settings = load_settings()
     with _audited(settings, "keys.recipients.add", name=name, file=public_key) as entry:
-        recipient = make_recipient(name, text)
+        recipient = RECIPIENTS.make(name, text)
         listed = add_recipient(settings.recipients_file, recipient)
-        entry.result(verdict="added", detail=_named(recipient))
+        entry.result(verdict="added", detail=str(recipient))
     _show(listed, as_json=False)
     out.line("Sets that exist already open for it after ", bold("onyx keys rewrap --yes"), ".")
 
@@ -174,7 +194,7 @@ def remove(name_or_id: Annotated[str, typer.Argument(help="Name or id.")]) -> No
     settings = load_settings()
     with _audited(settings, "keys.recipients.remove", name=name_or_id) as entry:
         listed = remove_recipient(settings.recipients_file, name_or_id)
-        entry.result(verdict="removed", detail=f"left: {', '.join(map(_named, listed))}")
+        entry.result(verdict="removed", detail=f"left: {', '.join(map(str, listed))}")
     _show(listed, as_json=False)
     out.line("Sets that exist already close for it with ", bold("onyx keys rewrap --yes"), ";")
     out.line("whoever holds copies of their manifests and the key can still open those.")
@@ -193,8 +213,14 @@ def _audited(
     return audited(settings, action=action, origin=cli_origin(), parameters=parameters)
 
 
-def _named(recipient: Recipient) -> str:
-    return f"{recipient.name} ({recipient.id})"
+def _made(key: PublicKey | None, path: Path | None) -> dict[str, str]:
+    return {"id": key.id, "name": key.name, "path": str(path)} if key else {}
+
+
+def _why_none(private: Path | None) -> str:
+    if private is None:
+        return "ONYX_PRIVATE_KEY_FILE is not set. This host writes backups and opens none."
+    return f"{private} is there already."
 
 
 def _private_key_path(settings: Settings) -> Path:

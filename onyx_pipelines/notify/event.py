@@ -14,7 +14,6 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     RECOVERED = "recovered"
-    CANCELLED = "cancelled"
     MISSED = "missed"
 
 

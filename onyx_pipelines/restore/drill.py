@@ -31,6 +31,7 @@ from onyx_pipelines.vault.keys import PrivateKey, load_private_key
 from onyx_pipelines.vault.lock import set_in_use
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
 _log = logger("restore")
 
@@ -88,7 +89,7 @@ def drill_component(
     Raises:
         KeyFileError: this host has no key, or one that cannot be read.
     """
-    key = required_key(settings)
+    key, signers = required_key(settings), Trust.of(settings).signers
     workdir = scratch_dir(settings)
     begun = len(clock.timings())
     with (
@@ -96,7 +97,7 @@ def drill_component(
         log_fields(backup_id=drillable.backup_id, component=component.value),
     ):
         try:
-            objects = open_set(drillable.store, drillable.backup_id, key)
+            objects = open_set(drillable.store, drillable.backup_id, key, signers)
             result = DRILLERS[component](objects, clock, workdir, settings, progress)
         except (IntegrityError, NotFoundError, KeyFileError) as error:
             # Also a set that is not sealed to this host's key: it does not come back here.

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from onyx_pipelines.errors import NotFoundError
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.authenticity import authenticate
+from onyx_pipelines.vault.authenticity import authenticate, require_trust
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.manifest import Manifest, ObjectRecord
 from onyx_pipelines.vault.reading import load_manifest, open_object
+from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import ObjectReader, Store
 
 _CHUNK = 1024 * 1024
@@ -56,14 +57,16 @@ class SetObjects:
         return b"".join(pieces)
 
 
-def open_set(store: Store, backup_id: str, key: PrivateKey) -> SetObjects:
-    """Read and authenticate a set's manifest.
+def open_set(store: Store, backup_id: str, key: PrivateKey, signers: Signers) -> SetObjects:
+    """Read a set's manifest, and see that one of the signers signed it and that it is what was
+    sealed.
 
     Raises:
         NotFoundError: there is no such set in this store.
         KeyFileError: the set is not sealed to this key.
-        IntegrityError: the manifest was altered.
+        IntegrityError: the manifest was altered, or its signature does not count.
     """
     manifest = load_manifest(store, backup_id)
+    require_trust(manifest, signers, where=store.name)
     authenticate(manifest, key)
     return SetObjects(store, manifest, key)

@@ -29,8 +29,8 @@ from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.sandbox.sample_postgres import DATABASES, load_sample_databases
 from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
-from onyx_pipelines.vault.keys import create_private_key
-from onyx_pipelines.vault.recipients import add_recipient
+from onyx_pipelines.settings import load_settings
+from onyx_pipelines.vault.host_keys import make_missing_keys
 
 DAGSTER_DATABASE = "dagster"
 _DOCUMENTS_PER_SIZE = 2000
@@ -163,6 +163,8 @@ class Sandbox:
             "ONYX_S3_SECRET_ACCESS_KEY_FILE": str(self.state_dir / "s3.secret"),
             "ONYX_RECIPIENTS_FILE": str(self.state_dir / "keys" / "recipients.json"),
             "ONYX_PRIVATE_KEY_FILE": str(self.state_dir / "keys" / "private.json"),
+            "ONYX_SIGNING_KEY_FILE": str(self.state_dir / "keys" / "signing-key.json"),
+            "ONYX_SIGNERS_FILE": str(self.state_dir / "keys" / "signers.json"),
             "ONYX_PG_HOST": self.postgres.host,
             "ONYX_PG_PORT": str(self.postgres.port),
             "ONYX_PG_USER": self.postgres.user,
@@ -207,11 +209,19 @@ class Sandbox:
 
     def _make_keys(self) -> None:
         folder = self.state_dir / "keys"
-        private = folder / "private.json"
-        if private.exists():
-            return
-        folder.mkdir(mode=0o700, exist_ok=True)
-        add_recipient(folder / "recipients.json", create_private_key(private, "sandbox"))
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            make_missing_keys(
+                load_settings(
+                    {
+                        "recipients_file": folder / "recipients.json",
+                        "private_key_file": folder / "private.json",
+                        "signing_key_file": folder / "signing-key.json",
+                        "signers_file": folder / "signers.json",
+                    }
+                ),
+                "sandbox",
+            )
 
     def _make_dagster_database(self) -> None:
         with self.postgres.connect() as connection:

@@ -1,6 +1,7 @@
-"""The manifest's MAC: whoever holds a recipient's key refuses a manifest that was edited.
+"""The two proofs that a manifest carries.
 
-It does not say who wrote the set: any host that knows the recipients' public keys can write one.
+Its signature says which host wrote it, and everybody with a list of signers can ask it. Its MAC can
+be asked by whoever holds a recipient's key; any host that knows the recipients can make one.
 """
 
 from __future__ import annotations
@@ -12,18 +13,56 @@ import tink
 from tink import mac
 
 from onyx_pipelines.errors import IntegrityError
-from onyx_pipelines.vault.binding import MANIFEST_PURPOSE
+from onyx_pipelines.vault.binding import MANIFEST_PURPOSE, signature_context
 from onyx_pipelines.vault.keys import PrivateKey
-from onyx_pipelines.vault.manifest import Manifest, canonical_bytes
+from onyx_pipelines.vault.manifest import FORMAT_VERSION, Manifest, canonical_bytes
+from onyx_pipelines.vault.signing import Distrust, DistrustReason, Signers, SigningKey
 from onyx_pipelines.vault.wrapping import Keyset, unwrap
 
-UNSIGNED = "AAAA"
+NO_MAC = "AAAA"
 
 
-def with_mac(manifest: Manifest, keyset: Keyset) -> Manifest:
-    """The same manifest with the MAC of everything else in it."""
-    tag = keyset.primitive(mac.Mac).compute_mac(canonical_bytes(manifest))
-    return manifest.model_copy(update={"mac": base64.b64encode(tag).decode()})
+def vouched_for(manifest: Manifest, keyset: Keyset, key: SigningKey) -> Manifest:
+    """The same manifest in the present format, with its MAC and then its signature."""
+    bare = manifest.model_copy(update={"format_version": FORMAT_VERSION, "signature": None})
+    tag = keyset.primitive(mac.Mac).compute_mac(canonical_bytes(bare))
+    return signed(bare.model_copy(update={"mac": base64.b64encode(tag).decode()}), key)
+
+
+def signed(manifest: Manifest, key: SigningKey) -> Manifest:
+    """The same manifest with the signature of everything else in it."""
+    place = signature_context(manifest.backup_id, MANIFEST_PURPOSE)
+    body = canonical_bytes(manifest, without=["signature"])
+    return manifest.model_copy(update={"signature": key.sign(place, body)})
+
+
+def distrust_of(manifest: Manifest, backup_id: str, signers: Signers) -> Distrust | None:
+    """Why what stands under `backup_id` in a store does not count; None: it does."""
+    if manifest.backup_id != backup_id:
+        what = f"It is the manifest of another set, {manifest.backup_id}."
+        return Distrust(DistrustReason.MISPLACED, what)
+    place = signature_context(backup_id, MANIFEST_PURPOSE)
+    return signers.distrust(
+        manifest.signature, place, canonical_bytes(manifest, without=["signature"])
+    )
+
+
+def require_trust(manifest: Manifest, signers: Signers, *, where: str) -> None:
+    """Return if the manifest counts.
+
+    Raises:
+        UntrustedError: it does not; says why.
+    """
+    distrust = distrust_of(manifest, manifest.backup_id, signers)
+    if distrust is not None:
+        raise UntrustedError(
+            f"Backup set {manifest.backup_id} in the {where} store is not trusted: {distrust.what}",
+            remedy="`onyx keys signers` says whose sets count; docs/security.md says what to do.",
+        )
+
+
+class UntrustedError(IntegrityError):
+    """A manifest whose signature does not count."""
 
 
 def authenticate(manifest: Manifest, key: PrivateKey) -> None:

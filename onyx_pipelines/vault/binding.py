@@ -1,7 +1,7 @@
-"""What each ciphertext is bound to: opened anywhere else, it does not open.
+"""What each ciphertext and signature is bound to: anywhere else it does not open, or hold.
 
 Keysets are bound to their set and purpose (HPKE context info), objects to their set and key
-(associated data). docs/format.md publishes the same strings.
+(associated data), signatures to their set and kind. docs/format.md publishes the same strings.
 """
 
 from __future__ import annotations
@@ -24,3 +24,8 @@ def keyset_context(backup_id: str, purpose: str) -> bytes:
 def object_context(backup_id: str, key: str) -> bytes:
     """The associated data under which an object is sealed; `key` is relative to the set."""
     return f"onyx-backup-set/1/object/{backup_id}/{key}".encode()
+
+
+def signature_context(backup_id: str, kind: str) -> bytes:
+    """The place that a signature begins with. `kind`: "manifest", or the name of a mark."""
+    return f"onyx-backup-set/1/signature/{backup_id}/{kind}".encode()

@@ -1,7 +1,7 @@
 """What a backup set says about itself: the models, their exact bytes, and how they are read back.
 
-The manifest can be read without any key. Its MAC (see `vault.authenticity`) covers
-`canonical_bytes`, so whoever holds a recipient's key refuses an edited one.
+The manifest can be read without any key. Its signature says which host wrote it, its MAC that it
+is what was sealed (see `vault.authenticity`).
 """
 
 from __future__ import annotations
@@ -9,15 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -28,9 +24,11 @@ from pydantic import (
 from onyx_pipelines.errors import IntegrityError
 from onyx_pipelines.sources.source import Component, ComponentStatus
 from onyx_pipelines.vault.layout import BACKUP_ID_PATTERN, is_object_key
+from onyx_pipelines.vault.records import Base64, KeyId, Record, UtcDatetime, canonical_json
+from onyx_pipelines.vault.signing import Signature
 
 FORMAT: Final = "onyx-backup-set"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 class BackupType(StrEnum):
@@ -48,34 +46,21 @@ class NewerFormatError(IntegrityError):
     exit_code: ClassVar[int] = 2
 
 
-def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
-
-
 def _object_key(key: str) -> str:
     if not is_object_key(key):
         raise ValueError(f"{key!r} is not a key that an object of a set may have")
     return key
 
 
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Base64 = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
-RecipientId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 BackupId = Annotated[str, Field(pattern=BACKUP_ID_PATTERN)]
 Count = Annotated[int, Field(ge=0)]
-
-
-class Record(BaseModel):
-    """Common configuration: immutable, nothing unknown, no number that JSON has no word for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class WrappedCopy(Record):
     """A keyset encrypted to one recipient (Tink HPKE), base64."""
 
-    recipient_id: RecipientId
+    recipient_id: KeyId
     recipient_name: str
     ciphertext: Base64
 
@@ -161,11 +146,11 @@ class Manifest(Record):
     """A whole backup set. `timestamp` is when the backup began: the point that it recovers to.
 
     `missing_components` are those that the host has and the backup was asked to leave out.
-    `doubts` stand in the file only where there are any.
+    `doubts` stand in the file only where there are any; format version 1 knew no signatures.
     """
 
     format: Literal["onyx-backup-set"] = FORMAT
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1, 2] = FORMAT_VERSION
     backup_id: BackupId
     timestamp: UtcDatetime
     completed_at: UtcDatetime
@@ -179,6 +164,7 @@ class Manifest(Record):
     doubts: tuple[Doubt, ...] = ()
     keyset: WrappedKeyset
     mac: Base64
+    signature: Signature | None = None
 
     @property
     def objects(self) -> Iterator[ObjectRecord]:
@@ -194,10 +180,14 @@ class Manifest(Record):
         return sum(component.plain_bytes for component in self.components.values())
 
     @model_serializer(mode="wrap")
-    def _no_doubts_are_not_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_what_is_not_there(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
         values: dict[str, Any] = handler(self)
         if not values.get("doubts"):
             values.pop("doubts", None)
+        if self.format_version == 1:
+            values.pop("signature", None)
         return values
 
     def component(self, component: Component) -> ComponentRecord | None:
@@ -225,16 +215,9 @@ def component_checksum(objects: Iterable[ObjectRecord]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def canonical_json(value: object) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space; numbers as `to_bytes` writes them."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
-
-
-def canonical_bytes(manifest: Manifest) -> bytes:
-    """What the MAC covers: the canonical JSON of everything except `mac`."""
-    return canonical_json(manifest.model_dump(mode="json", exclude={"mac"}))
+def canonical_bytes(manifest: Manifest, *, without: Iterable[str] = ("mac", "signature")) -> bytes:
+    """The canonical JSON of everything except some members: by default, what the MAC covers."""
+    return canonical_json(manifest.model_dump(mode="json", exclude=set(without)))
 
 
 def to_bytes(record: Manifest | ComponentRecord) -> bytes:

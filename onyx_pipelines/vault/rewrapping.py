@@ -11,12 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from onyx_pipelines.errors import IntegrityError, KeyFileError, OnyxError
-from onyx_pipelines.vault.authenticity import UNSIGNED, authenticate, with_mac
+from onyx_pipelines.vault.authenticity import (
+    NO_MAC,
+    authenticate,
+    require_trust,
+    vouched_for,
+)
 from onyx_pipelines.vault.binding import MANIFEST_PURPOSE, component_purpose
 from onyx_pipelines.vault.keys import PrivateKey, Recipient
 from onyx_pipelines.vault.layout import SETS_PREFIX, backup_id_of, manifest_key
-from onyx_pipelines.vault.manifest import Manifest, WrappedKeyset, canonical_json, to_bytes
+from onyx_pipelines.vault.manifest import Manifest, WrappedKeyset, to_bytes
 from onyx_pipelines.vault.reading import load_manifest
+from onyx_pipelines.vault.records import canonical_json
+from onyx_pipelines.vault.signing import Signers, SigningKey
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.wrapping import new_mac_keyset, unwrap, wrap
 
@@ -40,27 +47,37 @@ class RewrapResult:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class Rewrapper:
+    """What re-wrapping needs.
+
+    Args:
+        key: private key of a recipient that the sets are sealed to now.
+        recipients: whom they are to be sealed to.
+        signers: a set that none of them signed is not re-wrapped: that would sign a stranger's.
+        signing_key: what the new manifests are signed with.
+    """
+
+    key: PrivateKey
+    recipients: Sequence[Recipient]
+    signers: Signers
+    signing_key: SigningKey
+
+
 def rewrap(
-    stores: Sequence[Store],
-    key: PrivateKey,
-    recipients: Sequence[Recipient],
-    *,
-    dry_run: bool = True,
+    stores: Sequence[Store], rewrapper: Rewrapper, *, dry_run: bool = True
 ) -> tuple[RewrapResult, ...]:
     """Make every set in every store open for exactly these recipients.
 
     A set that is in several stores gets the same manifest in all of them. A set that cannot be
-    re-wrapped (sealed to other keys, damaged) is reported as FAILED and left as it is; the others
-    are done. Hold the lock that writers hold.
-
-    Args:
-        key: private key of a recipient that the sets are sealed to now.
+    re-wrapped (sealed to other keys, damaged, untrusted) is reported as FAILED and left as it is;
+    the others are done. Hold the lock that writers hold.
 
     Raises:
         KeyFileError: there is no recipient.
         StoreError: a store cannot be listed.
     """
-    if not recipients:
+    if not rewrapper.recipients:
         raise KeyFileError(
             "There is no recipient to re-wrap to: nobody could open any backup.",
             remedy="Add one with `onyx keys recipients add`.",
@@ -69,7 +86,7 @@ def rewrap(
     results: list[RewrapResult] = []
     for backup_id in sorted(set().union(*(ids for _, ids in listed))):
         holders = [store for store, ids in listed if backup_id in ids]
-        results.extend(_rewrap_set(holders, backup_id, key, recipients, dry_run=dry_run))
+        results.extend(_rewrap_set(holders, backup_id, rewrapper, dry_run=dry_run))
     return tuple(results)
 
 
@@ -82,44 +99,40 @@ def _backup_ids(store: Store) -> frozenset[str]:
 
 
 def _rewrap_set(
-    stores: Sequence[Store],
-    backup_id: str,
-    key: PrivateKey,
-    recipients: Sequence[Recipient],
-    *,
-    dry_run: bool,
+    stores: Sequence[Store], backup_id: str, rewrapper: Rewrapper, *, dry_run: bool
 ) -> Iterator[RewrapResult]:
     opened: list[tuple[Store, Manifest]] = []
     for store in stores:
         try:
             manifest = load_manifest(store, backup_id)
-            if _is_wrapped_to(manifest, recipients) and not _is_wrapped_for(manifest, key):
+            require_trust(manifest, rewrapper.signers, where=store.name)
+            if _is_wrapped_to(manifest, rewrapper.recipients) and not _is_wrapped_for(
+                manifest, rewrapper.key
+            ):
                 # An interrupted run took this key's own access away already.
                 yield RewrapResult(backup_id, store.name, RewrapOutcome.ALREADY_RIGHT)
             else:
-                authenticate(manifest, key)
+                authenticate(manifest, rewrapper.key)
                 opened.append((store, manifest))
         except OnyxError as error:
             yield RewrapResult(backup_id, store.name, RewrapOutcome.FAILED, str(error))
     target: Manifest | None = None
     for store, manifest in opened:
         try:
-            target = target or _target([m for _, m in opened], key, recipients)
+            target = target or _target([m for _, m in opened], rewrapper)
             outcome = _replace(store, manifest, target, dry_run=dry_run)
             yield RewrapResult(backup_id, store.name, outcome)
         except OnyxError as error:
             yield RewrapResult(backup_id, store.name, RewrapOutcome.FAILED, str(error))
 
 
-def _target(
-    authentic: Sequence[Manifest], key: PrivateKey, recipients: Sequence[Recipient]
-) -> Manifest:
+def _target(authentic: Sequence[Manifest], rewrapper: Rewrapper) -> Manifest:
     """What should stand in every store: one that is right already, else the first one re-wrapped.
 
     HPKE is randomised, so re-wrapping in each store would give files that differ.
     """
-    right = next((m for m in authentic if _is_wrapped_to(m, recipients)), None)
-    return right or _rewrapped(authentic[0], key, recipients)
+    right = next((m for m in authentic if _is_wrapped_to(m, rewrapper.recipients)), None)
+    return right or _rewrapped(authentic[0], rewrapper)
 
 
 def _replace(store: Store, present: Manifest, target: Manifest, *, dry_run: bool) -> RewrapOutcome:
@@ -136,16 +149,15 @@ def _replace(store: Store, present: Manifest, target: Manifest, *, dry_run: bool
     return RewrapOutcome.REWRAPPED
 
 
-def _rewrapped(manifest: Manifest, key: PrivateKey, recipients: Sequence[Recipient]) -> Manifest:
+def _rewrapped(manifest: Manifest, rewrapper: Rewrapper) -> Manifest:
     components = {
         name: component.model_copy(
             update={
                 "keyset": _wrapped_anew(
                     component.keyset,
+                    rewrapper,
                     backup_id=manifest.backup_id,
                     purpose=component_purpose(component.component),
-                    key=key,
-                    recipients=recipients,
                 )
             }
         )
@@ -157,22 +169,17 @@ def _rewrapped(manifest: Manifest, key: PrivateKey, recipients: Sequence[Recipie
         keyset,
         backup_id=manifest.backup_id,
         purpose=MANIFEST_PURPOSE,
-        recipients=recipients,
+        recipients=rewrapper.recipients,
     )
-    update = {"components": components, "keyset": wrapped, "mac": UNSIGNED}
-    return with_mac(manifest.model_copy(update=update), keyset)
+    update = {"components": components, "keyset": wrapped, "mac": NO_MAC}
+    return vouched_for(manifest.model_copy(update=update), keyset, rewrapper.signing_key)
 
 
 def _wrapped_anew(
-    wrapped: WrappedKeyset,
-    *,
-    backup_id: str,
-    purpose: str,
-    key: PrivateKey,
-    recipients: Sequence[Recipient],
+    wrapped: WrappedKeyset, rewrapper: Rewrapper, *, backup_id: str, purpose: str
 ) -> WrappedKeyset:
-    keyset = unwrap(wrapped, backup_id=backup_id, purpose=purpose, key=key)
-    return wrap(keyset, backup_id=backup_id, purpose=purpose, recipients=recipients)
+    keyset = unwrap(wrapped, backup_id=backup_id, purpose=purpose, key=rewrapper.key)
+    return wrap(keyset, backup_id=backup_id, purpose=purpose, recipients=rewrapper.recipients)
 
 
 def _keysets(manifest: Manifest) -> list[WrappedKeyset]:
@@ -194,6 +201,9 @@ def _is_wrapped_for(manifest: Manifest, key: PrivateKey) -> bool:
 def _without_keysets(manifest: Manifest) -> bytes:
     content = manifest.model_dump(
         mode="json",
-        exclude={"keyset": True, "mac": True, "components": {"__all__": {"keyset"}}},
+        exclude={
+            **dict.fromkeys(("keyset", "mac", "signature"), True),
+            "components": {"__all__": {"keyset"}},
+        },
     )
     return canonical_json(content)

@@ -18,7 +18,7 @@ from onyx_pipelines.errors import (
 )
 from onyx_pipelines.progress import Meter, ProgressCallback, silent
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.authenticity import authenticate
+from onyx_pipelines.vault.authenticity import authenticate, distrust_of
 from onyx_pipelines.vault.binding import component_purpose, object_context
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.layout import (
@@ -36,6 +36,7 @@ from onyx_pipelines.vault.manifest import (
     component_checksum,
 )
 from onyx_pipelines.vault.reading import load_manifest, sealing_keyset
+from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import ObjectReader, Store
 from onyx_pipelines.vault.unsealing import Unsealer
 from onyx_pipelines.vault.wrapping import unwrap
@@ -102,6 +103,7 @@ def verify(
     backup_id: str,
     private_key: PrivateKey | None = None,
     *,
+    signers: Signers | None = None,
     deep: bool = False,
     progress: ProgressCallback = silent,
 ) -> Verification:
@@ -113,6 +115,7 @@ def verify(
 
     Args:
         private_key: of a recipient; the manifest is authenticated with it.
+        signers: whose signatures count; the manifest is authenticated by them too.
         deep: unseal each object too and compare its plain bytes (needs the key).
 
     Raises:
@@ -130,7 +133,7 @@ def verify(
     except IntegrityError as error:
         verdict = ObjectVerdict(MANIFEST_NAME, error.what)
         return Verification(backup_id, store.name, (verdict,), authenticated=False, deep=False)
-    verdicts = [_verdict_on_manifest(manifest, private_key)]
+    verdicts = [_verdict_on_manifest(manifest, private_key, signers)]
     opening_key = private_key if deep and verdicts[0].ok else None
     for record in manifest.objects:
         problem = _problem_of_object(store, manifest, record, stored, opening_key, progress)
@@ -145,7 +148,11 @@ def verify(
     )
 
 
-def _verdict_on_manifest(manifest: Manifest, key: PrivateKey | None) -> ObjectVerdict:
+def _verdict_on_manifest(
+    manifest: Manifest, key: PrivateKey | None, signers: Signers | None
+) -> ObjectVerdict:
+    if signers and (distrust := distrust_of(manifest, manifest.backup_id, signers)):
+        return ObjectVerdict(MANIFEST_NAME, distrust.what)
     for name, component in manifest.components.items():
         if component.checksum != component_checksum(component.objects):
             return ObjectVerdict(MANIFEST_NAME, f"The checksum of {name} does not fit its objects.")

@@ -12,7 +12,7 @@ from datetime import datetime
 from onyx_pipelines import __version__
 from onyx_pipelines.errors import IntegrityError, NotFoundError, StoreError
 from onyx_pipelines.sources.source import Component, ComponentStatus
-from onyx_pipelines.vault.authenticity import UNSIGNED, with_mac
+from onyx_pipelines.vault.authenticity import NO_MAC, vouched_for
 from onyx_pipelines.vault.binding import MANIFEST_PURPOSE, component_purpose
 from onyx_pipelines.vault.component_writing import Clock, ComponentWriter, utc_now
 from onyx_pipelines.vault.keys import Recipient
@@ -33,6 +33,7 @@ from onyx_pipelines.vault.manifest import (
     parse_component_record,
     to_bytes,
 )
+from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.wrapping import new_mac_keyset, wrap
 
@@ -95,6 +96,7 @@ class SetWriter:
     def complete(
         self,
         *,
+        signing_key: SigningKey,
         components: Collection[Component],
         timestamp: datetime,
         backup_type: BackupType,
@@ -109,6 +111,7 @@ class SetWriter:
         components' records last (one that a crash leaves there does no harm).
 
         Args:
+            signing_key: of this host: the proof that it wrote the set.
             timestamp: when the backup began.
             missing_components: what the host has and this set leaves out: a partial set.
             doubts: in what it is less than the sets before it.
@@ -128,6 +131,7 @@ class SetWriter:
         records = [finished[component] for component in Component if component in components]
         manifest = self._manifest(
             records,
+            signing_key=signing_key,
             timestamp=timestamp,
             backup_type=backup_type,
             retention_days=retention_days,
@@ -145,6 +149,7 @@ class SetWriter:
         self,
         records: Sequence[ComponentRecord],
         *,
+        signing_key: SigningKey,
         timestamp: datetime,
         backup_type: BackupType,
         retention_days: int,
@@ -153,7 +158,7 @@ class SetWriter:
         doubts: Sequence[Doubt],
     ) -> Manifest:
         keyset = new_mac_keyset()
-        unsigned = Manifest(
+        bare = Manifest(
             backup_id=self._backup_id,
             timestamp=timestamp,
             completed_at=self._now(),
@@ -171,9 +176,9 @@ class SetWriter:
                 purpose=MANIFEST_PURPOSE,
                 recipients=self._recipients,
             ),
-            mac=UNSIGNED,
+            mac=NO_MAC,
         )
-        return with_mac(unsigned, keyset)
+        return vouched_for(bare, keyset, signing_key)
 
     def _read_record(self, key: str) -> ComponentRecord | None:
         try:

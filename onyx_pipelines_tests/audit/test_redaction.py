@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue, SecretStr
 
 from onyx_pipelines.audit.redaction import Redaction
-from onyx_pipelines.vault.manifest import canonical_json
+from onyx_pipelines.vault.records import canonical_json
 
 SECRET = "Tr0ub4dor&3-horse"
 KNOWN = Redaction([SECRET])

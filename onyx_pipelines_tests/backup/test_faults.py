@@ -23,8 +23,8 @@ from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.keys import create_private_key, load_private_key
 from onyx_pipelines.vault.manifest import BackupType
-from onyx_pipelines.vault.recipients import add_recipient, load_recipients, remove_recipient
-from onyx_pipelines.vault.rewrapping import RewrapOutcome, rewrap
+from onyx_pipelines.vault.recipients import add_recipient, remove_recipient
+from onyx_pipelines.vault.rewrapping import RewrapOutcome, Rewrapper, rewrap
 from onyx_pipelines.vault.writing import SetWriter
 from onyx_pipelines_tests.fixtures_sandbox import (
     DEAD_PORT,
@@ -103,9 +103,9 @@ class TestKeys:
         remove_recipient(volume_host.recipients, old.recipient.id)
         opened_before = volume_host.intact(earlier)
 
-        results = rewrap(
-            volume_host.open().stores, old, load_recipients(volume_host.recipients), dry_run=False
-        )
+        host = volume_host.open()
+        rewrapper = Rewrapper(old, host.recipients(), host.trust.signers, host.trust.signing_key())
+        results = rewrap(host.stores, rewrapper, dry_run=False)
 
         assert opened_before
         assert {each.outcome for each in results} == {RewrapOutcome.REWRAPPED}
@@ -350,6 +350,7 @@ class TestTheClock:
         host, backup_id = volume_host.open(), str(uuid.uuid4())
         steps.back_up_component(host, backup_id, Component.VOLUMES, silent)
         SetWriter(host.local, backup_id, host.recipients(), now=lambda: tomorrow).complete(
+            signing_key=host.trust.signing_key(),
             components=[Component.VOLUMES],
             timestamp=tomorrow,
             backup_type=BackupType.DAILY,

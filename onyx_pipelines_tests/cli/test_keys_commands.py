@@ -52,7 +52,7 @@ def test_escrow_copies_the_key_to_a_new_private_file(
     answer = runner.invoke(app, ["keys", "escrow", str(copy)])
 
     assert answer.exit_code == 0
-    assert copy.read_bytes() == volume_host.private_key.read_bytes()
+    assert key_material(copy) == key_material(volume_host.private_key)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from onyx_pipelines.errors import StoreError
 from onyx_pipelines.sources.source import Component, ComponentReport, ComponentStatus
@@ -19,6 +21,12 @@ from onyx_pipelines.vault.keys import PrivateKey, Recipient, create_private_key,
 from onyx_pipelines.vault.layout import set_prefix
 from onyx_pipelines.vault.manifest import BackupType, ComponentRecord, Manifest
 from onyx_pipelines.vault.reading import open_object
+from onyx_pipelines.vault.signing import (
+    Signers,
+    SigningKey,
+    create_signing_key,
+    load_signing_key,
+)
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import (
     SMALL_OBJECT_LIMIT_BYTES,
@@ -50,6 +58,26 @@ def make_key(folder: Path, name: str = "host") -> KeyPair:
     path = folder / f"{name}.key"
     recipient = create_private_key(path, name)
     return KeyPair(path, recipient, load_private_key(path))
+
+
+HOST = "test host"
+
+
+def signing_key(name: str = HOST) -> SigningKey:
+    """One for the whole session: what signs is of no matter to most tests."""
+    return _signing_key(name)
+
+
+@cache
+def _signing_key(name: str) -> SigningKey:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "signing-key.json"
+        create_signing_key(path, name)
+        return load_signing_key(path)
+
+
+def signers(*names: str) -> Signers:
+    return Signers(tuple(signing_key(name).signer for name in names or (HOST,)))
 
 
 def make_store(folder: Path, name: str = "local") -> LocalStore:
@@ -88,6 +116,7 @@ def write_component(
 
 def complete(writer: SetWriter, *components: Component) -> Manifest:
     return writer.complete(
+        signing_key=signing_key(),
         components=components,
         timestamp=BEGAN,
         backup_type=BackupType.DAILY,

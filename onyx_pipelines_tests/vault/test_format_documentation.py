@@ -9,10 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.vault.layout import object_key, set_prefix
-from onyx_pipelines.vault.manifest import ComponentRecord, Manifest, ObjectRecord
+from onyx_pipelines.vault.authenticity import vouched_for
+from onyx_pipelines.vault.keys import copy_to_escrow
+from onyx_pipelines.vault.layout import manifest_key, object_key, set_prefix
+from onyx_pipelines.vault.manifest import ComponentRecord, Manifest, ObjectRecord, to_bytes
+from onyx_pipelines.vault.public_keys import KeyList
+from onyx_pipelines.vault.signing import SIGNERS, Signer
 from onyx_pipelines.vault.stores.local import LocalStore
-from onyx_pipelines_tests.vault.sets import CONTENT, KeyPair, make_key, make_store, write_set
+from onyx_pipelines.vault.wrapping import new_mac_keyset
+from onyx_pipelines_tests.vault.sets import (
+    BEGAN,
+    CONTENT,
+    KeyPair,
+    make_key,
+    make_store,
+    signers,
+    signing_key,
+    write_set,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "format.md"
 
@@ -41,10 +55,14 @@ def folder_of(store: LocalStore, manifest: Manifest) -> Path:
     return store.root / set_prefix(manifest.backup_id)
 
 
-def run_program(tmp_path: Path, folder: Path, key: Path) -> subprocess.CompletedProcess[str]:
+def run_program(
+    tmp_path: Path, folder: Path, key: Path, *, believed: Signer | None = None
+) -> subprocess.CompletedProcess[str]:
     program = tmp_path / "open_set.py"
     program.write_text(code_block("python"), encoding="utf-8")
-    command = [sys.executable, "-I", program, folder, key, tmp_path / "out"]
+    listed = tmp_path / "signers.json"
+    KeyList(listed, SIGNERS).add(believed or signing_key().signer)
+    command = [sys.executable, "-I", program, folder, key, listed, tmp_path / "out"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -61,7 +79,8 @@ def run_check(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_program_uses_none_of_our_code() -> None:
     imported = set(re.findall(r"^(?:import|from) (\w+)", code_block("python"), re.M))
 
-    assert imported == {"base64", "hashlib", "json", "pathlib", "sys", "tink", "zstandard"}
+    standard = {"base64", "datetime", "hashlib", "json", "pathlib", "sys"}
+    assert imported == {*standard, "tink", "zstandard"}
 
 
 def test_the_program_opens_a_set_of_ours(
@@ -83,6 +102,58 @@ def test_the_program_refuses_an_edited_manifest(
 
     assert done.returncode != 0
     assert not (tmp_path / "out").exists()
+
+
+def test_the_program_refuses_a_set_that_a_stranger_made(
+    tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
+) -> None:
+    believed = signing_key("another host").signer
+
+    done = run_program(tmp_path, folder_of(store, manifest), pair.path, believed=believed)
+
+    assert "signed by a stranger: test host" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_program_refuses_what_a_retired_signer_signed_later(
+    tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
+) -> None:
+    believed = signing_key().signer.model_copy(update={"retired_at": BEGAN})
+
+    done = run_program(tmp_path, folder_of(store, manifest), pair.path, believed=believed)
+
+    assert "after its signer was retired" in done.stderr
+
+
+def test_the_program_refuses_a_signature_that_does_not_hold(
+    tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
+) -> None:
+    """Whoever knows the recipients makes a MAC that fits, and names a signer."""
+    forged = vouched_for(manifest, new_mac_keyset(), signing_key("a stranger"))
+    signature = forged.signature.model_copy(update={"signer_id": signing_key().signer.id})
+    store.put(
+        manifest_key(manifest.backup_id),
+        to_bytes(forged.model_copy(update={"signature": signature})),
+    )
+
+    done = run_program(tmp_path, folder_of(store, manifest), pair.path)
+
+    assert "TinkError" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_program_takes_the_signers_of_an_escrow_copy(
+    tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
+) -> None:
+    copy_to_escrow(pair.path, tmp_path / "signers.json", signers().listed)
+    program = tmp_path / "open_set.py"
+    program.write_text(code_block("python"), encoding="utf-8")
+    escrow = tmp_path / "signers.json"
+    command = [sys.executable, "-I", program, folder_of(store, manifest), escrow, escrow]
+
+    done = subprocess.run([*command, tmp_path / "out"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_program_refuses_a_cut_object(

@@ -13,13 +13,13 @@ import pytest
 
 from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.vault.keys import (
+    RECIPIENTS,
     check_private_key,
     copy_to_escrow,
     create_private_key,
     load_private_key,
-    make_recipient,
 )
-from onyx_pipelines_tests.vault.sets import make_key
+from onyx_pipelines_tests.vault.sets import make_key, signers
 
 
 def test_a_new_key_file_is_for_its_owner_only_whatever_the_umask(tmp_path: Path) -> None:
@@ -181,11 +181,21 @@ def test_an_escrow_copy_is_the_same_key_for_its_owner_only(tmp_path: Path) -> No
     pair = make_key(tmp_path)
     escrow = tmp_path / "usb" / "copy.key"
 
-    recipient = copy_to_escrow(pair.path, escrow)
+    recipient = copy_to_escrow(pair.path, escrow, ())
 
     assert recipient == pair.recipient
-    assert escrow.read_bytes() == pair.path.read_bytes()
+    assert json.loads(escrow.read_text()) == json.loads(pair.path.read_text())
     assert escrow.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_escrow_copy_says_whose_sets_count(tmp_path: Path) -> None:
+    pair = make_key(tmp_path)
+
+    copy_to_escrow(pair.path, tmp_path / "copy", signers("a", "b").listed)
+
+    assert load_private_key(tmp_path / "copy").signers == signers("a", "b").listed
+    copy_to_escrow(tmp_path / "copy", tmp_path / "second copy", signers("c").listed)
+    assert load_private_key(tmp_path / "second copy").signers == signers("c").listed
 
 
 def test_an_escrow_copy_overwrites_nothing(tmp_path: Path) -> None:
@@ -194,7 +204,7 @@ def test_an_escrow_copy_overwrites_nothing(tmp_path: Path) -> None:
     content = other.path.read_bytes()
 
     with pytest.raises(KeyFileError, match="never overwritten"):
-        copy_to_escrow(pair.path, other.path)
+        copy_to_escrow(pair.path, other.path, ())
 
     assert other.path.read_bytes() == content
 
@@ -204,7 +214,7 @@ def test_nothing_that_is_no_key_goes_into_escrow(tmp_path: Path) -> None:
     (tmp_path / "key").chmod(0o600)
 
     with pytest.raises(KeyFileError, match="is not a private key"):
-        copy_to_escrow(tmp_path / "key", tmp_path / "copy")
+        copy_to_escrow(tmp_path / "key", tmp_path / "copy", ())
 
     assert not (tmp_path / "copy").exists()
 
@@ -234,11 +244,11 @@ def test_what_is_encrypted_opens_with_the_private_key_and_the_same_context(tmp_p
 @pytest.mark.parametrize("text", ["", "{}", "hello", '{"primaryKeyId": 1}'])
 def test_what_is_no_public_key_is_no_recipient(text: str) -> None:
     with pytest.raises(KeyFileError, match="'eve' is not a public"):
-        make_recipient("eve", text)
+        RECIPIENTS.make("eve", text)
 
 
 def test_a_private_keyset_is_refused_as_a_public_one(tmp_path: Path) -> None:
     content = json.loads(make_key(tmp_path).path.read_text())
 
     with pytest.raises(KeyFileError, match="is not a public"):
-        make_recipient("eve", content["private_keyset"])
+        RECIPIENTS.make("eve", content["private_keyset"])

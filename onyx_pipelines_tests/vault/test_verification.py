@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onyx_pipelines.errors import NotFoundError, StoreError
 from onyx_pipelines.progress import Progress
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.authenticity import with_mac
+from onyx_pipelines.vault.authenticity import vouched_for
 from onyx_pipelines.vault.layout import manifest_key, object_key, set_prefix
 from onyx_pipelines.vault.manifest import (
     Manifest,
@@ -33,6 +33,8 @@ from onyx_pipelines_tests.vault.sets import (
     make_key,
     make_store,
     new_id,
+    signers,
+    signing_key,
     write_set,
 )
 
@@ -50,7 +52,7 @@ class Sample:
         return self.store.root / object_key((manifest or self.manifest).backup_id, key)
 
     def verify(self) -> Verification:
-        return verify(self.store, self.manifest.backup_id, self.pair.private)
+        return verify(self.store, self.manifest.backup_id, self.pair.private, signers=signers())
 
     def problem_keys(self) -> set[str]:
         """What is named, be it by a verdict or, for a version from the future, by the error."""
@@ -179,7 +181,7 @@ def test_any_damage_to_the_manifest_is_found_and_named(
 
 def test_a_set_in_a_newer_format_gets_no_verdict(sample: Sample) -> None:
     path = sample.path("manifest.json")
-    path.write_bytes(path.read_bytes().replace(b'"format_version": 1', b'"format_version": 7'))
+    path.write_bytes(path.read_bytes().replace(b'"format_version": 2', b'"format_version": 7'))
 
     with pytest.raises(NewerFormatError, match=r"manifest\.json in the local store has format"):
         sample.verify()
@@ -318,7 +320,8 @@ def forged(sample: Sample) -> None:
     components = sample.manifest.components | {"postgresql": component}
     manifest = sample.manifest.model_copy(update={"components": components})
     sample.store.put(
-        manifest_key(manifest.backup_id), to_bytes(with_mac(manifest, new_mac_keyset()))
+        manifest_key(manifest.backup_id),
+        to_bytes(vouched_for(manifest, new_mac_keyset(), signing_key("a stranger"))),
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from onyx_pipelines.errors import KeyFileError, NotFoundError, SourceError, StoreError
 from onyx_pipelines.sources.source import Component, ComponentStatus, object_path
-from onyx_pipelines.vault.keys import make_recipient
+from onyx_pipelines.vault.keys import RECIPIENTS
 from onyx_pipelines.vault.manifest import BackupType
 from onyx_pipelines.vault.reading import authenticate, load_manifest
 from onyx_pipelines.vault.stores.local import LocalStore
@@ -31,6 +31,7 @@ from onyx_pipelines_tests.vault.sets import (
     new_id,
     read_all,
     report,
+    signing_key,
     write_component,
     write_object,
     write_set,
@@ -84,6 +85,7 @@ def test_a_partial_set_says_what_it_leaves_out(writer: SetWriter) -> None:
     write_component(writer, POSTGRESQL)
 
     manifest = writer.complete(
+        signing_key=signing_key(),
         components=[POSTGRESQL],
         missing_components={VOLUMES, QDRANT},
         timestamp=BEGAN,
@@ -139,7 +141,7 @@ def test_the_status_is_the_worst_of_the_components(writer: SetWriter) -> None:
 
 
 def test_a_host_that_knows_public_keys_only_writes_sets(store: LocalStore, pair: KeyPair) -> None:
-    public = make_recipient("vault", pair.recipient.public_keyset)
+    public = RECIPIENTS.make("vault", pair.recipient.public_keyset)
     pair.path.unlink()
 
     manifest = write_set(store, public)

@@ -58,6 +58,5 @@ SIGNS = {
     Outcome.SUCCEEDED: "✅",
     Outcome.FAILED: "❌",
     Outcome.RECOVERED: "💚",
-    Outcome.CANCELLED: "✋",
     Outcome.MISSED: "⏰",
 }

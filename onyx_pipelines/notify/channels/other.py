@@ -17,7 +17,6 @@ _KINDS: Final = {
     Outcome.SUCCEEDED: "success",
     Outcome.FAILED: "failure",
     Outcome.RECOVERED: "success",
-    Outcome.CANCELLED: "warning",
     Outcome.MISSED: "warning",
 }
 

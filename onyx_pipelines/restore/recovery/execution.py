@@ -31,6 +31,7 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
+from onyx_pipelines.vault.trust import Trust
 from onyx_pipelines.vault.unfinished_restore import (
     UnfinishedRestore,
     clear_restore,
@@ -74,7 +75,7 @@ def restore_set(
     found = find_set(settings, backup_id, store_name)
     set_id = found.view.backup_id
     with set_in_use(settings.state_dir, set_id):
-        objects = open_set(found.store, set_id, key)
+        objects = open_set(found.store, set_id, key, Trust.of(settings).signers)
         plan = plan_found(settings, choice, found, objects)
         announce(plan)
         file = RunRecordFile(settings.state_dir, set_id, choice)

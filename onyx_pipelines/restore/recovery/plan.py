@@ -18,6 +18,7 @@ from onyx_pipelines.restore.recovery.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def plan_restore(
         SourceError, StoreError: a target or the store does not answer.
     """
     found = find_set(settings, backup_id, store_name)
-    objects = open_set(found.store, found.view.backup_id, required_key(settings))
+    key, signers = required_key(settings), Trust.of(settings).signers
+    objects = open_set(found.store, found.view.backup_id, key, signers)
     return plan_found(settings, choice, found, objects)
 
 

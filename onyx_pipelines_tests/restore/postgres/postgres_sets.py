@@ -24,6 +24,7 @@ from onyx_pipelines.vault.stores import LocalStore
 from onyx_pipelines.vault.writing import SetWriter
 from onyx_pipelines_tests.fixtures_postgres import source_of
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
+from onyx_pipelines_tests.vault.sets import signers, signing_key
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,14 @@ class PostgresSets:
         sink = writer.component(Component.POSTGRESQL)
         sink.finish(source.back_up(sink, silent), began)
         writer.complete(
+            signing_key=signing_key(),
             components=[Component.POSTGRESQL],
             timestamp=began,
             backup_type=BackupType.DAILY,
             retention_days=7,
             host="test",
         )
-        return open_set(store, backup_id, load_private_key(key_file))
+        return open_set(store, backup_id, load_private_key(key_file), signers())
 
     def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
         request.setdefault("replace", True)

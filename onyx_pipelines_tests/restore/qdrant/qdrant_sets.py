@@ -25,6 +25,7 @@ from onyx_pipelines.vault.stores import LocalStore
 from onyx_pipelines.vault.writing import SetWriter
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
+from onyx_pipelines_tests.vault.sets import signers, signing_key
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,14 @@ class QdrantSets:
         sink = writer.component(Component.QDRANT)
         sink.finish(source.back_up(sink, silent), began)
         writer.complete(
+            signing_key=signing_key(),
             components=[Component.QDRANT],
             timestamp=began,
             backup_type=BackupType.DAILY,
             retention_days=7,
             host="test",
         )
-        return open_set(store, backup_id, load_private_key(key_file))
+        return open_set(store, backup_id, load_private_key(key_file), signers())
 
     def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
         request.setdefault("replace", True)

@@ -28,6 +28,7 @@ from onyx_pipelines_tests.vault.sets import (
     make_store,
     new_id,
     report,
+    signers,
 )
 
 
@@ -45,7 +46,7 @@ class Vault:
         sink = writer.component(Component.VOLUMES)
         sink.finish(VolumesSource(volumes, **options).back_up(sink, silent), BEGAN)
         complete(writer, Component.VOLUMES)
-        return open_set(self.store, backup_id, self.key.private)
+        return open_set(self.store, backup_id, self.key.private, signers())
 
     def seal(self, content: Mapping[str, bytes]) -> SetObjects:
         """A set of these plain objects, whoever wrote them: `volumes/v.tar` is named `v`."""
@@ -57,7 +58,7 @@ class Vault:
                 object_sink.write(data)
         sink.finish(report(Component.VOLUMES), BEGAN)
         complete(writer, Component.VOLUMES)
-        return open_set(self.store, backup_id, self.key.private)
+        return open_set(self.store, backup_id, self.key.private, signers())
 
     def seal_damaged(self, root: Path, damage: Damage) -> SetObjects:
         """Facts of the volume as it is, with an archive of it after the damage."""
