@@ -15,12 +15,7 @@ from onyx_pipelines.load_test.definitions import load_test_definitions
 from onyx_pipelines.restore.definitions import restore_definitions
 from onyx_pipelines.restore_job import restore_from_backup
 from onyx_pipelines.run_audit import audit_of_manual_runs
-from onyx_pipelines.run_notifications import (
-    notification_delivery,
-    run_failure_notification,
-    run_start_notification,
-    run_success_notification,
-)
+from onyx_pipelines.run_notifications import notification_delivery, run_notification
 from onyx_pipelines.run_resources import OnyxSettings
 
 
@@ -40,9 +35,7 @@ def build_defs(
             jobs=[restore_from_backup],
             sensors=[
                 audit_of_manual_runs,
-                run_failure_notification,
-                run_success_notification,
-                run_start_notification,
+                run_notification,
                 notification_delivery,
             ],
         ),

@@ -72,25 +72,32 @@ def channels_of(settings: Settings) -> list[Channel]:
     return found
 
 
+def keep(settings: Settings, event: Event) -> bool:
+    """Log it, and store it for every channel that wants it; false if none does.
+
+    Raises:
+        OSError: the state directory cannot be written.
+    """
+    event = without_secrets(event, settings)
+    notify(event, [LogNotifier()])
+    return Outbox(settings.state_dir).put(event, channels_of(settings))
+
+
 def tell(settings: Settings, event: Event, *, wait: bool = True) -> Thread | None:
-    """Log it, store it for every channel that wants it, and try to deliver. Raises nothing: what
-    is reported on must not fail for its report.
+    """Keep it, and try to deliver. Raises nothing: what is reported on must not fail for its
+    report.
 
     Args:
         wait: until the channels have answered; without it they are told from a thread, and what
             that does not finish is delivered by the sensor. Gives the thread.
     """
-    event = without_secrets(event, settings)
-    notify(event, [LogNotifier()])
     try:
-        channels = channels_of(settings)
-        outbox = Outbox(settings.state_dir)
-        if not outbox.put(event, channels):
+        if not keep(settings, event):
             return None
         if wait:
-            outbox.deliver(channels)
+            deliver_pending(settings)
             return None
-        delivering = Thread(target=outbox.deliver, args=(channels,), daemon=True)
+        delivering = Thread(target=deliver_pending, args=(settings,), daemon=True)
         delivering.start()
         return delivering
     except Exception:  # noqa: BLE001  (see above)

@@ -17,7 +17,6 @@ from onyx_pipelines.restore.recovery import (
     plan_restore,
     restore_set,
 )
-from onyx_pipelines.restore.report.wording import duration_text
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
@@ -183,8 +182,6 @@ def _confirmed(
 
 def plan_markdown(plan: RestorePlan) -> str:
     """What would be done, where, and what it replaces."""
-    seconds = plan.estimate.seconds
-    known = f"about {duration_text(seconds)}" if seconds is not None else "unknown"
     rows = [
         (
             text(change.what),
@@ -199,7 +196,7 @@ def plan_markdown(plan: RestorePlan) -> str:
         f"Set {code(plan.backup_id)} from the {text(plan.store)} store, the data of"
         f" {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC.",
         table(("what", "where", "what is there", "more"), rows),
-        f"It should take: {known} ({text(plan.estimate.basis)}).",
+        f"Expected time: {text(plan.estimate.text())}.",
         *map(text, plan.notes),
     ]
     return "\n\n".join(parts)

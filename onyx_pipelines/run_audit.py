@@ -11,6 +11,7 @@ import dagster as dg
 from onyx_pipelines.audit import Origin, Outcome, Phase, Result, Trail, copy_in_time, origin_of_run
 from onyx_pipelines.audit.operation import record
 from onyx_pipelines.backup.resources import BACKUP_ID_TAG
+from onyx_pipelines.run_endings import ending_of
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.settings import Settings
 
@@ -114,29 +115,7 @@ def _record(
 
 
 def _result(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Result:
-    outcome, why = _RESULTS[run.status], ""
-    if run.status is dg.DagsterRunStatus.FAILURE:
-        why = _why(instance, run.run_id)
+    outcome, why = _RESULTS[run.status], ending_of(instance, run).why
     if why.startswith("already_running"):
         outcome = Outcome.REFUSED
     return Result(outcome=outcome, verdict=run.status.value.lower(), detail=why)
-
-
-def _why(instance: dg.DagsterInstance, run_id: str) -> str:
-    """The first step's failure in its own words; else why the run failed outside of its steps."""
-    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-    for entry in instance.get_records_for_run(run_id, of_type=kinds, ascending=True).records:
-        event = entry.event_log_entry.dagster_event
-        if event is None:
-            continue
-        if event.is_step_failure:
-            said = event.step_failure_data.user_failure_data
-            return f"{event.step_key}: {said.description if said else 'failed'}"
-        error = event.job_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if error is not None:
-            text = error.message.strip()
-            return text.removeprefix("dagster._core.definitions.events.Failure: ")
-        return event.message or ""
-    return ""

@@ -1,90 +1,54 @@
-"""Runs told to people: failed, recovered, succeeded, started, missed; and what is undelivered."""
+"""Runs told to people: begun, failed, cancelled, succeeded, recovered; a backup that did not come;
+and what is undelivered."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 import dagster as dg
 
 from onyx_pipelines.backup.host import open_stores
+from onyx_pipelines.backup.resources import BACKUP_ID_TAG
 from onyx_pipelines.errors import OnyxError
-from onyx_pipelines.notifications import deliver_pending, tell
+from onyx_pipelines.notifications import deliver_pending, keep
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.run_endings import ending_of, who_cancelled
 from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.run_watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.catalog import Catalog
 
-_EVERY_S = 30
-_FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_DECIDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_OUTCOMES = {
+    dg.DagsterRunStatus.SUCCESS: Outcome.SUCCEEDED,
+    dg.DagsterRunStatus.CANCELED: Outcome.CANCELLED,
+}
+
+_log = logger("notify")
 
 
-@dg.run_failure_sensor(
+@dg.sensor(
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=_EVERY_S,
-    description="Every failed run is told to the notification channels, also one that failed while"
-    " the daemon was down.",
+    description="Tells the notification channels of every run that began, succeeded, recovered,"
+    " failed or was cancelled, also of one that was killed, never started or was deleted, and of"
+    " what happened while the daemon was down.",
 )
-def run_failure_notification(context: dg.RunFailureSensorContext, onyx: OnyxSettings) -> None:
-    run = context.dagster_run
+def run_notification(context: dg.SensorEvaluationContext, onyx: OnyxSettings) -> dg.SkipReason:
     settings = onyx.load()
-    tell(
-        settings,
-        Event(
-            outcome=Outcome.FAILED,
-            subject=f"{run.job_name} failed",
-            run_id=run.run_id,
-            job=run.job_name,
-            summary=first_cause(context),
-            details=_details(run, settings),
-            links=_links(run, settings),
-            playbook=settings.playbook_url,
-        ),
+    now = datetime.now(UTC)
+    watch = watch_from_text(context.cursor, now)
+    seen = look(context.instance, watch, _of_location(context))
+    after, errors = tell_once(
+        watch, seen, lambda each: _tell_of(context.instance, each, settings), now
     )
-
-
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=_EVERY_S,
-    description="Tells that a job succeeded, and that it recovered if the run before had failed.",
-)
-def run_success_notification(context: dg.RunStatusSensorContext, onyx: OnyxSettings) -> None:
-    run = context.dagster_run
-    settings = onyx.load()
-    recovered = _failed_before(context.instance, run)
-    outcome = Outcome.RECOVERED if recovered else Outcome.SUCCEEDED
-    said = "It had failed before; this run succeeded." if recovered else "All went well."
-    tell(
-        settings,
-        Event(
-            outcome=outcome,
-            subject=f"{run.job_name} {outcome.value}",
-            run_id=run.run_id,
-            job=run.job_name,
-            summary=said,
-            details={**_details(run, settings), **_figures(context.instance, run)},
-            links=_links(run, settings),
-        ),
-    )
-
-
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.STARTED,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=_EVERY_S,
-    description="Pings the dead man's switch that a job began.",
-)
-def run_start_notification(context: dg.RunStatusSensorContext, onyx: OnyxSettings) -> None:
-    run = context.dagster_run
-    tell(
-        onyx.load(),
-        Event(
-            outcome=Outcome.STARTED,
-            subject=f"{run.job_name} started",
-            run_id=run.run_id,
-            job=run.job_name,
-            summary="It began.",
-        ),
-    )
+    context.update_cursor(after.as_text())
+    if errors:
+        _log.error("%d runs could not be told and are tried again: %s", len(errors), errors[0])
+        return dg.SkipReason(f"{len(errors)} runs could not be told: {errors[0]}")
+    return dg.SkipReason(f"{deliver_pending(settings)} messages delivered.")
 
 
 @dg.sensor(
@@ -97,7 +61,7 @@ def notification_delivery(context: dg.SensorEvaluationContext, onyx: OnyxSetting
     settings = onyx.load()
     overdue = overdue_backup(settings, datetime.now(UTC))
     if overdue is not None and context.cursor != overdue.run_id:
-        tell(settings, overdue)
+        keep(settings, overdue)
         context.update_cursor(overdue.run_id)
     sent = deliver_pending(settings)
     return dg.SkipReason(f"{sent} messages delivered." if sent else "Nothing to deliver.")
@@ -128,23 +92,98 @@ def overdue_backup(settings: Settings, now: datetime) -> Event | None:
     )
 
 
+def _of_location(context: dg.SensorEvaluationContext) -> Callable[[dg.DagsterRun], bool]:
+    """Runs of other code locations are none of ours; one without any was launched from Python."""
+    ours = context.code_location_origin
+
+    def is_ours(run: dg.DagsterRun) -> bool:
+        origin = run.remote_job_origin
+        return ours is None or origin is None or origin.location_name == ours.location_name
+
+    return is_ours
+
+
+def _tell_of(instance: dg.DagsterInstance, seen: Seen, settings: Settings) -> None:
+    """Raises OSError: it could not be stored for its channels."""
+    if seen.has_begun and not seen.start_is_told:
+        keep(settings, _event(seen, settings, Outcome.STARTED, "It began."))
+    if not seen.is_over:
+        return
+    try:
+        events = ending_events(instance, seen, settings)
+    except Exception as error:  # noqa: BLE001  (whatever a run's record lacks, its end is told)
+        _log.exception("The record of run %s could not be read.", seen.run_id)
+        events = [_what_is_known(seen, settings, error)]
+    for event in events:
+        keep(settings, event)
+
+
+def ending_events(instance: dg.DagsterInstance, seen: Seen, settings: Settings) -> list[Event]:
+    """What people are told of a run that is over."""
+    run = seen.run
+    if run is None:
+        said = "Its run was deleted from Dagster before it was known how it ended."
+        return [_event(seen, settings, Outcome.FAILED, said)]
+    ending = ending_of(instance, run)
+    outcome = _OUTCOMES.get(ending.status, Outcome.FAILED)
+    if outcome is Outcome.CANCELLED:
+        by = who_cancelled(settings, run.run_id)
+        return [_event(seen, settings, outcome, ending.why, {"cancelled by": by} if by else {})]
+    if outcome is Outcome.FAILED:
+        return [_event(seen, settings, outcome, ending.why)]
+    figures = _figures(instance, run)
+    if _failed_before(instance, run):
+        said = "It had failed before; this run succeeded."
+        return [_event(seen, settings, Outcome.RECOVERED, said, figures)]
+    return [_event(seen, settings, outcome, "All went well.", figures)]
+
+
+def _what_is_known(seen: Seen, settings: Settings, error: Exception) -> Event:
+    status = seen.run.status if seen.run else None
+    outcome = _OUTCOMES.get(status, Outcome.FAILED) if status else Outcome.FAILED
+    said = (
+        f"Dagster calls the run {status.value if status else 'deleted'}; why is not known, its"
+        f" record could not be read ({type(error).__name__})."
+    )
+    return _event(seen, settings, outcome, said)
+
+
+def _event(
+    seen: Seen,
+    settings: Settings,
+    outcome: Outcome,
+    summary: str,
+    details: Mapping[str, str | int | float] = MappingProxyType({}),
+) -> Event:
+    base = settings.dagster_public_url.rstrip("/")
+    return Event(
+        outcome=outcome,
+        subject=f"{seen.job} {outcome.value}",
+        run_id=seen.run_id,
+        job=seen.job,
+        summary=summary,
+        details={**_details(seen, settings), **details},
+        links={"run": f"{base}/runs/{seen.run_id}"} if base and seen.run else {},
+        playbook=settings.playbook_url if outcome is Outcome.FAILED else "",
+    )
+
+
+def _details(seen: Seen, settings: Settings) -> dict[str, str | int | float]:
+    found: dict[str, str | int | float] = {"host": settings.host_name or "this host"}
+    if seen.run and seen.job == "nightly_backup":
+        found["set"] = seen.run.tags.get(BACKUP_ID_TAG) or seen.run.root_run_id or seen.run_id
+    return found
+
+
 def _failed_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     records = instance.get_run_records(
-        dg.RunsFilter(job_name=run.job_name, statuses=_FINISHED), limit=10
+        dg.RunsFilter(job_name=run.job_name, statuses=_DECIDED), limit=10
     )
     ids = [record.dagster_run.run_id for record in records]
     if run.run_id not in ids or ids.index(run.run_id) + 1 >= len(ids):
         return False
     before = records[ids.index(run.run_id) + 1]
     return before.dagster_run.status == dg.DagsterRunStatus.FAILURE
-
-
-def _details(run: dg.DagsterRun, settings: Settings) -> dict[str, str | int | float]:
-    set_id = run.tags.get("onyx/backup_id") or run.root_run_id or run.run_id
-    found: dict[str, str | int | float] = {"host": settings.host_name or "this host"}
-    if run.job_name == "nightly_backup":
-        found["set"] = set_id
-    return found
 
 
 def _figures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str | int | float]:
@@ -160,27 +199,3 @@ def _figures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str 
         if entry is not None and isinstance(entry.value, int):
             found[name.replace("_bytes", " size")] = human_bytes(entry.value)
     return found
-
-
-def _links(run: dg.DagsterRun, settings: Settings) -> dict[str, str]:
-    base = settings.dagster_public_url.rstrip("/")
-    return {"run": f"{base}/runs/{run.run_id}"} if base else {}
-
-
-def first_cause(context: dg.RunFailureSensorContext) -> str:
-    """The step that failed first, and why."""
-    for event in context.get_step_failure_events():
-        data = event.step_failure_data
-        if data.user_failure_data and data.user_failure_data.description:
-            return f"{event.step_key}: {data.user_failure_data.description}"
-    return _outside_of_steps(context.failure_event)
-
-
-def _outside_of_steps(event: dg.DagsterEvent) -> str:
-    """Why a run failed of which no step failed: the innermost error."""
-    error = event.job_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    if error is None:
-        return event.message or "The run ended without a message."
-    return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ")

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from onyx_pipelines_tests.fixtures_sandbox import backup_host, sandbox, volume_host
+from onyx_pipelines_tests.fixtures_sandbox import (
+    backup_host,
+    sandbox,
+    stop_sandbox,
+    volume_host,
+)
+from onyx_pipelines_tests.lifetime import begin_session, end_session
 
 __all__ = ["backup_host", "sandbox", "volume_host"]
 
@@ -18,10 +24,18 @@ def pytest_configure(config: pytest.Config) -> None:
         # A shell's background job ignores it; Dagster then ignores SIGTERM too, and both would be
         # inherited by every process that a test starts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    begin_session(config)
     # Dagster's own code for a resource inside a resource reads what Dagster has deprecated.
     config.addinivalue_line(
         "filterwarnings", "ignore:InitResourceContext.dagster_run:DeprecationWarning"
     )
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Also after Ctrl-C; after `kill -9` the session's guard does it alone."""
+    if not hasattr(config, "workerinput"):
+        stop_sandbox()
+        end_session(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

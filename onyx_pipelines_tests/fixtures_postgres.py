@@ -36,7 +36,7 @@ MakeDatabase = Callable[..., str]
 @pytest.fixture(scope="session")
 def public_dir() -> Iterator[Path]:
     """A directory that PostgreSQL's own user can enter, which pytest's are not when we are root."""
-    directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="onyx-postgres-"))
+    directory = Path(tempfile.mkdtemp(prefix="onyx-postgres-"))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)

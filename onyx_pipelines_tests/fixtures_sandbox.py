@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from qdrant_client import models
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import BackupHost, open_host
@@ -22,9 +22,12 @@ from onyx_pipelines.backup.whole_backup import BackupOutcome, run_backup
 from onyx_pipelines.progress import ProgressCallback, silent
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.qdrant.reading import open_client
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType, Manifest
+from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, sample_points
+from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
 
 SANDBOX_SIZE = 0.05
 DEAD_PORT = 9
@@ -34,17 +37,26 @@ VOLUME = "data"
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    """PostgreSQL, S3, the Qdrant stand-in and volumes with a little sample data. Only read them."""
-    directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="onyx-e2e-"))
-    directory.chmod(0o755)
-    stack = Sandbox(directory / "sandbox")
-    try:
+def sandbox() -> Sandbox:
+    """PostgreSQL, S3, the Qdrant stand-in, an application and volumes with a little sample data.
+
+    All workers share it, until the session's end: only read it, or write under names of your own.
+    """
+    stack = _sandbox()
+    with one_at_a_time("sandbox"):
         stack.up(size=SANDBOX_SIZE)
-        yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(directory, ignore_errors=True)
+    return stack
+
+
+def stop_sandbox() -> None:
+    """Fine if no test has wanted it."""
+    _sandbox().down()
+
+
+@cache
+def _sandbox() -> Sandbox:
+    """Kept: it is the parent of the servers that it started."""
+    return Sandbox(session_directory() / "sandbox")
 
 
 @dataclass(frozen=True)
@@ -222,9 +234,20 @@ def make_sandbox_host(root: Path, patch: pytest.MonkeyPatch, sandbox: Sandbox) -
     host.set(
         OFFSITE_URL=f"s3://{sandbox.s3.bucket}/test-{uuid.uuid4()}",
         PG_DATABASES="onyx",
-        QDRANT_COLLECTIONS="documents",
+        QDRANT_COLLECTIONS=_own_collection(sandbox),
     )
     return host
+
+
+def _own_collection(sandbox: Sandbox) -> str:
+    """Of this worker: a snapshot's name is its collection's and the second."""
+    name = f"documents-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    with open_client(sandbox.qdrant.url, SecretStr(""), timeout_s=60) as client:
+        if not client.collection_exists(name):
+            vectors = models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)
+            client.create_collection(name, vectors_config=vectors)
+            client.upsert(name, points=sample_points(100), wait=True)
+    return name
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def commands(heading: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(dir="/tmp", prefix="onyx-restore-page-"))
+    path = Path(tempfile.mkdtemp(prefix="onyx-restore-page-"))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)

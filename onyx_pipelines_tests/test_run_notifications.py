@@ -11,9 +11,7 @@ import pytest
 from onyx_pipelines.run_notifications import (
     notification_delivery,
     overdue_backup,
-    run_failure_notification,
-    run_start_notification,
-    run_success_notification,
+    run_notification,
 )
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines_tests.backup.job_runs import run_job
@@ -39,26 +37,12 @@ def slack(volume_host: HostUnderTest) -> Iterator[Webhook]:
         yield hook
 
 
-def failed(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:
-    context = dg.build_run_status_sensor_context(
-        sensor_name="run_failure_notification",
-        dagster_instance=instance,
-        dagster_run=result.dagster_run,
-        dagster_event=result.get_run_failure_event(),
-        resources={"onyx": OnyxSettings()},
-    )
-    run_failure_notification(context.for_run_failure())
-
-
-def succeeded(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> None:
-    context = dg.build_run_status_sensor_context(
-        sensor_name="run_success_notification",
-        dagster_instance=instance,
-        dagster_run=result.dagster_run,
-        dagster_event=result.get_run_success_event(),
-        resources={"onyx": OnyxSettings()},
-    )
-    run_success_notification(context)
+def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> str:
+    """One look of the sensor; gives the cursor for the next one."""
+    with dg.build_sensor_context(
+        instance=instance, cursor=cursor, resources={"onyx": OnyxSettings()}
+    ) as context:
+        return str(run_notification.evaluate_tick(context).cursor)
 
 
 def test_a_failed_backup_reaches_slack_with_cause_link_and_playbook(
@@ -66,7 +50,8 @@ def test_a_failed_backup_reaches_slack_with_cause_link_and_playbook(
 ) -> None:
     volume_host.set(VOLUMES="data=/nowhere")
 
-    failed(run_job(instance), instance)
+    run_job(instance)
+    tick(instance)
 
     text = str(slack.json())
     assert "nightly_backup failed" in text
@@ -81,14 +66,17 @@ def test_the_first_success_after_a_failure_is_a_recovery(
     good = volume_host.volume
     volume_host.set(VOLUMES="data=/nowhere")
     run_job(instance)
+    seen = tick(instance)
     volume_host.set(VOLUMES=f"data={good}")
 
-    succeeded(run_job(instance), instance)
-    succeeded(run_job(instance), instance)
+    run_job(instance)
+    seen = tick(instance, seen)
+    run_job(instance)
+    tick(instance, seen)
 
-    told = [slack.json(at)["text"] for at in range(2)]
+    told = [slack.json(at)["text"] for at in range(1, 3)]
     assert told == ["💚 nightly_backup recovered", "✅ nightly_backup succeeded"]
-    assert "sealed size" in str(slack.json(1))
+    assert "sealed size" in str(slack.json(2))
 
 
 def test_the_dead_mans_switch_hears_the_start(
@@ -96,16 +84,8 @@ def test_the_dead_mans_switch_hears_the_start(
 ) -> None:
     with webhook() as switch:
         volume_host.set(PING_URL_BACKUP=f"{switch.url}/ping")
-        result = run_job(instance)
-        context = dg.build_run_status_sensor_context(
-            sensor_name="run_start_notification",
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            dagster_event=result.get_run_success_event(),
-            resources={"onyx": OnyxSettings()},
-        )
-        run_start_notification(context)
-        succeeded(result, instance)
+        run_job(instance)
+        tick(instance)
 
     assert [path for path, _ in switch.requests] == ["/ping/start", "/ping"]
 
@@ -115,7 +95,8 @@ def test_slack_that_is_down_is_told_later_by_the_sensor(
 ) -> None:
     slack.answers = [(503, {"Retry-After": "0"}, 0.0)]
     volume_host.set(VOLUMES="data=/nowhere")
-    failed(run_job(instance), instance)
+    run_job(instance)
+    tick(instance)
     entry = next((volume_host.settings.state_dir / "notify").glob("*.event.json"))
     later = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
     text = entry.read_text()

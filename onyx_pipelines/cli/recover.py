@@ -32,7 +32,6 @@ from onyx_pipelines.restore.recovery import (
     restore_set,
 )
 from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
-from onyx_pipelines.restore.report.wording import duration_text
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.safety_backup import take_safety_backup
 from onyx_pipelines.settings import Settings, load_settings
@@ -223,6 +222,7 @@ def _plan_json(plan: RestorePlan) -> dict[str, object]:
         "store": plan.store,
         "recovery_point": plan.recovery_point,
         "estimated_seconds": plan.estimate.seconds,
+        "estimate_is_limit": plan.estimate.is_limit,
         "estimate_basis": plan.estimate.basis,
         "notes": list(plan.notes),
         "changes": [
@@ -274,9 +274,7 @@ def show_plan(plan: RestorePlan, *, safety: bool) -> None:
             out.line(f"First a safety backup of {parts} is taken.")
         else:
             out.line(red("No safety backup"), f" of {parts} is taken.")
-    seconds = plan.estimate.seconds
-    known = f"about {duration_text(seconds)}" if seconds is not None else "unknown"
-    out.line(f"It should take: {known} ({plan.estimate.basis}).")
+    out.line(f"Expected time: {plan.estimate.text()}.")
     for note in plan.notes:
         err.line(f"note: {note}")
 

@@ -181,6 +181,7 @@ class Capacity(_Record):
     """A closed queueing model of the sweep: one queue of demand `demand_ms`, all else delay.
 
     `is_reached` False: the sweep ended before the knee, so `demand_ms` is an upper bound.
+    `is_described` False: the model does not fit what was measured, so no knee can be told either.
     """
 
     scenario: Scenario
@@ -191,6 +192,7 @@ class Capacity(_Record):
     knee_interval: Interval | None
     is_reached: bool
     relative_error: float
+    is_described: bool = True
     retrograde: bool = False
     model_users: tuple[float, ...] = ()
     model_throughput_per_s: tuple[float, ...] = ()

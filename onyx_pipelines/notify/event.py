@@ -14,6 +14,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     RECOVERED = "recovered"
+    CANCELLED = "cancelled"
     MISSED = "missed"
 
 

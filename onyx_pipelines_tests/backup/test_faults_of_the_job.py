@@ -15,7 +15,7 @@ import pytest
 from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.automation import lagging_offsite_copy
 from onyx_pipelines.errors import StoreError
-from onyx_pipelines.run_notifications import run_failure_notification
+from onyx_pipelines.run_notifications import run_notification
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
@@ -432,7 +432,7 @@ class TestTellingPeople:
         volume_host.set(VOLUMES=f"gone={volume_host.root / 'gone'}")
         result = run_job(instance)
 
-        [record] = _notifications(result, instance)
+        [record] = _notifications(instance)
 
         assert record.levelno == logging.ERROR
         event = vars(record)["event"]
@@ -444,30 +444,22 @@ class TestTellingPeople:
         self, volume_host: HostUnderTest, instance: dg.DagsterInstance
     ) -> None:
         with ExclusiveLock(volume_host.settings.state_dir, "load test"):
-            result = run_job(instance)
+            run_job(instance)
 
-        [record] = _notifications(result, instance)
+        [record] = _notifications(instance)
 
         assert vars(record)["event"]["summary"].startswith("already_running: A load test")
 
 
-def _notifications(
-    result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance
-) -> list[logging.LogRecord]:
-    """What the sensor logs about a run."""
+def _notifications(instance: dg.DagsterInstance) -> list[logging.LogRecord]:
+    """What the sensor logs of what is bad."""
     heard = _Heard()
     log = logging.getLogger("onyx.notify")
     log.addHandler(heard)
-    context = dg.build_run_status_sensor_context(
-        sensor_name="run_failure_notification",
-        dagster_instance=instance,
-        dagster_run=result.dagster_run,
-        dagster_event=result.get_run_failure_event(),
-        resources={"onyx": OnyxSettings()},
-    ).for_run_failure()
-    run_failure_notification(context)
+    with dg.build_sensor_context(instance=instance, resources={"onyx": OnyxSettings()}) as context:
+        run_notification.evaluate_tick(context)
     log.removeHandler(heard)
-    return heard.records
+    return [each for each in heard.records if each.levelno == logging.ERROR]
 
 
 class _Heard(logging.Handler):

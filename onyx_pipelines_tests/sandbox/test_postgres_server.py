@@ -20,7 +20,7 @@ from onyx_pipelines.sandbox.postgres_server import PostgresServer
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     """PostgreSQL's own user must be able to enter it, which pytest's directories do not let it."""
-    directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="onyx-postgres-"))
+    directory = Path(tempfile.mkdtemp(prefix="onyx-postgres-"))
     directory.chmod(0o755)
     yield directory / "state"
     shutil.rmtree(directory)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """That PostgreSQL's own user can enter."""
-    path = Path(tempfile.mkdtemp(dir="/tmp", prefix="onyx-rehearsal-"))
+    path = Path(tempfile.mkdtemp(prefix="onyx-rehearsal-"))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)

@@ -145,7 +145,11 @@ def what_cannot_be_told(seen: Observations) -> tuple[str, ...]:
         sentences.append(
             "The baseline has no step with the same number of users: it cannot be compared with."
         )
-    if seen.capacity is not None and not seen.capacity.is_reached:
+    if seen.capacity is not None and not seen.capacity.is_described:
+        sentences.append(
+            "Throughput jumps from step to step of the sweep: where it levels off cannot be told."
+        )
+    elif seen.capacity is not None and not seen.capacity.is_reached:
         sentences.append(
             f"The sweep ended at {seen.top.users} users, before throughput levelled off: where it "
             "does cannot be told."

@@ -19,6 +19,8 @@ _FEWEST_STEPS: Final = 4
 _PAST_THE_KNEE: Final = 1.2
 _SCALING_ABOVE: Final = 0.85
 _RETROGRADE_BELOW: Final = 0.95
+# A model that is off by half on the average says nothing of where the knee is.
+_DESCRIBED_WITHIN: Final = 0.5
 _RESAMPLES: Final = 300
 _SEED: Final = 20_2611
 _DRAWN_POINTS: Final = 60
@@ -38,7 +40,8 @@ def fit_capacity(steps: Sequence[SweepStep]) -> Capacity | None:
     """None with fewer than four numbers of users that got answers.
 
     Where the sweep ended before throughput levelled off, the demand is only an upper bound, and
-    there is neither a knee nor a highest throughput.
+    there is neither a knee nor a highest throughput; nor where the model does not describe what
+    was measured.
     """
     used = _usable(steps)
     if len(used) < _FEWEST_STEPS:
@@ -47,8 +50,9 @@ def fit_capacity(steps: Sequence[SweepStep]) -> Capacity | None:
     measured = np.array([step.throughput_per_s / 1000 for step in used])
     fit = _fit(users, measured)
     predicted = _at(users, fit)
-    errors = measured / predicted - 1
-    reached = _is_reached(used, fit)
+    relative_error = float(np.sqrt(np.mean((measured / predicted - 1) ** 2)))
+    described = relative_error <= _DESCRIBED_WITHIN
+    reached = described and _is_reached(used, fit)
     drawn = np.unique(np.geomspace(1, users[-1], _DRAWN_POINTS).round().astype(int))
     return Capacity(
         scenario=used[0].scenario,
@@ -56,9 +60,10 @@ def fit_capacity(steps: Sequence[SweepStep]) -> Capacity | None:
         demand_ms=fit.demand_ms if reached else _bound(used, fit),
         max_throughput_per_s=1000 / fit.demand_ms if reached else None,
         knee_users=fit.knee_users if reached else None,
-        knee_interval=_knee_interval(users, predicted, errors) if reached else None,
+        knee_interval=_knee_interval(users, measured, predicted) if reached else None,
         is_reached=reached,
-        relative_error=float(np.sqrt(np.mean(errors**2))),
+        is_described=described,
+        relative_error=relative_error,
         retrograde=_is_retrograde(used),
         model_users=tuple(float(each) for each in drawn),
         model_throughput_per_s=tuple(float(each) * 1000 for each in _at(drawn, fit)),
@@ -130,15 +135,16 @@ def _is_retrograde(used: Sequence[SweepStep]) -> bool:
     return all(step.throughput_per_s < _RETROGRADE_BELOW * best for step in used[-2:])
 
 
-def _knee_interval(users: Floats, predicted: Floats, errors: Floats) -> Interval:
+def _knee_interval(users: Floats, measured: Floats, predicted: Floats) -> Interval:
     """95 % by a residual bootstrap of the fit, the residuals widened for the two parameters and
-    for how few they are."""
+    for how few they are. Residuals are ratios, so that no resample is zero or negative."""
     generator = np.random.default_rng(_SEED)
+    errors = np.log(measured / predicted)
     freedom = max(1, len(errors) - 2)
     few = float(student.ppf(0.975, freedom) / norm.ppf(0.975))
     widened = errors * np.sqrt(len(errors) / freedom) * few
     knees = [
-        _fit(users, predicted * (1 + generator.choice(widened, len(widened)))).knee_users
+        _fit(users, predicted * np.exp(generator.choice(widened, len(widened)))).knee_users
         for _ in range(_RESAMPLES)
     ]
     low, high = np.quantile(knees, (0.025, 0.975))

@@ -38,7 +38,8 @@ def read_rows(path: Path, unit: Unit) -> Rows:
 
 def parse_rows(data: bytes, unit: Unit) -> Rows:
     """See `read_rows`."""
-    lines = data.decode("utf-8", errors="replace").splitlines()
+    # Not splitlines(): an error's text may hold what Unicode calls a line break.
+    lines = data.decode("utf-8", errors="replace").removesuffix("\n").split("\n") if data else []
     whole = [line for line in lines if line.count("\t") == len(FIELDS) - 1]
     frame = pd.read_csv(
         io.StringIO("\n".join(whole)),
@@ -48,6 +49,7 @@ def parse_rows(data: bytes, unit: Unit) -> Rows:
         quoting=3,
         keep_default_na=False,
         engine="c",
+        lineterminator="\n",
     )
     for name in (*_FLOATS, *_INTEGERS):
         frame[name] = pd.to_numeric(frame[name], errors="coerce")

@@ -195,7 +195,9 @@ def capacity_lines(result: LoadTestResult) -> list[str]:
 
 def _capacity_line(capacity: Capacity) -> str:
     name = scenario_name(capacity.scenario)
-    if not capacity.is_reached or capacity.knee_users is None:
+    if not capacity.is_described:
+        line = f"{name}: could not tell, throughput jumps from step to step"
+    elif not capacity.is_reached or capacity.knee_users is None:
         line = f"{name}: the sweep ended before throughput levelled off"
     else:
         knee = interval_text(capacity.knee_interval, "users")

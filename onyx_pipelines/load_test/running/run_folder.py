@@ -181,7 +181,7 @@ class RunFolder:
 
     def alarms(self) -> tuple[Alarm, ...]:
         path = self.path / "alarms.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
         return tuple(Alarm.model_validate_json(line) for line in lines if line.endswith("}"))
 
     def _unit_folder(self, name: str) -> Path:

@@ -58,5 +58,6 @@ SIGNS = {
     Outcome.SUCCEEDED: "✅",
     Outcome.FAILED: "❌",
     Outcome.RECOVERED: "💚",
+    Outcome.CANCELLED: "✋",
     Outcome.MISSED: "⏰",
 }

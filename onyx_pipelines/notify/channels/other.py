@@ -17,6 +17,7 @@ _KINDS: Final = {
     Outcome.SUCCEEDED: "success",
     Outcome.FAILED: "failure",
     Outcome.RECOVERED: "success",
+    Outcome.CANCELLED: "warning",
     Outcome.MISSED: "warning",
 }
 

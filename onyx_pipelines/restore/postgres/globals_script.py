@@ -3,6 +3,7 @@ password of a role that others use. Pure."""
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Iterator
 
@@ -45,7 +46,8 @@ def _plain(name: str) -> str:
 def _statements(script: str) -> Iterator[str]:
     """Lines, but for statements whose quoted text holds line breaks: those are kept together."""
     gathered = ""
-    for line in script.splitlines(keepends=True):
+    # Not splitlines(): a role's name may hold what Unicode calls a line break.
+    for line in io.StringIO(script, newline="\n"):
         gathered += line
         if gathered.count("'") % 2 == 0 or gathered.startswith("--"):
             yield gathered

@@ -22,7 +22,7 @@ def is_mount_point(directory: Path) -> bool:
     if os.path.ismount(directory):
         return True
     try:
-        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+        lines = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
     except OSError:
         return False
     return os.fsencode(os.path.realpath(directory)) in parse_mount_points(lines)

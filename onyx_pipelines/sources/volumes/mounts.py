@@ -36,10 +36,11 @@ _PSEUDO: Final = frozenset(
 )
 
 
-def pseudo_devices() -> frozenset[int]:
+def pseudo_devices(mountinfo: Path = Path("/proc/self/mountinfo")) -> frozenset[int]:
     """The `st_dev` of every such mount of this process; empty where that cannot be known."""
     try:
-        with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="replace") as lines:
+        # A carriage return in a mount point's name ends no line.
+        with mountinfo.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             return parse_pseudo_devices(lines)
     except OSError:
         return frozenset()

@@ -20,7 +20,7 @@ from botocore.response import StreamingBody
 from urllib3.exceptions import HTTPError
 
 from onyx_pipelines.errors import SettingsError, StoreError
-from onyx_pipelines.vault.stores.multipart import Upload, abort_upload
+from onyx_pipelines.vault.stores.multipart import Upload, abort_upload, content_md5
 from onyx_pipelines.vault.stores.s3_errors import (
     Place,
     absent,
@@ -129,7 +129,12 @@ class S3Store:
 
     def put(self, key: str, data: bytes) -> None:
         with translated(self._place, f"write {key}"):
-            self._client.put_object(Bucket=self._bucket, Key=self._full_name(key), Body=data)
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._full_name(key),
+                Body=data,
+                ContentMD5=content_md5(data),
+            )
 
     def get(self, key: str, *, limit_bytes: int = SMALL_OBJECT_LIMIT_BYTES) -> bytes:
         with self.open(key) as reader:
@@ -230,6 +235,7 @@ def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
         read_timeout=stall_timeout_s,
         max_pool_connections=16,
         # Servers other than Amazon's often know neither its newest checksums nor virtual hosts.
+        # What is uploaded carries Content-MD5, which all know and Object Lock asks for.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={

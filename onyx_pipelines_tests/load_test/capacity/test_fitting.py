@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from onyx_pipelines.load_test.capacity import fitting
 from onyx_pipelines.load_test.capacity.closed_queue import throughput_per_ms
 from onyx_pipelines.load_test.capacity.fitting import fit_capacity
 from onyx_pipelines.load_test.results import Scenario, SweepStep
@@ -99,3 +102,43 @@ def test_the_same_sweep_gives_the_same_answer() -> None:
     steps = _sweep(200, 25, noise=0.05)
 
     assert fit_capacity(steps) == fit_capacity(steps)
+
+
+def test_a_sweep_whose_throughput_jumps_gives_no_knee() -> None:
+    jumping = [_step(users, rate) for users, rate in ((1, 30.0), (2, 5.0), (4, 60.0), (8, 3.0))]
+
+    found = fit_capacity(jumping)
+
+    assert found is not None
+    assert not found.is_described
+    assert (found.knee_users, found.knee_interval, found.max_throughput_per_s) == (None, None, None)
+
+
+RATES = st.floats(min_value=0, max_value=1e6, allow_subnormal=False)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(points=st.lists(st.tuples(st.integers(1, 64), RATES), max_size=8))
+def test_any_sweep_is_answered_with_finite_numbers_or_none(
+    points: list[tuple[int, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_RESAMPLES", 10)
+    steps = [
+        _step(users, rate) if rate > 1e-6 else _silent_step(users)
+        for users, rate in dict(points).items()
+    ]
+
+    found = fit_capacity(steps)
+
+    if found is not None:
+        numbers = [found.base_ms, found.demand_ms, found.relative_error, *found.model_users]
+        assert np.isfinite([*numbers, *found.model_throughput_per_s]).all()
+        assert found.is_described or found.knee_users is None
+        interval = found.knee_interval
+        assert interval is None or np.isfinite([interval.low or 0, interval.high or 0]).all()
+
+
+def _silent_step(users: int) -> SweepStep:
+    return _step(users, 1.0).model_copy(update={"samples": 0, "throughput_per_s": 0.0})

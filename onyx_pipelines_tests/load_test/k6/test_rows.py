@@ -3,7 +3,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.load_test.k6.following import RowFollower
@@ -76,13 +77,24 @@ def test_no_line_is_no_sample() -> None:
     assert (len(rows.samples), rows.torn) == (0, 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=8))
-def test_whatever_stands_in_the_file_nothing_is_lost_silently(lines: list[bytes]) -> None:
-    data = b"\n".join(lines)
+def test_whatever_stands_in_the_file_nothing_is_lost_silently(texts: list[bytes]) -> None:
+    lines = [text.replace(b"\n", b"") for text in texts]
 
-    rows = parse_rows(data, UNIT)
+    rows = parse_rows(b"".join(each + b"\n" for each in lines), UNIT)
 
-    assert len(rows.samples) + rows.torn == len(data.decode("utf-8", "replace").splitlines())
+    assert len(rows.samples) + rows.torn == len(lines)
+
+
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r"])
+def test_only_a_line_feed_ends_a_row(character: str) -> None:
+    error = f"first{character}second"
+
+    rows = parse_rows(line(error=error) + line(), UNIT)
+
+    assert rows.torn == 0
+    assert list(rows.samples["error"]) == [error, ""]
 
 
 def test_rows_are_followed_while_they_are_written(tmp_path: Path) -> None:

@@ -60,3 +60,11 @@ def test_a_tablespace_that_exists_is_left_out() -> None:
 
 def test_names_are_quoted_as_psycopg_quotes_them() -> None:
     assert quoted('a"b') == sql.Identifier('a"b').as_string()
+
+
+def test_a_comment_ends_at_its_line_feed_whatever_separators_a_name_in_it_has() -> None:
+    comment = '--\n-- User Config "a\u2028o\'b"\n--\n\n'
+
+    left = without_existing(f"{comment}CREATE ROLE b;\nGRANT a TO c;\n", roles={"b"})
+
+    assert left == f"{comment}GRANT a TO c;\n"

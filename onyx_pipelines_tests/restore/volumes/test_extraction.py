@@ -126,7 +126,7 @@ def test_only_what_was_chosen_comes_back_with_the_folders_above_it(tmp_path: Pat
 
 
 def test_somebody_else_than_root_gets_everything_but_owners(tmp_path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+    with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory)
         folder.chmod(0o777)
         make_tree(folder / "volume", {b"d": {b"f": b"1"}, b"s": b"2"}, [0o4755, 0o600])

@@ -167,7 +167,7 @@ def test_a_read_error_in_mid_file_is_filled_with_zeros_and_recorded(
 
 
 def test_what_this_user_may_not_read_is_recorded() -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+    with tempfile.TemporaryDirectory() as directory:
         volume = Path(directory) / "volume"
         (volume / "closed directory").mkdir(parents=True)
         (volume / "closed directory" / "inside").touch()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.sources.volumes import walking
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
-from onyx_pipelines.sources.volumes.mounts import parse_pseudo_devices
+from onyx_pipelines.sources.volumes.mounts import parse_pseudo_devices, pseudo_devices
 from onyx_pipelines.sources.volumes.posix_acl import acl_text
 from onyx_pipelines.sources.volumes.walking import Walk, measure_bytes, smallest_names
 from onyx_pipelines_tests.sources.volumes.trees import make_tree
@@ -146,3 +146,11 @@ def test_pseudo_file_systems_are_told_from_real_ones() -> None:
 def test_an_unknown_kind_of_access_list_is_refused(attribute: bytes) -> None:
     with pytest.raises(ValueError, match="access control list"):
         acl_text(attribute)
+
+
+def test_a_mount_point_with_a_carriage_return_in_its_name_is_one_mount(tmp_path: Path) -> None:
+    line = "36 35 0:98 / /mnt/odd\rname rw,noatime - proc proc rw\n"
+    table = tmp_path / "mountinfo"
+    table.write_text(line, encoding="utf-8", newline="")
+
+    assert pseudo_devices(table) == {os.makedev(0, 98)}

@@ -1,4 +1,4 @@
-"""One real S3 server for the tests of a process, and fresh stores in it and on disk."""
+"""Two real S3 servers for the tests of a process, and fresh stores in them and on disk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
+from onyx_pipelines_tests.vault.stores.moto_server import MotoServer
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,6 +30,12 @@ def s3_server() -> Iterator[S3Server]:
         tempfile.TemporaryDirectory(prefix="onyx-s3-") as folder,
         S3Server(Path(folder)) as server,
     ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    with MotoServer() as server:
         yield server
 
 

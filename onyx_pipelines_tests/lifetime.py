@@ -1,0 +1,154 @@
+"""What a session of tests starts and writes ends with it, also after `kill -9` of pytest.
+
+Everything lies in one directory, which stands in the environment of every process that a test
+starts. A guard, which is no part of pytest's process group, waits for pytest's end, ends all
+processes that were told of the directory, and deletes it. What a killed guard left, the next
+session's guard ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+PREFIX = "onyx-tests-"
+_VARIABLE = "TESTS_SESSION_DIRECTORY"
+# SeaweedFS takes 15 s to end when it is asked to.
+_GRACE_S = 3.0
+_LONGEST_S = 30.0
+_REPORT_LIMIT = 20
+_guards: dict[pytest.Config, subprocess.Popen[str]] = {}
+
+
+def begin_session(config: pytest.Config) -> None:
+    """Before pytest makes its own directory; a worker is part of its controller's session."""
+    if hasattr(config, "workerinput"):
+        return
+    guard = subprocess.Popen(
+        [sys.executable, "-m", __name__, str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        start_new_session=True,
+    )
+    assert guard.stdout is not None
+    directory = guard.stdout.readline().rstrip("\n")
+    assert directory, "The guard of the session did not start; its message is above."
+    _guards[config] = guard
+    os.environ |= {_VARIABLE: directory, "TMPDIR": f"{directory}/tmp"}
+    tempfile.tempdir = None
+    config.option.basetemp = config.option.basetemp or f"{directory}/pytest"
+
+
+def end_session(config: pytest.Config) -> None:
+    """End and delete all that is left, and name the processes that were."""
+    guard = _guards.pop(config, None)
+    if guard is not None:
+        left, _ = guard.communicate()
+        for command in left.splitlines():
+            print(f"Left behind by the tests, ended now: {command}", file=sys.stderr)
+
+
+def session_directory() -> Path:
+    """The same for all workers of a session; other users may enter it."""
+    return Path(os.environ[_VARIABLE])
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """Excludes the session's other workers from the same block."""
+    with (session_directory() / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def processes_of(directory: Path) -> dict[int, str]:
+    """Command lines of the living processes that were told of a session's directory."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        # One that ended, or is another user's.
+        with suppress(OSError):
+            if entry.name.isdigit() and os.fsencode(directory) in (entry / "environ").read_bytes():
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(entry.name)] = command.decode(errors="replace").strip()
+    return found
+
+
+def _guard(pytest_pid: int) -> None:
+    """Until pytest asks for the end, or has ended."""
+    _delete_abandoned()
+    directory = _make_directory()
+    print(directory, flush=True)
+    with suppress(ProcessLookupError):
+        pytest_ended = os.pidfd_open(pytest_pid)
+        # Another process may have got the number of one that has ended.
+        if os.getppid() == pytest_pid:
+            select.select([sys.stdin, pytest_ended], [], [])
+    left = _end_processes(directory)
+    _delete(directory)
+    with suppress(BrokenPipeError):
+        print(*left[:_REPORT_LIMIT], sep="\n", end="", flush=True)
+
+
+def _make_directory() -> Path:
+    """Locked by this process for as long as it lives, before it has its name."""
+    hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
+    hidden.chmod(0o755)
+    fcntl.flock(os.open(hidden, os.O_RDONLY), fcntl.LOCK_EX)
+    (hidden / "tmp").mkdir()
+    (hidden / "tmp").chmod(0o1777)
+    return hidden.rename(hidden.with_name(hidden.name.removeprefix(".")))
+
+
+def _delete_abandoned() -> None:
+    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if directory.stat().st_uid != os.getuid():
+                continue
+            lock = os.open(directory, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _end_processes(directory)
+                _delete(directory)
+            finally:
+                os.close(lock)
+
+
+def _end_processes(directory: Path) -> list[str]:
+    asked: dict[int, str] = {}
+    started = time.monotonic()
+    while (found := processes_of(directory)) and time.monotonic() < started + _LONGEST_S:
+        impatient = time.monotonic() > started + _GRACE_S
+        for pid in found if impatient else found.keys() - asked.keys():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if impatient else signal.SIGTERM)
+        asked |= found
+        time.sleep(0.05)
+    return list(asked.values())
+
+
+def _delete(directory: Path) -> None:
+    from onyx_pipelines.sandbox.s3_server import remove_sockets
+
+    for ports in directory.rglob("s3-ports.json"):
+        remove_sockets(ports.parent)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    _guard(int(sys.argv[1]))
