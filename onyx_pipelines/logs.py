@@ -7,16 +7,15 @@ from pydantic import SecretStr
 
 from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.settings import Settings, load_settings
-from onyx_pipelines.telemetry import configure_logging, set_process_fields
+from onyx_pipelines.telemetry import configure_logging
 
 
-def begin_log(settings: Settings | None = None, **fields: str) -> None:
-    """Once per process; again when its settings or its run change.
+def begin_log(settings: Settings | None = None) -> None:
+    """Once per process; again when its settings change.
 
     Args:
         settings: None: from the environment; where they cannot be read, the command that needs
             them says so.
-        fields: on every record from now on, such as the run.
     """
     if settings is None:
         try:
@@ -24,7 +23,6 @@ def begin_log(settings: Settings | None = None, **fields: str) -> None:
         except SettingsError:
             settings = None
     configure_logging(secrets=secret_values(settings) if settings else ())
-    set_process_fields(**fields)
 
 
 def secret_values(settings: Settings) -> list[str]:

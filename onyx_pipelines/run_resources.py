@@ -11,6 +11,7 @@ from onyx_pipelines.errors import AlreadyRunningError
 from onyx_pipelines.logs import begin_log
 from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
 from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.telemetry import process_fields
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
 
 EXCLUSIVE_TAGS = {"onyx/exclusive": "heavy"}
@@ -26,10 +27,13 @@ class OnyxSettings(dg.ConfigurableResource[None]):
     def load(self) -> Settings:
         return load_settings(self.overrides)
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """JSON lines of this process, in the run's standard error."""
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Any]:
+        """JSON lines of this process, in the run's standard error, name the run until it ends."""
+        begin_log(self.load())
         run = context.run
-        begin_log(self.load(), **({"run": run.run_id, "job": run.job_name} if run else {}))
+        with process_fields(**({"run": run.run_id, "job": run.job_name} if run else {})):
+            yield self
 
 
 @contextmanager

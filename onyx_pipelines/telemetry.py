@@ -19,7 +19,7 @@ from onyx_pipelines.page.text import printable
 LOGGER_NAME = "onyx"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MASK = "[secret]"
-_process_fields: dict[str, str] = {}
+_process_fields: list[dict[str, str]] = []
 _work_fields: ContextVar[dict[str, str]] = ContextVar("onyx_log_fields", default={})  # noqa: B039  (never changed in place)
 
 
@@ -28,10 +28,15 @@ def logger(part: str) -> logging.Logger:
     return logging.getLogger(f"{LOGGER_NAME}.{part}")
 
 
-def set_process_fields(**fields: str) -> None:
-    """On every record of this process from now on, instead of those before: the run, the job."""
-    _process_fields.clear()
-    _process_fields.update(fields)
+@contextmanager
+def process_fields(**fields: str) -> Iterator[None]:
+    """On every record of this process, whichever thread writes it, until the block ends: the run,
+    the job. What began last counts."""
+    _process_fields.append(fields)
+    try:
+        yield
+    finally:
+        _process_fields[:] = [each for each in _process_fields if each is not fields]
 
 
 @contextmanager
@@ -74,7 +79,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        fields |= {**_process_fields, **_work_fields.get()}
+        fields |= {**(_process_fields[-1] if _process_fields else {}), **_work_fields.get()}
         fields |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)

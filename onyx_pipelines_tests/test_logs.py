@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from onyx_pipelines.logs import begin_log, secret_values
 from onyx_pipelines.telemetry import logger
+from onyx_pipelines_tests.backup.job_runs import run_job
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 PLANTED = "planted-secret-value-9"
@@ -61,6 +63,20 @@ def test_a_dagster_run_logs_json_with_its_run_id(
     assert {line["job"] for line in ours} == {"prune_backups"}
     assert all(line["run"] for line in ours)
     assert PLANTED not in done.stderr + done.stdout + "".join(kept)
+
+
+def test_what_follows_a_run_in_the_same_process_does_not_bear_its_name(
+    volume_host: HostUnderTest, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = run_job(instance, "prune_backups")
+        logger("x").warning("between")
+        second = run_job(instance, "prune_backups")
+        logger("x").warning("after")
+
+    lines = lines_of(capfd.readouterr().err)
+    jobs = {line.get("run"): line.get("job") for line in lines}
+    assert jobs == {first.run_id: "prune_backups", second.run_id: "prune_backups", None: None}
 
 
 def test_every_secret_setting_is_taken_out(

@@ -163,11 +163,11 @@ def test_the_sensor_goes_on_where_it_was(
     sensor = build_defs().resolve_sensor_def("audit_of_manual_runs")
     run(instance)
     onyx = {"onyx": OnyxSettings()}
-    context = dg.build_sensor_context(instance, resources=onyx)
 
-    first = sensor.evaluate_tick(context)
-    again = dg.build_sensor_context(instance, resources=onyx, cursor=first.cursor)
-    second = sensor.evaluate_tick(again)
+    with dg.build_sensor_context(instance, resources=onyx) as context:
+        first = sensor.evaluate_tick(context)
+    with dg.build_sensor_context(instance, resources=onyx, cursor=first.cursor) as again:
+        second = sensor.evaluate_tick(again)
 
     assert (first.skip_message, second.skip_message) == (
         "2 records written.",

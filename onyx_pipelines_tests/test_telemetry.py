@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +15,7 @@ from onyx_pipelines.telemetry import (
     configure_logging,
     log_fields,
     logger,
-    set_process_fields,
+    process_fields,
 )
 from onyx_pipelines_tests.cli.awkward_names import AWKWARD, unprintable
 
@@ -50,16 +51,41 @@ def test_a_record_is_one_line_of_json_with_its_fields(log_lines: io.StringIO) ->
 
 
 def test_work_marks_every_record_within_it(log_lines: io.StringIO) -> None:
-    set_process_fields(run="r1")
-    with log_fields(backup_id="a1"), log_fields(component="qdrant"):
-        logger("stores").warning("again")
-    logger("stores").warning("after")
-    set_process_fields()
+    with process_fields(run="r1"):
+        with log_fields(backup_id="a1"), log_fields(component="qdrant"):
+            logger("stores").warning("again")
+        logger("stores").warning("after")
 
     within, after = (json.loads(line) for line in log_lines.getvalue().splitlines())
     assert (within["run"], within["backup_id"], within["component"]) == ("r1", "a1", "qdrant")
     assert after["run"] == "r1"
     assert "backup_id" not in after
+
+
+def test_every_thread_names_the_run_until_it_ends(log_lines: io.StringIO) -> None:
+    with process_fields(run="r1"):
+        thread = threading.Thread(target=logger("stores").warning, args=["within"])
+        thread.start()
+        thread.join()
+    logger("stores").warning("after")
+
+    within, after = (json.loads(line) for line in log_lines.getvalue().splitlines())
+    assert within["run"] == "r1"
+    assert "run" not in after
+
+
+def test_runs_that_overlap_leave_nothing_of_each_other(log_lines: io.StringIO) -> None:
+    first, second = process_fields(run="r1", job="a"), process_fields(run="r2")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    logger("stores").warning("within the second")
+    second.__exit__(None, None, None)
+    logger("stores").warning("after")
+
+    within, after = (json.loads(line) for line in log_lines.getvalue().splitlines())
+    assert (within["run"], within.get("job")) == ("r2", None)
+    assert "run" not in after
 
 
 def test_the_time_is_utc(log_lines: io.StringIO) -> None:

@@ -20,6 +20,7 @@ from onyx_pipelines.cli.recover import restore
 from onyx_pipelines.cli.restore import drill
 from onyx_pipelines.cli.sandbox import app as sandbox_app
 from onyx_pipelines.logs import begin_log
+from onyx_pipelines.telemetry import process_fields
 
 app = typer.Typer(
     # Brackets in a help text are brackets.
@@ -46,8 +47,9 @@ app.command("doctor")(doctor)
 
 def main() -> object:
     """Run the command that the process was given."""
-    begin_log(run=str(uuid.uuid4()))
-    return run(sys.argv[1:])
+    begin_log()
+    with process_fields(run=str(uuid.uuid4())):
+        return run(sys.argv[1:])
 
 
 def run(words: Sequence[str]) -> object:

@@ -67,6 +67,14 @@ def mend_offsite(host: HostUnderTest) -> None:
     host.offsite_dir.mkdir(mode=0o700)
 
 
+def asked_for(instance: dg.DagsterInstance, cursor: str | None = None) -> object:
+    """What one tick of the sensor says."""
+    with dg.build_sensor_context(
+        instance, cursor=cursor, resources={"onyx": OnyxSettings()}
+    ) as context:
+        return lagging_offsite_copy(context)
+
+
 class TestTheSecondStoreIsDown:
     @pytest.fixture(autouse=True)
     def _dead_s3(self, volume_host: HostUnderTest) -> None:
@@ -103,9 +111,7 @@ class TestTheSecondStoreIsDown:
     def test_the_sensor_waits_until_it_can_see_what_is_pending(
         self, instance: dg.DagsterInstance
     ) -> None:
-        context = dg.build_sensor_context(instance)
-
-        verdict = lagging_offsite_copy(context, onyx=OnyxSettings())
+        verdict = asked_for(instance)
 
         assert isinstance(verdict, dg.SkipReason)
         assert "Cannot tell what is pending" in str(verdict.skip_message)
@@ -127,9 +133,7 @@ class TestCatchingUp:
         return backup_id
 
     def test_the_sensor_requests_a_run(self, instance: dg.DagsterInstance, waiting: str) -> None:
-        context = dg.build_sensor_context(instance)
-
-        request = lagging_offsite_copy(context, onyx=OnyxSettings())
+        request = asked_for(instance)
 
         assert isinstance(request, dg.RunRequest)
         assert str(request.run_key).startswith(waiting)
@@ -137,8 +141,7 @@ class TestCatchingUp:
     def test_two_ticks_do_not_ask_with_the_same_key(
         self, instance: dg.DagsterInstance, waiting: str
     ) -> None:
-        contexts = [dg.build_sensor_context(instance, cursor=cursor) for cursor in (None, "1")]
-        first, second = (lagging_offsite_copy(each, onyx=OnyxSettings()) for each in contexts)
+        first, second = asked_for(instance), asked_for(instance, cursor="1")
 
         assert isinstance(first, dg.RunRequest)
         assert isinstance(second, dg.RunRequest)
@@ -151,7 +154,7 @@ class TestCatchingUp:
 
         assert result.success
         assert volume_host.stores_of(waiting) == {"local", "offsite"}
-        verdict = lagging_offsite_copy(dg.build_sensor_context(instance), onyx=OnyxSettings())
+        verdict = asked_for(instance)
         assert isinstance(verdict, dg.SkipReason)
 
     def test_the_next_night_catches_up(
@@ -170,7 +173,7 @@ class TestCatchingUp:
         job = nightly_backup_job()
         instance.create_run_for_job(job, tags=job.tags, status=dg.DagsterRunStatus.STARTED)
 
-        verdict = lagging_offsite_copy(dg.build_sensor_context(instance), onyx=OnyxSettings())
+        verdict = asked_for(instance)
 
         assert waiting
         assert isinstance(verdict, dg.SkipReason)
@@ -194,7 +197,7 @@ class TestNoSecondStore:
     ) -> None:
         volume_host.set(OFFSITE_URL=None)
 
-        verdict = lagging_offsite_copy(dg.build_sensor_context(instance), onyx=OnyxSettings())
+        verdict = asked_for(instance)
 
         assert isinstance(verdict, dg.SkipReason)
 

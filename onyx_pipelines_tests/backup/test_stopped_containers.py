@@ -21,7 +21,8 @@ from onyx_pipelines_tests.sources.volumes.docker_world import DockerWorld
 
 def tick(state_dir: Path, docker_host: str) -> dg.SkipReason:
     onyx = OnyxSettings(overrides={"state_dir": str(state_dir), "docker_host": docker_host})
-    answer = automation.stopped_containers(dg.build_sensor_context(resources={"onyx": onyx}))
+    with dg.build_sensor_context(resources={"onyx": onyx}) as context:
+        answer = automation.stopped_containers(context)
     assert isinstance(answer, dg.SkipReason)
     return answer
 
