@@ -10,7 +10,9 @@ import secrets
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,6 @@ from onyx_pipelines.progress import silent
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
-from onyx_pipelines.sources.qdrant.reading import open_client
 from onyx_pipelines.sources.source import ComponentReport, object_path
 from onyx_pipelines_tests.recording_sink import RecordingSink
 
@@ -60,6 +61,18 @@ class QdrantServer:
         return sorted(each.name for each in self.client.list_snapshots(collection))
 
 
+@contextmanager
+def open_client(url: str, api_key: str = "") -> Iterator[QdrantClient]:
+    """Qdrant's own client."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        client = QdrantClient(
+            url=url, api_key=api_key or None, timeout=60, check_compatibility=False
+        )
+    with closing(client):
+        yield client
+
+
 MakeCollection = Callable[..., str]
 MakeSource = Callable[..., QdrantSource]
 
@@ -85,14 +98,14 @@ def qdrant_server(request: pytest.FixtureRequest) -> Iterator[QdrantServer]:
     api_key = os.environ.get("QDRANT_TEST_API_KEY", "")
     url = os.environ.get("QDRANT_TEST_URL", "").rstrip("/")
     url = url or request.getfixturevalue("standin_process").url
-    with open_client(url, SecretStr(api_key), timeout_s=60) as client:
+    with open_client(url, api_key) as client:
         yield QdrantServer(url, api_key, client)
 
 
 @pytest.fixture
 def faulty_server(standin: QdrantStandIn) -> Iterator[QdrantServer]:
     """The stand-in, whatever QDRANT_TEST_URL says."""
-    with open_client(standin.url, SecretStr(""), timeout_s=60) as client:
+    with open_client(standin.url) as client:
         yield QdrantServer(standin.url, "", client)
 
 

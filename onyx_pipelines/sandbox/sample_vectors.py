@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import uuid
+import warnings
 from collections.abc import Iterator
+from contextlib import closing
 
-from pydantic import SecretStr
-from qdrant_client import models
-
-from onyx_pipelines.sources.qdrant.reading import open_client
+from qdrant_client import QdrantClient, models
 
 DIMENSIONS = 384
 _BATCH = 500
@@ -22,7 +21,13 @@ def load_sample_vectors(url: str, *, api_key: str = "", documents: int = 2000) -
     Args:
         documents: chunks in `documents`; `chat_memory` has a tenth of that.
     """
-    with open_client(url, SecretStr(api_key), timeout_s=60) as client:
+    with warnings.catch_warnings():
+        # Over plain http on loopback.
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
+        client = QdrantClient(
+            url=url, api_key=api_key or None, timeout=60, check_compatibility=False
+        )
+    with closing(client):
         if client.collection_exists("documents"):
             return
         for name, count in (("documents", documents), ("chat_memory", max(documents // 10, 1))):

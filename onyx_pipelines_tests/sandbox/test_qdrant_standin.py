@@ -12,15 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from onyx_pipelines.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
-from onyx_pipelines.sources.qdrant.reading import exact_count, open_client
-from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, sample_points
+from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, open_client, sample_points
 
 _FLAT = models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)
 
@@ -28,14 +26,14 @@ _FLAT = models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantStandIn]:
     with QdrantStandIn(tmp_path_factory.mktemp("shared") / "standin") as server:
-        with open_client(server.url, SecretStr(""), timeout_s=60) as client:
+        with open_client(server.url) as client:
             _fill(client, "documents", 40)
         yield server
 
 
 @pytest.fixture
 def client(shared: QdrantStandIn) -> Iterator[QdrantClient]:
-    with open_client(shared.url, SecretStr(""), timeout_s=60) as opened:
+    with open_client(shared.url) as opened:
         yield opened
 
 
@@ -50,7 +48,7 @@ def _content(client: QdrantClient, name: str) -> list[dict[str, Any]]:
 
 
 def _content_at(url: str, name: str) -> list[dict[str, Any]]:
-    with open_client(url, SecretStr(""), timeout_s=60) as client:
+    with open_client(url) as client:
         return _content(client, name)
 
 
@@ -109,7 +107,7 @@ def test_data_survive_stop_and_start_at_the_same_address(tmp_path: Path) -> None
 
 def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
     server = QdrantStandIn(tmp_path / "standin").start()
-    with open_client(server.url, SecretStr(""), timeout_s=60) as client:
+    with open_client(server.url) as client:
         _fill(client, "documents", 30)
         client.create_snapshot("documents")
         client.delete("documents", models.PointIdsList(points=[7]), wait=True)
@@ -171,7 +169,7 @@ def test_a_restored_collection_takes_new_points(
     client.upsert("again", points=[changed], wait=True)
 
     assert client.retrieve("again", [3])[0].payload == {"changed": True}
-    assert exact_count(client, "again") == 40
+    assert client.count("again", exact=True).count == 40
     client.delete_collection("again")
 
 

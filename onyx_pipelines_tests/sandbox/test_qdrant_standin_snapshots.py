@@ -11,12 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from qdrant_client import QdrantClient, models
 
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
-from onyx_pipelines.sources.qdrant.reading import open_client
 from onyx_pipelines.sources.qdrant.snapshot_archive import unpack_snapshot
+from onyx_pipelines_tests.fixtures_qdrant import open_client
 
 POINTS = 30
 
@@ -24,14 +23,14 @@ POINTS = 30
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantStandIn]:
     with QdrantStandIn(tmp_path_factory.mktemp("snapshots") / "standin") as server:
-        with open_client(server.url, SecretStr(""), timeout_s=60) as client:
+        with open_client(server.url) as client:
             _fill(client)
         yield server
 
 
 @pytest.fixture
 def client(standin: QdrantStandIn) -> Iterator[QdrantClient]:
-    with open_client(standin.url, SecretStr(""), timeout_s=60) as opened:
+    with open_client(standin.url) as opened:
         yield opened
         standin.set_faults()
 

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import SecretStr
+from qdrant_client import models
 
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.sample_vectors import DIMENSIONS, load_sample_vectors
-from onyx_pipelines.sources.qdrant.facts import PointFacts
-from onyx_pipelines.sources.qdrant.reading import (
-    all_aliases,
-    configuration,
-    exact_count,
-    open_client,
-    random_points,
-)
+from onyx_pipelines.sources.qdrant.facts import point_fingerprint
+from onyx_pipelines_tests.fixtures_qdrant import open_client
 
 KEY = "sample-key"
 
 
-def load(state_dir: Path) -> tuple[set[PointFacts], dict[str, int], dict[str, str]]:
+def load(state_dir: Path) -> tuple[set[str], dict[str, int], dict[str, str]]:
     """Points of `documents`, counts by collection, aliases; loaded twice, which is once."""
     with QdrantStandIn(state_dir, api_key=KEY) as server:
         load_sample_vectors(server.url, api_key=KEY, documents=60)
         load_sample_vectors(server.url, api_key=KEY, documents=60)
-        with open_client(server.url, SecretStr(KEY), timeout_s=30) as client:
-            points = set(random_points(client, "documents", 1000))
-            counts = {name: exact_count(client, name) for name in ("documents", "chat_memory")}
-            config, _ = configuration(client, "documents")
-            assert config["params"]["vectors"]["size"] == DIMENSIONS
-            return points, counts, all_aliases(client)
+        with open_client(server.url, KEY) as client:
+            found, _ = client.scroll("documents", limit=1000, with_vectors=True)
+            points = {point_fingerprint(each.vector, each.payload) for each in found}
+            counts = {name: client.count(name).count for name in ("documents", "chat_memory")}
+            aliases = client.get_aliases().aliases
+            vectors = client.get_collection("documents").config.params.vectors
+            assert isinstance(vectors, models.VectorParams)
+            assert vectors.size == DIMENSIONS
+            return points, counts, {each.alias_name: each.collection_name for each in aliases}
 
 
 def test_they_are_the_same_every_time(tmp_path: Path) -> None:

@@ -2,88 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
+from onyx_pipelines.restore.qdrant.configuration import differences
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
+from onyx_pipelines.restore.qdrant.ranking import finds_the_same, shown
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.sources.qdrant.facts import CollectionFacts, Neighbour
+from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 
-POINTS = "points"
-CONTENT = "content"
-CONFIG = "config"
-QUERY = "query"
-# Of float32 scores that two builds of the engine compute.
-_SCORE_TOLERANCE = 1e-4
+POINTS: Final = "points"
+CONTENT: Final = "content"
+CONFIG: Final = "config"
+QUERY: Final = "query"
+_NAMED: Final = 10
+_CONFIDENCE: Final = 0.99
 
 
 def compare_collection(
-    expected: CollectionFacts, config: Mapping[str, Any], found: EdgeAnswer
+    expected: CollectionFacts,
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    found: EdgeAnswer,
+    *,
+    of_another_version: bool = False,
 ) -> list[Finding]:
-    """Exact count, vector parameters, sampled points, the stored query.
+    """Count, configuration, payload indexes, points, the stored query.
 
     Args:
-        config: the `config.json` of the snapshot.
+        config, schema: as the snapshot has them, or as the server that restored it tells them.
+        of_another_version: that server is of another version than the one backed up.
     """
     return [
         _count(expected, found.count),
-        _vectors(expected, config),
-        *_sample(expected, found),
-        *_stored_query(expected, found.neighbours),
+        *_configuration(expected, config, schema, of_another_version=of_another_version),
+        *_points(expected, found),
+        *_stored_query(expected, found),
     ]
 
 
+def loss_seen(points: int) -> float:
+    """The smallest part lost that this many compared points show, with 99 % certainty."""
+    return float(1 - (1 - _CONFIDENCE) ** (1 / points)) if points else 1.0
+
+
 def _count(expected: CollectionFacts, count: int) -> Finding:
-    low, high = sorted((expected.points_before, expected.points_after))
-    wanted = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    if not low <= count <= high:
-        return _failed(
-            expected, POINTS, "the number of points differs", wanted=wanted, found=f"{count:,}"
-        )
-    moving = "" if low == high else " (points were written during the snapshot)"
-    return _passed(expected, POINTS, f"{count:,} points{moving}")
-
-
-def _vectors(expected: CollectionFacts, config: Mapping[str, Any]) -> Finding:
-    wanted = _parameters(expected.config)
-    found = _parameters(config)
-    if wanted != found:
+    before, after = expected.points_before, expected.points_after
+    if expected.has_moved:
+        counts = f"{before:,} points before, {after:,} after, {count:,} in the snapshot"
+        return _passed(expected, POINTS, f"moving: {counts}")
+    if count == before:
+        return _passed(expected, POINTS, f"{count:,} points")
+    if expected.was_still:
         return _failed(
             expected,
-            CONFIG,
-            "the vector parameters differ",
-            wanted=str(wanted),
-            found=str(found),
+            POINTS,
+            "the number of points differs",
+            wanted=f"{before:,}",
+            found=f"{count:,}",
         )
-    return _passed(expected, CONFIG, f"vectors are {wanted}")
+    return _unknown(
+        expected,
+        POINTS,
+        f"{before:,} points before and after, {count:,} in the snapshot: some were lost, or written"
+        " and deleted meanwhile; the server does not say which",
+    )
 
 
-def scores_are_distances(config: Mapping[str, Any], using: str) -> bool:
-    """Whether the nearest point is the one with the lowest score."""
-    _, distance = _parameters(config).get(using, (0, ""))
-    return distance in {"Euclid", "Manhattan"}
-
-
-def _parameters(config: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
-    """Name → size and distance; "" is the name of an only one."""
-    vectors = config.get("params", {}).get("vectors") or {}
-    named = {"": vectors} if "size" in vectors else vectors
-    return {name: (int(each["size"]), str(each["distance"])) for name, each in named.items()}
-
-
-def _sample(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
-    if not expected.sample:
-        if expected.points_after == 0:
-            return []
+def _configuration(
+    expected: CollectionFacts,
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    *,
+    of_another_version: bool,
+) -> list[Finding]:
+    different = differences(expected, config, schema, of_another_version=of_another_version)
+    if different:
         return [
-            Finding(
-                verdict=Verdict.COULD_NOT_VERIFY,
-                item=expected.collection,
-                aspect=CONTENT,
-                message="the set holds no sample of points to compare",
-            )
+            _failed(expected, CONFIG, f"{each.what} differs", wanted=each.wanted, found=each.found)
+            for each in different
         ]
+    return [
+        _passed(
+            expected,
+            CONFIG,
+            f"configuration and {len(expected.payload_schema)} payload indexes are the same",
+        )
+    ]
+
+
+def _points(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
+    if not expected.sample:
+        if expected.points_before == expected.points_after == found.count == 0:
+            return []
+        if not expected.sample_is_all or expected.moved:
+            return [_unknown(expected, CONTENT, "no point is known to have stayed as it was")]
     present = {point.id: point.fingerprint for point in found.points}
     failures = [
         _failed(
@@ -93,60 +107,105 @@ def _sample(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
             if point.id not in present
             else f"point {point.id} has another vector or payload",
             wanted=point.fingerprint,
-            found=present.get(point.id, ""),
+            found=present.get(point.id, "nothing"),
         )
         for point in expected.sample
         if present.get(point.id) != point.fingerprint
     ]
-    return failures or [
-        _passed(expected, CONTENT, f"{len(expected.sample)} sampled points are the same")
+    failures += _uncalled_for(expected, found)
+    return _few(expected, failures) or [_passed(expected, CONTENT, _seen(expected))]
+
+
+def _uncalled_for(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
+    """Points that were there neither before nor after.
+
+    A writer's points may come and go between both looks, as many as were seen to come or go.
+    """
+    if not expected.sample_is_all or len(found.points) < found.count:
+        return []
+    known = {point.id for point in expected.sample} | set(expected.moved)
+    strangers = [point.id for point in found.points if point.id not in known]
+    if len(strangers) <= len(expected.moved):
+        return []
+    return [
+        _failed(
+            expected,
+            CONTENT,
+            f"point {each} is there, and was neither before nor after the snapshot",
+            wanted="nothing",
+            found="a point",
+        )
+        for each in strangers
     ]
 
 
-def _stored_query(expected: CollectionFacts, found: Sequence[Neighbour]) -> list[Finding]:
-    if expected.query is None:
+def _few(expected: CollectionFacts, failures: list[Finding]) -> list[Finding]:
+    more = len(failures) - _NAMED
+    if more <= 0:
+        return failures
+    rest = _failed(expected, CONTENT, f"and {more:,} points more differ", wanted="", found="")
+    return [*failures[:_NAMED], rest]
+
+
+def _seen(expected: CollectionFacts) -> str:
+    """How many were compared, and what would not have been seen."""
+    compared = len(expected.sample)
+    if expected.sample_is_all and not expected.has_moved:
+        return f"all {compared:,} points are the same"
+    which = (
+        "points that stayed as they were"
+        if expected.sample_is_all
+        else f"of {expected.points_after:,} points"
+    )
+    return (
+        f"{compared:,} {which} are the same; the loss of {loss_seen(compared):.1%} or more of all"
+        f" would have been seen ({_CONFIDENCE:.0%} certain)"
+    )
+
+
+def _stored_query(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
+    query = expected.query
+    if query is None:
         return []
-    wanted = expected.query.neighbours
-    if _same_ranking(wanted, found):
-        return [_passed(expected, QUERY, f"the stored query finds the same {len(wanted)} points")]
+    if finds_the_same(query, found.neighbours, expected.config, has_moved=expected.has_moved):
+        message = f"the stored query finds the same {len(query.neighbours)} points"
+        return [_passed(expected, QUERY, message)]
     return [
         _failed(
             expected,
             QUERY,
             "the stored query finds other points",
-            wanted=_ranking(wanted),
-            found=_ranking(found),
+            wanted=shown(query.neighbours),
+            found=shown(found.neighbours),
         )
     ]
 
 
-def _same_ranking(wanted: Sequence[Neighbour], found: Sequence[Neighbour]) -> bool:
-    """The same scores in order; the same points, but for those that tie with the last one."""
-    if len(wanted) != len(found):
-        return False
-    if any(
-        abs(one.score - other.score) > _SCORE_TOLERANCE
-        for one, other in zip(wanted, found, strict=True)
-    ):
-        return False
-    last = wanted[-1].score if wanted else 0.0
-    clear = {each.id for each in wanted if abs(each.score - last) > _SCORE_TOLERANCE}
-    return clear <= {each.id for each in found}
-
-
-def _ranking(neighbours: Sequence[Neighbour]) -> str:
-    return ", ".join(f"{each.id} ({each.score:.4f})" for each in neighbours[:5])
-
-
 def _passed(expected: CollectionFacts, aspect: str, message: str) -> Finding:
-    return Finding(verdict=Verdict.PASSED, item=expected.collection, aspect=aspect, message=message)
+    return _finding(Verdict.PASSED, expected, aspect, message)
+
+
+def _unknown(expected: CollectionFacts, aspect: str, message: str) -> Finding:
+    return _finding(Verdict.COULD_NOT_VERIFY, expected, aspect, message)
 
 
 def _failed(
     expected: CollectionFacts, aspect: str, message: str, *, wanted: str, found: str
 ) -> Finding:
+    return _finding(Verdict.FAILED, expected, aspect, message, wanted=wanted, found=found)
+
+
+def _finding(
+    verdict: Verdict,
+    expected: CollectionFacts,
+    aspect: str,
+    message: str,
+    *,
+    wanted: str = "",
+    found: str = "",
+) -> Finding:
     return Finding(
-        verdict=Verdict.FAILED,
+        verdict=verdict,
         item=expected.collection,
         aspect=aspect,
         message=message,

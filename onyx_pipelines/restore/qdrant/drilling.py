@@ -14,10 +14,17 @@ from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
-from onyx_pipelines.restore.qdrant.comparison import compare_collection, scores_are_distances
-from onyx_pipelines.restore.qdrant.drill_findings import damaged, no_room, nothing_to_restore
-from onyx_pipelines.restore.qdrant.edge_engine import ask_edge
+from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.drill_findings import (
+    another_snapshot,
+    beyond_the_engine,
+    damaged,
+    no_room,
+    nothing_to_restore,
+)
+from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
+from onyx_pipelines.restore.qdrant.ranking import scores_are_distances
 from onyx_pipelines.restore.qdrant.server_drilling import drill_on_server
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.room import free_bytes
@@ -34,6 +41,8 @@ _EDGE_TIMEOUT_S = 1800.0
 _APPARENT_LIMIT_BYTES = 2**40
 # What must stay free for others on the same file system.
 _RESERVE_BYTES: Final = 64 << 20
+# A collection that was compared whole is read whole, also where it has some points too many.
+_READ_WHOLE_UP_TO: Final = 100_000
 
 
 def drill(
@@ -64,7 +73,10 @@ def drill(
     restored_bytes = 0
     with clock.step(Step.PREPARE, "scratch"):
         sweep_workdirs(workdir, prefix=_PREFIX)
-    with private_workdir(workdir, prefix=_PREFIX) as scratch:
+    with (
+        private_workdir(workdir, prefix=_PREFIX) as scratch,
+        EdgeEngine(timeout_s=_EDGE_TIMEOUT_S) as engine,
+    ):
         for number, collection in enumerate(collections):
             directory = scratch / str(number)
             size = collection.snapshot.plain_bytes
@@ -72,16 +84,22 @@ def drill(
             if shortage > 0:
                 findings.append(no_room(collection.name, str(workdir), shortage))
                 continue
+            if collection.snapshot.plain_sha256 != collection.facts.snapshot_sha256:
+                findings.append(another_snapshot(collection.name))
+                continue
             try:
                 unpacked = _unpack(objects, collection, directory, clock, progress)
-                found = _open(collection, unpacked, clock)
+                found = _open(engine, collection, unpacked, clock)
             except (IntegrityError, NotFoundError) as error:
-                findings.append(damaged(collection.name, error))
+                findings.append(damaged(collection, error))
             else:
                 restored_bytes += size
                 versions["restore_engine"] = found.engine
                 with clock.step(Step.COMPARE, collection.name):
-                    findings += compare_collection(collection.facts, unpacked.config, found)
+                    compared = compare_collection(
+                        collection.facts, unpacked.config, unpacked.payload_schema, found
+                    )
+                findings += beyond_the_engine(collection, unpacked, compared)
             with clock.step(Step.CLEAN_UP, collection.name):
                 shutil.rmtree(directory, ignore_errors=True)
     return ComponentDrill(
@@ -114,7 +132,10 @@ def _unpack(
 
 
 def _open(
-    collection: CollectionObjects, unpacked: UnpackedSnapshot, clock: StepClock
+    engine: EdgeEngine,
+    collection: CollectionObjects,
+    unpacked: UnpackedSnapshot,
+    clock: StepClock,
 ) -> EdgeAnswer:
     local = sorted(
         number for number, shard in unpacked.shards.items() if shard.is_local is not False
@@ -123,6 +144,7 @@ def _open(
     request = EdgeRequest(
         shards=tuple(str(unpacked.directory / str(number)) for number in local),
         ids=tuple(point.id for point in collection.facts.sample),
+        all_up_to=_READ_WHOLE_UP_TO if collection.facts.sample_is_all else 0,
         vector=query.vector if query else None,
         using=query.using if query else "",
         top_k=len(query.neighbours) if query else 0,
@@ -130,7 +152,7 @@ def _open(
         and scores_are_distances(collection.facts.config, query.using),
     )
     with clock.step(Step.RESTORE, collection.name, plain_bytes=collection.snapshot.plain_bytes):
-        return ask_edge(request, timeout_s=_EDGE_TIMEOUT_S)
+        return engine.ask(request)
 
 
 class _MeteredReader:

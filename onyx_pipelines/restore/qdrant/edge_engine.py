@@ -1,63 +1,145 @@
-"""Starts the process that runs the Edge engine, and waits for its answer."""
+"""The process that runs the Edge engine: started at first use, asked, started again if it dies."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from contextlib import suppress
+from types import TracebackType
+from typing import IO, Final, Self, cast
 
 from pydantic import ValidationError
 
-from onyx_pipelines.errors import IntegrityError, RestoreError
+from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeFailure, EdgeRequest
+from onyx_pipelines.sources.qdrant.snapshot_archive import UnknownFormError
 
-_MODULE = "onyx_pipelines.restore.qdrant.edge_process"
+_MODULE: Final = "onyx_pipelines.restore.qdrant.edge_process"
+_CHUNK: Final = 1 << 20
+_SHOWN_BYTES: Final = 500
 
 
-def ask_edge(request: EdgeRequest, *, timeout_s: float) -> EdgeAnswer:
-    """What the engine finds in the shards.
+class EdgeEngine:
+    """One process for all collections of a drill: starting it takes longer than most answers.
 
-    Raises:
-        RestoreError: the engine is not installed, or took longer than `timeout_s`.
-        IntegrityError: the engine refused the shards, or died of them.
+    Args:
+        timeout_s: how long one answer may take.
     """
-    if importlib.util.find_spec("qdrant_edge") is None:
-        raise RestoreError(
-            "Qdrant's Edge engine is not installed.", remedy="pip install qdrant-edge-py."
-        )
-    with subprocess.Popen(
-        [sys.executable, "-m", _MODULE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+
+    def __init__(self, *, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._complaints: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+        if self._complaints is not None:
+            self._complaints.close()
+
+    def ask(self, request: EdgeRequest) -> EdgeAnswer:
+        """What the engine finds in the shards.
+
+        Raises:
+            RestoreError: the engine is not installed, or took longer than `timeout_s`.
+            UnknownFormError: it refused the shards, or died of them.
+        """
+        process = self._running()
         try:
-            output, complaints = process.communicate(
-                request.model_dump_json().encode(), timeout=timeout_s
+            with suppress(BrokenPipeError):
+                _input(process).write(request.model_dump_json().encode() + b"\n")
+                _input(process).flush()
+            line = _read_line(process, self._timeout_s)
+        except BaseException:
+            # An answer that comes later would be taken for the next one's.
+            self._end()
+            raise
+        try:
+            return EdgeAnswer.model_validate_json(line)
+        except ValidationError:
+            raise UnknownFormError(
+                f"Qdrant's Edge engine cannot open the snapshot: {self._problem(line)}.",
+                remedy="Restore another set, or name a Qdrant server for drills.",
+            ) from None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        if importlib.util.find_spec("qdrant_edge") is None:
+            raise RestoreError(
+                "Qdrant's Edge engine is not installed.", remedy="pip install qdrant-edge-py."
             )
-        except subprocess.TimeoutExpired:
+        self._end()
+        if self._complaints is not None:
+            self._complaints.close()
+        # A file: nobody would empty a pipe while the engine works.
+        self._complaints = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", _MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            start_new_session=True,
+        )
+        return self._process
+
+    def _problem(self, line: bytes) -> str:
+        with suppress(ValidationError):
+            return EdgeFailure.model_validate_json(line).problem.rstrip(".")
+        self._end()
+        return "it died" + self._last_words()
+
+    def _last_words(self) -> str:
+        if self._complaints is None:
+            return ""
+        self._complaints.seek(0)
+        said = " ".join(self._complaints.read().decode("utf-8", "replace").split())
+        return f" ({said[-_SHOWN_BYTES:]})" if said else ""
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                cast("IO[bytes]", stream).close()
+        self._process = None
+
+
+def _input(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", process.stdin)
+
+
+def _read_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
+    """What came until the line's end, or until the process ended."""
+    descriptor = cast("IO[bytes]", process.stdout).fileno()
+    deadline = time.monotonic() + timeout_s
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
             raise RestoreError(
                 f"Qdrant's Edge engine was not done after {timeout_s:.0f} s.",
                 remedy="See whether this host has enough memory for the collection.",
-            ) from None
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    try:
-        return EdgeAnswer.model_validate_json(output)
-    except ValidationError:
-        problem = _problem(output) or complaints.decode("utf-8", "replace").strip()[-500:]
-    raise IntegrityError(
-        f"Qdrant's Edge engine cannot open the snapshot: {problem or 'it died'}.",
-        remedy="Restore another set; see whether the server's version is newer than the engine's.",
-    )
-
-
-def _problem(output: bytes) -> str:
-    with suppress(ValidationError):
-        return EdgeFailure.model_validate_json(output).problem
-    return ""
+            )
+        data = os.read(descriptor, _CHUNK)
+        if not data:
+            break
+        line += data
+    return bytes(line)

@@ -1,7 +1,7 @@
 """`python -m onyx_pipelines.restore.qdrant.edge_process`: opens shards with Qdrant's Edge engine.
 
 A process of its own: the engine holds Python's lock while it works, and a damaged file may end it.
-One EdgeRequest on standard input, one EdgeAnswer or EdgeFailure on standard output.
+EdgeRequests on standard input, an EdgeAnswer or EdgeFailure to each on standard output.
 """
 
 from __future__ import annotations
@@ -9,44 +9,80 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import qdrant_edge as edge
 
-from onyx_pipelines.restore.qdrant.edge_protocol import (
-    EdgeAnswer,
-    EdgeFailure,
-    EdgeRequest,
-    plain,
-)
+from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeFailure, EdgeRequest
 from onyx_pipelines.sources.qdrant.facts import Neighbour, PointFacts, point_fingerprint
+
+_PAGE = 256
+_ENGINE = f"qdrant-edge-py {importlib.metadata.version('qdrant-edge-py')}"
+
+
+def main() -> None:
+    """Until standard input ends."""
+    for line in sys.stdin:
+        sys.stdout.write(_reply(EdgeRequest.model_validate_json(line)).model_dump_json() + "\n")
+        sys.stdout.flush()
+
+
+def _reply(request: EdgeRequest) -> EdgeAnswer | EdgeFailure:
+    missing = [each for each in request.shards if not Path(each).is_dir()]
+    if missing:
+        return EdgeFailure(problem=f"no shard in {missing}")
+    try:
+        return answer(request)
+    except BaseException as error:  # A panic of the engine is no Exception.
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return EdgeFailure(problem=str(error) or type(error).__name__)
 
 
 def answer(request: EdgeRequest) -> EdgeAnswer:
     """Read every shard and put the answers together."""
-    ids: list[Any] = [each if isinstance(each, int) else uuid.UUID(each) for each in request.ids]
-    count = 0
-    points: list[PointFacts] = []
-    neighbours: list[Neighbour] = []
-    for directory in request.shards:
-        shard = edge.EdgeShard.load(directory)
-        try:
-            count += int(shard.count(edge.CountRequest(exact=True)))
-            if ids:
-                for found in shard.retrieve(ids, with_payload=True, with_vector=True):
-                    digest = point_fingerprint(plain(found.vector), found.payload)
-                    points.append(PointFacts(id=_id(found.id), fingerprint=digest))
-            neighbours += _search(shard, request)
-        finally:
+    opened: list[Any] = []
+    try:
+        opened.extend(edge.EdgeShard.load(directory) for directory in request.shards)
+        count = sum(int(each.count(edge.CountRequest(exact=True))) for each in opened)
+        everything = count <= request.all_up_to
+        points = tuple(
+            _facts_of(found)
+            for shard in opened
+            for found in (_all(shard) if everything else _chosen(shard, request.ids))
+        )
+        neighbours = [found for shard in opened for found in _search(shard, request)]
+    finally:
+        for shard in opened:
             shard.close()
-    best = sorted(neighbours, key=lambda each: each.score, reverse=not request.lowest_first)
+    neighbours.sort(key=lambda each: each.score, reverse=not request.lowest_first)
     return EdgeAnswer(
         count=count,
-        points=tuple(points),
-        neighbours=tuple(best[: request.top_k]),
-        engine=f"qdrant-edge-py {importlib.metadata.version('qdrant-edge-py')}",
+        points=points,
+        neighbours=tuple(neighbours[: request.top_k]),
+        engine=_ENGINE,
     )
+
+
+def _all(shard: Any) -> Iterator[Any]:
+    offset = None
+    while True:
+        request = edge.ScrollRequest(
+            offset=offset, limit=_PAGE, with_payload=True, with_vector=True
+        )
+        found, offset = shard.scroll(request)
+        yield from found
+        if offset is None:
+            return
+
+
+def _chosen(shard: Any, ids: Iterable[int | str]) -> Iterator[Any]:
+    wanted: list[Any] = [each if isinstance(each, int) else uuid.UUID(each) for each in ids]
+    for start in range(0, len(wanted), _PAGE):
+        page = wanted[start : start + _PAGE]
+        yield from shard.retrieve(page, with_payload=True, with_vector=True)
 
 
 def _search(shard: Any, request: EdgeRequest) -> list[Neighbour]:
@@ -64,20 +100,23 @@ def _search(shard: Any, request: EdgeRequest) -> list[Neighbour]:
     return [Neighbour(id=_id(each.id), score=each.score) for each in found]
 
 
+def _facts_of(found: Any) -> PointFacts:
+    return PointFacts(
+        id=_id(found.id), fingerprint=point_fingerprint(plain(found.vector), found.payload)
+    )
+
+
+def plain(vector: Any) -> Any:
+    """A vector as the engine gives it, without the engine's own types."""
+    if isinstance(vector, edge.SparseVector):
+        return {"indices": vector.indices, "values": vector.values}
+    if isinstance(vector, dict):
+        return {name: plain(each) for name, each in vector.items()}
+    return vector
+
+
 def _id(identity: object) -> int | str:
     return identity if isinstance(identity, int) else str(identity)
-
-
-def main() -> None:
-    request = EdgeRequest.model_validate_json(sys.stdin.read())
-    missing = [each for each in request.shards if not Path(each).is_dir()]
-    try:
-        reply: EdgeAnswer | EdgeFailure = (
-            EdgeFailure(problem=f"no shard in {missing}") if missing else answer(request)
-        )
-    except Exception as error:  # noqa: BLE001  (the engine raises bare exceptions)
-        reply = EdgeFailure(problem=str(error) or type(error).__name__)
-    sys.stdout.write(reply.model_dump_json())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What the parent asks of the process that runs the Edge engine, and what it answers."""
+"""What the parent asks of the process that runs the Edge engine, and what it answers.
+
+One line of JSON each.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,13 +15,15 @@ class _Message(BaseModel):
 
 
 class EdgeRequest(_Message):
-    """Open these shards, count exactly, read these points, search by this vector.
+    """Open these shards, count exactly, read points, search by this vector.
 
+    `ids`: the points to read. `all_up_to`: read all instead, if there are no more than that.
     `lowest_first`: scores are distances (Euclid, Manhattan): the nearest point has the lowest.
     """
 
     shards: tuple[str, ...]
     ids: tuple[int | str, ...]
+    all_up_to: int = 0
     vector: tuple[float, ...] | None
     using: str
     top_k: int
@@ -40,8 +43,3 @@ class EdgeFailure(_Message):
     """The engine refused."""
 
     problem: str
-
-
-def plain(value: Any) -> Any:
-    """A vector as the engine gives it, as facts are computed over: an absent one is empty."""
-    return None if value == {} else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -43,10 +44,11 @@ class Placement:
 
 @dataclass(frozen=True)
 class Address:
-    """A server and the key for it, which is in no text."""
+    """A server, the key for it, which is in no text, and certificates to trust."""
 
     url: str
     api_key: SecretStr
+    ca_file: Path | None = None
 
 
 def address_of(request: QdrantRestoreRequest, settings: Settings) -> Address:
@@ -63,7 +65,7 @@ def address_of(request: QdrantRestoreRequest, settings: Settings) -> Address:
             remedy="Set ONYX_QDRANT_URL, or name a server (--into http://HOST:6333).",
         )
     key = request.api_key if request.api_key is not None else settings.qdrant_api_key
-    return Address(normalised_url(url), key)
+    return Address(normalised_url(url), key, settings.qdrant_ca_file)
 
 
 def placements_of(

@@ -35,10 +35,11 @@ from onyx_pipelines.restore.qdrant.requests import (
 )
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
-from onyx_pipelines.restore.qdrant.versions import is_older
+from onyx_pipelines.restore.qdrant.versions import is_older, same_minor
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 
@@ -109,6 +110,18 @@ def sweep(server: TargetQdrant, journal: RestoreJournal) -> None:
             _log.warning("left by an interrupted restore, deleted: collection %s", name)
             server.delete(name)
         journal.gone(name)
+
+
+def compare_restored(server: TargetQdrant, name: str, facts: CollectionFacts) -> list[Finding]:
+    """What the server has under that name, with what was backed up."""
+    found = server.read(name, facts)
+    return compare_collection(
+        facts,
+        found.config,
+        found.payload_schema,
+        found.answer,
+        of_another_version=not same_minor(server.version, facts.server_version),
+    )
 
 
 class _Restoring:
@@ -192,10 +205,13 @@ class _Restoring:
         """From here on the old data goes."""
         name = placement.final_name
         try:
-            if self._server.vectors(name) != self._server.vectors(beside):
-                # A snapshot takes the place of data with the same vectors only.
-                self._server.delete(name)
+            aliases = [a for a, target in self._server.aliases().items() if target == name]
+            # Over a collection that is there, it would keep that one's configuration. Its aliases
+            # go with it.
+            self._server.delete(name)
             findings = self._upload(placement.collection, name, step="put in place")
+            for alias in aliases:
+                self._server.point_alias(alias, name, exists=False)
         except SourceError as error:
             raise self._half_done(name, beside, error.what) from error
         if _failed(findings):
@@ -223,8 +239,7 @@ class _Restoring:
         ):
             self._server.upload(name, collection, reader, meter)
         with self._clock.step(Step.COMPARE, item):
-            config, found = self._server.read(name, collection.facts)
-            return tuple(compare_collection(collection.facts, config, found))
+            return tuple(compare_restored(self._server, name, collection.facts))
 
     def _take_away(self, beside: str) -> None:
         with self._clock.step(Step.CLEAN_UP, beside):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -15,23 +16,13 @@ from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.restore.qdrant.requests import Address
-from onyx_pipelines.sources.qdrant.facts import CollectionFacts, Json
+from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
+from onyx_pipelines.sources.qdrant.facts import CollectionFacts, Json, PointFacts
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
-from onyx_pipelines.sources.qdrant.reading import (
-    all_aliases,
-    collection_names,
-    configuration,
-    exact_count,
-    open_client,
-    points_with,
-    search,
-)
+from onyx_pipelines.sources.qdrant.looking import Limits, Looking
+from onyx_pipelines.sources.qdrant.reading import payload_schema, search
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 from onyx_pipelines.vault.stores.store import ObjectReader
-
-if TYPE_CHECKING:
-    # Most of a command's start-up: imported where it is used.
-    from qdrant_client import QdrantClient
 
 _CHUNK: Final = 1024 * 1024
 _METADATA_TIMEOUT_S: Final = 60.0
@@ -39,35 +30,35 @@ _METADATA_TIMEOUT_S: Final = 60.0
 _RECOVERY_TIMEOUT_S: Final = 3600.0
 
 
+@dataclass(frozen=True)
+class ReadBack:
+    """What a collection is now, as its facts ask for it."""
+
+    config: Json
+    payload_schema: Json
+    answer: EdgeAnswer
+
+
 class TargetQdrant:
     """Calls that raise SourceError; made by `open_target`."""
 
-    def __init__(
-        self, address: Address, client: QdrantClient, http: httpx.Client, errors: QdrantErrors
-    ) -> None:
-        self._client = client
+    def __init__(self, address: Address, http: httpx.Client, errors: QdrantErrors) -> None:
         self._http = http
         self._errors = errors
         self._snapshots = SnapshotApi(http, errors)
+        self._collections = CollectionApi(http, errors, timeout_s=_METADATA_TIMEOUT_S)
         self.url = address.url
         self.version = self._snapshots.version()
 
     def collections(self) -> list[str]:
-        with self._errors.during("listing collections"):
-            return collection_names(self._client)
+        return self._collections.names()
 
     def aliases(self) -> dict[str, str]:
-        with self._errors.during("listing aliases"):
-            return all_aliases(self._client)
+        return self._collections.aliases()
 
     def count(self, collection: str) -> int:
-        with self._errors.during(f"counting {collection!r}"):
-            return exact_count(self._client, collection)
-
-    def vectors(self, collection: str) -> object:
-        """The vector parameters, which a snapshot must have too to take the collection's place."""
-        with self._errors.during(f"reading {collection!r}"):
-            return configuration(self._client, collection)[0].get("params", {}).get("vectors")
+        """Roughly, which no collection refuses."""
+        return int(self._collections.info(collection).get("points_count") or 0)
 
     def upload(
         self, collection: str, source: CollectionObjects, reader: ObjectReader, meter: Meter
@@ -105,35 +96,40 @@ class TargetQdrant:
             for left in self._listed(collection) - before:
                 self._snapshots.delete(collection, left)
 
-    def read(self, collection: str, expected: CollectionFacts) -> tuple[Json, EdgeAnswer]:
-        """The configuration, and what the facts' sample and query find there now."""
+    def read(self, collection: str, expected: CollectionFacts) -> ReadBack:
+        """The configuration, and what the facts' points and query find there now."""
         with self._errors.during(f"reading {collection!r}"):
-            config, _ = configuration(self._client, collection)
+            info = self._collections.info(collection)
+            limits = Limits.of(info["config"])
+            looking = Looking(self._collections, collection, limits)
+            if expected.sample_is_all:
+                points = looking.all_points()
+                count = len(points)
+            else:
+                points = looking.points([point.id for point in expected.sample])
+                count = looking.count()
             query = expected.query
-            return config, EdgeAnswer(
-                count=exact_count(self._client, collection),
-                points=points_with(self._client, collection, [p.id for p in expected.sample]),
-                neighbours=search(self._client, collection, query.vector, query.using)
+            answer = EdgeAnswer(
+                count=count,
+                points=tuple(PointFacts(id=i, fingerprint=print_) for i, print_ in points.items()),
+                neighbours=search(
+                    self._collections, collection, query.vector, query.using, len(query.neighbours)
+                )
                 if query
                 else (),
                 engine=f"Qdrant {self.version}",
             )
+            return ReadBack(info["config"], payload_schema(info), answer)
 
     def delete(self, collection: str) -> None:
         """One that is not there is fine."""
-        with self._errors.during(f"deleting {collection!r}"):
-            self._client.delete_collection(collection)
+        self._collections.delete(collection)
 
     def point_alias(self, alias: str, collection: str, *, exists: bool) -> None:
         """Let the alias mean this collection, in one call."""
-        from qdrant_client import models
-
-        create = models.CreateAliasOperation(
-            create_alias=models.CreateAlias(collection_name=collection, alias_name=alias)
-        )
-        delete = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
-        with self._errors.during(f"setting the alias {alias!r}"):
-            self._client.update_collection_aliases([delete, create] if exists else [create])
+        create = {"create_alias": {"collection_name": collection, "alias_name": alias}}
+        delete = {"delete_alias": {"alias_name": alias}}
+        self._collections.change_aliases([delete, create] if exists else [create])
 
     def identity(self) -> str | None:
         """Of the running process (`/telemetry`); None: it does not say, or not to this key."""
@@ -155,11 +151,13 @@ class TargetQdrant:
 def open_target(address: Address) -> Iterator[TargetQdrant]:
     """Raises SourceError if the server does not answer."""
     errors = QdrantErrors(address.url, address.api_key)
-    with (
-        open_client(address.url, address.api_key, timeout_s=_METADATA_TIMEOUT_S) as client,
-        open_http(address.url, address.api_key, read_timeout_s=_METADATA_TIMEOUT_S) as http,
-    ):
-        yield TargetQdrant(address, client, http, errors)
+    with open_http(
+        address.url,
+        address.api_key,
+        read_timeout_s=_METADATA_TIMEOUT_S,
+        ca_file=address.ca_file,
+    ) as http:
+        yield TargetQdrant(address, http, errors)
 
 
 class _Form:

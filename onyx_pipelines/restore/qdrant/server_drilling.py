@@ -12,11 +12,10 @@ from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
-from onyx_pipelines.restore.qdrant.comparison import compare_collection
 from onyx_pipelines.restore.qdrant.drill_findings import damaged, nothing_to_restore
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
-from onyx_pipelines.restore.qdrant.restoring import BESIDE_PREFIX, sweep
+from onyx_pipelines.restore.qdrant.restoring import BESIDE_PREFIX, compare_restored, sweep
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.settings import Settings
@@ -35,7 +34,11 @@ def drill_on_server(
         StoreError, KeyFileError: the set cannot be read.
     """
     begun = len(clock.timings())
-    address = Address(normalised_url(settings.drill_qdrant_url), settings.drill_qdrant_api_key)
+    address = Address(
+        normalised_url(settings.drill_qdrant_url),
+        settings.drill_qdrant_api_key,
+        settings.qdrant_ca_file,
+    )
     collections = collections_of(objects)
     findings: list[Finding] = []
     with open_target(address) as server:
@@ -49,7 +52,7 @@ def drill_on_server(
             try:
                 findings += _restored(objects, server, collection, scratch, clock, progress)
             except (IntegrityError, NotFoundError) as error:
-                findings.append(damaged(collection.name, error))
+                findings.append(damaged(collection, error))
             finally:
                 with clock.step(Step.CLEAN_UP, collection.name):
                     server.delete(scratch)
@@ -82,15 +85,16 @@ def _restored(
     ):
         server.upload(scratch, collection, reader, meter)
     with clock.step(Step.COMPARE, collection.name):
-        config, found = server.read(scratch, collection.facts)
-        return compare_collection(collection.facts, config, found)
+        return compare_restored(server, scratch, collection.facts)
 
 
 def _refuse_production(server: TargetQdrant, address: Address, settings: Settings) -> None:
     """By address, and by the identity that a running process tells: one server has many names."""
     if not settings.qdrant_url:
         return
-    source = Address(normalised_url(settings.qdrant_url), settings.qdrant_api_key)
+    source = Address(
+        normalised_url(settings.qdrant_url), settings.qdrant_api_key, settings.qdrant_ca_file
+    )
     same = _endpoints(source.url) & _endpoints(address.url)
     if not same:
         identity = server.identity()

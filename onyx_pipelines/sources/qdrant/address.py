@@ -1,7 +1,4 @@
-"""Qdrant's address, read the same way for both clients.
-
-qdrant-client alone would take port 6333 where a URL names none, httpx 80 or 443.
-"""
+"""Qdrant's address, checked and always spelled the same."""
 
 from __future__ import annotations
 

@@ -43,15 +43,16 @@ class QueryFacts(_Facts):
 class CollectionFacts(_Facts):
     """One collection around the moment of its snapshot.
 
-    The snapshot holds between the smaller and the larger of both counts; they are equal where
-    nothing was written meanwhile. Sample and query are only what was the same before and after, so
-    the snapshot holds exactly that. `checksum_source` says how the snapshot's bytes were checked:
-    by the server's checksum, or by their length only (a server with S3 snapshot storage gives
-    none).
+    It was looked at twice, before and after: at all of its points (`sample_is_all`) or at a random
+    sample. `sample` and `query` are only what was the same both times, so the snapshot holds
+    exactly that; `moved` are the points looked at that were not. `writes_seen`: whether the server
+    answered any write between both looks; None where it does not say. `checksum_source` says how
+    the snapshot's bytes were checked: by the server's checksum, or by their length only (a server
+    with S3 snapshot storage gives none). Version 1 had samples only, and no `moved`.
     """
 
     format: Literal["onyx-qdrant-facts"] = "onyx-qdrant-facts"
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2
     collection: str
     server_version: str
     points_before: int
@@ -60,10 +61,28 @@ class CollectionFacts(_Facts):
     payload_schema: Json
     aliases: tuple[str, ...]
     sample: tuple[PointFacts, ...]
+    sample_is_all: bool = False
+    moved: tuple[int | str, ...] = ()
+    writes_seen: bool | None = None
     query: QueryFacts | None
     snapshot_bytes: int
     snapshot_sha256: str
     checksum_source: Literal["server", "length only"]
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it was seen to be written to between both looks."""
+        return (
+            self.points_before != self.points_after
+            or bool(self.moved)
+            or (not self.sample_is_all and self.writes_seen is True)
+        )
+
+    @property
+    def was_still(self) -> bool:
+        """Whether it is certain that nothing was: the snapshot has exactly the points counted."""
+        looked_at_all = self.sample_is_all or self.format_version == 1
+        return not self.has_moved and (looked_at_all or self.writes_seen is False)
 
 
 class AliasFacts(_Facts):

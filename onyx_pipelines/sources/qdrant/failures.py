@@ -1,7 +1,8 @@
-"""What httpx and qdrant-client raise, as SourceError with what to do."""
+"""What an answer or httpx says, as SourceError with what to do."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ _REMEDIES = {
     404: "See whether ONYX_QDRANT_URL and ONYX_QDRANT_COLLECTIONS are right.",
     429: "Qdrant or a proxy limits the rate; it may work later.",
     501: "Use a Qdrant server that can do this.",
+    504: "That is the limit of a proxy before Qdrant, not Qdrant's: let it wait longer for"
+    " snapshots, or set ONYX_QDRANT_URL past it. Qdrant may still be at work.",
     507: "Give Qdrant more room: its quota is used up.",
 }
 _SERVER_REMEDY = "See Qdrant's own log, and whether its disk has room for a snapshot."
@@ -37,6 +40,10 @@ class NotThereError(RefusedError):
     code = "source-not-there"
 
 
+class BusyError(RefusedError):
+    """429: more than the rate allows."""
+
+
 class QdrantErrors:
     """Words errors for one server; the key is in none of them, whatever the server says."""
 
@@ -46,30 +53,29 @@ class QdrantErrors:
 
     @contextmanager
     def during(self, doing: str) -> Iterator[None]:
-        """Turn what both clients raise into a SourceError that names the server and `doing`."""
+        """Turn what httpx raises, and a strange answer, into a SourceError that names `doing`."""
         try:
             yield
-        except Exception as error:
-            # Most of a command's start-up: imported where it is used.
-            from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
-
-            if isinstance(error, UnexpectedResponse):
-                said = error.content.decode("utf-8", "replace")
-                raise self.answered(doing, error.status_code or 0, said) from None
-            if not isinstance(error, (ResponseHandlingException, httpx.HTTPError, ValueError)):
-                raise
-            cause = error.source if isinstance(error, ResponseHandlingException) else error
-            if not isinstance(cause, httpx.TransportError):
-                # Its text would show what came, which may be a point's content.
-                raise self.failed(
-                    doing,
-                    f"the answer is not one of Qdrant's ({type(cause).__name__})",
-                    remedy="See whether ONYX_QDRANT_URL is Qdrant's REST address.",
-                ) from None
-            raise self.lost(doing, cause) from None
+        except httpx.TransportError as error:
+            raise self.lost(doing, error) from None
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            # Its text would show what came, which may be a point's content.
+            raise self.failed(
+                doing,
+                f"the answer is not one of Qdrant's ({type(error).__name__})",
+                remedy="See whether ONYX_QDRANT_URL is Qdrant's REST address.",
+            ) from None
 
     def lost(self, doing: str, cause: httpx.TransportError) -> SourceError:
         """No connection, or no answer in time."""
+        distrust = _certificate_error(cause)
+        if distrust is not None:
+            return self.failed(
+                doing,
+                f"its certificate is not trusted ({distrust})",
+                remedy="Name the authority that signed it, or the certificate itself if it signed"
+                " itself, in ONYX_QDRANT_CA_FILE, and use a host name that is in it.",
+            )
         timed_out = isinstance(cause, httpx.TimeoutException)
         return self.failed(
             doing,
@@ -83,6 +89,8 @@ class QdrantErrors:
         kind: type[SourceError] = SourceError
         if status == 404:
             kind = NotThereError
+        elif status == _BUSY:
+            kind = BusyError
         elif 400 <= status < 500:
             kind = RefusedError
         words = " ".join(said[:_TRUNCATED_AT].split())
@@ -107,3 +115,12 @@ class QdrantErrors:
         if self._api_key:
             what = what.replace(self._api_key, "***")
         return kind(what, remedy=remedy, transient=transient)
+
+
+def _certificate_error(error: BaseException | None) -> str | None:
+    """What is wrong with the server's certificate, if that is what went wrong."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from pydantic import BaseModel, SecretStr
 
@@ -20,12 +19,22 @@ from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant import reading
 from onyx_pipelines.sources.qdrant.address import normalised_url
+from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.journal import SnapshotJournal
+from onyx_pipelines.sources.qdrant.looking import (
+    ALL_UP_TO,
+    Limits,
+    Looking,
+    look,
+    look_again,
+    unchanged,
+)
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 from onyx_pipelines.sources.qdrant.snapshots import Snapshots
 from onyx_pipelines.sources.qdrant.streaming import stream_snapshot
+from onyx_pipelines.sources.qdrant.write_activity import writes_counted
 from onyx_pipelines.sources.source import (
     Component,
     ComponentReport,
@@ -33,10 +42,6 @@ from onyx_pipelines.sources.source import (
     ComponentStatus,
     object_path,
 )
-
-if TYPE_CHECKING:
-    # Most of a command's start-up: imported where it is used.
-    from qdrant_client import QdrantClient
 
 SNAPSHOT_MEDIA_TYPE: Final = "application/x-tar"
 FACTS_MEDIA_TYPE: Final = "application/json"
@@ -47,12 +52,17 @@ _METADATA_TIMEOUT_S: Final = 60.0
 
 @dataclass(frozen=True)
 class _Server:
-    client: QdrantClient
+    collections_api: CollectionApi
     api: SnapshotApi
     errors: QdrantErrors
     version: str
     collections: tuple[str, ...]
     aliases: dict[str, str]
+
+    def writes(self) -> int | None:
+        """Answered so far; None: it does not say."""
+        metrics = self.api.metrics()
+        return None if metrics is None else writes_counted(metrics)
 
 
 class QdrantSource:
@@ -60,10 +70,12 @@ class QdrantSource:
 
     Args:
         collections: names; "*" stands for all.
-        sample_points: random points per collection whose content becomes a fact.
+        sample_points: random points of a large collection whose content becomes a fact.
+        all_up_to: a collection of so many points is not large: all of them become facts.
         snapshot_timeout_s: how long the server may take to make one snapshot.
         stall_timeout_s: how long it may be silent otherwise.
         wait_after_timeout_s: how long to wait for a snapshot that came too late, to delete it.
+        ca_file: certificates to trust besides the system's.
     """
 
     component = Component.QDRANT
@@ -75,16 +87,20 @@ class QdrantSource:
         state_dir: Path,
         api_key: SecretStr = SecretStr(""),  # noqa: B008  (immutable)
         collections: Sequence[str] = (_EVERY,),
-        sample_points: int = 64,
+        sample_points: int = 500,
+        all_up_to: int = ALL_UP_TO,
         snapshot_timeout_s: float = 3600,
         stall_timeout_s: float = 300,
         wait_after_timeout_s: float = 600,
+        ca_file: Path | None = None,
     ) -> None:
         self._url = url
         self._journal = SnapshotJournal(state_dir)
         self._api_key = api_key
         self._collections = tuple(sorted(set(collections)))
         self._sample_points = sample_points
+        self._all_up_to = all_up_to
+        self._ca_file = ca_file
         self._snapshot_timeout_s = snapshot_timeout_s
         self._stall_timeout_s = stall_timeout_s
         self._wait_after_timeout_s = wait_after_timeout_s
@@ -99,6 +115,7 @@ class QdrantSource:
             sample_points=settings.qdrant_sample_points,
             snapshot_timeout_s=settings.qdrant_snapshot_timeout_s,
             stall_timeout_s=settings.stall_timeout_s,
+            ca_file=settings.qdrant_ca_file,
         )
 
     def describe(self) -> str:
@@ -153,13 +170,19 @@ class QdrantSource:
         progress: ProgressCallback,
         warnings: list[str],
     ) -> CollectionFacts:
-        client = server.client
-        doing = f"reading the collection {name!r}"
-        with server.errors.during(doing):
-            config, schema = reading.configuration(client, name)
-            before = reading.exact_count(client, name)
-            sample = reading.random_points(client, name, self._sample_points)
-            query = reading.stored_query(client, name)
+        api = server.collections_api
+        with server.errors.during(f"reading the collection {name!r}"):
+            info = api.info(name)
+            limits = Limits.of(info["config"])
+            looking = Looking(api, name, limits)
+            query = reading.stored_query(api, name, limits)
+            first = look(
+                looking,
+                info.get("points_count") or 0,
+                all_up_to=self._all_up_to,
+                sample=self._sample_points,
+            )
+        writes_before = None if first.is_all else server.writes()
         with (
             snapshots.snapshot(name, warnings.append) as snapshot,
             sink.object(
@@ -168,24 +191,29 @@ class QdrantSource:
                 media_type=SNAPSHOT_MEDIA_TYPE,
             ) as output,
         ):
-            with server.errors.during(doing):
-                sample = reading.unchanged_points(client, name, sample)
-                query = reading.unchanged_query(client, name, query)
-                after = reading.exact_count(client, name)
+            second = look_again(looking, first)
+            query = reading.unchanged_query(api, name, query)
+            writes_after = None if first.is_all else server.writes()
             meter = Meter(
                 progress, component=self.component, item=name, total_bytes=snapshot.size_bytes
             )
             streamed = stream_snapshot(server.api, server.errors, snapshot, output, meter)
             meter.finish()
+        same = unchanged(first, second)
         facts = CollectionFacts(
             collection=name,
             server_version=server.version,
-            points_before=before,
-            points_after=after,
-            config=config,
-            payload_schema=schema,
+            points_before=first.count,
+            points_after=second.count,
+            config=info["config"],
+            payload_schema=reading.payload_schema(info),
             aliases=tuple(sorted(a for a, target in server.aliases.items() if target == name)),
-            sample=sample,
+            sample=same.sample,
+            sample_is_all=first.is_all,
+            moved=same.moved,
+            writes_seen=None
+            if writes_before is None or writes_after is None
+            else writes_before != writes_after,
             query=query,
             snapshot_bytes=streamed.size_bytes,
             snapshot_sha256=streamed.sha256,
@@ -197,17 +225,17 @@ class QdrantSource:
     @contextmanager
     def _connect(self, url: str) -> Iterator[_Server]:
         errors = QdrantErrors(url, self._api_key)
-        timeout_s = min(_METADATA_TIMEOUT_S, self._stall_timeout_s)
-        with (
-            open_http(url, self._api_key, read_timeout_s=self._stall_timeout_s) as http,
-            reading.open_client(url, self._api_key, timeout_s=timeout_s) as client,
-        ):
+        with open_http(
+            url, self._api_key, read_timeout_s=self._stall_timeout_s, ca_file=self._ca_file
+        ) as http:
+            timeout_s = min(_METADATA_TIMEOUT_S, self._stall_timeout_s)
+            collections_api = CollectionApi(http, errors, timeout_s=timeout_s)
             api = SnapshotApi(http, errors)
             server_version = api.version()
-            with errors.during("asking for its collections"):
-                present = reading.collection_names(client)
-                aliases = reading.all_aliases(client)
-            yield _Server(client, api, errors, server_version, self._chosen(url, present), aliases)
+            present = collections_api.names()
+            aliases = collections_api.aliases()
+            chosen = self._chosen(url, present)
+            yield _Server(collections_api, api, errors, server_version, chosen, aliases)
 
     def _chosen(self, url: str, present: Sequence[str]) -> tuple[str, ...]:
         if not self._collections:
@@ -230,7 +258,7 @@ class QdrantSource:
 def _require_whole(server: _Server, name: str) -> None:
     """A snapshot has one node's shards; half a collection must not pass as a backup."""
     with server.errors.during(f"asking where the shards of {name!r} are"):
-        elsewhere = reading.shards_elsewhere(server.client, name)
+        elsewhere = reading.shards_elsewhere(server.collections_api.cluster(name))
     if elsewhere:
         raise server.errors.failed(
             f"reading the collection {name!r}",
@@ -259,6 +287,6 @@ def _report(
             "snapshot_bytes": sum(each.snapshot_bytes for each in facts),
             "sampled_points_count": sum(len(each.sample) for each in facts),
         },
-        versions={"qdrant": server.version, "qdrant_client": version("qdrant-client")},
+        versions={"qdrant": server.version},
         warnings=tuple(warnings),
     )

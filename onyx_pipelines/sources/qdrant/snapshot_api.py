@@ -1,21 +1,21 @@
-"""The snapshot endpoints of one Qdrant server, as calls that raise SourceError.
-
-qdrant-client can make snapshots but not download them, and has one timeout for all calls.
-"""
+"""The snapshot endpoints of one Qdrant server, as calls that raise SourceError."""
 
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr
 
+from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -43,11 +43,16 @@ class Listing:
 
 
 @contextmanager
-def open_http(url: str, api_key: SecretStr, *, read_timeout_s: float) -> Iterator[httpx.Client]:
-    """A client for `SnapshotApi`.
+def open_http(
+    url: str, api_key: SecretStr, *, read_timeout_s: float, ca_file: Path | None = None
+) -> Iterator[httpx.Client]:
+    """A client for both APIs.
 
     With the usual Accept-Encoding the server compresses on the fly, and neither length nor ranges
     hold. Connections are not kept: the server closes idle ones after 5 s, as httpx would.
+
+    Args:
+        ca_file: certificates to trust besides the system's.
     """
     headers = {"Accept-Encoding": "identity"}
     if api_key.get_secret_value():
@@ -57,9 +62,24 @@ def open_http(url: str, api_key: SecretStr, *, read_timeout_s: float) -> Iterato
         base_url=url,
         headers=headers,
         timeout=timeout,
+        verify=_trusted(ca_file),
         limits=httpx.Limits(max_keepalive_connections=0),
     ) as client:
         yield client
+
+
+def _trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
+    if ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(
+            f"The certificates in {ca_file} cannot be used ({error.strerror or error}).",
+            remedy="Let ONYX_QDRANT_CA_FILE name a readable PEM file.",
+        ) from None
+    return context
 
 
 class SnapshotApi:
@@ -118,14 +138,21 @@ class SnapshotApi:
 
     def is_creating(self, collection: str) -> bool | None:
         """Whether a snapshot is in the making; None: cannot be known (before 1.16, no access)."""
+        metrics = self.metrics()
+        if metrics is None:
+            return None
+        label = re.escape(f'id="{collection}"')
+        gauge = re.compile(rf"^\w*snapshot_creation_running\{{[^}}]*{label}[^}}]*\}} (\d+)", re.M)
+        found = gauge.search(metrics)
+        return None if found is None else found[1] != "0"
+
+    def metrics(self) -> str | None:
+        """What Prometheus would read; None: not to this key, or not now."""
         try:
             response = self._client.get("/metrics", timeout=_CONNECT_TIMEOUT_S)
         except httpx.HTTPError:
             return None
-        label = re.escape(f'id="{collection}"')
-        gauge = re.compile(rf"^\w*snapshot_creation_running\{{[^}}]*{label}[^}}]*\}} (\d+)", re.M)
-        found = gauge.search(response.text) if response.is_success else None
-        return None if found is None else found[1] != "0"
+        return response.text if response.is_success else None
 
     @contextmanager
     def download(

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
@@ -28,8 +28,14 @@ _COLLECTION_FILES = frozenset(
 )
 # config.json, replica_state.json and the like are kept in memory.
 _SMALL_FILE_LIMIT = 64 * 1024 * 1024
-# Edge drops a segment without one of these in silence.
+# The engine drops a segment without one of these in silence.
 _NEEDED_IN_SEGMENT = ("version.info", "segment.json")
+# In the snapshot of a shard alone there are none of its collection.
+_NEEDED_OF_A_COLLECTION = frozenset({"config.json", "version.info"})
+
+
+class UnknownFormError(IntegrityError):
+    """A whole archive, but not of the form that is known: damaged, or of another version."""
 
 
 class Readable(Protocol):
@@ -38,10 +44,14 @@ class Readable(Protocol):
 
 @dataclass
 class Shard:
-    """One shard of a snapshot. `is_local` is False where its data is in another node's snapshot."""
+    """One shard of a snapshot. `is_local` is False where its data is in another node's snapshot.
+
+    `has_rocksdb`: a segment keeps something in RocksDB, which the Edge engine leaves out.
+    """
 
     segments: list[str] = field(default_factory=list)
     is_local: bool | None = None
+    has_rocksdb: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,22 +64,32 @@ class UnpackedSnapshot:
 
     @property
     def config(self) -> dict[str, Any]:
-        config: dict[str, Any] = json.loads(self.files.get("config.json", b"{}"))
-        return config
+        """The collection's configuration; empty in the snapshot of a shard alone."""
+        return _json_object("config.json", self.files.get("config.json", b"{}"))
+
+    @property
+    def payload_schema(self) -> dict[str, Any]:
+        """Of the payload indexes, by field, as the server keeps it."""
+        kept = _json_object("payload_index.json", self.files.get("payload_index.json", b"{}"))
+        schema = kept.get("schema", {})
+        if not isinstance(schema, dict):
+            raise _bad("its payload_index.json is something else")
+        return schema
 
 
 def unpack_snapshot(source: Readable, directory: Path, *, max_bytes: int) -> UnpackedSnapshot:
     """Unpack into a new directory, with holes kept and memory bounded.
 
     Raises:
-        IntegrityError: cut short, a forbidden entry, larger than `max_bytes`, or parts missing.
+        UnknownFormError: parts are missing.
+        IntegrityError: cut short, a forbidden entry, or larger than `max_bytes`.
     """
     directory.mkdir(parents=True)
     unpacking = _Unpacking(directory, max_bytes)
     try:
-        for member, path, content in _files(source):
+        for member, path, content in _files(source, marker_bytes=_END_MARKER_BYTES):
             unpacking.take(member, path, content)
-    except (tarfile.TarError, ValueError, OverflowError) as error:
+    except (tarfile.TarError, ValueError, OverflowError, IndexError) as error:
         raise _bad(f"it is broken ({error})") from None
     except (FileExistsError, IsADirectoryError, NotADirectoryError):
         raise _bad("two entries have the same place") from None
@@ -104,13 +124,15 @@ class _Unpacking:
                 shard.segments.append(segment)
             rest = _within_segment(PurePosixPath(*inner.parts[2:]))
             if rest is not None:
-                self._copy(content, member.size, root / "segments" / segment, rest)
+                self._copy(content, member, root / "segments" / segment, rest)
+            else:
+                shard.has_rocksdb = True
         elif inner == PurePosixPath("replica_state.json"):
             state = self._small(member, path, content)
             shard.is_local = _is_local(state)
-            self._copy(io.BytesIO(state), len(state), root, inner)
+            self._copy(io.BytesIO(state), member, root, inner)
         else:
-            self._copy(content, member.size, root, inner)
+            self._copy(content, member, root, inner)
 
     def _take_nested(self, content: IO[bytes], shard: Shard, segments: Path, name: str) -> None:
         if name in ("", ".", ".."):
@@ -119,7 +141,9 @@ class _Unpacking:
         for member, path, inner in _files(content):
             rest = _within_segment(path)
             if rest is not None:
-                self._copy(inner, member.size, segments / name, rest)
+                self._copy(inner, member, segments / name, rest)
+            else:
+                shard.has_rocksdb = True
 
     def _small(self, member: tarfile.TarInfo, path: PurePosixPath, content: IO[bytes]) -> bytes:
         if member.size > _SMALL_FILE_LIMIT:
@@ -131,39 +155,45 @@ class _Unpacking:
         if self._left < 0:
             raise _bad("it unpacks to more bytes than allowed")
 
-    def _copy(self, source: IO[bytes], size: int, root: Path, path: PurePosixPath) -> None:
-        self._count(size)
+    def _copy(
+        self, source: IO[bytes], member: tarfile.TarInfo, root: Path, path: PurePosixPath
+    ) -> None:
+        self._count(member.size)
         target = root.joinpath(*path.parts)
         target.parent.mkdir(parents=True, exist_ok=True)
+        # tarfile's reader of a stream says that it cannot seek; what it wraps can, forwards.
+        unbuffered = getattr(source, "raw", source)
         with target.open("xb") as output:
-            while data := source.read(_CHUNK):
-                for start in range(0, len(data), len(_ZEROS)):
-                    piece = data[start : start + len(_ZEROS)]
-                    if piece == _ZEROS[: len(piece)]:
-                        output.seek(len(piece), io.SEEK_CUR)
-                    else:
-                        output.write(piece)
-            output.truncate(size)
+            for offset, length in _pieces(member):
+                unbuffered.seek(offset)
+                output.seek(offset)
+                _copy_piece(unbuffered, output, length)
+            output.truncate(member.size)
 
     def require_complete(self) -> None:
         if not self.shards:
-            raise _bad("it holds no shard")
+            raise _unknown("it holds no shard")
+        missing = sorted(_NEEDED_OF_A_COLLECTION - self.files.keys())
+        if self.files and missing:
+            raise _unknown(f"it has no {' and no '.join(missing)}")
         for number, shard in self.shards.items():
             if shard.is_local is False:
                 continue
-            if shard.is_local is None or not shard.segments:
-                raise _bad(f"shard {number} has no replica_state.json or no segment")
             root = self._directory / str(number)
+            if shard.is_local is None or not shard.segments:
+                raise _unknown(f"shard {number} has no replica_state.json or no segment")
+            if not (root / "shard_config.json").is_file():
+                raise _unknown(f"shard {number} has no shard_config.json")
             for segment in shard.segments:
                 for needed in _NEEDED_IN_SEGMENT:
                     if not (root / "segments" / segment / needed).is_file():
-                        raise _bad(f"shard {number}, segment {segment}: {needed} is missing")
+                        raise _unknown(f"shard {number}, segment {segment}: {needed} is missing")
             if not (root / "wal").is_dir():
-                raise _bad(f"shard {number} has no write-ahead log")
+                raise _unknown(f"shard {number} has no write-ahead log")
 
 
 class _EndWatcher:
-    """Counts what was read and the zeros at its end: the marker proves that the writer was done."""
+    """Counts what was read, and the zeros at its end."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
@@ -178,16 +208,23 @@ class _EndWatcher:
             self._data_end = self.position - len(data) + len(content)
         return data
 
-    def require_end_marker(self, last_member_end: int) -> None:
-        """Zeros of the last member do not count, nor does anything but zeros after it."""
+    def require_end(self, last_member_end: int, *, marker_bytes: int) -> None:
+        """Nothing but zeros after the last member, and at least so many."""
         while self.read():
             pass
-        if self.position - max(last_member_end, self._data_end) < _END_MARKER_BYTES:
+        if self._data_end > last_member_end:
+            raise _bad("something follows its last entry that is no entry")
+        if self.position - last_member_end < marker_bytes:
             raise _bad("it has no end marker, so it was cut short")
 
 
-def _files(source: Readable) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath, IO[bytes]]]:
+def _files(
+    source: Readable, *, marker_bytes: int = 0
+) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath, IO[bytes]]]:
     """The regular files of a whole archive, each to be read before the next.
+
+    The server ends the outer archive with a marker. Those of segments within it end with their last
+    member: how long they are says the outer archive.
 
     Raises:
         IntegrityError: after the last one, when the archive was cut short there.
@@ -208,7 +245,36 @@ def _files(source: Readable) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath, I
             if content is None:
                 raise _bad(f"{member.name!r} has no content")
             yield member, path, content
-        watcher.require_end_marker(archive.offset)
+        watcher.require_end(archive.offset, marker_bytes=marker_bytes)
+
+
+def _pieces(member: tarfile.TarInfo) -> Iterator[tuple[int, int]]:
+    """Offset and length of what is not a hole."""
+    sparse: Sequence[tuple[int, int]] | None = getattr(member, "sparse", None)
+    position = 0
+    for offset, length in ((0, member.size),) if sparse is None else sparse:
+        if length == 0:
+            continue
+        if offset < position or length < 0 or offset + length > member.size:
+            raise _bad(f"the pieces of {member.name!r} do not fit")
+        position = offset + length
+        yield offset, length
+
+
+def _copy_piece(source: IO[bytes], output: IO[bytes], length: int) -> None:
+    """Long runs of zeros become holes."""
+    left = length
+    while left:
+        data = source.read(min(_CHUNK, left))
+        if not data:
+            raise _bad("it was cut short")
+        left -= len(data)
+        for start in range(0, len(data), len(_ZEROS)):
+            piece = data[start : start + len(_ZEROS)]
+            if piece == _ZEROS[: len(piece)]:
+                output.seek(len(piece), io.SEEK_CUR)
+            else:
+                output.write(piece)
 
 
 def _within_segment(path: PurePosixPath) -> PurePosixPath | None:
@@ -216,18 +282,30 @@ def _within_segment(path: PurePosixPath) -> PurePosixPath | None:
         return PurePosixPath(*path.parts[2:])
     if path.parts[0] == "files":
         return PurePosixPath(*path.parts[1:])
-    # What else stands under snapshot/ are RocksDB's leftovers.
+    # What else stands under snapshot/ is RocksDB's.
     return None if path.parts[0] == "snapshot" else path
+
+
+def _json_object(name: str, data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        raise _bad(f"its {name} cannot be read") from None
+    if not isinstance(found, dict):
+        raise _bad(f"its {name} is something else")
+    return found
 
 
 def _is_local(replica_state: bytes) -> bool:
     try:
         return bool(json.loads(replica_state)["is_local"])
     except (ValueError, KeyError, TypeError):
-        raise _bad("a replica_state.json does not say whether the shard is local") from None
+        raise _unknown("a replica_state.json does not say whether the shard is local") from None
 
 
-def _bad(problem: str) -> IntegrityError:
-    return IntegrityError(
-        f"The Qdrant snapshot is not good: {problem}.", remedy="Use another backup set."
-    )
+def _bad(problem: str, kind: type[IntegrityError] = IntegrityError) -> IntegrityError:
+    return kind(f"The Qdrant snapshot is not good: {problem}.", remedy="Use another backup set.")
+
+
+def _unknown(problem: str) -> IntegrityError:
+    return _bad(problem, UnknownFormError)

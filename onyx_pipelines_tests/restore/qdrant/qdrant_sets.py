@@ -18,7 +18,7 @@ from onyx_pipelines.restore.qdrant import QdrantRestoreRequest, drill, plan, res
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.qdrant import QdrantSource
-from onyx_pipelines.sources.source import Component, Source, object_path
+from onyx_pipelines.sources.source import Source, object_path
 from onyx_pipelines.vault.keys import create_private_key, load_private_key
 from onyx_pipelines.vault.manifest import BackupType
 from onyx_pipelines.vault.stores import LocalStore
@@ -57,22 +57,7 @@ class QdrantSets:
         if edit is not None:
             path = object_path("facts", "qdrant", collections[0], suffix=".json")
             source = DoctoredSource(source, path, edit)
-        key_file = self.root / f"{uuid.uuid4()}.json"
-        store = LocalStore(self.root / "store", name="local")
-        backup_id = str(uuid.uuid4())
-        writer = SetWriter(store, backup_id, [create_private_key(key_file, "test")])
-        began = datetime.now(UTC)
-        sink = writer.component(Component.QDRANT)
-        sink.finish(source.back_up(sink, silent), began)
-        writer.complete(
-            signing_key=signing_key(),
-            components=[Component.QDRANT],
-            timestamp=began,
-            backup_type=BackupType.DAILY,
-            retention_days=7,
-            host="test",
-        )
-        return open_set(store, backup_id, load_private_key(key_file), signers())
+        return seal(self.root, source)
 
     def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
         request.setdefault("replace", True)
@@ -90,3 +75,23 @@ class QdrantSets:
 
     def count(self, collection: str) -> int:
         return self.server.client.count(collection, exact=True).count
+
+
+def seal(root: Path, source: Source) -> SetObjects:
+    """A set of that source alone in `<root>/store`, opened."""
+    key_file = root / f"{uuid.uuid4()}.json"
+    store = LocalStore(root / "store", name="local")
+    backup_id = str(uuid.uuid4())
+    writer = SetWriter(store, backup_id, [create_private_key(key_file, "test")])
+    began = datetime.now(UTC)
+    sink = writer.component(source.component)
+    sink.finish(source.back_up(sink, silent), began)
+    writer.complete(
+        signing_key=signing_key(),
+        components=[source.component],
+        timestamp=began,
+        backup_type=BackupType.DAILY,
+        retention_days=7,
+        host="test",
+    )
+    return open_set(store, backup_id, load_private_key(key_file), signers())

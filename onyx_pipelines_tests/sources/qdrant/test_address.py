@@ -1,16 +1,14 @@
-"""One URL means one server, to both clients."""
+"""One URL means one server."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.qdrant.address import normalised_url
-from onyx_pipelines.sources.qdrant.reading import open_client
 
 
 @pytest.mark.parametrize(
@@ -60,11 +58,3 @@ def test_a_password_in_the_address_is_not_repeated(tmp_path: Path) -> None:
         source.describe()
 
     assert "planted-secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("given", ["http://qdrant", "https://qdrant", "https://qdrant:6334/a/b"])
-def test_qdrant_client_goes_to_the_same_place(given: str) -> None:
-    with open_client(normalised_url(given), SecretStr(""), timeout_s=1) as client:
-        rest_address = client.http.collections_api.api_client.host
-
-    assert rest_address == normalised_url(given)

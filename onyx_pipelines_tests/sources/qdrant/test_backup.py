@@ -51,12 +51,12 @@ def test_the_report_counts_what_was_backed_up(
 ) -> None:
     names = [make_collection(points=7), make_collection(points=5)]
 
-    sink, report = back_up(make_source(qdrant_server, *names, sample_points=4))
+    sink, report = back_up(make_source(qdrant_server, *names, sample_points=4, all_up_to=5))
 
     assert report.component is Component.QDRANT
     assert report.summary["vector_count"] == 12
     assert report.summary["collections_count"] == 2
-    assert report.summary["sampled_points_count"] == 8
+    assert report.summary["sampled_points_count"] == 9
     assert report.summary["snapshot_bytes"] == sum(len(snapshot_in(sink, n)) for n in names)
     assert report.versions["qdrant"] == qdrant_server.request_version()
     assert report.warnings == ()

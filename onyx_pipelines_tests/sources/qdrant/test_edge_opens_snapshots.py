@@ -79,7 +79,7 @@ def test_a_collection_has_its_count_and_the_sampled_points(
     opened, sample, count = _restored(qdrant_server, name, make_source, tmp_path)
 
     assert opened == {"count": count, "points": sample}
-    assert (count, len(sample)) == (300, 64)
+    assert (count, len(sample)) == (300, 300)
 
 
 def test_named_vectors_and_uuids_have_their_count_and_the_sampled_points(

@@ -9,8 +9,7 @@ import pytest
 from qdrant_client import models
 
 from onyx_pipelines.progress import silent
-from onyx_pipelines.sources.qdrant.facts import point_fingerprint
-from onyx_pipelines.sources.qdrant.reading import search
+from onyx_pipelines.sources.qdrant.facts import Neighbour, QueryFacts, point_fingerprint
 from onyx_pipelines.sources.source import ByteSink, object_path
 from onyx_pipelines_tests.fixtures_qdrant import (
     DIMENSIONS,
@@ -24,6 +23,17 @@ from onyx_pipelines_tests.fixtures_qdrant import (
 from onyx_pipelines_tests.recording_sink import RecordingSink
 
 _CHANGED = [0.5] * DIMENSIONS
+
+
+def searched(server: QdrantServer, name: str, query: QueryFacts) -> tuple[Neighbour, ...]:
+    """By Qdrant's own client."""
+    found = server.client.query_points(
+        name,
+        query=list(query.vector),
+        using=query.using or None,
+        search_params=models.SearchParams(exact=True),
+    ).points
+    return tuple(Neighbour(id=each.id, score=each.score) for each in found)
 
 
 def test_counts_and_configuration_are_the_servers(
@@ -46,7 +56,7 @@ def test_every_sampled_point_is_as_the_server_gives_it(
 ) -> None:
     name = make_collection(points=30)
 
-    sink, _ = back_up(make_source(qdrant_server, name, sample_points=12))
+    sink, _ = back_up(make_source(qdrant_server, name, sample_points=12, all_up_to=0))
 
     ids = [each.id for each in facts_in(sink, name).sample]
     told = qdrant_server.request(
@@ -76,7 +86,7 @@ def test_no_sample_is_taken_when_none_is_wanted(
 ) -> None:
     name = make_collection()
 
-    sink, report = back_up(make_source(qdrant_server, name, sample_points=0))
+    sink, report = back_up(make_source(qdrant_server, name, sample_points=0, all_up_to=0))
 
     assert facts_in(sink, name).sample == ()
     assert report.summary["sampled_points_count"] == 0
@@ -91,7 +101,7 @@ def test_the_stored_query_finds_the_same_again(
 
     query = facts_in(sink, name).query
     assert query is not None
-    assert search(qdrant_server.client, name, query.vector, query.using) == query.neighbours
+    assert searched(qdrant_server, name, query) == query.neighbours
     assert query.neighbours[0].score == pytest.approx(1, abs=1e-5)
 
 
@@ -120,7 +130,7 @@ def test_named_vectors_are_sampled_and_searched_by_name(
     assert {each.id: each.fingerprint for each in facts.sample} == expected
     assert facts.query is not None
     assert facts.query.using == "body"
-    assert search(qdrant_server.client, name, facts.query.vector, "body") == facts.query.neighbours
+    assert searched(qdrant_server, name, facts.query) == facts.query.neighbours
 
 
 class _ChangingSink(RecordingSink):

@@ -7,10 +7,14 @@ import pickle
 import httpx
 import pytest
 from pydantic import SecretStr
-from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from onyx_pipelines.errors import SourceError
-from onyx_pipelines.sources.qdrant.failures import NotThereError, QdrantErrors, RefusedError
+from onyx_pipelines.sources.qdrant.failures import (
+    BusyError,
+    NotThereError,
+    QdrantErrors,
+    RefusedError,
+)
 
 ERRORS = QdrantErrors("http://qdrant:6333", SecretStr("planted-key"))
 
@@ -40,7 +44,8 @@ def test_the_remedy_names_the_variable(status: int, variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(403, RefusedError), (404, NotThereError), (500, SourceError)]
+    ("status", "kind"),
+    [(403, RefusedError), (404, NotThereError), (429, BusyError), (500, SourceError)],
 )
 def test_only_a_refusal_says_that_nothing_was_begun(status: int, kind: type) -> None:
     assert type(ERRORS.answered("making a snapshot", status, "")) is kind
@@ -58,7 +63,7 @@ def test_server_and_action_are_named() -> None:
         httpx.ConnectError("refused"),
         httpx.ReadTimeout(""),
         httpx.RemoteProtocolError("peer closed"),
-        ResponseHandlingException(httpx.ConnectTimeout("")),
+        httpx.ConnectTimeout(""),
     ],
 )
 def test_a_lost_connection_may_come_back(error: Exception) -> None:
@@ -74,11 +79,14 @@ def test_an_answer_of_another_kind_of_server_is_not_shown_and_not_asked_for_agai
 
 
 def test_the_key_is_masked_in_what_the_server_says() -> None:
-    said = b"bad header api-key: planted-key"
-    error = worded(UnexpectedResponse(502, "Bad Gateway", said, httpx.Headers()))
+    error = ERRORS.answered("counting", 502, "bad header api-key: planted-key")
 
     assert "bad header api-key: ***" in error.what
     assert "planted-key" not in f"{error} {error!r} {error.remedy}"
+
+
+def test_a_timeout_of_the_proxy_is_said_to_be_the_proxys() -> None:
+    assert "limit of a proxy before Qdrant" in ERRORS.answered("counting", 504, "").remedy
 
 
 def test_a_long_answer_is_cut_and_its_lines_joined() -> None:

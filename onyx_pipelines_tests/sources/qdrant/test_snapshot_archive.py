@@ -172,11 +172,52 @@ def test_zeros_of_a_file_are_not_taken_for_the_end_marker() -> None:
     assert "end marker" in _refusal(whole[:end_of_last])
 
 
-def test_a_nested_archive_that_the_server_did_not_finish_is_refused() -> None:
-    nested = _nested(_segment({"matrix.dat": bytes(4096)}))
-    end_of_last = nested.index(b"snapshot/files/matrix.dat\0") + 512 + 4096
+def _without_end(archive: bytes) -> bytes:
+    """As a server writes those of its segments: they end with their last member."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        last = opened.getmembers()[-1]
+        return archive[: last.offset_data + -(-last.size // 512) * 512]
 
-    assert "end marker" in _refusal(_tar(_archive({"s": nested[:end_of_last]})))
+
+def test_a_nested_archive_ends_where_the_outer_one_says() -> None:
+    nested = _without_end(_nested(_segment({"matrix.dat": b"123"})))
+
+    with _unpacked(_tar(_archive({"s": nested}))) as snapshot:
+        found = _files_below(snapshot.directory / "0" / "segments" / "s")
+
+    assert found == _segment({"matrix.dat": b"123"})
+
+
+@pytest.mark.parametrize("cut", [1, 100, 511, 513, 600, 1023])
+def test_a_nested_archive_that_ends_within_a_member_is_refused(cut: int) -> None:
+    nested = _without_end(_nested(_segment({"matrix.dat": b"x" * 2000})))
+
+    assert _refusal(_tar(_archive({"s": nested[:-cut]})))
+
+
+@pytest.mark.parametrize("name", ["0/segments/s.tar", "0/shard_config.json", "config.json"])
+def test_a_damaged_header_does_not_pass_as_the_end(name: str) -> None:
+    packed = bytearray(_tar(_SMALL))
+    packed[packed.index(name.encode() + b"\0")] ^= 1
+
+    assert _refusal(bytes(packed))
+
+
+def test_a_damaged_header_within_a_nested_archive_does_not_pass_as_its_end() -> None:
+    nested = bytearray(_without_end(_nested(_segment({"matrix.dat": b"123"}))))
+    nested[nested.index(b"snapshot/files/matrix.dat\0")] ^= 1
+
+    assert "no entry" in _refusal(_tar(_archive({"s": bytes(nested)})))
+
+
+@pytest.mark.parametrize("name", ["config.json", "payload_index.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"7", b"\xff"])
+def test_a_description_that_cannot_be_read_is_an_error_of_ours(name: str, content: bytes) -> None:
+    with (
+        _unpacked(_tar({**_SMALL, name: content})) as snapshot,
+        pytest.raises(IntegrityError, match=name),
+    ):
+        _ = snapshot.config, snapshot.payload_schema
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 10240, b"no archive at all" * 100])
@@ -263,7 +304,8 @@ def test_no_more_bytes_than_allowed_are_unpacked() -> None:
 
 def test_the_limit_counts_what_is_unpacked_and_not_the_archive() -> None:
     files = {"0/segments/s/segment.json": b"{}", "0/segments/s/version.info": b"1"}
-    rest = {"0/wal/open-1": b"123", "0/replica_state.json": b'{"is_local":true}'}
+    state = b'{"is_local":true}'
+    rest = {"0/wal/open-1": b"123", "0/replica_state.json": state, "0/shard_config.json": b"{}"}
     exact = sum(map(len, [*files.values(), *rest.values()]))
 
     with _unpacked(_tar({**files, **rest}), max_bytes=exact) as snapshot:
@@ -277,6 +319,9 @@ def test_the_limit_counts_what_is_unpacked_and_not_the_archive() -> None:
         ("0/replica_state.json", "replica_state.json"),
         ("0/wal/open-1", "write-ahead log"),
         ("0/segments/s.tar", "no segment"),
+        ("0/shard_config.json", "shard_config.json"),
+        ("config.json", "no config.json"),
+        ("version.info", "no version.info"),
     ],
 )
 def test_a_part_that_a_shard_needs_and_lacks_is_named(missing: str, said: str) -> None:

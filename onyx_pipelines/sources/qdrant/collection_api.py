@@ -1,0 +1,194 @@
+"""The endpoints of collections and points of one Qdrant server, as calls that raise SourceError.
+
+Plain JSON: a client's own types leave out what a newer server says. Where a collection limits the
+rate of reading, a call waits as the server asks, up to a limit.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+
+from onyx_pipelines.sources.qdrant.facts import Json
+from onyx_pipelines.sources.qdrant.failures import QdrantErrors
+
+_PATIENCE_S: Final = 600.0
+_BUSY: Final = 429
+# Of a page of points that has more than one.
+_ANSWER_LIMIT_BYTES: Final = 16 << 20
+
+PointId = int | str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Points as the server gives them, where the next ones begin, and how long the answer was."""
+
+    points: list[Json]
+    following: PointId | None
+    answer_bytes: int
+
+
+class PageTooLargeError(Exception):
+    """These points take too much memory at once: ask for fewer."""
+
+
+class CollectionApi:
+    """Thin: one method, one request.
+
+    Args:
+        timeout_s: for one answer.
+        patience_s: how long all calls together may wait for a collection that limits its rate.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        errors: QdrantErrors,
+        *,
+        timeout_s: float,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
+        self._client = client
+        self._errors = errors
+        self._timeout_s = timeout_s
+        self._patience_s = patience_s
+
+    def names(self) -> list[str]:
+        found = self._call("GET", "/collections", "listing collections")["collections"]
+        return sorted(each["name"] for each in found)
+
+    def aliases(self) -> dict[str, str]:
+        """Collection by alias."""
+        found = self._call("GET", "/aliases", "listing aliases")["aliases"]
+        return {each["alias_name"]: each["collection_name"] for each in found}
+
+    def info(self, collection: str) -> Json:
+        return dict(self._of("GET", collection, "", "reading"))
+
+    def cluster(self, collection: str) -> Json:
+        return dict(self._of("GET", collection, "/cluster", "asking where the shards are of"))
+
+    def count(self, collection: str) -> int:
+        body = {"exact": True}
+        return int(self._of("POST", collection, "/points/count", "counting", body)["count"])
+
+    def scroll(
+        self,
+        collection: str,
+        *,
+        limit: int,
+        offset: PointId | None = None,
+        ids: Sequence[PointId] | None = None,
+        with_content: bool = True,
+    ) -> Page:
+        """In the order of their ids; of these ids only, if any are named.
+
+        Raises:
+            PageTooLargeError: as `retrieve`.
+        """
+        body: Json = {
+            "limit": limit,
+            "offset": offset,
+            "with_payload": with_content,
+            "with_vector": with_content,
+        }
+        if ids is not None:
+            body["filter"] = {"must": [{"has_id": list(ids)}]}
+        return self._page(collection, "/points/scroll", body)
+
+    def retrieve(self, collection: str, ids: Sequence[PointId]) -> Page:
+        """Those of them that are there.
+
+        Raises:
+            PageTooLargeError: there are several and they are large; nothing was kept of them.
+        """
+        body = {"ids": list(ids), "with_payload": True, "with_vector": True}
+        return self._page(collection, "/points", body)
+
+    def query(self, collection: str, body: Json) -> list[Json]:
+        found = self._of("POST", collection, "/points/query", "searching", body)
+        return list(found["points"])
+
+    def delete(self, collection: str) -> None:
+        """One that is not there is fine."""
+        self._of("DELETE", collection, "", "deleting")
+
+    def change_aliases(self, actions: Sequence[Json]) -> None:
+        """All of them or none."""
+        body = {"actions": list(actions)}
+        self._call("POST", "/collections/aliases", "setting aliases", body)
+
+    def _page(self, collection: str, path: str, body: Json) -> Page:
+        whole = f"/collections/{quote(collection, safe='')}{path}"
+        several = body.get("limit", len(body.get("ids", ()))) > 1
+        limit = _ANSWER_LIMIT_BYTES if several else None
+        with self._errors.during(doing := f"reading the points of {collection!r}"):
+            answer = self._answer("POST", whole, doing, body, limit)
+            result = _result(answer)
+            if isinstance(result, list):
+                return Page(result, None, len(answer))
+            return Page(result["points"], result.get("next_page_offset"), len(answer))
+
+    def _of(
+        self, method: str, collection: str, path: str, doing: str, body: Json | None = None
+    ) -> Any:
+        whole = f"/collections/{quote(collection, safe='')}{path}"
+        return self._call(method, whole, f"{doing} {collection!r}", body)
+
+    def _call(self, method: str, path: str, doing: str, body: Json | None = None) -> Any:
+        with self._errors.during(doing):
+            return _result(self._answer(method, path, doing, body))
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        body: Json | None,
+        limit_bytes: int | None = None,
+    ) -> bytes:
+        while True:
+            with (
+                self._errors.during(doing),
+                self._client.stream(method, path, json=body, timeout=self._timeout_s) as response,
+            ):
+                if response.is_success:
+                    return _limited(response, limit_bytes)
+                if response.status_code != _BUSY or not self._may_wait(response):
+                    said = response.read().decode("utf-8", "replace")
+                    raise self._errors.answered(doing, response.status_code, said)
+            time.sleep(float(response.headers["retry-after"]))
+
+    def _may_wait(self, response: httpx.Response) -> bool:
+        """False where it asks for more than is left, or does not say for how long."""
+        try:
+            wait_s = float(response.headers["retry-after"])
+        except (KeyError, ValueError):
+            return False
+        if not 0 <= wait_s <= self._patience_s:
+            return False
+        self._patience_s -= wait_s
+        return True
+
+
+def _limited(response: httpx.Response, limit_bytes: int | None) -> bytes:
+    content = bytearray()
+    for data in response.iter_bytes():
+        content += data
+        if limit_bytes is not None and len(content) > limit_bytes:
+            raise PageTooLargeError
+    return bytes(content)
+
+
+def _result(answer: bytes) -> Any:
+    found = json.loads(answer)
+    if not isinstance(found, dict) or "result" not in found:
+        raise ValueError("no result")
+    return found["result"]
