@@ -163,7 +163,7 @@ def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
         (Component.POSTGRESQL, GLOBALS, missing_role, "lost_role"),
         (Component.QDRANT, DOCUMENTS, one_point_short, "number of points"),
         (Component.QDRANT, DOCUMENTS, one_vector_changed, "another vector or payload"),
-        (Component.QDRANT, DOCUMENTS, wrong_distance, "vector parameters"),
+        (Component.QDRANT, DOCUMENTS, wrong_distance, "params.vectors.distance differs"),
         (Component.QDRANT, DOCUMENTS, other_neighbours, "stored query"),
     ],
 )
