@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from qdrant_client import models
 
 from onyx_pipelines.backup import steps
@@ -22,11 +21,10 @@ from onyx_pipelines.backup.whole_backup import BackupOutcome, run_backup
 from onyx_pipelines.progress import ProgressCallback, silent
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.settings import Settings, load_settings
-from onyx_pipelines.sources.qdrant.reading import open_client
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType, Manifest
-from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, sample_points
+from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, open_client, sample_points
 from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
 
 SANDBOX_SIZE = 0.05
@@ -242,7 +240,7 @@ def make_sandbox_host(root: Path, patch: pytest.MonkeyPatch, sandbox: Sandbox) -
 def _own_collection(sandbox: Sandbox) -> str:
     """Of this worker: a snapshot's name is its collection's and the second."""
     name = f"documents-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    with open_client(sandbox.qdrant.url, SecretStr(""), timeout_s=60) as client:
+    with open_client(sandbox.qdrant.url) as client:
         if not client.collection_exists(name):
             vectors = models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)
             client.create_collection(name, vectors_config=vectors)
