@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+# One meaning everywhere: a GB has 10^9 bytes, as disks are sold. 2^30 are a GiB.
+BYTES_PER_GB: Final = 10**9
+
 
 def human_bytes(count: int) -> str:
     """1536 → "1.5 kB" (powers of 1000, as disks are sold)."""

@@ -233,8 +233,8 @@ class Settings(BaseSettings):
     )
     chat_p95_objective_ms: float = Field(1500, gt=0, description="Chat, p95 (AC9.6.2).")
     rag_p95_objective_ms: float = Field(200, gt=0, description="Retrieval, p95 (AC9.6.2).")
-    peak_memory_objective_gib: float = Field(
-        12, gt=0, description="All services together (AC9.6.2)."
+    peak_memory_objective_gb: float = Field(
+        12, gt=0, description="All services together, in GB of 10^9 bytes (AC9.6.2)."
     )
     chat_objective_measure: Literal["", "first_token", "full_answer"] = Field(
         "",

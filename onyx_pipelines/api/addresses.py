@@ -59,6 +59,9 @@ def _parse(text: str) -> Address | None:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    # The zone of a link-local address is free text.
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+        address = ipaddress.IPv6Address(int(address))
     # An IPv4 client on a socket for both.
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped or address

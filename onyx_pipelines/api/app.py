@@ -49,6 +49,7 @@ from onyx_pipelines.api.problems import (
 )
 from onyx_pipelines.api.prometheus import Prometheus
 from onyx_pipelines.api.readings import Readings
+from onyx_pipelines.api.set_answers import set_answer
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import audited
 from onyx_pipelines.backup.host import open_host
@@ -114,11 +115,14 @@ def create_app(settings: Settings) -> FastAPI:
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> SetsAnswer:
         """Finished sets, the newest first."""
-        rows = readings.catalog.rows()
-        shown = rows[offset : offset + limit]
-        return SetsAnswer(
-            sets=[SetAnswer.model_validate(row.as_json()) for row in shown], total=len(rows)
-        )
+        listed = readings.catalog.listed()
+        shown = listed[offset : offset + limit]
+        return SetsAnswer(sets=[set_answer(*each) for each in shown], total=len(listed))
+
+    @reads.get("/api/backup/sets/{backup_id}")
+    def one_set(backup_id: BackupId) -> SetAnswer:
+        """What a finished set holds, and where it is."""
+        return readings.set(backup_id)
 
     @operates.put("/api/backup/sets/{backup_id}/hold")
     def hold(backup_id: BackupId, wanted: HoldRequest, caller: Admitted) -> SetAnswer:
@@ -129,7 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         ):  # fmt: skip
             open_host(settings).catalog.hold(backup_id, wanted.reason, now=datetime.now(UTC))
         readings.catalog.forget()
-        return _row(readings, backup_id)
+        return readings.set(backup_id)
 
     @operates.delete("/api/backup/sets/{backup_id}/hold")
     def release(backup_id: BackupId, caller: Admitted) -> SetAnswer:
@@ -139,7 +143,7 @@ def create_app(settings: Settings) -> FastAPI:
         ):
             open_host(settings).catalog.release(backup_id)
         readings.catalog.forget()
-        return _row(readings, backup_id)
+        return readings.set(backup_id)
 
     @restores.post("/api/backup/restore/{backup_id}")
     def restore(backup_id: BackupId, wanted: RestoreRequest, asked: Asking) -> RestoreAnswer:
@@ -184,14 +188,7 @@ def create_app(settings: Settings) -> FastAPI:
     @reads.get("/api/metrics/health")
     def metrics_health() -> MetricsHealth:
         """Whether Prometheus collects."""
-        prometheus = Prometheus(settings.prometheus_url)
-        targets = prometheus.targets()
-        return MetricsHealth(
-            prometheus_scraping=bool(targets.healthy),
-            last_scrape=targets.last_scrape,
-            services_reporting=list(targets.healthy),
-            metrics_count=prometheus.metrics_count(),
-        )
+        return Prometheus(settings.prometheus_url).health()
 
     @reads.get("/api/metrics/summary")
     def metrics_summary() -> MetricsSummary:
@@ -240,8 +237,3 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (reads, operates, restores):
         app.include_router(router)
     return app
-
-
-def _row(readings: Readings, backup_id: str) -> SetAnswer:
-    found = next(row for row in readings.catalog.rows() if row.backup_id == backup_id)
-    return SetAnswer.model_validate(found.as_json())

@@ -14,6 +14,7 @@ from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
+from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.scanning import ScanMemory
 
 _FRESH_S: Final = 5.0
@@ -32,38 +33,42 @@ class CatalogCache:
         self._clock = clock
         self._memory = ScanMemory()
         self._looking = threading.Lock()
-        self._rows: list[CatalogRow] | None = None
+        self._listed: list[tuple[CatalogRow, Manifest]] | None = None
         self._looked_at = 0.0
         self._took_s = 0.0
 
     def rows(self) -> list[CatalogRow]:
+        """As `listed`, without manifests."""
+        return [row for row, _ in self.listed()]
+
+    def listed(self) -> list[tuple[CatalogRow, Manifest]]:
         """Newest first.
 
         Raises:
             StoreError: a store does not answer; what was seen before is not passed off as current.
         """
-        rows, age_s = self._rows, self._clock() - self._looked_at
-        if rows is None or age_s > max(_SHOWN_S, 2 * _REST * self._took_s):
+        listed, age_s = self._listed, self._clock() - self._looked_at
+        if listed is None or age_s > max(_SHOWN_S, 2 * _REST * self._took_s):
             return self._look()
         if age_s > max(_FRESH_S, _REST * self._took_s) and not self._looking.locked():
             threading.Thread(target=self._look_again, name="catalog", daemon=True).start()
-        return rows
+        return listed
 
     def forget(self) -> None:
         """After something was changed."""
         with self._looking:
-            self._rows = None
+            self._listed = None
 
-    def _look(self) -> list[CatalogRow]:
+    def _look(self) -> list[tuple[CatalogRow, Manifest]]:
         asked_at = self._clock()
         with self._looking:
-            if self._rows is None or self._looked_at < asked_at:
+            if self._listed is None or self._looked_at < asked_at:
                 begun = self._clock()
                 host = open_host(self._settings)
-                self._rows = steps.catalog_rows(host, Catalog(host.stores, self._memory))
+                self._listed = steps.listed_sets(host, Catalog(host.stores, self._memory))
                 self._looked_at = begun
                 self._took_s = self._clock() - begun
-            return self._rows
+            return self._listed
 
     def _look_again(self) -> None:
         # Whoever asks when the old answer is too old gets the error.

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from onyx_pipelines.api.texts import Reason
 from onyx_pipelines.load_test.results import Scenario
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.layout import BACKUP_ID_PATTERN
 from onyx_pipelines.vault.manifest import BackupType
 
 ID_PATTERN = BACKUP_ID_PATTERN
+
+
+def _is_number(value: object) -> object:
+    """5.0 is a whole number in JSON; "5" and true are none."""
+    if isinstance(value, bool | str):
+        raise ValueError("Input should be a whole number")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_is_number)]
 
 
 class _Request(BaseModel):
@@ -32,14 +43,17 @@ class TriggerAnswer(BaseModel):
 
 
 class BackupStatus(BaseModel):
+    """`warnings`: of a backup that completed with some."""
+
     backup_id: str
     status: Literal["in_progress", "completed", "failed"]
     progress: float = Field(ge=0, le=100)
     components_completed: list[Component]
+    warnings: list[str] = []
 
 
 class RestoreRequest(_Request):
-    confirm: bool = Field(description="Without it nothing is changed, and the plan is answered.")
+    confirm: StrictBool = Field(description="False: nothing is changed, and the plan is answered.")
     components: tuple[Component, ...] = Field(default=(), max_length=3, description="None: all.")
 
 
@@ -72,18 +86,43 @@ class RunAnswer(BaseModel):
     job: str = ""
 
 
+class PostgresqlAnswer(BaseModel):
+    """Sizes are of sealed objects, in GB of 10^9 bytes."""
+
+    size_gb: float
+    checksum: str
+    tables_count: int | None
+
+
+class QdrantAnswer(BaseModel):
+    size_gb: float
+    vector_count: int | None
+    collections_count: int | None
+
+
+class VolumeAnswer(BaseModel):
+    volume_name: str
+    size_gb: float
+    file_count: int | None
+
+
 class SetAnswer(BaseModel):
+    """The spec's `backup_metadata`, and where the set is. `components`: postgresql, qdrant, and
+    each volume by its name."""
+
     backup_id: str
-    timestamp: str
-    backup_type: str
-    status: str
-    components: list[str]
+    timestamp: AwareDatetime
+    backup_type: BackupType
+    components: dict[str, PostgresqlAnswer | QdrantAnswer | VolumeAnswer]
+    status: Literal["in_progress", "completed", "failed"]
+    retention_days: int
+    warnings: list[str]
     size_bytes: int
     stores: list[str]
     held: bool
     hold_reason: str | None
-    last_verified_at: str | None
-    last_drill_passed_at: str | None
+    last_verified_at: AwareDatetime | None
+    last_drill_passed_at: AwareDatetime | None
     retained_as: str | None
 
 
@@ -93,12 +132,12 @@ class SetsAnswer(BaseModel):
 
 
 class HoldRequest(_Request):
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Reason
 
 
 class VerifyRequest(_Request):
     store: Literal["", "local", "offsite"] = Field(default="", description="Empty: every store.")
-    deep: bool = Field(default=False, description="Unseal every object too.")
+    deep: StrictBool = Field(default=False, description="Unseal every object too.")
 
 
 class ChannelAnswer(BaseModel):
@@ -117,8 +156,8 @@ class ChannelsAnswer(BaseModel):
 
 
 class LoadTestRequest(_Request):
-    concurrent_users: int = Field(default=20, ge=1, le=1000)
-    duration_seconds: int = Field(default=15, ge=1, le=600, description="Of each step.")
+    concurrent_users: WholeNumber = Field(default=20, ge=1, le=1000)
+    duration_seconds: WholeNumber = Field(default=15, ge=1, le=600, description="Of each step.")
     scenario: Scenario = Scenario.CHAT
 
 
@@ -144,7 +183,7 @@ class LoadTestResults(BaseModel):
 
 class PromoteRequest(_Request):
     test_id: str = Field(pattern=r"^[0-9a-f]{8,36}(-[0-9a-f]{4}){0,4}(-[0-9a-f]{0,12})?$")
-    reason: str = Field(default="", max_length=500)
+    reason: Reason | Literal[""] = ""
 
 
 class BaselineAnswer(BaseModel):
@@ -154,10 +193,13 @@ class BaselineAnswer(BaseModel):
 
 
 class MetricsHealth(BaseModel):
+    """`detail`: why nothing is scraped."""
+
     prometheus_scraping: bool
     last_scrape: AwareDatetime | None
     services_reporting: list[str]
     metrics_count: int
+    detail: str = ""
 
 
 class MetricsSummary(BaseModel):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from onyx_pipelines.api.models import MetricsHealth
 from onyx_pipelines.api.problems import ProblemError
 
 _TIMEOUT_S: Final = 10.0
@@ -56,7 +57,8 @@ class Targets:
 
 
 class Prometheus:
-    """Raises ProblemError (503) from every method: it is not set, or does not answer."""
+    """Raises ProblemError (503) from every method but `health`: it is not set, or does not
+    answer."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -70,6 +72,27 @@ class Prometheus:
             ),
             total=len(active),
             last_scrape=max((each for each in scrapes if each is not None), default=None),
+        )
+
+    def health(self) -> MetricsHealth:
+        """Also where it is not there: that is an answer, not an error."""
+        try:
+            targets = self.targets()
+            count = self.metrics_count()
+        except ProblemError as error:
+            return MetricsHealth(
+                prometheus_scraping=False,
+                last_scrape=None,
+                services_reporting=[],
+                metrics_count=0,
+                detail=f"{error.detail} {error.remedy}",
+            )
+        return MetricsHealth(
+            prometheus_scraping=bool(targets.healthy),
+            last_scrape=targets.last_scrape,
+            services_reporting=list(targets.healthy),
+            metrics_count=count,
+            detail="" if targets.healthy else "Prometheus scrapes nothing that answers.",
         )
 
     def metrics_count(self) -> int:

@@ -15,6 +15,7 @@ from onyx_pipelines.api.models import (
     LoadTestResults,
     RunAnswer,
     RunState,
+    SetAnswer,
 )
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.progress import (
@@ -23,10 +24,12 @@ from onyx_pipelines.api.progress import (
     progress_percent,
     written_bytes,
 )
+from onyx_pipelines.api.set_answers import set_answer, warnings_of
 from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.errors import NotFoundError
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.results import Measure
+from onyx_pipelines.quantities import BYTES_PER_GB
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
@@ -46,6 +49,17 @@ class Readings:
         self.catalog = CatalogCache(settings)
         self._shown = Monotonic()
 
+    def set(self, backup_id: str) -> SetAnswer:
+        """Raises ProblemError: 404."""
+        for row, manifest in self.catalog.listed():
+            if row.backup_id == backup_id:
+                return set_answer(row, manifest)
+        raise ProblemError(
+            404,
+            f"There is no finished backup {backup_id}.",
+            remedy="GET /api/backup/sets lists those that there are.",
+        )
+
     def backup_status(self, backup_id: str) -> BackupStatus:
         """From the catalog where the set is there, else from Dagster and what lies there by now.
 
@@ -59,6 +73,7 @@ class Readings:
                 status="completed",
                 progress=100.0,
                 components_completed=_components(manifest),
+                warnings=warnings_of(manifest),
             )
         done = self._finished_components(backup_id)
         holder = current_holder(self.settings.state_dir)
@@ -114,7 +129,7 @@ class Readings:
                 p95_latency_ms=p95.value if p95 else None,
                 requests_per_second=first.throughput_per_s if first else None,
                 error_rate=first.error_rate if first else None,
-                peak_memory_gb=None if memory is None else memory / 2**30,
+                peak_memory_gb=None if memory is None else memory / BYTES_PER_GB,
             ),
         )
 

@@ -278,6 +278,11 @@ def retention_policy(settings: Settings) -> RetentionPolicy:
 
 def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
     """Every whole set, newest first, with what retention keeps it as now."""
+    return [row for row, _ in listed_sets(host, catalog)]
+
+
+def listed_sets(host: BackupHost, catalog: Catalog) -> list[tuple[CatalogRow, Manifest]]:
+    """The same, each with its manifest."""
     scan = catalog.scan()
     plans = store_plans(
         scan.views,
@@ -285,7 +290,8 @@ def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
         stores=[store.name for store in catalog.stores],
         now=datetime.now(UTC),
     )
-    return rows(scan.sets, plans)
+    found = rows(scan.sets, plans)
+    return list(zip(found, (view.manifest for view in scan.sets), strict=True))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from onyx_pipelines.load_test.running.execution import (
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, run_keys
 from onyx_pipelines.load_test.target import Target, require_allowed
 from onyx_pipelines.load_test.telemetry.services import parse_services
+from onyx_pipelines.quantities import BYTES_PER_GB
 from onyx_pipelines.settings import Settings
 
 LATEST: Final = "latest"
@@ -159,7 +160,7 @@ def targets_of(settings: Settings) -> Targets:
     return Targets(
         chat_p95_ms=settings.chat_p95_objective_ms,
         rag_p95_ms=settings.rag_p95_objective_ms,
-        memory_bytes=settings.peak_memory_objective_gib * 2**30,
+        memory_bytes=settings.peak_memory_objective_gb * BYTES_PER_GB,
         chat_measure=Measure(measure) if measure else None,
     )
 

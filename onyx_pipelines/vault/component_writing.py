@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.quantities import BYTES_PER_GB
 from onyx_pipelines.sources.source import ByteSink, Component, ComponentReport
 from onyx_pipelines.vault.binding import component_purpose, object_context
 from onyx_pipelines.vault.keys import Recipient
@@ -31,7 +32,6 @@ from onyx_pipelines.vault.sealing import SealedFigures, Sealer
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.wrapping import new_sealing_keyset, wrap
 
-BYTES_PER_GB = 10**9
 # A dump comes faster than one thread compresses it; more threads than cores keep a core from
 # waiting. Reading volumes leaves no core for a second one on a small host (`make bench`).
 _COMPRESSION_THREADS = {Component.POSTGRESQL: 4, Component.QDRANT: 1, Component.VOLUMES: 1}

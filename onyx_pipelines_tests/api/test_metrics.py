@@ -52,20 +52,6 @@ class TestHealth:
         age = datetime.now(UTC) - datetime.fromisoformat(found["last_scrape"])
         assert age < timedelta(seconds=10)
 
-    def test_a_prometheus_that_is_down_is_a_clear_answer(
-        self, observed: Api, volume_host: HostUnderTest
-    ) -> None:
-        volume_host.set(PROMETHEUS_URL="http://127.0.0.1:9")
-
-        answer = (
-            Api(create_app(volume_host.settings), observed.tokens)
-            .client()
-            .get("/api/metrics/health")
-        )
-
-        assert answer.status_code == 503
-        assert "does not answer" in answer.json()["detail"]
-
 
 class TestSummary:
     def test_it_is_computed_from_the_metrics_of_the_spec(

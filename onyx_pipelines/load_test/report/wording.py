@@ -26,6 +26,7 @@ from onyx_pipelines.load_test.results import (
     Scenario,
 )
 from onyx_pipelines.page.text import printable
+from onyx_pipelines.quantities import BYTES_PER_GB
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 NOT_KNOWN: Final = "not known"
@@ -108,7 +109,7 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == "ms":
         return milliseconds(value)
     if unit == "B":
-        return f"{value / 2**30:.2f} GiB"
+        return f"{value / BYTES_PER_GB:.2f} GB"
     return f"{value:,.1f} {unit}"
 
 

@@ -10,6 +10,7 @@ from scipy.stats import beta
 
 from onyx_pipelines.load_test.results import LoadVerdict, Objective
 from onyx_pipelines.load_test.statistics.percentiles import CONFIDENCE, percentile
+from onyx_pipelines.quantities import BYTES_PER_GB
 
 
 def judge_percentile(
@@ -114,4 +115,4 @@ def judge_peak_memory(
 
 
 def _gigabytes(value: float) -> str:
-    return f"{value / 2**30:.2f} GiB"
+    return f"{value / BYTES_PER_GB:.2f} GB"
