@@ -54,7 +54,7 @@ class Drillable:
 
 
 def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Drillable:
-    """The set (an id, its beginning, or "latest") in a store; None: off-site if it is there.
+    """The set (an id, its beginning, or "latest") in a store; None: off-site if it is whole there.
 
     Raises:
         NotFoundError: there is no such set, or no such store.
@@ -73,7 +73,9 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
     except NotFoundError:
         refuse_unreadable(list(stores.values()), backup_id)
         raise
-    name = "offsite" if "offsite" in view.stores else view.stores[0]
+    # One that is nowhere whole is drilled all the same: it fails, and what it lacks is named.
+    having = view.stores or view.incomplete_in
+    name = "offsite" if "offsite" in having else having[0]
     return Drillable(stores[name], view.backup_id)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog, SetView
+from onyx_pipelines.vault.scanning import DamagedSet
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
 
 
 @dataclass(frozen=True)
 class FoundSet:
-    """A set and the store to read it from; `notes` say which stores did not answer."""
+    """A set and the store to read it from; `notes` say what could not be looked at."""
 
     store: Store
     view: SetView
@@ -22,7 +23,8 @@ class FoundSet:
 
 
 def find_set(settings: Settings, backup_id: str, store_name: str | None) -> FoundSet:
-    """The set (an id, its beginning, or "latest"), from the local store if that has it.
+    """The set (an id, its beginning, or "latest"), from the local store if that has it whole. By
+    its id also one of which objects are missing, where no store has it whole.
 
     Raises:
         NotFoundError: no store that answers has it.
@@ -30,20 +32,32 @@ def find_set(settings: Settings, backup_id: str, store_name: str | None) -> Foun
     """
     stores = _stores(settings, store_name)
     found: list[tuple[Store, SetView]] = []
+    damaged: list[DamagedSet] = []
     notes: list[str] = []
     errors: list[OnyxError] = []
+    absences: list[OnyxError] = []
     for store in stores:
+        catalog = Catalog([store])
         try:
-            found.append((store, Catalog([store]).find(backup_id)))
+            damaged += catalog.damaged
+            found.append((store, catalog.find(backup_id)))
         except NotFoundError as error:
+            absences.append(error)
+        except IntegrityError as error:  # it is among the damaged
             errors.append(error)
         except OnyxError as error:
-            errors.insert(0, error)
+            errors.append(error)
             notes.append(f"The {store.name} store was not asked: {error.what}")
     if not found:
-        raise errors[0]
-    newest = max(view.timestamp for _, view in found)
-    store, view = next(each for each in found if each[1].timestamp == newest)
+        raise [*errors, *absences][0]
+    candidates = [each for each in found if each[1].stores] or found
+    newest = max(view.timestamp for _, view in candidates)
+    store, view = next(each for each in candidates if each[1].timestamp == newest)
+    notes += [
+        f"Set {each.backup_id} in the {each.store} store is damaged: {each.what}"
+        for each in damaged
+        if each.backup_id == view.backup_id or each.written_at > view.timestamp
+    ]
     return FoundSet(store, view, tuple(notes))
 
 

@@ -1,0 +1,83 @@
+"""Which copy of a set is restored from, where some are damaged."""
+
+from __future__ import annotations
+
+import pytest
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.restore.drill import choose_set
+from onyx_pipelines.restore.recovery.finding_sets import FoundSet, find_set
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
+
+
+@pytest.fixture
+def backup_id(volume_host: HostUnderTest) -> str:
+    return volume_host.run().backup_id
+
+
+def found(host: HostUnderTest, text: str, store: str | None = None) -> FoundSet:
+    return find_set(host.settings, text, store)
+
+
+@pytest.mark.parametrize("asked", ["latest", "its id"])
+@pytest.mark.parametrize("damage", ["manifest", "object"])
+def test_the_store_that_has_it_whole_serves_and_the_damage_is_told(
+    volume_host: HostUnderTest, backup_id: str, asked: str, damage: str
+) -> None:
+    if damage == "manifest":
+        cut_manifest(volume_host.backups, backup_id)
+    else:
+        volume_host.first_object(backup_id).unlink()
+
+    chosen = found(volume_host, backup_id if asked == "its id" else asked)
+
+    assert (chosen.store.name, chosen.view.backup_id) == ("offsite", backup_id)
+    [note] = chosen.notes
+    assert f"Set {backup_id} in the local store is damaged" in note
+
+
+def test_a_drill_takes_the_copy_that_is_whole(volume_host: HostUnderTest, backup_id: str) -> None:
+    volume_host.first_object(backup_id, store="offsite").unlink()
+
+    assert choose_set(volume_host.settings, "latest", None).store.name == "local"
+
+
+def test_the_latest_is_one_that_is_whole_and_the_newer_damaged_one_is_told(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    volume_host.onyx("hold", backup_id)
+    newest = volume_host.run().backup_id
+    for store in (volume_host.backups, volume_host.offsite_dir):
+        cut_manifest(store, newest)
+
+    chosen = found(volume_host, "latest")
+
+    assert chosen.view.backup_id == backup_id
+    assert [newest in note for note in chosen.notes] == [True, True]
+
+
+def test_what_is_left_of_a_set_that_is_nowhere_whole_can_still_be_restored_by_its_id(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    for store in ("backups", "offsite"):
+        volume_host.first_object(backup_id, store=store).unlink()
+
+    chosen = found(volume_host, backup_id)
+
+    assert (chosen.store.name, chosen.view.stores) == ("local", ())
+    assert len(chosen.notes) == 2
+
+
+def test_a_set_whose_every_manifest_is_damaged_is_said_to_be_so(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    for store in (volume_host.backups, volume_host.offsite_dir):
+        cut_manifest(store, backup_id)
+
+    with pytest.raises(IntegrityError, match=f"The set {backup_id} in the local store is damaged"):
+        found(volume_host, backup_id)
+
+
+def test_a_set_that_is_nowhere_is_not_found(volume_host: HostUnderTest) -> None:
+    with pytest.raises(NotFoundError):
+        found(volume_host, "latest")
