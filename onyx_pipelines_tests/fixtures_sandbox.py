@@ -32,6 +32,8 @@ DEAD_PORT = 9
 DEAD_URL = f"http://127.0.0.1:{DEAD_PORT}"
 COMMAND = (sys.executable, "-c", "from onyx_pipelines.cli import main; main()")
 VOLUME = "data"
+# Of this worker: a snapshot's name is its collection's and the second.
+COLLECTION = f"documents-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 
 @pytest.fixture(scope="session")
@@ -238,14 +240,12 @@ def make_sandbox_host(root: Path, patch: pytest.MonkeyPatch, sandbox: Sandbox) -
 
 
 def _own_collection(sandbox: Sandbox) -> str:
-    """Of this worker: a snapshot's name is its collection's and the second."""
-    name = f"documents-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     with open_client(sandbox.qdrant.url) as client:
-        if not client.collection_exists(name):
+        if not client.collection_exists(COLLECTION):
             vectors = models.VectorParams(size=DIMENSIONS, distance=models.Distance.COSINE)
-            client.create_collection(name, vectors_config=vectors)
-            client.upsert(name, points=sample_points(100), wait=True)
-    return name
+            client.create_collection(COLLECTION, vectors_config=vectors)
+            client.upsert(COLLECTION, points=sample_points(100), wait=True)
+    return COLLECTION
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from onyx_pipelines.backup.resources import BackupRun
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.run_resources import OnyxSettings
-from onyx_pipelines.vault.verification import NOT_AUTHENTICATED
 
 
 @dg.asset_check(
@@ -31,14 +30,13 @@ def sealed_checksums_hold(
             log_progress(context.log.info),
         )
     bad = [verdict for verdict in verification.objects if not verdict.ok]
-    unproved = [] if verification.authenticated else [NOT_AUTHENTICATED]
+    said = [*(f"{item.key}: {item.problem}" for item in bad), verification.reservation]
     return dg.AssetCheckResult(
         passed=verification.ok,
         severity=(
             dg.AssetCheckSeverity.WARN if verification.intact else dg.AssetCheckSeverity.ERROR
         ),
-        description="; ".join([*(f"{item.key}: {item.problem}" for item in bad), *unproved])
-        or None,
+        description="; ".join(filter(None, said)) or None,
         metadata={
             "backup_id": verification.backup_id,
             "authenticated": verification.authenticated,

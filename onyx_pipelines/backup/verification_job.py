@@ -12,7 +12,7 @@ from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.vault.stores.store import Store
-from onyx_pipelines.vault.verification import NOT_AUTHENTICATED, Verification
+from onyx_pipelines.vault.verification import Verification
 
 _MAX_RUNTIME_S = 12 * 3600
 _NAMED = 20
@@ -37,8 +37,8 @@ class _Found:
     def add(self, verification: Verification) -> None:
         which = f"{verification.store}, set {verification.backup_id}"
         self.damaged += [f"{which}: {each.key}: {each.problem}" for each in verification.problems]
-        if verification.intact and not verification.authenticated:
-            self.not_authenticated.append(which)
+        if verification.reservation:
+            self.not_authenticated.append(f"{which}: {verification.reservation}")
 
     def refuse(self) -> None:
         """Return only if all that was to be read is right.
@@ -50,9 +50,7 @@ class _Found:
         if self.damaged:
             named = "; ".join(self.damaged[:_NAMED])
             sentences.append(f"{len(self.damaged)} objects are not what was stored: {named}.")
-        if self.not_authenticated:
-            named = "; ".join(self.not_authenticated[:_NAMED])
-            sentences.append(f"{named}: {NOT_AUTHENTICATED}")
+        sentences += self.not_authenticated[:_NAMED]
         if not sentences and len(self.unread) == 1:
             raise self.unread[0]
         sentences += [f"Not verified: {error.what}" for error in self.unread[:_NAMED]]

@@ -38,7 +38,6 @@ from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.scanning import DamagedSet
 from onyx_pipelines.vault.stores.store import Store
-from onyx_pipelines.vault.verification import NOT_AUTHENTICATED
 
 app = typer.Typer(help="The backup sets that the stores hold.")
 
@@ -144,6 +143,7 @@ def verify(
                 "ok": verification.ok,
                 "verdict": verification.verdict,
                 "authenticated": verification.authenticated,
+                "distrust": verification.distrust,
                 "deep": verification.deep,
                 "backup_id": found,
                 "store": chosen.name,
@@ -155,8 +155,8 @@ def verify(
             out.line(red(item.key), f": {item.problem}")
         good = len(verification.objects) - len(verification.problems)
         out.line(f"{good} of {len(objects)} objects of {found} are right in {chosen.url}")
-        if verification.intact and not verification.authenticated:
-            out.warning(NOT_AUTHENTICATED)
+        if verification.reservation:
+            out.warning(verification.reservation)
     finish(0 if verification.ok else EXIT_BAD)
 
 

@@ -1,6 +1,7 @@
 """Verification: is what a store really holds what the manifest says? Every damaged object is named.
 
-Without a key the sealed bytes are checked; with one the manifest's MAC too, and what unseals.
+Without a key the sealed bytes and the signature are checked; with one also the MAC, and what
+unseals.
 """
 
 from __future__ import annotations
@@ -36,16 +37,15 @@ from onyx_pipelines.vault.manifest import (
     component_checksum,
 )
 from onyx_pipelines.vault.reading import load_manifest, sealing_keyset
-from onyx_pipelines.vault.signing import Signers
+from onyx_pipelines.vault.signing import Distrust, DistrustReason, Signers
 from onyx_pipelines.vault.stores.store import ObjectReader, Store
 from onyx_pipelines.vault.unsealing import Unsealer
 from onyx_pipelines.vault.wrapping import unwrap
 
-NOT_AUTHENTICATED = (
-    "The manifest was not authenticated: whoever can write to the store may have made it."
-)
-
+# Its bytes are not those that were signed: that is damage. Else nobody known has signed it.
+_DAMAGE = frozenset({DistrustReason.FORGED, DistrustReason.MISPLACED})
 _READ_BYTES = 1024 * 1024
+NOBODY = Signers()
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,20 @@ class Verification:
     """The verdicts on one set in one store.
 
     Args:
-        authenticated: the manifest was proved to be as its writer left it; without that the
-            objects fit a manifest that anybody may have written.
+        distrust: why the manifest is not proved to be what a known host wrote; None: it is.
+            Without that the objects fit a manifest that anybody may have written.
         deep: every object was unsealed too.
     """
 
     backup_id: str
     store: str
     objects: tuple[ObjectVerdict, ...]
-    authenticated: bool
+    distrust: str | None
     deep: bool
+
+    @property
+    def authenticated(self) -> bool:
+        return self.distrust is None
 
     @property
     def intact(self) -> bool:
@@ -94,6 +98,15 @@ class Verification:
         return "intact" if self.authenticated else "not authenticated"
 
     @property
+    def reservation(self) -> str:
+        """What there is to say of a set that is intact and not authenticated; else nothing."""
+        if self.verdict != "not authenticated":
+            return ""
+        return (
+            f"Not authenticated, whoever can write to the store may have made it: {self.distrust}"
+        )
+
+    @property
     def problems(self) -> tuple[ObjectVerdict, ...]:
         return tuple(verdict for verdict in self.objects if not verdict.ok)
 
@@ -103,19 +116,19 @@ def verify(
     backup_id: str,
     private_key: PrivateKey | None = None,
     *,
-    signers: Signers | None = None,
+    signers: Signers = NOBODY,
     deep: bool = False,
     progress: ProgressCallback = silent,
 ) -> Verification:
     """Read a set from a store and compare it with its manifest, byte by byte.
 
     Any missing, short, long, flipped, exchanged or older object is found and named, and so is an
-    object that the manifest does not list. An edited manifest is found with certainty only with a
-    key: whoever can write to the store can make an object and a manifest that fit each other.
+    object that the manifest does not list. An edited manifest is found with certainty only if its
+    signer is known: whoever can write to the store can make an object and a manifest that fit.
 
     Args:
-        private_key: of a recipient; the manifest is authenticated with it.
-        signers: whose signatures count; the manifest is authenticated by them too.
+        private_key: of a recipient; with it the manifest's MAC is checked too.
+        signers: whose signatures authenticate it.
         deep: unseal each object too and compare its plain bytes (needs the key).
 
     Raises:
@@ -132,8 +145,9 @@ def verify(
         raise
     except IntegrityError as error:
         verdict = ObjectVerdict(MANIFEST_NAME, error.what)
-        return Verification(backup_id, store.name, (verdict,), authenticated=False, deep=False)
-    verdicts = [_verdict_on_manifest(manifest, private_key, signers)]
+        return Verification(backup_id, store.name, (verdict,), distrust=error.what, deep=False)
+    distrust = distrust_of(manifest, backup_id, signers)
+    verdicts = [_verdict_on_manifest(manifest, private_key, distrust)]
     opening_key = private_key if deep and verdicts[0].ok else None
     for record in manifest.objects:
         problem = _problem_of_object(store, manifest, record, stored, opening_key, progress)
@@ -143,15 +157,15 @@ def verify(
         backup_id,
         store.name,
         tuple(verdicts),
-        authenticated=private_key is not None and verdicts[0].ok,
+        distrust=verdicts[0].problem or (distrust.what if distrust else None),
         deep=opening_key is not None,
     )
 
 
 def _verdict_on_manifest(
-    manifest: Manifest, key: PrivateKey | None, signers: Signers | None
+    manifest: Manifest, key: PrivateKey | None, distrust: Distrust | None
 ) -> ObjectVerdict:
-    if signers and (distrust := distrust_of(manifest, manifest.backup_id, signers)):
+    if distrust is not None and distrust.reason in _DAMAGE:
         return ObjectVerdict(MANIFEST_NAME, distrust.what)
     for name, component in manifest.components.items():
         if component.checksum != component_checksum(component.objects):

@@ -18,14 +18,14 @@ from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.keys import create_private_key
 from onyx_pipelines.vault.manifest import BackupType
-from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.fixtures_sandbox import COLLECTION, HostUnderTest
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
 
 pytestmark = pytest.mark.slow
 
 ONYX = "facts/postgresql/db-onyx.json"
 GLOBALS = "facts/postgresql/globals.json"
-DOCUMENTS = "facts/qdrant/documents.json"
+DOCUMENTS = f"facts/qdrant/{COLLECTION}.json"
 
 
 def drill(

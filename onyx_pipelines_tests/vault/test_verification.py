@@ -22,6 +22,7 @@ from onyx_pipelines.vault.manifest import (
     component_checksum,
     to_bytes,
 )
+from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.verification import ObjectVerdict, Verification, verify
 from onyx_pipelines.vault.wrapping import new_mac_keyset
@@ -51,8 +52,9 @@ class Sample:
     def path(self, key: str, manifest: Manifest | None = None) -> Path:
         return self.store.root / object_key((manifest or self.manifest).backup_id, key)
 
-    def verify(self) -> Verification:
-        return verify(self.store, self.manifest.backup_id, self.pair.private, signers=signers())
+    def verify(self, *, deep: bool = False) -> Verification:
+        key = self.pair.private
+        return verify(self.store, self.manifest.backup_id, key, signers=signers(), deep=deep)
 
     def problem_keys(self) -> set[str]:
         """What is named, be it by a verdict or, for a version from the future, by the error."""
@@ -199,7 +201,7 @@ def test_an_intact_set_has_no_problem(sample: Sample) -> None:
 def test_the_older_set_is_not_bothered_by_damage_to_the_newer_one(sample: Sample) -> None:
     sample.path(DUMP).write_bytes(b"")
 
-    assert verify(sample.store, sample.older.backup_id, sample.pair.private).ok
+    assert verify(sample.store, sample.older.backup_id, signers=signers()).ok
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -340,11 +342,38 @@ def test_a_forgery_that_fits_itself_cannot_be_found_without_a_key(sample: Sample
     assert not verification.authenticated
 
 
-def test_a_set_that_could_not_be_authenticated_is_not_ok(sample: Sample) -> None:
-    without_key = verify(sample.store, sample.manifest.backup_id)
+@pytest.mark.parametrize("known", [Signers(), signers("somebody else")])
+def test_a_set_whose_signer_is_not_known_is_intact_and_not_ok(
+    sample: Sample, known: Signers
+) -> None:
+    verification = verify(
+        sample.store, sample.manifest.backup_id, sample.pair.private, signers=known
+    )
 
-    assert (without_key.intact, without_key.ok) == (True, False)
-    assert without_key.verdict == "not authenticated"
+    assert (verification.intact, verification.authenticated, verification.ok) == (
+        True,
+        False,
+        False,
+    )
+    assert verification.verdict == "not authenticated"
+    assert "is not among the signers" in verification.reservation
+
+
+def test_a_signature_authenticates_without_any_key(sample: Sample) -> None:
+    verification = verify(sample.store, sample.manifest.backup_id, signers=signers())
+
+    assert verification.ok
+    assert verification.reservation == ""
+
+
+def test_a_manifest_that_was_edited_after_it_was_signed_is_damaged(sample: Sample) -> None:
+    edited = sample.manifest.model_copy(update={"host": "another"})
+    sample.store.put(manifest_key(edited.backup_id), to_bytes(edited))
+
+    verification = verify(sample.store, edited.backup_id, signers=signers())
+
+    assert [each.key for each in verification.problems] == ["manifest.json"]
+    assert verification.verdict == "damaged"
 
 
 def test_a_checksum_that_does_not_fit_its_objects_is_found_without_a_key(sample: Sample) -> None:
@@ -377,7 +406,7 @@ def test_a_key_that_cannot_open_the_set_is_told_and_objects_are_still_checked(
 
 
 def test_a_deep_verification_unseals_every_object(sample: Sample) -> None:
-    verification = verify(sample.store, sample.manifest.backup_id, sample.pair.private, deep=True)
+    verification = sample.verify(deep=True)
 
     assert verification.ok
     assert verification.deep
@@ -396,7 +425,7 @@ def test_a_deep_verification_finds_what_a_writer_recorded_wrongly(
     shallow = verify(store, manifest.backup_id, sample.pair.private)
     deep = verify(store, manifest.backup_id, sample.pair.private, deep=True)
 
-    assert shallow.ok
+    assert shallow.intact
     assert [verdict.key for verdict in deep.problems] == [r.key for r in manifest.objects]
 
 
@@ -405,7 +434,7 @@ def test_damage_is_named_by_a_deep_verification_too(sample: Sample) -> None:
     data[100] ^= 1
     sample.path(DUMP).write_bytes(data)
 
-    verification = verify(sample.store, sample.manifest.backup_id, sample.pair.private, deep=True)
+    verification = sample.verify(deep=True)
 
     assert [verdict.key for verdict in verification.problems] == [DUMP]
     assert "has SHA-256" in (verification.problems[0].problem or "")
