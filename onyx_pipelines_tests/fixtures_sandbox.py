@@ -26,6 +26,7 @@ from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType, Manifest
 from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, open_client, sample_points
 from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
+from onyx_pipelines_tests.planting import plant
 
 SANDBOX_SIZE = 0.05
 DEAD_PORT = 9
@@ -193,16 +194,9 @@ def key_material(private_key: Path) -> list[str]:
     return [key["keyData"]["value"] for key in keyset["key"]]
 
 
-def flip_a_byte(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 def cut_manifest(store: Path, backup_id: str) -> None:
     """What `head -c 1000` leaves of it."""
-    path = store / "sets" / backup_id / "manifest.json"
-    path.write_bytes(path.read_bytes()[:1000])
+    plant(store / "sets" / backup_id / "manifest.json", lambda data: data[:1000])
 
 
 def make_host(root: Path, patch: pytest.MonkeyPatch) -> HostUnderTest:

@@ -26,13 +26,8 @@ from onyx_pipelines.vault.manifest import BackupType
 from onyx_pipelines.vault.recipients import add_recipient, remove_recipient
 from onyx_pipelines.vault.rewrapping import RewrapOutcome, Rewrapper, rewrap
 from onyx_pipelines.vault.writing import SetWriter
-from onyx_pipelines_tests.fixtures_sandbox import (
-    DEAD_PORT,
-    DEAD_URL,
-    HostUnderTest,
-    flip_a_byte,
-    key_material,
-)
+from onyx_pipelines_tests.fixtures_sandbox import DEAD_PORT, DEAD_URL, HostUnderTest, key_material
+from onyx_pipelines_tests.planting import flip_a_byte
 
 
 @pytest.fixture

@@ -27,11 +27,8 @@ from onyx_pipelines_tests.backup.job_runs import (
     retries,
     run_job,
 )
-from onyx_pipelines_tests.fixtures_sandbox import (
-    DEAD_PORT,
-    HostUnderTest,
-    flip_a_byte,
-)
+from onyx_pipelines_tests.fixtures_sandbox import DEAD_PORT, HostUnderTest
+from onyx_pipelines_tests.planting import flip_a_byte
 
 pytestmark = pytest.mark.slow
 

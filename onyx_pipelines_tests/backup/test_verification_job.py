@@ -13,7 +13,8 @@ from onyx_pipelines.backup.verification_job import verify_backups, weekly_verifi
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.vault.keys import create_private_key
 from onyx_pipelines.vault.recipients import add_recipient
-from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest, flip_a_byte
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
+from onyx_pipelines_tests.planting import flip_a_byte
 
 
 def verified(**config: object) -> dg.ExecuteInProcessResult:

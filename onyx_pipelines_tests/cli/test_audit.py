@@ -15,6 +15,7 @@ from onyx_pipelines.cli.app import app
 from onyx_pipelines.errors import NotFoundError, OnyxError
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.planting import plant, replaced
 
 runner = CliRunner()
 
@@ -37,7 +38,7 @@ def ends(host: HostUnderTest) -> list[tuple[str, str, str]]:
 
 def tamper(host: HostUnderTest) -> None:
     path = Trail.of(host.settings).path
-    path.write_bytes(path.read_bytes().replace(b"keys.create", b"keys.nothing", 1))
+    plant(path, replaced(b"keys.create", b"keys.nothing", 1))
 
 
 @pytest.fixture
@@ -235,7 +236,7 @@ class TestVerify:
 
     def test_an_edited_copy_answers_one(self, host: HostUnderTest) -> None:
         [segment] = host.offsite_dir.rglob("*.jsonl")
-        segment.write_bytes(segment.read_bytes().replace(b"keys.create", b"keys.nothing"))
+        plant(segment, replaced(b"keys.create", b"keys.nothing"))
 
         assert onyx("audit", "verify", "--from", "offsite").exit_code == 1
         assert onyx("audit", "verify").exit_code == 1

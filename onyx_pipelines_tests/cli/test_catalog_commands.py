@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from onyx_pipelines.cli.app import app
 from onyx_pipelines.errors import NotFoundError, SettingsError
-from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest, flip_a_byte
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
+from onyx_pipelines_tests.planting import flip_a_byte
 
 runner = CliRunner()
 

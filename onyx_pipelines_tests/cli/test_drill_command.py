@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.planting import flip_a_byte
 
 
 def test_a_passed_drill_is_status_0_and_says_where_its_report_is(
@@ -25,7 +26,7 @@ def test_a_failed_drill_is_status_1(volume_host: HostUnderTest) -> None:
     volume_host.set(REPORTS_DIR=volume_host.root / "reports")
     volume_host.run()
     sealed = next(volume_host.backups.rglob("*.tar.zst.sealed"))
-    sealed.write_bytes(sealed.read_bytes()[:-1] + b"\0")
+    flip_a_byte(sealed, -1)
 
     answer = volume_host.onyx("drill", "latest", "--from", "local", "--json")
 

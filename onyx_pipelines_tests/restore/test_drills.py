@@ -19,6 +19,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.keys import create_private_key
 from onyx_pipelines.vault.manifest import BackupType
 from onyx_pipelines_tests.fixtures_sandbox import COLLECTION, HostUnderTest
+from onyx_pipelines_tests.planting import flip_a_byte, plant, replaced
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
 
 pytestmark = pytest.mark.slow
@@ -192,7 +193,7 @@ class TestAndItsObstacles:
     def test_a_damaged_object_fails_and_is_named(self, volume_host: HostUnderTest) -> None:
         outcome = volume_host.run()
         sealed = next(volume_host.backups.rglob("*.tar.zst.sealed"))
-        sealed.write_bytes(sealed.read_bytes()[:-1] + b"\0")
+        flip_a_byte(sealed, -1)
 
         result = drill(volume_host, "local")
 
@@ -223,10 +224,9 @@ class TestAndItsObstacles:
     def test_a_set_of_a_newer_format_fails_and_says_so(self, volume_host: HostUnderTest) -> None:
         backup_id = volume_host.run().backup_id
         manifest = next(volume_host.backups.rglob("manifest.json"))
-        text = manifest.read_text(encoding="utf-8")
-        manifest.write_text(text.replace('"format_version": 1', '"format_version": 2', 1))
+        plant(manifest, replaced(b'"format_version": 2', b'"format_version": 3'))
 
-        with pytest.raises(IntegrityError, match=rf"The set {backup_id} .* format version 2"):
+        with pytest.raises(IntegrityError, match=rf"The set {backup_id} .* format version 3"):
             drill(volume_host, "local")
 
     def test_a_set_that_is_not_sealed_to_this_hosts_key_fails(

@@ -15,6 +15,7 @@ import pytest
 
 from onyx_pipelines.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines_tests.planting import plant, replaced
 
 
 @pytest.fixture
@@ -84,10 +85,8 @@ def test_a_port_taken_since_the_last_time_is_left_for_another(state_dir: Path) -
         stopped = PostgresServer(state_dir / "b").start()
         stopped.stop()
         description = state_dir / "b" / "postgres.json"
-        text = description.read_text(encoding="utf-8")
-        description.write_text(
-            text.replace(f'"port": {stopped.port}', f'"port": {running.port}'), encoding="utf-8"
-        )
+        old, new = f'"port": {stopped.port}', f'"port": {running.port}'
+        plant(description, replaced(old.encode(), new.encode()))
 
         with PostgresServer.attach(state_dir / "b") as again, again.connect() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)

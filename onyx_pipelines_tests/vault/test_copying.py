@@ -18,6 +18,7 @@ from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import ObjectReader, ObjectWriter
 from onyx_pipelines.vault.verification import verify
+from onyx_pipelines_tests.planting import flipped
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
 from onyx_pipelines_tests.vault.sets import FailingStore, files_of, new_id
 
@@ -122,7 +123,7 @@ def test_a_damaged_object_is_named_and_the_set_is_not_copied(
     path = local.root / object_key(backup_id, DUMP)
     good = path.read_bytes()
     damaged = {
-        "flipped": good[:-1] + bytes([good[-1] ^ 1]),
+        "flipped": flipped(good, -1),
         "truncated": good[:-1],
         "longer": good + b"x",
     }
@@ -165,9 +166,7 @@ class LyingStore:
         with self._store.create(key) as writer:
             yield writer
         if key.endswith(DUMP):
-            data = bytearray(self._store.get(key))
-            data[100] ^= 1
-            self._store.put(key, bytes(data))
+            self._store.put(key, flipped(self._store.get(key), 100))
 
     @contextmanager
     def open(self, key: str) -> Iterator[ObjectReader]:

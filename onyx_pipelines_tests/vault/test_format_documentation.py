@@ -17,6 +17,7 @@ from onyx_pipelines.vault.public_keys import KeyList
 from onyx_pipelines.vault.signing import SIGNERS, Signer
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.wrapping import new_mac_keyset
+from onyx_pipelines_tests.planting import plant, replaced
 from onyx_pipelines_tests.vault.sets import (
     BEGAN,
     CONTENT,
@@ -96,7 +97,7 @@ def test_the_program_refuses_an_edited_manifest(
     tmp_path: Path, store: LocalStore, manifest: Manifest, pair: KeyPair
 ) -> None:
     path = folder_of(store, manifest) / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(b"testhost", b"otherbox"))
+    plant(path, replaced(b"testhost", b"otherbox"))
 
     done = run_program(tmp_path, folder_of(store, manifest), pair.path)
 

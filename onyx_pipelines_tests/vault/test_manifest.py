@@ -32,6 +32,7 @@ from onyx_pipelines.vault.manifest import (
     to_bytes,
 )
 from onyx_pipelines.vault.wrapping import new_sealing_keyset, unwrap, wrap
+from onyx_pipelines_tests.planting import planted, replaced
 from onyx_pipelines_tests.vault.sets import BEGAN, make_key, make_store, new_id, write_set
 
 UUID = "0f0e0d0c-0000-4000-8000-000000000000"
@@ -172,7 +173,7 @@ def test_sizes_are_summed_over_components() -> None:
 
 
 def test_a_newer_format_is_refused_and_not_called_damaged() -> None:
-    newer = to_bytes(manifest()).replace(b'"format_version": 2', b'"format_version": 3')
+    newer = planted(to_bytes(manifest()), replaced(b'"format_version": 2', b'"format_version": 3'))
 
     with pytest.raises(NewerFormatError, match="format version 3; this version reads up to 2"):
         parse_manifest(newer)

@@ -16,6 +16,7 @@ from onyx_pipelines.vault.rewrapping import RewrapOutcome, Rewrapper, RewrapResu
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import verify
+from onyx_pipelines_tests.planting import plant, replaced
 from onyx_pipelines_tests.vault.sets import (
     CONTENT,
     FailingStore,
@@ -247,7 +248,7 @@ def test_a_set_that_cannot_be_opened_is_told_and_the_others_are_done(
     edited = write_set(store, old.recipient)
     good = write_set(store, old.recipient)
     path = store.root / manifest_key(edited.backup_id)
-    path.write_bytes(path.read_bytes().replace(b"testhost", b"otherbox"))
+    plant(path, replaced(b"testhost", b"otherbox"))
     before = files_of(store, foreign.backup_id) | files_of(store, edited.backup_id)
 
     results = rewrap([store], to([new.recipient], old), dry_run=False)

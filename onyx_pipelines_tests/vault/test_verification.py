@@ -26,6 +26,7 @@ from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.verification import ObjectVerdict, Verification, verify
 from onyx_pipelines.vault.wrapping import new_mac_keyset
+from onyx_pipelines_tests.planting import plant, replaced
 from onyx_pipelines_tests.vault.sets import (
     CONTENT,
     FailingStore,
@@ -130,7 +131,8 @@ def test_any_damage_to_any_object_is_found_and_named_and_nothing_else(
 ) -> None:
     sample = copy_of(original, tmp_path / "copy")
     path = sample.path(key)
-    path.write_bytes(damage(path.read_bytes(), sample.path(key, sample.older).read_bytes(), place))
+    older = sample.path(key, sample.older).read_bytes()
+    plant(path, lambda data: damage(data, older, place))
 
     assert sample.problem_keys() == {key}
 
@@ -148,7 +150,8 @@ def test_any_damage_to_an_object_is_found_without_a_key(
 ) -> None:
     sample = copy_of(original, tmp_path / "copy")
     path = sample.path(key)
-    path.write_bytes(damage(path.read_bytes(), sample.path(key, sample.older).read_bytes(), place))
+    older = sample.path(key, sample.older).read_bytes()
+    plant(path, lambda data: damage(data, older, place))
 
     verification = verify(sample.store, sample.manifest.backup_id)
 
@@ -176,14 +179,14 @@ def test_any_damage_to_the_manifest_is_found_and_named(
 ) -> None:
     sample = copy_of(original, tmp_path / "copy")
     path, older = sample.path("manifest.json"), sample.path("manifest.json", sample.older)
-    path.write_bytes(damage(path.read_bytes(), older.read_bytes(), place))
+    plant(path, lambda data: damage(data, older.read_bytes(), place))
 
     assert "manifest.json" in sample.problem_keys()
 
 
 def test_a_set_in_a_newer_format_gets_no_verdict(sample: Sample) -> None:
     path = sample.path("manifest.json")
-    path.write_bytes(path.read_bytes().replace(b'"format_version": 2', b'"format_version": 7'))
+    plant(path, replaced(b'"format_version": 2', b'"format_version": 7'))
 
     with pytest.raises(NewerFormatError, match=r"manifest\.json in the local store has format"):
         sample.verify()

@@ -21,6 +21,7 @@ from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
 from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus, EntryType
 from onyx_pipelines.vault.layout import object_key
+from onyx_pipelines_tests.planting import flip_a_byte, planted, replaced
 from onyx_pipelines_tests.recording_sink import RecordingSink
 from onyx_pipelines_tests.restore.volumes.crafted_tar import facts_of, member, tar_of
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
@@ -134,7 +135,8 @@ def test_a_time_that_is_not_as_it_was_fails(vault: Vault, volume: Path, tmp_path
 def test_an_owner_that_is_not_as_it_was_fails(vault: Vault, volume: Path, tmp_path: Path) -> None:
     whole = archive(volume)
     line = next(line for line in whole.facts.splitlines() if b'"folder.txt"' in line)
-    facts = whole.facts.replace(line, line.replace(b'"uid":%d' % os.geteuid(), b'"uid":12345'))
+    moved = planted(line, replaced(b'"uid":%d' % os.geteuid(), b'"uid":12345'))
+    facts = whole.facts.replace(line, moved)
 
     result = drilled(
         vault.seal({"volumes/v.tar": whole.tar, "facts/volumes/v.jsonl": facts}), tmp_path
@@ -257,9 +259,7 @@ def test_a_flipped_byte_in_the_store_fails_and_names_the_object(
 ) -> None:
     objects = vault.back_up({"v": volume})
     path = vault.store.root / object_key(objects.manifest.backup_id, "volumes/v.tar.zst.sealed")
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    flip_a_byte(path)
 
     result = drilled(objects, tmp_path)
 
