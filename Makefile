@@ -48,4 +48,4 @@ down: $(STAMP)  ## stop the sandbox and delete its state
 	$(BIN)/onyx sandbox down
 
 clean: down  ## the sandbox, the virtual environment and all caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .dagster
