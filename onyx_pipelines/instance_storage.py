@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from dagster._core.storage.base_storage import DagsterStorage
+from dagster._core.storage.config import PostgresStorageConfig
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
 from onyx_pipelines.errors import SettingsError
 
-_VARIABLES = {
-    "hostname": "DAGSTER_PG_HOST",
-    "port": "DAGSTER_PG_PORT",
-    "username": "DAGSTER_PG_USER",
-    "password": "DAGSTER_PG_PASSWORD",
-    "db_name": "DAGSTER_PG_DB",
-}
+_VARIABLES = (
+    "DAGSTER_PG_HOST",
+    "DAGSTER_PG_PORT",
+    "DAGSTER_PG_USER",
+    "DAGSTER_PG_PASSWORD",
+    "DAGSTER_PG_DB",
+)
 _SQLITE = ".dagster"
 
 
@@ -36,8 +37,7 @@ class InstanceStorage(DagsterStorage):
         cls, inst_data: ConfigurableClassData | None, _: dict[str, Any]
     ) -> DagsterStorage:
         """Raises SettingsError: some of the variables are set, and others are not."""
-        given = {key: os.environ.get(name, "") for key, name in _VARIABLES.items()}
-        missing = [_VARIABLES[key] for key, value in given.items() if not value]
+        missing = [name for name in _VARIABLES if not os.environ.get(name)]
         if len(missing) == len(_VARIABLES):
             return DagsterSqliteStorage.from_local(_sqlite_dir(), inst_data)
         if missing:
@@ -45,10 +45,21 @@ class InstanceStorage(DagsterStorage):
                 f"Dagster's database is only half configured: {', '.join(missing)} not set.",
                 remedy="Set all DAGSTER_PG_* for PostgreSQL, or none of them for SQLite.",
             )
-        # Spelled out: SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3, which
-        # dagster-postgres is not.
-        database = {**given, "port": int(given["port"]), "scheme": "postgresql+psycopg2"}
-        return DagsterPostgresStorage.from_config_value(inst_data, {"postgres_db": database})
+        host, port, user, password, database = (os.environ[name] for name in _VARIABLES)
+        config: PostgresStorageConfig = {
+            "postgres_db": {
+                # Spelled out: SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3, which
+                # dagster-postgres is not.
+                "scheme": "postgresql+psycopg2",
+                "hostname": host,
+                "port": int(port),
+                "username": user,
+                "password": password,
+                "db_name": database,
+                "params": {},
+            }
+        }
+        return DagsterPostgresStorage.from_config_value(inst_data, config)
 
 
 def _sqlite_dir() -> str:

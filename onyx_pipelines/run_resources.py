@@ -27,6 +27,17 @@ class OnyxSettings(dg.ConfigurableResource[None]):
     def load(self) -> Settings:
         return load_settings(self.overrides)
 
+    def on_schedule(self, request: dg.RunRequest) -> dg.RunRequest | dg.SkipReason:
+        """`request`, unless nothing at all is configured, as in a fresh clone. Whoever configured
+        a part of it hears of the rest as a failed run."""
+        settings = self.load()
+        if any((settings.pg_host, settings.qdrant_url, settings.volumes, settings.offsite_url)):
+            return request
+        return dg.SkipReason(
+            "Nothing is configured: ONYX_PG_HOST, ONYX_QDRANT_URL, ONYX_VOLUMES and"
+            " ONYX_OFFSITE_URL are empty."
+        )
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Any]:
         """JSON lines of this process, in the run's standard error, name the run until it ends."""

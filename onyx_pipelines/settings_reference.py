@@ -23,8 +23,13 @@ what is set. A list is comma-separated.
 
 _TAIL = """
 Dagster's own instance is configured by `dagster.yaml`; `DAGSTER_HOME` is the directory that holds
-it. It takes `DAGSTER_PG_HOST`, `DAGSTER_PG_PORT`, `DAGSTER_PG_USER`, `DAGSTER_PG_PASSWORD` and
-`DAGSTER_PG_DB` from the environment.
+it. Runs and events are kept in PostgreSQL where `DAGSTER_PG_HOST`, `DAGSTER_PG_PORT`,
+`DAGSTER_PG_USER`, `DAGSTER_PG_PASSWORD` and `DAGSTER_PG_DB` are set; all of them or none.
+
+With none, as `dagster dev` in a fresh clone, they are kept in SQLite: in `DAGSTER_HOME`, or in
+`.dagster/` of the working directory. Where no ONYX_ variable is set either, sensors and schedules
+skip and say so. That is for a look around: production needs PostgreSQL, as several processes write
+at a time.
 """
 
 

@@ -40,8 +40,10 @@ prune_backups = dg.define_asset_job(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Daily at 02:00 UTC (AC9.3.1).",
 )
-def nightly_backup_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+def nightly_backup_schedule(
+    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
+    return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
 
 
 @dg.sensor(

@@ -118,9 +118,13 @@ def verify_backups() -> None:
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every set of every store, on Sundays: what rots is found while there are copies.",
 )
-def weekly_verification_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def weekly_verification_schedule(
+    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
     config = VerificationConfig(backup_id="all")
-    return dg.RunRequest(
-        run_key=context.scheduled_execution_time.isoformat(),
-        run_config=dg.RunConfig({"verify_sets": config}),
+    return onyx.on_schedule(
+        dg.RunRequest(
+            run_key=context.scheduled_execution_time.isoformat(),
+            run_config=dg.RunConfig({"verify_sets": config}),
+        )
     )

@@ -22,8 +22,10 @@ restore_drill = dg.define_asset_job(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="On the 1st of each month at 04:00 UTC (AC9.4.1).",
 )
-def monthly_restore_drill(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+def monthly_restore_drill(
+    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
+    return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
 
 
 @dg.asset_sensor(

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.definitions import build_defs
+from onyx_pipelines.run_resources import OnyxSettings
 
 ASSETS = (
     "postgres_backup",
@@ -67,11 +68,28 @@ def test_the_backup_runs_daily_at_two_in_utc(defs: dg.Definitions) -> None:
 def test_a_tick_asks_for_one_run_of_that_time(defs: dg.Definitions) -> None:
     at = datetime(2026, 3, 29, 2, tzinfo=UTC)
 
-    ticked = defs.resolve_schedule_def("nightly_backup_schedule").evaluate_tick(
-        dg.build_schedule_context(scheduled_execution_time=at)
-    )
+    with dg.build_schedule_context(
+        resources={"onyx": OnyxSettings(overrides={"qdrant_url": "http://127.0.0.1:6333"})},
+        scheduled_execution_time=at,
+    ) as context:
+        ticked = defs.resolve_schedule_def("nightly_backup_schedule").evaluate_tick(context)
 
     assert [request.run_key for request in ticked.run_requests or []] == [at.isoformat()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nightly_backup_schedule", "monthly_restore_drill", "weekly_verification_schedule"],
+)
+def test_where_nothing_is_configured_a_tick_says_so(defs: dg.Definitions, name: str) -> None:
+    with dg.build_schedule_context(
+        resources={"onyx": OnyxSettings()},
+        scheduled_execution_time=datetime(2026, 3, 29, tzinfo=UTC),
+    ) as context:
+        ticked = defs.resolve_schedule_def(name).evaluate_tick(context)
+
+    assert not ticked.run_requests
+    assert (ticked.skip_message or "").startswith("Nothing is configured: ONYX_PG_HOST")
 
 
 @pytest.mark.parametrize("job", JOBS)

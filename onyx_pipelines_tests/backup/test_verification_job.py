@@ -51,11 +51,12 @@ def test_a_damaged_object_of_one_store_is_named_with_the_store(volume_host: Host
 
 
 def test_every_set_of_both_stores_is_read_on_sundays() -> None:
-    context = dg.build_schedule_context(
-        scheduled_execution_time=datetime(2026, 11, 29, 5, tzinfo=UTC)
-    )
+    onyx = OnyxSettings(overrides={"offsite_url": "file:///srv/copies"})
 
-    request = weekly_verification_schedule.evaluate_tick(context).run_requests[0]
+    with dg.build_schedule_context(
+        resources={"onyx": onyx}, scheduled_execution_time=datetime(2026, 11, 29, 5, tzinfo=UTC)
+    ) as context:
+        request = weekly_verification_schedule.evaluate_tick(context).run_requests[0]
 
     assert weekly_verification_schedule.cron_schedule == "0 5 * * 0"
     assert request.run_config["ops"]["verify_sets"]["config"] == {
