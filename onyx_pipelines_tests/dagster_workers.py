@@ -114,6 +114,15 @@ class Workers:
         assert found is not None
         return found
 
+    def is_in(self, run_id: str, step: str) -> bool:
+        """Whether the step has begun."""
+        begun = dg.DagsterEventType.STEP_START
+        return any(e.step_key == step for e in self.instance.all_logs(run_id, of_type=begun))
+
+    def retries(self, run_id: str) -> int:
+        """Of all its steps."""
+        return len(self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_UP_FOR_RETRY))
+
     def worker_pid(self, run_id: str) -> int:
         """Of the run's process, as soon as it has said who it is."""
         self.until(lambda: WORKER_TAG in self.run(run_id).tags, f"{run_id} names its process")

@@ -23,7 +23,6 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 
 _log = logger("audit")
-_INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit)
 # Whoever presses Ctrl-C waits for it; the next copy carries what is missing.
 _PATIENCE_OF_THE_INTERRUPTED_S = 3.0
 
@@ -100,7 +99,7 @@ def audited(
         yield entry
     except BaseException as error:
         entry.ended = result_of(error)
-        if isinstance(error, _INTERRUPTIONS):
+        if not isinstance(error, Exception):
             patience_s = _PATIENCE_OF_THE_INTERRUPTED_S
         raise
     finally:
@@ -161,7 +160,7 @@ def result_of(error: BaseException) -> Result:
         return Result(outcome=Outcome.REFUSED, verdict="already_running", detail=error.what)
     if isinstance(error, OnyxError):
         return Result(outcome=Outcome.FAILED, verdict="failed", detail=error.what)
-    if isinstance(error, _INTERRUPTIONS):
+    if not isinstance(error, (Exception, SystemExit)):
         return Result(outcome=Outcome.FAILED, verdict="interrupted", detail="interrupted by hand")
     # The text of any other exception may hold whatever was being worked on.
     return Result(outcome=Outcome.FAILED, verdict="failed", detail=f"a {type(error).__name__}")

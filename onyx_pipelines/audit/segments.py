@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -22,6 +21,7 @@ from onyx_pipelines.audit.chain import (
     split_lines,
 )
 from onyx_pipelines.audit.records import parse_record
+from onyx_pipelines.threads import thread_pool
 from onyx_pipelines.vault.stores.store import Store
 
 AUDIT_PREFIX = "audit/"
@@ -95,7 +95,7 @@ def read_copies(store: Store, prefix: str = AUDIT_PREFIX) -> list[CopiedTrail]:
         StoreError: the store cannot be listed, or a segment cannot be read.
     """
     segments = list_segments(store, prefix)
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="audit") as readers:
+    with thread_pool(_READERS, "audit") as readers:
         contents = readers.map(lambda segment: store.get(segment.key), segments)
         read = list(zip(segments, contents, strict=True))
     return [

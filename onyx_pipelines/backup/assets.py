@@ -16,7 +16,7 @@ from onyx_pipelines.backup.metadata import (
 from onyx_pipelines.backup.rendering import sets_table
 from onyx_pipelines.backup.resources import BackupRun
 from onyx_pipelines.materialized import Materialized
-from onyx_pipelines.run_failures import dagster_failures, retry_policy
+from onyx_pipelines.run_failures import dagster_failures, retried_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog
@@ -82,7 +82,6 @@ def component_asset(component: Component, *, retry_delay_s: float) -> dg.AssetsD
         owners=OWNERS,
         tags={"onyx/component": component.value},
         description=_DESCRIPTIONS[component],
-        retry_policy=retry_policy(delay_s=retry_delay_s),
         pool=SOURCE_POOL,
     )
     def back_up(context: dg.AssetExecutionContext, backup_run: BackupRun) -> Materialized:
@@ -90,7 +89,7 @@ def component_asset(component: Component, *, retry_delay_s: float) -> dg.AssetsD
         if component not in host.sources:
             context.log.warning(f"{component.value} is not configured; nothing to back up.")
             return dg.MaterializeResult(metadata={"status": "not configured"})
-        with dagster_failures():
+        with retried_failures(context.retry_number, delay_s=retry_delay_s):
             record = steps.back_up_component(
                 host, backup_run.backup_id, component, log_progress(context.log.info)
             )
@@ -174,7 +173,6 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
         kinds={"s3", "encrypted"},
         owners=OWNERS,
         tags={"onyx/component": "store"},
-        retry_policy=retry_policy(delay_s=retry_delay_s),
         description="The sealed bytes in the second store, as they are, read back and hashed there."
         " A set that an earlier run could not copy is caught up.",
         check_specs=[
@@ -198,7 +196,7 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
                     _unverified_copy("no second store is configured (ONYX_OFFSITE_URL)")
                 ],
             )
-        with dagster_failures():
+        with retried_failures(context.retry_number, delay_s=retry_delay_s):
             outcome = steps.copy_offsite(
                 host, config.backup_id or None, log_progress(context.log.info)
             )

@@ -6,13 +6,13 @@ A listing that fails raises: what could not be seen must not look like nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import TypeAlias
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.threads import thread_pool
 from onyx_pipelines.vault import layout
 from onyx_pipelines.vault.manifest import Manifest, parse_manifest
 from onyx_pipelines.vault.marks import Mark, Marks, read_marks
@@ -157,7 +157,7 @@ def scan_store(store: Store, memory: ScanMemory | None = None) -> StoreScan:
         known = memory.recall(store.name, backup_id, identity_of[backup_id])
         return known or _read_set(store, backup_id, listed[backup_id])
 
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="catalog") as readers:
+    with thread_pool(_READERS, "catalog") as readers:
         answers = dict(zip(listed, readers.map(read, listed), strict=True))
     memory.keep(store.name, {key: (identity_of[key], answers[key]) for key in answers})
     sets: list[StoredSet] = []

@@ -24,6 +24,7 @@ from onyx_pipelines.load_test.target import Target
 FINE_EXITS: Final = frozenset({0, 99})
 _LOOK_EVERY_S: Final = 0.5
 _GRACE_S: Final = 30.0
+_GRACE_WHEN_ENDED_S: Final = 5.0
 _START_UP_S: Final = 30.0
 _REQUEST_TIMEOUT_S: Final = 60.0
 _PAUSE_AFTER_FAILURE_S: Final = 0.2
@@ -94,7 +95,8 @@ def run_unit(
             on_start(process.pid)
             aborted = _watch(process, RowFollower(rows), watch, unit, longest_s, max_error_rate)
         except BaseException:
-            _stop(process)
+            # Whoever ends the test does not read the rows of this unit.
+            _stop(process, grace_s=_GRACE_WHEN_ENDED_S)
             raise
     after = os.times()
     return UnitRun(
@@ -170,13 +172,13 @@ def _watch(
             return f"k6 did not end within {wanted:.0f} s"
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], *, grace_s: float = _GRACE_S) -> None:
     """SIGINT lets k6 write its rows out; what does not end then is killed."""
     for number in (signal.SIGINT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_S)
+            process.wait(grace_s)
             return
 
 

@@ -34,7 +34,8 @@ _ATTEMPTS: Final = 2
 _BLOCK_WITHIN_S: Final = 3600.0
 # Two usual scrape intervals.
 _SCRAPE_PATIENCE_S: Final = 35.0
-_CLEANUP_TIMEOUT_S: Final = 30.0
+# Also on the way out of a test that somebody ends.
+_CLEANUP_TIMEOUT_S: Final = 15.0
 _LIKELY_MEAN_S: Final = 0.5
 _OPEN_USERS: Final = (20, 200)
 

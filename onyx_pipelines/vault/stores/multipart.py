@@ -11,7 +11,7 @@ import io
 import tempfile
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -101,14 +101,23 @@ class Upload:
             )
         self._upload_id = None
 
-    def abort(self) -> None:
+    def abort(self, *, patience_s: float | None = None) -> None:
         """Drop what was sent. Parts on their way are waited for: they would outlive the abort.
 
+        Args:
+            patience_s: how long; None: as long as a request may take.
+
         Raises:
-            StoreError: S3 could not be told; the unfinished upload is left for `sweep`.
+            StoreError: S3 could not be told, or hangs; the unfinished upload is left for `sweep`.
         """
         if self._senders is not None:
-            self._senders.shutdown(wait=True, cancel_futures=True)
+            self._senders.shutdown(wait=False, cancel_futures=True)
+            if wait(self._in_flight, patience_s).not_done:
+                raise StoreError(
+                    f"{self._place.url} did not take a part of {self._name} in time.",
+                    remedy="The next sweep aborts the upload.",
+                    transient=True,
+                )
         if self._upload_id is not None:
             with translated(self._place, f"abort the upload of {self._name}"):
                 abort_upload(self._client, self._bucket, self._name, self._upload_id)
@@ -117,7 +126,7 @@ class Upload:
     def close(self) -> None:
         """Free threads and buffers; the upload must have been completed or aborted."""
         if self._senders is not None:
-            self._senders.shutdown(wait=True, cancel_futures=True)
+            self._senders.shutdown(wait=False, cancel_futures=True)
         self._part.close()
 
     def _put_whole(self) -> None:

@@ -45,6 +45,8 @@ _ATTEMPTS = 5
 _CONNECT_TIMEOUT_S = 20.0
 _ABSENT = frozenset({"NoSuchKey", "404"})
 
+_PATIENCE_WHEN_ENDED_S = 5.0
+
 
 @dataclass(frozen=True)
 class S3Location:
@@ -103,7 +105,9 @@ class S3Store:
             upload.complete()
         except BaseException as error:
             try:
-                upload.abort()
+                # Whoever ends a run does not wait for a server that hangs.
+                is_ended = not isinstance(error, Exception)
+                upload.abort(patience_s=_PATIENCE_WHEN_ENDED_S if is_ended else None)
             except StoreError as left:
                 error.add_note(f"{left.what} The next sweep removes what was sent of it.")
             raise
