@@ -17,11 +17,12 @@ ALLOWED = {
     "telemetry": {"page.text"},
     "settings": {"errors"},
     "processes": {"errors"},
+    "threads": set(),
     "page.text": set(),
     "notify": {"telemetry"},
-    "audit": {"errors", "settings", "telemetry", "vault"},
+    "audit": {"errors", "settings", "telemetry", "threads", "vault"},
     "sources": {"errors", "progress", "processes", "settings", "telemetry"},
-    "vault": {"errors", "progress", "settings", "sources.source", "telemetry"},
+    "vault": {"errors", "progress", "settings", "sources.source", "telemetry", "threads"},
 }
 
 
