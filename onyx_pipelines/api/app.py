@@ -13,6 +13,7 @@ from onyx_pipelines import __version__
 from onyx_pipelines.api.access import Access
 from onyx_pipelines.api.admission import BASIC, Admitted, Asking, router_for
 from onyx_pipelines.api.dagster_client import DagsterClient
+from onyx_pipelines.api.description_page import add_description_page
 from onyx_pipelines.api.guard import Guard
 from onyx_pipelines.api.launching import Launcher
 from onyx_pipelines.api.metrics_page import MEDIA_TYPE as METRICS_MEDIA_TYPE
@@ -57,6 +58,11 @@ from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.settings import Settings
 
 _REPORTS = {"restore-drills": "restore-drills", "load-test": "load-test"}
+# Reports are one file, without a script.
+_REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
 _KNOWN_PROBLEMS = (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 503, 504)
 _RUN_PATTERN = r"^[0-9a-f-]{8,36}$"
 
@@ -86,11 +92,14 @@ def create_app(settings: Settings) -> FastAPI:
         description="Backups, restores, drills and load tests of one host. Sign in with a token"
         " (`onyx api token create`).",
         lifespan=life,
+        docs_url=None,
+        redoc_url=None,
         responses={
             status: {"model": Problem, "content": {MEDIA_TYPE: {}}} for status in _KNOWN_PROBLEMS
         },
     )
     install_handlers(app)
+    add_description_page(app)
     app.add_middleware(Guard, access=access, timeout_s=settings.api_request_timeout_s)
     reads, operates, restores = (router_for(access, scope) for scope in Scope)
 
@@ -232,7 +241,8 @@ def create_app(settings: Settings) -> FastAPI:
         page = settings.reports_dir / _REPORTS[kind] / "latest" / "report.html"
         if not page.is_file():
             raise ProblemError(404, f"There is no report of {kind} yet.", remedy="Run one first.")
-        return FileResponse(page, media_type="text/html")
+        headers = {"Content-Security-Policy": _REPORT_POLICY}
+        return FileResponse(page, media_type="text/html", headers=headers)
 
     for router in (reads, operates, restores):
         app.include_router(router)

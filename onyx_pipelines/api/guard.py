@@ -16,6 +16,8 @@ from onyx_pipelines.api.problems import ProblemError, answer, answer_of
 
 _LARGEST_REQUEST: Final = 64 * 1024
 _MOST_AT_ONCE: Final = 200
+# Of what is no page.
+_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 
 
 class Guard:
@@ -89,4 +91,5 @@ class _Response:
             headers = MutableHeaders(scope=message)
             headers.setdefault("X-Content-Type-Options", "nosniff")
             headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("Content-Security-Policy", _POLICY)
         await self._send(message)

@@ -53,7 +53,9 @@ class BackupStatus(BaseModel):
 
 
 class RestoreRequest(_Request):
-    confirm: StrictBool = Field(description="False: nothing is changed, and the plan is answered.")
+    confirm: StrictBool = Field(
+        examples=[False], description="False: nothing is changed, and the plan is answered."
+    )
     components: tuple[Component, ...] = Field(default=(), max_length=3, description="None: all.")
 
 
