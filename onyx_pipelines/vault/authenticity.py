@@ -64,6 +64,8 @@ def require_trust(manifest: Manifest, signers: Signers, *, where: str) -> None:
 class UntrustedError(IntegrityError):
     """A manifest whose signature does not count."""
 
+    code = "untrusted"
+
 
 def authenticate(manifest: Manifest, key: PrivateKey) -> None:
     """Return if the manifest is as its writer left it.

@@ -9,6 +9,7 @@ import pkgutil
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,17 @@ def test_what_the_machine_refuses_is_named(capsys: pytest.CaptureFixture[str]) -
     assert "Permission denied: /srv/x" in capsys.readouterr().err
 
 
+@pytest.fixture
+def _as_a_shell_starts_us() -> Iterator[None]:
+    """Other tests of this process may have left handlers of theirs."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_as_a_shell_starts_us")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_in_one_line_after_what_must_be_undone(
     capsys: pytest.CaptureFixture[str], number: signal.Signals

@@ -43,6 +43,8 @@ class NotThereError(RefusedError):
 class BusyError(RefusedError):
     """429: more than the rate allows."""
 
+    code = "source-busy"
+
 
 class QdrantErrors:
     """Words errors for one server; the key is in none of them, whatever the server says."""

@@ -37,6 +37,8 @@ _NEEDED_OF_A_COLLECTION = frozenset({"config.json", "version.info"})
 class UnknownFormError(IntegrityError):
     """A whole archive, but not of the form that is known: damaged, or of another version."""
 
+    code = "unknown-form"
+
 
 class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
