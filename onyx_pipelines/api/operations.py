@@ -28,6 +28,7 @@ from onyx_pipelines.api.models import (
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.readings import BACKUP_TAG, Readings
 from onyx_pipelines.audit import audited
+from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.errors import NotFoundError
 from onyx_pipelines.load_test import steps as load_tests
@@ -145,10 +146,13 @@ class Operations:
         )
 
     def verify(self, backup_id: str, wanted: VerifyRequest, asked: Asked) -> RunAnswer:
-        """Launch a verification of a set."""
+        """Launch a verification of a set, damaged ones too: naming the damage is its purpose."""
         if known := self._launcher.known(asked, RunAnswer):
             return known
-        found = self._id_of(backup_id)
+        host = open_host(self.settings)
+        if wanted.store:
+            steps.store_named(host, wanted.store)
+        found = host.catalog.identify(backup_id)
         config = {"backup_id": found, **wanted.model_dump(mode="json")}
         return self._launch_run(
             asked,

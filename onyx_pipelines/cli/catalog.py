@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from onyx_pipelines.backup.rendering import (
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
+    EXIT_FINE,
+    EXIT_UNABLE,
     JsonOption,
     Part,
     YesOption,
@@ -38,12 +41,20 @@ from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.scanning import DamagedSet
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.verification import VerificationVerdict
 
 app = typer.Typer(help="The backup sets that the stores hold.")
 
 SetArgument = Annotated[
     str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
 ]
+
+
+_EXIT_CODES: Mapping[VerificationVerdict, int] = {
+    VerificationVerdict.INTACT: EXIT_FINE,
+    VerificationVerdict.DAMAGED: EXIT_BAD,
+    VerificationVerdict.NOT_AUTHENTICATED: EXIT_UNABLE,
+}
 
 
 class StoreName(StrEnum):
@@ -157,7 +168,7 @@ def verify(
         out.line(f"{good} of {len(objects)} objects of {found} are right in {chosen.url}")
         if verification.reservation:
             out.warning(verification.reservation)
-    finish(0 if verification.ok else EXIT_BAD)
+    finish(_EXIT_CODES[verification.verdict])
 
 
 def prune(

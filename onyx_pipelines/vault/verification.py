@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from onyx_pipelines.errors import (
     IntegrityError,
@@ -60,6 +61,14 @@ class ObjectVerdict:
         return self.problem is None
 
 
+class VerificationVerdict(StrEnum):
+    """On a set in a store, in words for people and the audit trail."""
+
+    INTACT = "intact"
+    DAMAGED = "damaged"
+    NOT_AUTHENTICATED = "not authenticated"
+
+
 @dataclass(frozen=True)
 class Verification:
     """The verdicts on one set in one store.
@@ -91,16 +100,17 @@ class Verification:
         return self.intact and self.authenticated
 
     @property
-    def verdict(self) -> str:
-        """In words, for people and the audit trail."""
+    def verdict(self) -> VerificationVerdict:
         if not self.intact:
-            return "damaged"
-        return "intact" if self.authenticated else "not authenticated"
+            return VerificationVerdict.DAMAGED
+        if not self.authenticated:
+            return VerificationVerdict.NOT_AUTHENTICATED
+        return VerificationVerdict.INTACT
 
     @property
     def reservation(self) -> str:
         """What there is to say of a set that is intact and not authenticated; else nothing."""
-        if self.verdict != "not authenticated":
+        if self.verdict is not VerificationVerdict.NOT_AUTHENTICATED:
             return ""
         return (
             f"Not authenticated, whoever can write to the store may have made it: {self.distrust}"

@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from onyx_pipelines.audit import Trail
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.api.conftest import Api
 from onyx_pipelines_tests.dagster_server import DagsterServer
-from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
 
 DEAD = "http://127.0.0.1:9"
 
@@ -230,6 +231,31 @@ class TestVerify:
         (run,) = dagster_server.runs()
         assert (answer.json()["run_id"], answer.json()["status"]) == (run["runId"], "running")
         assert run["jobName"] == "verify_backups"
+
+    def test_a_set_with_a_damaged_manifest_is_verified_as_any_other(
+        self, api: Api, volume_host: HostUnderTest, dagster_server: DagsterServer
+    ) -> None:
+        backup_id = volume_host.run().backup_id
+        for store in (volume_host.backups, volume_host.offsite_dir):
+            cut_manifest(store, backup_id)
+
+        answer = api.client().post(f"/api/backup/verify/{backup_id}", json={})
+
+        assert answer.status_code == 200
+        assert [run["jobName"] for run in dagster_server.runs()] == ["verify_backups"]
+
+    def test_a_store_that_there_is_not_launches_nothing(
+        self, api: Api, volume_host: HostUnderTest, dagster_server: DagsterServer
+    ) -> None:
+        backup_id = volume_host.run().backup_id
+        volume_host.set(OFFSITE_URL=None)
+        without = replace(api, app=create_app(volume_host.settings)).client()
+
+        answer = without.post(f"/api/backup/verify/{backup_id}", json={"store": "offsite"})
+
+        assert answer.status_code >= 400
+        assert answer.json()["detail"] == "There is no offsite store."
+        assert dagster_server.runs() == []
 
     def test_it_takes_the_scope_of_operating(self, api: Api) -> None:
         client = api.client(Scope.READ)

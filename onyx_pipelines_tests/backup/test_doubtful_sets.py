@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from onyx_pipelines.backup import steps
+from onyx_pipelines_tests.backup.job_runs import checks_of, metadata_of, run_job
 from onyx_pipelines_tests.fixtures_sandbox import VOLUME, HostUnderTest
 
 
@@ -134,3 +136,31 @@ def test_a_run_never_prunes_what_it_made_however_wrong_its_clock_was(
     assert datetime.now(UTC) - made.timestamp > timedelta(days=399)
     assert volume_host.stores_of(outcome.backup_id) == {"local", "offsite"}
     assert volume_host.stores_of(good) == {"local", "offsite"}
+
+
+class TestTheNightlyJob:
+    """The same in Dagster, where each step is an asset."""
+
+    def test_keeps_what_it_made_and_says_why(
+        self, volume_host: HostUnderTest, good: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        volume_host.set(KEEP_DAILY=1, KEEP_WEEKLY=0, KEEP_MONTHLY=0)
+        monkeypatch.setattr(steps, "datetime", ClockBefore)
+
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = run_job(instance)
+
+        table = str(metadata_of(result, "backup_retention")["plan"])
+        assert result.success
+        assert set(volume_host.listed()) == {good, result.run_id}
+        assert "made by this run" in table
+
+    def test_shows_what_is_in_doubt_in_checks_and_in_the_plan(
+        self, volume_host: HostUnderTest, two_volumes: str
+    ) -> None:
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = run_job(instance)
+
+        assert checks_of(result)["backup_set:set_is_complete"] == (False, "WARN")
+        assert "volumes notes" in str(metadata_of(result, "backup_retention")["plan"])
+        assert set(volume_host.listed()) == {two_volumes, result.run_id}

@@ -9,8 +9,11 @@ from typer.testing import CliRunner
 
 from onyx_pipelines.cli.app import app
 from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.vault.public_keys import KeyList
+from onyx_pipelines.vault.signing import SIGNERS
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
 from onyx_pipelines_tests.planting import flip_a_byte
+from onyx_pipelines_tests.vault.sets import signing_key
 
 runner = CliRunner()
 
@@ -142,6 +145,29 @@ def test_verify_says_whether_the_set_was_authenticated_and_unsealed(
 
     assert (shallow["ok"], shallow["authenticated"], shallow["deep"]) == (True, True, False)
     assert (deep["ok"], deep["authenticated"], deep["deep"]) == (True, True, True)
+
+
+def test_verify_of_what_no_known_host_signed_is_not_plainly_ok_and_answers_two(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    KeyList(volume_host.signers, SIGNERS).save((signing_key("another host").signer,))
+
+    answer = volume_host.onyx("verify", backup_id, "--json")
+
+    assert (answer.status, answer.json["ok"], answer.json["authenticated"]) == (2, False, False)
+    assert answer.json["verdict"] == "not authenticated"
+    assert "is not among the signers" in answer.json["distrust"]
+    assert all(item["ok"] for item in answer.json["objects"])
+
+
+def test_unsealing_without_a_private_key_is_refused_in_words(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    volume_host.set(PRIVATE_KEY_FILE=None)
+
+    answer = volume_host.onyx("verify", backup_id, "--deep", "--json")
+
+    assert (answer.status, answer.json["error"]["code"]) == (2, "key-file")
 
 
 @pytest.mark.parametrize("damage", ["manifest", "object"])
