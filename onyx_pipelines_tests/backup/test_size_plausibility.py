@@ -87,3 +87,15 @@ def test_every_component_gets_its_own_verdict(component: str) -> None:
     verdicts = judge_sizes({"a": 1, "b": 100}, [{"a": 100, "b": 100}], drop_error_percent=50)
 
     assert {v.component: v.ok for v in verdicts}[component] is (component == "b")
+
+
+@pytest.mark.parametrize("sets_before", [1, 2, 3, 7, 30])
+def test_what_stays_smaller_is_in_doubt_at_most_four_times(sets_before: int) -> None:
+    history = [{"c": 100}] * sets_before
+    verdicts = []
+    for _ in range(8):
+        verdicts.append(judge_sizes({"c": 1}, history, drop_error_percent=50)[0].ok)
+        history = [{"c": 1}, *history]
+
+    assert 1 <= verdicts.count(False) <= 4
+    assert verdicts == sorted(verdicts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +180,26 @@ class TestWithNothingButTheKeyAndAStore:
 
         assert answer.status == 0, answer.everything
         assert "The offsite store was not asked" in answer.errors
+
+
+def test_of_a_set_that_is_nowhere_whole_the_rest_is_restored_by_its_id(
+    volume_host: HostUnderTest, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "note.txt").write_text("a note", encoding="utf-8")
+    volume_host.set(VOLUMES=f"{VOLUME}={volume_host.volume},notes={notes}")
+    backup_id = volume_host.run().backup_id
+    for store in (volume_host.backups, volume_host.offsite_dir):
+        (store / "sets" / backup_id / "volumes" / f"{VOLUME}.tar.zst.sealed").unlink()
+    (notes / "note.txt").write_text("changed", encoding="utf-8")
+    arguments = ("--volume", "notes", "--confirm", "--no-safety-backup")
+
+    answer = volume_host.onyx("restore", backup_id, *arguments)
+
+    assert answer.status == 0, answer.everything
+    assert (notes / "note.txt").read_text(encoding="utf-8") == "a note"
+    assert f"Set {backup_id} in the local store is damaged" in answer.errors
 
 
 class TestRefuses:
