@@ -18,7 +18,8 @@ from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.run_watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
-from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.catalog import Catalog, is_ahead, newest
+from onyx_pipelines.vault.trust import Trust
 
 _DECIDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _OUTCOMES = {
@@ -68,26 +69,41 @@ def notification_delivery(context: dg.SensorEvaluationContext, onyx: OnyxSetting
 
 
 def overdue_backup(settings: Settings, now: datetime) -> Event | None:
-    """The newest set is too old. Its id stands for the run: it is told once for each."""
+    """The newest set that counts is too old, or none does. Its id stands for the run: it is told
+    once for each."""
     try:
-        sets = Catalog(open_stores(settings)).sets()
+        scan = Catalog(open_stores(settings), Trust.of(settings)).scan()
     except OnyxError:
         # A store that does not answer fails the checks, which are told by themselves.
         return None
-    if not sets:
-        return None
-    age = now - sets[0].timestamp
+    latest = newest(scan.sets, now)
+    if latest is None:
+        return (
+            _missed(settings, scan.untrusted[0].backup_id, _NONE_COUNTS) if scan.untrusted else None
+        )
+    if is_ahead(latest.timestamp, now):
+        return _missed(settings, latest.backup_id, "Every set is dated in the future.")
+    age = now - latest.timestamp
     if age <= timedelta(hours=settings.backup_max_age_hours):
         return None
-    hours = age.total_seconds() / 3600
+    said = (
+        f"The newest set is {age.total_seconds() / 3600:.0f} hours old; at most"
+        f" {settings.backup_max_age_hours:g} are allowed."
+    )
+    return _missed(settings, latest.backup_id, said)
+
+
+_NONE_COUNTS = "There are sets, and none of them is signed by a signer that counts."
+
+
+def _missed(settings: Settings, backup_id: str, said: str) -> Event:
     return Event(
         outcome=Outcome.MISSED,
         subject="No backup in time",
-        run_id=sets[0].backup_id,
+        run_id=backup_id,
         job="nightly_backup",
-        summary=f"The newest set is {hours:.0f} hours old; at most"
-        f" {settings.backup_max_age_hours:g} are allowed.",
-        details={"newest set": sets[0].backup_id},
+        summary=said,
+        details={"newest set": backup_id},
         playbook=settings.playbook_url,
     )
 

@@ -65,7 +65,8 @@ class CatalogCache:
             if self._listed is None or self._looked_at < asked_at:
                 begun = self._clock()
                 host = open_host(self._settings)
-                self._listed = steps.listed_sets(host, Catalog(host.stores, self._memory))
+                catalog = Catalog(host.stores, host.trust, self._memory)
+                self._listed = steps.listed_sets(host, catalog)
                 self._looked_at = begun
                 self._took_s = self._clock() - begun
             return self._listed

@@ -19,7 +19,6 @@ from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.run_failures import dagster_failures, retried_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.manifest import BackupType, DoubtKind, Manifest
 
 GROUP = "backup"
@@ -142,7 +141,7 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
                 requested=_requested(context),
             )
             sizes = steps.size_verdicts(host, manifest)
-            recent = steps.catalog_rows(host, Catalog([host.local]))[:RECENT_SETS]
+            recent = steps.catalog_rows(host, host.local_catalog)[:RECENT_SETS]
         return dg.MaterializeResult(
             metadata=set_metadata(
                 manifest,

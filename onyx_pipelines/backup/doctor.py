@@ -20,7 +20,7 @@ from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.catalog import Catalog, SetView
+from onyx_pipelines.vault.catalog import SetView
 from onyx_pipelines.vault.keys import check_private_key
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.stores.store import Store
@@ -217,7 +217,7 @@ def _notifications(settings: Settings) -> str:
 
 def _local_sets(host: BackupHost) -> list[SetView]:
     """A second store that is down is one finding, not one in every check."""
-    return Catalog([host.local]).sets()
+    return host.local_catalog.sets()
 
 
 def all_well(results: Sequence[CheckResult]) -> bool:

@@ -34,8 +34,13 @@ class BackupHost:
         return (self.local,) if self.offsite is None else (self.local, self.offsite)
 
     @property
+    def local_catalog(self) -> Catalog:
+        """Of the first store alone: for what must not wait for a second one that is down."""
+        return Catalog([self.local], self.trust)
+
+    @property
     def catalog(self) -> Catalog:
-        return Catalog(self.stores)
+        return Catalog(self.stores, self.trust)
 
     @property
     def name(self) -> str:

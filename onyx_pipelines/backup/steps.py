@@ -162,7 +162,7 @@ def size_verdicts(host: BackupHost, manifest: Manifest) -> list[SizeVerdict]:
 def _earlier_sets(host: BackupHost, backup_id: str, before: datetime) -> list[Manifest]:
     """Of the first store, newest first. No other one is asked, so that a second store that is
     down does not fail a set that is complete."""
-    views = Catalog([host.local]).sets()
+    views = host.local_catalog.sets()
     return [v.manifest for v in views if v.backup_id != backup_id and v.timestamp <= before]
 
 
@@ -185,17 +185,17 @@ def set_to_verify(host: BackupHost, backup_id: str) -> str:
     """This run's set, or the newest one where a check runs on its own."""
     if host.local.stat(manifest_key(backup_id)) is not None:
         return backup_id
-    return Catalog([host.local]).identify("latest")
+    return host.local_catalog.identify("latest")
 
 
-def sets_to_verify(store: Store, wanted: str) -> list[str]:
-    """Ids of what a store has of the set with this id, of the `latest`, or of `all`: damaged ones
-    too, since finding them is what verification is for.
+def sets_to_verify(host: BackupHost, store: Store, wanted: str) -> list[str]:
+    """Ids of what a store has of the set with this id, of the `latest`, or of `all`: damaged and
+    untrusted ones too, since finding them is what verification is for.
 
     Raises:
         NotFoundError: it has none; reading nothing is no success.
     """
-    catalog = Catalog([store])
+    catalog = Catalog([store], host.trust)
     if wanted != "all":
         return [catalog.identify(wanted)]
     ids = catalog.scan().ids
@@ -331,7 +331,7 @@ def copy_offsite(
     for number, each in enumerate(due):
         try:
             with set_in_use(host.settings.state_dir, each):
-                report = copy_set(host.local, offsite, each, progress)
+                report = copy_set(host.local, offsite, each, host.trust, progress)
         except OnyxError as error:
             if number == 0:
                 raise

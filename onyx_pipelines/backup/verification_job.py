@@ -92,7 +92,9 @@ def _wanted(host: BackupHost, config: VerificationConfig, found: _Found) -> list
     absent: list[OnyxError] = []
     for store in stores:
         try:
-            wanted += [(store, each) for each in steps.sets_to_verify(store, config.backup_id)]
+            wanted += [
+                (store, each) for each in steps.sets_to_verify(host, store, config.backup_id)
+            ]
         except NotFoundError as error:
             absent.append(error)
         except OnyxError as error:

@@ -72,7 +72,7 @@ def list_sets(
 ) -> None:
     """Every complete set, newest first, and the damaged ones."""
     host = open_host(load_settings())
-    catalog = host.catalog if store is None else Catalog([_store(host, store)])
+    catalog = host.catalog if store is None else Catalog([_store(host, store)], host.trust)
     rows = steps.catalog_rows(host, catalog)
     if as_json:
         whole = [row.as_json() | {"problem": None} for row in rows]
@@ -139,7 +139,7 @@ def verify(
     ):
         host = open_host(settings)
         chosen = _store(host, store)
-        found = Catalog([chosen]).identify(backup_id)
+        found = Catalog([chosen], host.trust).identify(backup_id)
         entry.about(found)
         verification = steps.verify_set(host, chosen, found, progress, deep=deep)
         entry.result(

@@ -106,7 +106,7 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
         _, started = folder.start()
         with dagster_failures():
             drillable = drill.choose_set(settings, config.backup_id, config.store or None)
-            if component not in drill.components_of(drillable):
+            if component not in drill.components_of(settings, drillable):
                 return _absent(component)
             result = drill.drill_component(
                 settings,

@@ -60,6 +60,7 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
         NotFoundError: there is no such set, or no such store.
         IntegrityError: there is one, and it is half copied, damaged or of a newer version.
     """
+    trust = Trust.of(settings)
     stores = {store.name: store for store in _stores(settings)}
     if store_name is not None:
         if store_name not in stores:
@@ -69,9 +70,9 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
             )
         stores = {store_name: stores[store_name]}
     try:
-        view = Catalog(list(stores.values())).find(backup_id)
+        view = Catalog(list(stores.values()), trust).find(backup_id)
     except NotFoundError:
-        refuse_unreadable(list(stores.values()), backup_id)
+        refuse_unreadable(list(stores.values()), trust, backup_id)
         raise
     # One that is nowhere whole is drilled all the same: it fails, and what it lacks is named.
     having = view.stores or view.incomplete_in
@@ -127,7 +128,8 @@ def put_together(
     components: Sequence[ComponentDrill],
 ) -> DrillResult:
     """The whole drill's result; notes on the set whether it passed."""
-    manifest_view = Catalog([drillable.store]).find(drillable.backup_id)
+    catalog = Catalog([drillable.store], Trust.of(settings))
+    manifest_view = catalog.find(drillable.backup_id)
     now = datetime.now(UTC)
     result = DrillResult(
         drill_id=drill_id,
@@ -144,7 +146,7 @@ def put_together(
     }
     # A set of which a part was drilled is not known to come back.
     if whole:
-        Catalog([drillable.store]).record_drill(
+        catalog.record_drill(
             drillable.backup_id,
             drillable.store.name,
             passed=result.verdict is Verdict.PASSED,
@@ -153,9 +155,9 @@ def put_together(
     return result
 
 
-def components_of(drillable: Drillable) -> tuple[Component, ...]:
+def components_of(settings: Settings, drillable: Drillable) -> tuple[Component, ...]:
     """What the set has, in the order of restoring."""
-    view = Catalog([drillable.store]).find(drillable.backup_id)
+    view = Catalog([drillable.store], Trust.of(settings)).find(drillable.backup_id)
     present = {record.component for record in view.manifest.components.values()}
     return tuple(component for component in Component if component in present)
 
@@ -179,7 +181,9 @@ def run_drill(
     """
     started_at = datetime.now(UTC)
     drillable = choose_set(settings, backup_id, store_name)
-    wanted = [c for c in components_of(drillable) if components is None or c in components]
+    wanted = [
+        c for c in components_of(settings, drillable) if components is None or c in components
+    ]
     clock = StepClock()
     results = [drill_component(settings, drillable, each, clock, progress) for each in wanted]
     return put_together(settings, drillable, drill_id, started_at, results)
@@ -239,5 +243,6 @@ def _stopped(
 
 def last_passed(settings: Settings) -> datetime | None:
     """When a drill of a whole set last passed, in any store."""
-    times = [view.last_drill_passed_at for view in Catalog(_stores(settings)).sets()]
+    views = Catalog(_stores(settings), Trust.of(settings)).sets()
+    times = [view.last_drill_passed_at for view in views]
     return max((each for each in times if each is not None), default=None)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from onyx_pipelines.errors import IntegrityError
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
 
-def refuse_unreadable(stores: Sequence[Store], text: str) -> None:
+def refuse_unreadable(stores: Sequence[Store], trust: Trust, text: str) -> None:
     """Say what is wrong with what `text` names, where no store has it as a set.
 
     Args:
@@ -18,7 +19,7 @@ def refuse_unreadable(stores: Sequence[Store], text: str) -> None:
     Raises:
         IntegrityError: there is something, and it cannot be restored.
     """
-    for store, leftovers in Catalog(stores).scan().leftovers.items():
+    for store, leftovers in Catalog(stores, trust).scan().leftovers.items():
         for backup_id in leftovers:
             if text == "latest" or backup_id.startswith(text.lower()):
                 raise IntegrityError(

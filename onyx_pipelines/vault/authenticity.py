@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from typing import Final
 
 import tink
 from tink import mac
@@ -55,16 +56,32 @@ def require_trust(manifest: Manifest, signers: Signers, *, where: str) -> None:
     """
     distrust = distrust_of(manifest, manifest.backup_id, signers)
     if distrust is not None:
-        raise UntrustedError(
-            f"Backup set {manifest.backup_id} in the {where} store is not trusted: {distrust.what}",
-            remedy="`onyx keys signers` says whose sets count; docs/security.md says what to do.",
-        )
+        raise untrusted_error(manifest.backup_id, where, distrust)
+
+
+def untrusted_error(backup_id: str, store: str, distrust: Distrust) -> UntrustedError:
+    return UntrustedError(
+        f"Backup set {backup_id} in the {store} store is not trusted: {distrust.what}",
+        remedy=_REMEDIES[distrust.reason],
+    )
 
 
 class UntrustedError(IntegrityError):
     """A manifest whose signature does not count."""
 
     code = "untrusted"
+
+
+_LOOK = "Take another set (`onyx catalog list`), and find out who can write to that store."
+_REMEDIES: Final = {
+    DistrustReason.UNSIGNED: "If it was written before sets were signed, see `onyx keys sign`."
+    f" If not: {_LOOK[0].lower()}{_LOOK[1:]}",
+    DistrustReason.UNKNOWN_SIGNER: "If you know that signer by its id, see `onyx keys signers"
+    f" found`. If not: {_LOOK[0].lower()}{_LOOK[1:]}",
+    DistrustReason.RETIRED_SIGNER: _LOOK,
+    DistrustReason.FORGED: _LOOK,
+    DistrustReason.MISPLACED: _LOOK,
+}
 
 
 def authenticate(manifest: Manifest, key: PrivateKey) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.sources.source import ComponentStatus
 from onyx_pipelines.vault import marks
+from onyx_pipelines.vault.authenticity import untrusted_error
 from onyx_pipelines.vault.manifest import BackupType, Manifest
 from onyx_pipelines.vault.marks import Mark
 from onyx_pipelines.vault.retention import RetentionPlan, SetRecord
@@ -22,10 +23,13 @@ from onyx_pipelines.vault.scanning import (
     ScanMemory,
     StoredSet,
     StoreScan,
+    UntrustedSet,
     scan_store,
 )
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
+CLOCK_TOLERANCE = timedelta(minutes=5)
 _SHORTEST_PREFIX = 4
 
 
@@ -84,8 +88,13 @@ class SetView:
     @property
     def hold_reason(self) -> str | None:
         """A hold in one store is enough."""
-        reasons = (copy.marks.hold_reason for copy in self.copies)
-        return next((reason for reason in reasons if reason is not None), None)
+        return next((r for copy in self.copies if (r := self.held_in(copy)) is not None), None)
+
+    def held_in(self, copy: StoredSet) -> str | None:
+        """Why it is held where `copy` is: there, or by a mark of another store that counts. One
+        that does not count holds nothing elsewhere."""
+        marks = [copy.marks, *(c.marks for c in self.copies if not c.marks.hold_distrusted)]
+        return next((m.hold_reason for m in marks if m.hold_reason is not None), None)
 
     @property
     def held(self) -> bool:
@@ -128,7 +137,7 @@ class SetView:
             lacks=tuple(component.value for component in manifest.missing_components),
             doubts=tuple(doubt.what for doubt in manifest.doubts),
             made_now=self.backup_id == made,
-            hold_reason=self.hold_reason,
+            hold_reason=self.held_in(copy),
             drill_passed=self.last_drill_passed_at is not None,
             copy_pending=bool(self.begun_in),
         )
@@ -139,12 +148,14 @@ class Scan:
     """One look at every store.
 
     Args:
-        views: what has a manifest that can be read, whole or not, newest first.
+        views: what has a manifest whose signature counts, whole or not, newest first.
+        untrusted: manifests whose signature does not, newest first by the stores' clocks.
         damaged: sets that are not whole, or that no one can read, per store.
         leftovers: per store, by id, what has no manifest there.
     """
 
     views: tuple[SetView, ...]
+    untrusted: tuple[UntrustedSet, ...]
     damaged: tuple[DamagedSet, ...]
     problems: tuple[CatalogProblem, ...]
     leftovers: Mapping[str, Mapping[str, Leftover]]
@@ -156,9 +167,10 @@ class Scan:
 
     @property
     def ids(self) -> list[str]:
-        """Of everything that has a manifest, however damaged."""
-        known = (view.backup_id for view in self.views)
-        return list(dict.fromkeys([*known, *(each.backup_id for each in self.damaged)]))
+        """Of everything that has a manifest, however damaged, and whoever wrote it."""
+        known = [view.backup_id for view in self.views]
+        damaged = [each.backup_id for each in self.damaged]
+        return list(dict.fromkeys([*known, *damaged, *(u.backup_id for u in self.untrusted)]))
 
 
 @dataclass(frozen=True)
@@ -184,14 +196,17 @@ class CatalogRow:
 
 
 class Catalog:
-    """The sets of several stores, the preferred one first.
+    """The sets of several stores, the preferred one first, as far as they are trusted.
 
     Raises (from every method):
         StoreError: a store cannot be listed or read; what could not be seen is never guessed.
     """
 
-    def __init__(self, stores: Sequence[Store], memory: ScanMemory | None = None) -> None:
+    def __init__(
+        self, stores: Sequence[Store], trust: Trust, memory: ScanMemory | None = None
+    ) -> None:
         self.stores = tuple(stores)
+        self.trust = trust
         self._memory = memory
         self._last: Scan | None = None
 
@@ -205,6 +220,11 @@ class Catalog:
         """What the last look at the stores found not to be whole."""
         return (self._last or self.scan()).damaged
 
+    @property
+    def untrusted(self) -> tuple[UntrustedSet, ...]:
+        """What the last look at the stores found and does not count."""
+        return (self._last or self.scan()).untrusted
+
     def sets(self) -> list[SetView]:
         """Every set that some store has whole, newest first."""
         return list(self.scan().sets)
@@ -212,17 +232,18 @@ class Catalog:
     def find(self, text: str) -> SetView:
         """The set with this id, with an id that begins so (4 characters or more), or "latest".
 
-        The latest is one that is whole, if any is; by its id a set is found also where objects of
-        it are missing (`stores` is empty then).
+        The latest is one that is whole and not dated ahead, if any is; by its id a set is found
+        also where objects of it are missing (`stores` is empty then).
 
         Raises:
             NotFoundError: there is none, or more than one.
-            IntegrityError: there is one, and its manifest cannot be read.
+            IntegrityError: there is one, and its manifest cannot be read, or is not trusted.
         """
         scan = self.scan()
         views = scan.views
         if text == "latest":
-            matches = list((scan.sets or views)[:1])
+            latest = newest(scan.sets or views, datetime.now(UTC))
+            matches = [latest] if latest else []
         else:
             matches = [view for view in views if _means(text, view.backup_id)]
         if len(matches) == 1:
@@ -235,12 +256,15 @@ class Catalog:
                     f"The set {each.backup_id} in the {each.store} store is damaged: {each.what}",
                     remedy="Take it from another store, or another set: `onyx catalog list`.",
                 )
+        for stranger in scan.untrusted:
+            if text == "latest" or _means(text, stranger.backup_id):
+                raise untrusted_error(stranger.backup_id, stranger.store, stranger.distrust)
         raise _not_found(text, len(views))
 
     def identify(self, text: str) -> str:
-        """The id that `text` means as in `find`, of a set that may be damaged: for whoever looks
-        at it more closely. The latest is the one with the latest recovery point; one that cannot
-        be read is as late as its manifest was written.
+        """The id that `text` means as in `find`, of a set that may be damaged or untrusted: for
+        whoever looks at it more closely. The latest is the one with the latest recovery point; one
+        that cannot be read is as late as its manifest was written.
 
         Raises:
             NotFoundError: there is none, or more than one.
@@ -261,8 +285,9 @@ class Catalog:
     def hold(self, text: str, reason: str, *, now: datetime) -> SetView:
         """Keep a set whatever retention says, in every store that has it."""
         view = self.find(text)
+        key = self.trust.signing_key()
         for store in self._having(view):
-            marks.put_hold(store, view.backup_id, reason, now=now)
+            marks.put_hold(store, view.backup_id, reason, now=now, key=key)
         return self.find(view.backup_id)
 
     def release(self, text: str) -> SetView:
@@ -272,25 +297,32 @@ class Catalog:
             marks.remove_hold(store, view.backup_id)
         return self.find(view.backup_id)
 
-    def is_held(self, backup_id: str) -> bool:
-        """Asks the stores now, without reading the rest of the catalog."""
-        return any(marks.is_held(store, backup_id) for store in self.stores)
+    def is_held(self, backup_id: str, store_name: str) -> bool:
+        """Whether it is held in this store, as `SetView.held_in` says. Asks the stores now, without
+        reading the rest of the catalog."""
+        if marks.has_hold(self._store(store_name), backup_id):
+            return True
+        return any(marks.is_held(s, backup_id, self.trust.signers) for s in self.stores)
 
     def record_verification(
         self, backup_id: str, store_name: str, *, passed: bool, at: datetime
     ) -> None:
-        """Note that a store's copy of the set was read and found right, or not."""
-        store = self._store(store_name)
-        marks.record_check(store, backup_id, Mark.VERIFIED, passed=passed, at=at)
+        """Note that a store's copy of the set was read and found right, or not. A machine without
+        a signing key notes nothing."""
+        marks.record_check(
+            self._store(store_name), backup_id, Mark.VERIFIED, self.trust, passed=passed, at=at
+        )
 
     def record_drill(self, backup_id: str, store_name: str, *, passed: bool, at: datetime) -> None:
-        """Note that the set was restored from this store and compared."""
-        store = self._store(store_name)
-        marks.record_check(store, backup_id, Mark.DRILLED, passed=passed, at=at)
+        """Note that the set was restored from this store and compared. A machine without a signing
+        key notes nothing."""
+        marks.record_check(
+            self._store(store_name), backup_id, Mark.DRILLED, self.trust, passed=passed, at=at
+        )
 
     def scan(self) -> Scan:
         """Look at every store once."""
-        found = [scan_store(store, self._memory) for store in self.stores]
+        found = [scan_store(store, self.trust.signers, self._memory) for store in self.stores]
         problems = [problem for each in found for problem in each.problems]
         copies_of: dict[str, list[StoredSet]] = {}
         for each in found:
@@ -301,7 +333,9 @@ class Catalog:
         problems += [problem for copies in copies_of.values() for problem in _differences(copies)]
         damaged = tuple(each for one in found for each in one.damaged)
         leftovers = {each.store: each.leftovers for each in found}
-        self._last = Scan(tuple(views), damaged, tuple(problems), leftovers)
+        strangers = [each for one in found for each in one.untrusted]
+        strangers.sort(key=lambda each: (each.written_at, each.backup_id), reverse=True)
+        self._last = Scan(tuple(views), tuple(strangers), damaged, tuple(problems), leftovers)
         return self._last
 
     def _having(self, view: SetView) -> list[Store]:
@@ -315,6 +349,20 @@ class Catalog:
             f"There is no {name} store.",
             remedy=f"Configured: {', '.join(store.name for store in self.stores)}.",
         )
+
+
+def newest(views: Iterable[SetView], now: datetime) -> SetView | None:
+    """The newest one that is not dated ahead of this host's clock; where all are, the newest."""
+    newest_first = sorted(views, key=lambda view: (view.timestamp, view.backup_id), reverse=True)
+    return next(
+        (view for view in newest_first if not is_ahead(view.timestamp, now)),
+        newest_first[0] if newest_first else None,
+    )
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """Whether a clock was wrong then, or is now."""
+    return moment > now + CLOCK_TOLERANCE
 
 
 def rows(views: Iterable[SetView], plans: Mapping[str, RetentionPlan]) -> list[CatalogRow]:

@@ -15,11 +15,13 @@ from datetime import UTC, datetime, timedelta
 from onyx_pipelines.errors import IntegrityError, NotFoundError, StoreError
 from onyx_pipelines.progress import Meter, ProgressCallback, silent
 from onyx_pipelines.vault import layout, marks
+from onyx_pipelines.vault.authenticity import require_trust
 from onyx_pipelines.vault.catalog import SetView
 from onyx_pipelines.vault.manifest import ObjectRecord, parse_manifest
 from onyx_pipelines.vault.marks import Mark
 from onyx_pipelines.vault.retention import RetentionPolicy, plan
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -79,7 +81,11 @@ def lag(
 
 
 def copy_set(
-    source: Store, target: Store, backup_id: str, progress: ProgressCallback = silent
+    source: Store,
+    target: Store,
+    backup_id: str,
+    trust: Trust,
+    progress: ProgressCallback = silent,
 ) -> CopyReport:
     """Copy a set and prove by reading it back that the target holds the same bytes.
 
@@ -89,7 +95,7 @@ def copy_set(
     Raises:
         NotFoundError: the source has no such set.
         IntegrityError: an object of the source is not what its manifest says; nothing is listed
-            in the target.
+            in the target. Or its manifest is not trusted.
         StoreError: a store failed, or the target holds other bytes than were sent (transient).
     """
     started = time.monotonic()
@@ -101,6 +107,7 @@ def copy_set(
             f"{manifest_key} in {source.url} is the manifest of set {manifest.backup_id}.",
             remedy="Somebody moved files in the store: put them back.",
         )
+    require_trust(manifest, trust.signers, where=source.name)
     objects = list(manifest.objects)
     copied: list[ObjectRecord] = []
     target.delete(layout.mark_key(backup_id, Mark.PRUNED))
@@ -113,7 +120,8 @@ def copy_set(
         target.put(manifest_key, manifest_bytes)
         if not _has(target, manifest_key, manifest_bytes):
             raise _differs(target, manifest_key)
-    marks.record_check(target, backup_id, Mark.VERIFIED, passed=True, at=datetime.now(UTC))
+    now = datetime.now(UTC)
+    marks.record_check(target, backup_id, Mark.VERIFIED, trust, passed=True, at=now)
     return CopyReport(
         backup_id,
         source.name,

@@ -18,6 +18,7 @@ from onyx_pipelines.vault.lock import current_holder, set_to_delete
 from onyx_pipelines.vault.marks import Mark
 from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy
 from onyx_pipelines.vault.scanning import CatalogProblem, Leftover
+from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.store import Store
 
@@ -100,13 +101,14 @@ def prune(
     """Delete from each store what its plan does not keep, then leftovers older than `grace`.
 
     Every store is listed before the first deletion. A set that somebody held, copies or verifies
-    since is spared. What cannot be parsed, or is not whole, is never deleted.
+    since is spared. What cannot be parsed, is not whole or not trusted is never deleted.
 
     Args:
         made: id of the set that this run has made, which stays whatever the clock says.
 
     Raises:
         StoreError: a store cannot be listed; nothing was deleted.
+        KeyFileError: there is something to delete, and no signing key; nothing was deleted.
     """
     scan = catalog.scan()
     names = [store.name for store in catalog.stores]
@@ -159,11 +161,11 @@ class _Pruner:
                 return
             for store in stores:
                 try:
-                    if self.catalog.is_held(view.backup_id):
+                    if self.catalog.is_held(view.backup_id, store.name):
                         self.spared.append(Spared(view.backup_id, "it was held meanwhile"))
                         return
                     if not self.dry_run:
-                        _delete_set(store, view.backup_id)
+                        _delete_set(store, view.backup_id, self.catalog.trust.signing_key())
                 except StoreError as error:
                     # The other stores keep it until this one is clean: see the module's order.
                     self.failures.append(Failure(store.name, view.backup_id, str(error)))
@@ -197,8 +199,8 @@ class _Pruner:
         self.leftovers.append(Removal(store.name, what, leftover.size_bytes))
 
 
-def _delete_set(store: Store, backup_id: str) -> None:
-    marks.put_pruned(store, backup_id)
+def _delete_set(store: Store, backup_id: str, key: SigningKey) -> None:
+    marks.put_pruned(store, backup_id, key)
     store.delete(layout.manifest_key(backup_id))
     _delete_objects(store, backup_id)
 

@@ -14,8 +14,10 @@ from typing import TypeAlias
 from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.threads import thread_pool
 from onyx_pipelines.vault import layout
+from onyx_pipelines.vault.authenticity import distrust_of
 from onyx_pipelines.vault.manifest import Manifest, parse_manifest
-from onyx_pipelines.vault.marks import Mark, Marks, read_marks
+from onyx_pipelines.vault.marks import Mark, Marks, is_pruned, read_marks
+from onyx_pipelines.vault.signing import Distrust, Signers
 from onyx_pipelines.vault.stores.store import SMALL_OBJECT_LIMIT_BYTES, Store, StoredObject
 
 _READERS = 8
@@ -42,6 +44,24 @@ class DamagedSet:
     backup_id: str
     what: str
     written_at: datetime
+
+
+@dataclass(frozen=True)
+class UntrustedSet:
+    """A manifest that does not count: what it says of itself is a stranger's word.
+
+    `written_at` is by the store's clock.
+    """
+
+    store: str
+    backup_id: str
+    distrust: Distrust
+    manifest: Manifest
+    written_at: datetime
+
+    @property
+    def what(self) -> str:
+        return self.distrust.what
 
 
 @dataclass(frozen=True)
@@ -99,19 +119,21 @@ class Leftover:
 
 @dataclass(frozen=True)
 class StoreScan:
-    """What one store holds. `sets`: those whose manifest can be read, whole or not."""
+    """What one store holds. `sets`: those whose signature counts, whole or not."""
 
     store: str
     sets: tuple[StoredSet, ...]
+    untrusted: tuple[UntrustedSet, ...]
     damaged: tuple[DamagedSet, ...]
     problems: tuple[CatalogProblem, ...]
     leftovers: Mapping[str, Leftover]
 
 
-# Of a manifest and its marks: key, size, time of change.
-_Identity: TypeAlias = tuple[tuple[str, int, datetime], ...]
-# A set, or what keeps its manifest from being read; and what is wrong with its marks.
-_Read: TypeAlias = tuple[StoredSet | str | None, list[CatalogProblem]]
+# Whom is believed, and of a manifest and its marks: key, size, time of change.
+_Identity: TypeAlias = tuple[Signers, tuple[tuple[str, int, datetime], ...]]
+# A set, one that does not count, or what keeps its manifest from being read; and what is wrong with
+# its marks.
+_Read: TypeAlias = tuple[StoredSet | UntrustedSet | str | None, list[CatalogProblem]]
 
 
 class ScanMemory:
@@ -131,8 +153,11 @@ class ScanMemory:
         self._known.update({(store, backup_id): value for backup_id, value in found.items()})
 
 
-def scan_store(store: Store, memory: ScanMemory | None = None) -> StoreScan:
+def scan_store(store: Store, signers: Signers, memory: ScanMemory | None = None) -> StoreScan:
     """List the store and read every manifest and mark in it, but for what `memory` knows.
+
+    Args:
+        signers: whose sets and marks count.
 
     Raises:
         StoreError: it cannot be listed, or something listed cannot be read.
@@ -150,33 +175,45 @@ def scan_store(store: Store, memory: ScanMemory | None = None) -> StoreScan:
         elif layout.manifest_key(backup_id) in keys:
             listed[backup_id] = objects
         else:
-            leftovers[backup_id] = _leftover(backup_id, objects)
-    identity_of = {backup_id: _identity(backup_id, listed[backup_id]) for backup_id in listed}
+            leftovers[backup_id] = _leftover(store, backup_id, objects, signers)
+    identity_of: dict[str, _Identity] = {
+        backup_id: (signers, _small_objects(backup_id, listed[backup_id])) for backup_id in listed
+    }
 
     def read(backup_id: str) -> _Read:
         known = memory.recall(store.name, backup_id, identity_of[backup_id])
-        return known or _read_set(store, backup_id, listed[backup_id])
+        return known or _read_set(store, backup_id, listed[backup_id], signers)
 
     with thread_pool(_READERS, "catalog") as readers:
         answers = dict(zip(listed, readers.map(read, listed), strict=True))
     memory.keep(store.name, {key: (identity_of[key], answers[key]) for key in answers})
     sets: list[StoredSet] = []
+    untrusted: list[UntrustedSet] = []
     damaged: list[DamagedSet] = []
     for backup_id, (answer, of_marks) in answers.items():
         problems += of_marks
-        damage = answer
-        if isinstance(answer, StoredSet):
+        damage = ""
+        if isinstance(answer, UntrustedSet):
+            untrusted.append(answer)
+        elif isinstance(answer, StoredSet):
             stored = replace(answer, missing=_missing(answer.manifest, listed[backup_id]))
             sets.append(stored)
             damage = stored.damage
-        if isinstance(damage, str) and damage:
+        elif answer:
+            damage = answer
+        if damage:
             written_at = _manifest_of(backup_id, listed[backup_id]).modified_at
             damaged.append(DamagedSet(store.name, backup_id, damage, written_at))
     problems += [CatalogProblem(each.store, each.backup_id, each.what) for each in damaged]
-    return StoreScan(store.name, tuple(sets), tuple(damaged), tuple(problems), leftovers)
+    problems += [CatalogProblem(each.store, each.backup_id, each.what) for each in untrusted]
+    return StoreScan(
+        store.name, tuple(sets), tuple(untrusted), tuple(damaged), tuple(problems), leftovers
+    )
 
 
-def _identity(backup_id: str, objects: list[StoredObject]) -> _Identity:
+def _small_objects(
+    backup_id: str, objects: list[StoredObject]
+) -> tuple[tuple[str, int, datetime], ...]:
     """Of all that is read of a set, which its sealed objects are not."""
     small = {layout.manifest_key(backup_id), *(layout.mark_key(backup_id, mark) for mark in Mark)}
     return tuple(
@@ -184,9 +221,10 @@ def _identity(backup_id: str, objects: list[StoredObject]) -> _Identity:
     )
 
 
-def _read_set(store: Store, backup_id: str, objects: list[StoredObject]) -> _Read:
+def _read_set(store: Store, backup_id: str, objects: list[StoredObject], signers: Signers) -> _Read:
     key = layout.manifest_key(backup_id)
-    if _manifest_of(backup_id, objects).size_bytes > SMALL_OBJECT_LIMIT_BYTES:
+    listed = _manifest_of(backup_id, objects)
+    if listed.size_bytes > SMALL_OBJECT_LIMIT_BYTES:
         return f"{key} ({store.name}) is larger than any manifest.", []
     try:
         manifest = parse_manifest(store.get(key), where=f"{key} ({store.name})")
@@ -194,13 +232,15 @@ def _read_set(store: Store, backup_id: str, objects: list[StoredObject]) -> _Rea
         return None, []
     except IntegrityError as error:
         return error.what, []
-    if manifest.backup_id != backup_id:
-        return f"{key} is the manifest of another set, {manifest.backup_id}.", []
-    keys = frozenset(each.key for each in objects)
-    marks = read_marks(store, backup_id, keys)
+    distrust = distrust_of(manifest, backup_id, signers)
+    if distrust is not None:
+        return UntrustedSet(store.name, backup_id, distrust, manifest, listed.modified_at), []
+    marks = read_marks(store, backup_id, {each.key: each.size_bytes for each in objects}, signers)
     problems = [
-        CatalogProblem(store.name, backup_id, f"The mark {mark.value} is damaged.")
-        for mark in marks.unreadable
+        CatalogProblem(
+            store.name, backup_id, f"The mark {mark.value} of {backup_id} does not count: {d.what}"
+        )
+        for mark, d in marks.distrusted.items()
     ]
     return StoredSet(store.name, manifest, marks), problems
 
@@ -230,11 +270,14 @@ def _strangers(store: str, keys: frozenset[str]) -> list[CatalogProblem]:
     ]
 
 
-def _leftover(backup_id: str, objects: list[StoredObject]) -> Leftover:
+def _leftover(
+    store: Store, backup_id: str, objects: list[StoredObject], signers: Signers
+) -> Leftover:
     keys = tuple(each.key for each in objects)
+    is_marked = layout.mark_key(backup_id, Mark.PRUNED) in keys
     return Leftover(
         keys=keys,
         size_bytes=sum(each.size_bytes for each in objects),
         newest_at=max(each.modified_at for each in objects),
-        pruning_begun=layout.mark_key(backup_id, Mark.PRUNED) in keys,
+        pruning_begun=is_marked and is_pruned(store, backup_id, signers),
     )

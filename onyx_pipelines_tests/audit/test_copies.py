@@ -28,6 +28,7 @@ from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.stores import LocalStore, Store
 from onyx_pipelines_tests.audit.trails import ALICE, deed
 from onyx_pipelines_tests.planting import plant, replaced
+from onyx_pipelines_tests.vault.sets import trust
 
 
 class Place:
@@ -180,7 +181,7 @@ class TestCopying:
 
     def test_neither_the_catalog_nor_pruning_sees_the_copies(self, copied: Place) -> None:
         before = copied.segments("local"), copied.segments()
-        catalog = Catalog(copied.stores)
+        catalog = Catalog(copied.stores, trust())
 
         report = prune(
             catalog,

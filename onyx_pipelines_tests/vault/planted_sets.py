@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.vault.authenticity import signed
 from onyx_pipelines.vault.layout import manifest_key, object_key, set_prefix
 from onyx_pipelines.vault.manifest import Manifest, to_bytes
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import Store
-from onyx_pipelines_tests.vault.sets import make_key, make_store, new_id, write_set
+from onyx_pipelines_tests.vault.sets import make_key, make_store, new_id, signing_key, write_set
 
 NOW = datetime(2026, 3, 20, 3, 0, tzinfo=UTC)
 CONTENT = {
@@ -41,7 +42,7 @@ class Planter:
         for store in stores:
             for key, data in self.objects.items():
                 store.put(object_key(identity, key), data)
-            store.put(manifest_key(identity), to_bytes(manifest))
+            store.put(manifest_key(identity), to_bytes(signed(manifest, signing_key())))
         return identity
 
 

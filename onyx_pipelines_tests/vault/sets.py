@@ -5,6 +5,8 @@ Everything is written by the production code; only the failures are ours.
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from onyx_pipelines.errors import StoreError
 from onyx_pipelines.sources.source import Component, ComponentReport, ComponentStatus
@@ -36,6 +38,7 @@ from onyx_pipelines.vault.stores.store import (
     Store,
     StoredObject,
 )
+from onyx_pipelines.vault.trust import Trust
 from onyx_pipelines.vault.writing import SetWriter
 
 BEGAN = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -70,10 +73,20 @@ def signing_key(name: str = HOST) -> SigningKey:
 
 @cache
 def _signing_key(name: str) -> SigningKey:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "signing-key.json"
-        create_signing_key(path, name)
-        return load_signing_key(path)
+    return load_signing_key(_signing_key_file(name))
+
+
+@cache
+def _signing_key_file(name: str) -> Path:
+    folder = Path(mkdtemp(prefix="onyx-signing-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    create_signing_key(folder / "signing-key.json", name)
+    return folder / "signing-key.json"
+
+
+def trust(*names: str) -> Trust:
+    """A host that signs as the first of these, and believes them all."""
+    return Trust(signers(*names), _signing_key_file((names or (HOST,))[0]))
 
 
 def signers(*names: str) -> Signers:

@@ -17,7 +17,7 @@ from onyx_pipelines.vault.scanning import ScanMemory
 from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
-from onyx_pipelines_tests.vault.sets import FailingStore, new_id
+from onyx_pipelines_tests.vault.sets import FailingStore, new_id, trust
 
 __all__ = ["local", "offsite", "planter"]
 
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def catalog(local: LocalStore, offsite: LocalStore) -> Catalog:
-    return Catalog([local, offsite])
+    return Catalog([local, offsite], trust())
 
 
 def test_an_empty_store_has_no_sets(catalog: Catalog) -> None:
@@ -134,7 +134,7 @@ def test_a_store_that_cannot_be_listed_fails_the_listing(
     planter.plant(local, offsite)
 
     with pytest.raises(StoreError):
-        Catalog([local, FailingStore(offsite, fail_at=1)]).sets()
+        Catalog([local, FailingStore(offsite, fail_at=1)], trust()).sets()
 
 
 def test_a_manifest_that_cannot_be_read_fails_the_listing(
@@ -143,7 +143,7 @@ def test_a_manifest_that_cannot_be_read_fails_the_listing(
     planter.plant(local)
 
     with pytest.raises(StoreError):
-        Catalog([FailingStore(local, fail_at=2)]).sets()
+        Catalog([FailingStore(local, fail_at=2)], trust()).sets()
 
 
 def test_a_set_is_found_by_id_by_its_beginning_and_as_the_latest(
@@ -186,19 +186,19 @@ def test_a_hold_is_put_in_every_store_and_released(
     assert (held.held, held.hold_reason) == (True, "before the migration")
     assert held_in == [True, True]
     assert not released.held
-    assert not catalog.is_held(backup_id)
+    assert not any(catalog.is_held(backup_id, store) for store in ("local", "offsite"))
 
 
 def test_a_hold_in_one_store_holds_the_set(
     catalog: Catalog, planter: Planter, local: LocalStore, offsite: LocalStore
 ) -> None:
     backup_id = planter.plant(local, offsite)
-    Catalog([offsite]).hold(backup_id, "audit", now=NOW)
+    Catalog([offsite], trust()).hold(backup_id, "audit", now=NOW)
 
     (view,) = catalog.sets()
 
     assert view.hold_reason == "audit"
-    assert catalog.is_held(backup_id)
+    assert all(catalog.is_held(backup_id, store) for store in ("local", "offsite"))
 
 
 def test_a_hold_mark_that_cannot_be_read_holds(
@@ -209,7 +209,7 @@ def test_a_hold_mark_that_cannot_be_read_holds(
     (view,) = catalog.sets()
 
     assert view.held
-    assert "damaged" in catalog.problems[0].what
+    assert "The mark held" in catalog.problems[0].what
 
 
 def test_holding_an_unknown_set_is_an_error(catalog: Catalog) -> None:
@@ -354,10 +354,10 @@ class TestMemory:
         for age in range(3):
             planter.plant(local, days_ago=age)
         store, memory = CountingStore(local), ScanMemory()
-        first = Catalog([store], memory).scan()
+        first = Catalog([store], trust(), memory).scan()
         store.reads = 0
 
-        assert Catalog([store], memory).scan() == first
+        assert Catalog([store], trust(), memory).scan() == first
         assert store.reads == 0
 
     def test_a_hold_a_new_set_and_a_deleted_one_are_seen(
@@ -365,23 +365,23 @@ class TestMemory:
     ) -> None:
         gone, held = planter.plant(local, days_ago=3), planter.plant(local, days_ago=2)
         memory = ScanMemory()
-        Catalog([local], memory).scan()
+        Catalog([local], trust(), memory).scan()
         local.delete(manifest_key(gone))
-        Catalog([local]).hold(held, "audit", now=NOW)
+        Catalog([local], trust()).hold(held, "audit", now=NOW)
         planter.plant(local, days_ago=1)
 
-        assert Catalog([local], memory).scan() == Catalog([local]).scan()
+        assert Catalog([local], trust(), memory).scan() == Catalog([local], trust()).scan()
 
     def test_a_manifest_that_was_damaged_meanwhile_is_a_problem(
         self, planter: Planter, local: LocalStore
     ) -> None:
         backup_id = planter.plant(local)
         memory = ScanMemory()
-        Catalog([local], memory).scan()
+        Catalog([local], trust(), memory).scan()
         text = local.get(manifest_key(backup_id))
         local.put(manifest_key(backup_id), text[:-1] + b"?")
 
-        scan = Catalog([local], memory).scan()
+        scan = Catalog([local], trust(), memory).scan()
 
         assert scan.sets == ()
         assert [problem.backup_id for problem in scan.problems] == [backup_id]

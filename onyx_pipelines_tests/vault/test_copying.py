@@ -20,7 +20,7 @@ from onyx_pipelines.vault.stores.store import ObjectReader, ObjectWriter
 from onyx_pipelines.vault.verification import verify
 from onyx_pipelines_tests.planting import flipped
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
-from onyx_pipelines_tests.vault.sets import FailingStore, files_of, new_id
+from onyx_pipelines_tests.vault.sets import FailingStore, files_of, new_id, signers, trust
 
 __all__ = ["local", "offsite", "planter"]
 
@@ -37,7 +37,7 @@ def without_marks(store: LocalStore, backup_id: str) -> dict[str, bytes]:
 
 
 def listed(store: LocalStore) -> list[str]:
-    return [view.backup_id for view in Catalog([store]).sets()]
+    return [view.backup_id for view in Catalog([store], trust()).sets()]
 
 
 def test_the_copy_has_the_same_bytes_and_is_known_as_verified(
@@ -45,22 +45,22 @@ def test_the_copy_has_the_same_bytes_and_is_known_as_verified(
 ) -> None:
     backup_id = planter.plant(local)
 
-    report = copy_set(local, offsite, backup_id)
+    report = copy_set(local, offsite, backup_id, trust())
 
     assert without_marks(offsite, backup_id) == without_marks(local, backup_id)
     assert report.copied_objects == len(planter.objects)
     assert report.copied_bytes == sum(len(data) for data in planter.objects.values())
-    assert Catalog([offsite]).sets()[0].last_verified_at is not None
+    assert Catalog([offsite], trust()).sets()[0].last_verified_at is not None
 
 
 def test_copying_again_sends_nothing(
     planter: Planter, local: LocalStore, offsite: LocalStore
 ) -> None:
     backup_id = planter.plant(local)
-    copy_set(local, offsite, backup_id)
+    copy_set(local, offsite, backup_id, trust())
     before = {path: path.stat().st_mtime_ns for path in offsite.root.rglob("*.*")}
 
-    report = copy_set(local, offsite, backup_id)
+    report = copy_set(local, offsite, backup_id, trust())
 
     after = {path: path.stat().st_mtime_ns for path in offsite.root.rglob("*.*")}
     assert (report.copied_objects, report.already_there) == (0, len(planter.objects))
@@ -74,17 +74,17 @@ def test_a_failure_at_every_call_lists_nothing_half_and_the_next_copy_ends_it(
     counted = LocalStore(tmp_path / "counted")
     counted.root.mkdir()
     counting = FailingStore(counted)
-    copy_set(local, counting, backup_id)
+    copy_set(local, counting, backup_id, trust())
     for fail_at in range(1, counting.calls + 1):
         target = LocalStore(tmp_path / f"target-{fail_at}", name="offsite")
         target.root.mkdir()
 
         with pytest.raises(StoreError):
-            copy_set(local, FailingStore(target, fail_at=fail_at), backup_id)
+            copy_set(local, FailingStore(target, fail_at=fail_at), backup_id, trust())
 
         complete = without_marks(target, backup_id) == without_marks(local, backup_id)
         assert (listed(target) == [backup_id]) == complete
-        copy_set(local, target, backup_id)
+        copy_set(local, target, backup_id, trust())
         assert without_marks(target, backup_id) == without_marks(local, backup_id)
 
 
@@ -92,11 +92,11 @@ def test_a_copy_goes_on_where_it_stopped(
     planter: Planter, local: LocalStore, offsite: LocalStore
 ) -> None:
     backup_id = planter.plant(local)
-    copy_set(local, offsite, backup_id)
+    copy_set(local, offsite, backup_id, trust())
     offsite.delete(manifest_key(backup_id))
     offsite.delete(object_key(backup_id, DUMP))
 
-    report = copy_set(local, offsite, backup_id)
+    report = copy_set(local, offsite, backup_id, trust())
 
     assert (report.copied_objects, report.already_there) == (1, len(planter.objects) - 1)
 
@@ -109,7 +109,7 @@ def test_what_the_target_holds_wrongly_is_replaced(
     wrong = found if isinstance(found, bytes) else bytes(len(planter.objects[DUMP]))
     offsite.put(object_key(backup_id, DUMP), wrong)
 
-    report = copy_set(local, offsite, backup_id)
+    report = copy_set(local, offsite, backup_id, trust())
 
     assert report.copied_objects == len(planter.objects)
     assert without_marks(offsite, backup_id) == without_marks(local, backup_id)
@@ -130,7 +130,7 @@ def test_a_damaged_object_is_named_and_the_set_is_not_copied(
     path.unlink() if damage == "missing" else path.write_bytes(damaged[damage])
 
     with pytest.raises(IntegrityError, match=DUMP) as caught:
-        copy_set(local, offsite, backup_id)
+        copy_set(local, offsite, backup_id, trust())
 
     assert not caught.value.transient
     assert listed(offsite) == []
@@ -139,7 +139,7 @@ def test_a_damaged_object_is_named_and_the_set_is_not_copied(
 
 def test_a_set_that_is_not_there_is_not_found(local: LocalStore, offsite: LocalStore) -> None:
     with pytest.raises(NotFoundError):
-        copy_set(local, offsite, new_id())
+        copy_set(local, offsite, new_id(), trust())
 
 
 def test_a_manifest_of_another_set_is_refused(
@@ -149,7 +149,7 @@ def test_a_manifest_of_another_set_is_refused(
     local.put(manifest_key(other), local.get(manifest_key(real)))
 
     with pytest.raises(IntegrityError, match=real):
-        copy_set(local, offsite, other)
+        copy_set(local, offsite, other, trust())
 
 
 class LyingStore:
@@ -180,7 +180,7 @@ def test_a_target_that_holds_other_bytes_than_were_sent_is_found_out(
     backup_id = planter.plant(local)
 
     with pytest.raises(StoreError, match="other bytes") as caught:
-        copy_set(local, LyingStore(offsite), backup_id)  # type: ignore[arg-type]
+        copy_set(local, LyingStore(offsite), backup_id, trust())  # type: ignore[arg-type]
 
     assert caught.value.transient
     assert listed(offsite) == []
@@ -191,14 +191,14 @@ def test_a_hold_goes_along_before_and_after_the_copy(
     planter: Planter, local: LocalStore, offsite: LocalStore
 ) -> None:
     early, late = planter.plant(local), planter.plant(local)
-    Catalog([local]).hold(early, "early", now=NOW)
-    copy_set(local, offsite, early)
-    copy_set(local, offsite, late)
-    Catalog([local]).hold(late, "late", now=NOW)
+    Catalog([local], trust()).hold(early, "early", now=NOW)
+    copy_set(local, offsite, early, trust())
+    copy_set(local, offsite, late, trust())
+    Catalog([local], trust()).hold(late, "late", now=NOW)
 
-    copy_set(local, offsite, late)
+    copy_set(local, offsite, late, trust())
 
-    held = {view.backup_id: view.hold_reason for view in Catalog([offsite]).sets()}
+    held = {view.backup_id: view.hold_reason for view in Catalog([offsite], trust()).sets()}
     assert held == {early: "early", late: "late"}
 
 
@@ -206,10 +206,10 @@ def test_a_manifest_that_was_rewrapped_is_copied_again(
     planter: Planter, local: LocalStore, offsite: LocalStore
 ) -> None:
     backup_id = planter.plant(local)
-    copy_set(local, offsite, backup_id)
+    copy_set(local, offsite, backup_id, trust())
     planter.plant(local, backup_id=backup_id, host="rewritten")
 
-    report = copy_set(local, offsite, backup_id)
+    report = copy_set(local, offsite, backup_id, trust())
 
     assert report.copied_objects == 0
     assert offsite.get(manifest_key(backup_id)) == local.get(manifest_key(backup_id))
@@ -221,7 +221,7 @@ def test_progress_is_reported_for_sending_and_reading_back(
     backup_id = planter.plant(local)
     seen: list[Progress] = []
 
-    copy_set(local, offsite, backup_id, seen.append)
+    copy_set(local, offsite, backup_id, trust(), seen.append)
 
     finished = [(each.component, each.item, each.done_bytes) for each in seen if each.finished]
     size = len(planter.objects[DUMP])
@@ -239,7 +239,7 @@ def test_only_kept_sets_that_the_target_lacks_are_pending_newest_first(
     begun = planter.plant(local, days_ago=10)
     offsite.put(object_key(begun, DUMP), b"part")
     planter.plant(offsite, days_ago=11)
-    views = Catalog([local, offsite]).scan().views
+    views = Catalog([local, offsite], trust()).scan().views
 
     due = [view.backup_id for view in pending(views, RetentionPolicy(3, 0, 0), now=NOW)]
 
@@ -257,24 +257,24 @@ def test_a_copy_that_was_damaged_is_due_again_and_is_mended(
         path.unlink()
     else:
         path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
-        verification = verify(offsite, backup_id)
-        Catalog([offsite]).record_verification(backup_id, "offsite", passed=False, at=NOW)
+        verification = verify(offsite, backup_id, signers=signers())
+        Catalog([offsite], trust()).record_verification(backup_id, "offsite", passed=False, at=NOW)
         assert [each.key for each in verification.problems] == [DUMP]
-    catalog = Catalog([local, offsite])
+    catalog = Catalog([local, offsite], trust())
     due = [view.backup_id for view in pending(catalog.scan().views, RetentionPolicy(), now=NOW)]
 
-    report = copy_set(local, offsite, backup_id)
+    report = copy_set(local, offsite, backup_id, trust())
 
     assert due == [backup_id]
     assert report.copied_objects == 1
-    assert verify(offsite, backup_id).intact
+    assert verify(offsite, backup_id, signers=signers()).intact
     assert pending(catalog.scan().views, RetentionPolicy(), now=NOW) == []
 
 
 def test_the_lag_grows_while_nothing_is_copied(
     planter: Planter, local: LocalStore, offsite: LocalStore
 ) -> None:
-    catalog = Catalog([local, offsite])
+    catalog = Catalog([local, offsite], trust())
     planter.plant(local, offsite, days_ago=5)
     planter.plant(local, days_ago=6)  # older than a copied one: not what would be lost
     before = lag(catalog.sets(), now=NOW)
@@ -291,7 +291,7 @@ def test_with_no_copy_at_all_the_lag_is_the_age_of_the_oldest_set(
     planter.plant(local, days_ago=4)
     planter.plant(local, days_ago=1)
 
-    assert lag(Catalog([local, offsite]).sets(), now=NOW) == timedelta(days=4)
+    assert lag(Catalog([local, offsite], trust()).sets(), now=NOW) == timedelta(days=4)
 
 
 def test_a_copy_never_leaves_a_mark_of_pruning(
@@ -300,7 +300,7 @@ def test_a_copy_never_leaves_a_mark_of_pruning(
     backup_id = planter.plant(local)
     offsite.put(f"{set_prefix(backup_id)}marks/pruned.json", b"{}\n")
 
-    copy_set(local, offsite, backup_id)
+    copy_set(local, offsite, backup_id, trust())
 
     assert keys_of(offsite, backup_id)[-1].startswith("volumes/")
     assert "marks/pruned.json" not in keys_of(offsite, backup_id)

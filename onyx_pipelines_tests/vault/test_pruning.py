@@ -12,12 +12,13 @@ from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import pending
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key, set_prefix
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
+from onyx_pipelines.vault.marks import put_pruned
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.stores.local import TEMPORARY_PREFIX, LocalStore
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
-from onyx_pipelines_tests.vault.sets import FailingStore, new_id
+from onyx_pipelines_tests.vault.sets import FailingStore, new_id, signing_key, trust
 
 __all__ = ["local", "offsite", "planter"]
 
@@ -31,7 +32,7 @@ def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*stores: Store, state: Path, now: datetime = NOW, dry_run: bool = False) -> PruneReport:
-    return prune(Catalog(stores), TWO_DAYS, now=now, dry_run=dry_run, state_dir=state)
+    return prune(Catalog(stores, trust()), TWO_DAYS, now=now, dry_run=dry_run, state_dir=state)
 
 
 def plant_days(planter: Planter, days: int, *stores: Store) -> list[str]:
@@ -40,7 +41,7 @@ def plant_days(planter: Planter, days: int, *stores: Store) -> list[str]:
 
 
 def ids(store: Store) -> set[str]:
-    return {view.backup_id for view in Catalog([store]).sets()}
+    return {view.backup_id for view in Catalog([store], trust()).sets()}
 
 
 def everything(store: LocalStore) -> set[str]:
@@ -132,7 +133,7 @@ def test_a_failure_at_every_call_loses_nothing_that_is_kept_and_the_next_run_fin
 
         outcome = _outcome(FailingStore(store, fail_at=fail_at), tmp_path)
 
-        listed = Catalog([store]).scan()
+        listed = Catalog([store], trust()).scan()
         assert outcome == "loud"
         assert set(planted[:2]) <= {view.backup_id for view in listed.sets}
         assert listed.problems == ()
@@ -157,7 +158,7 @@ def test_a_pruning_that_was_interrupted_is_finished_without_waiting(
 ) -> None:
     plant_days(planter, 2, local, offsite)
     begun = planter.plant(local, days_ago=5)
-    local.put(mark_key(begun, "pruned"), b"{}\n")
+    put_pruned(local, begun, signing_key())
     local.delete(manifest_key(begun))
 
     report = run(local, offsite, state=tmp_path)
@@ -166,12 +167,25 @@ def test_a_pruning_that_was_interrupted_is_finished_without_waiting(
     assert [each.store for each in report.leftovers] == ["local"]
 
 
+def test_a_stranger_cannot_call_a_copy_that_was_begun_rubbish(
+    planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
+) -> None:
+    (newest, _) = plant_days(planter, 2, local, offsite)
+    offsite.delete(manifest_key(newest))
+    put_pruned(offsite, newest, signing_key("a stranger"))
+
+    report = run(local, offsite, state=tmp_path)
+
+    assert report.leftovers == ()
+    assert f"{newest[:8]}" not in str(report.sets)
+
+
 def test_a_failed_delete_in_one_store_is_reported_and_done_next_time(
     planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
 ) -> None:
     planted = plant_days(planter, 3, local, offsite)
     reads = FailingStore(offsite)
-    Catalog([reads]).scan()
+    Catalog([reads], trust()).scan()
     failing = FailingStore(offsite, fail_at=reads.calls + 3)  # after is_held in both stores
 
     report = run(local, failing, state=tmp_path)
@@ -196,7 +210,7 @@ class HoldMeanwhile:
 
     def stat(self, key: str) -> object:
         if key == mark_key(self._backup_id, "held"):
-            Catalog([self._store]).hold(self._backup_id, "wait", now=NOW)
+            Catalog([self._store], trust()).hold(self._backup_id, "wait", now=NOW)
         return self._store.stat(key)
 
 
@@ -232,7 +246,7 @@ def test_held_drilled_and_half_copied_sets_stay(
     held, drilled, gone = (planter.plant(local, offsite, days_ago=n) for n in (5, 6, 7))
     begun = planter.plant(local, days_ago=8)
     offsite.put(object_key(begun, "postgresql/onyx.dump.zst.sealed"), b"part")
-    catalog = Catalog([local, offsite])
+    catalog = Catalog([local, offsite], trust())
     catalog.hold(held, "audit", now=NOW)
     catalog.record_drill(drilled, "local", passed=True, at=NOW)
 
@@ -369,7 +383,9 @@ class TestEachStoreByWhatItHolds:
         self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
     ) -> None:
         planted = plant_days(planter, 3, local, offsite)
-        Catalog([local, offsite]).record_verification(planted[0], "local", passed=False, at=NOW)
+        Catalog([local, offsite], trust()).record_verification(
+            planted[0], "local", passed=False, at=NOW
+        )
 
         run(local, offsite, state=tmp_path)
 
@@ -397,7 +413,7 @@ class TestEachStoreByWhatItHolds:
             planter.plant(offsite, days_ago=day)  # the first store lost them
 
         run(local, offsite, state=tmp_path)
-        views = Catalog([local, offsite]).sets()
+        views = Catalog([local, offsite], trust()).sets()
 
         assert ids(local) == set(old)
         assert ids(offsite).isdisjoint(old)
@@ -427,7 +443,7 @@ def test_the_set_that_the_run_made_stays_whatever_the_clock_says(
     made = planter.plant(local, offsite, days_ago=4000)
 
     report = prune(
-        Catalog([local, offsite]),
+        Catalog([local, offsite], trust()),
         TWO_DAYS,
         now=NOW,
         dry_run=False,
@@ -447,7 +463,7 @@ def test_seven_sets_dated_ahead_of_the_runs_own_leave_it_alone(
     ahead = [planter.plant(local, days_ago=-second / 86400) for second in range(1, 8)]
 
     prune(
-        Catalog([local]),
+        Catalog([local], trust()),
         TWO_DAYS,
         now=NOW + timedelta(seconds=10),
         dry_run=False,

@@ -84,7 +84,7 @@ def test_a_new_recipient_opens_old_sets_only_after_rewrapping(
     assert results == (RewrapResult(manifest.backup_id, "local", REWRAPPED),)
     for pair in (old, new):
         assert read_all(store, loaded(store, manifest), pair.private) == CONTENT
-        assert verify(store, manifest.backup_id, pair.private, deep=True).ok
+        assert verify(store, manifest.backup_id, pair.private, deep=True, signers=signers()).ok
 
 
 def test_a_removed_recipient_opens_nothing_any_more(
@@ -169,7 +169,7 @@ def test_an_interruption_at_any_call_loses_nothing_and_a_repeat_completes(
         assert outcomes(first).count(FAILED) == 1
         assert sorted(outcomes(second)) == [RIGHT, RIGHT, REWRAPPED]
         for manifest in manifests:
-            assert verify(store, manifest.backup_id, new.private).ok
+            assert verify(store, manifest.backup_id, new.private, signers=signers()).ok
 
 
 def test_a_store_that_cannot_be_listed_is_an_error_and_not_an_empty_store(
@@ -223,7 +223,7 @@ def test_removing_the_own_key_can_be_repeated_over_two_stores(
     results = rewrap([store, offsite], to([new.recipient], old), dry_run=False)
 
     assert outcomes(results) == [RIGHT, REWRAPPED]
-    assert verify(offsite, manifest.backup_id, new.private, deep=True).ok
+    assert verify(offsite, manifest.backup_id, new.private, deep=True, signers=signers()).ok
 
 
 def test_stores_that_disagree_on_a_set_are_told_and_left_alone(

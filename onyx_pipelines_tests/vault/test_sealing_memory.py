@@ -15,7 +15,9 @@ from pathlib import Path
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.verification import verify
 from onyx_pipelines.vault.writing import SetWriter
-from onyx_pipelines_tests.vault.sets import BEGAN, complete, make_key, make_store, new_id, report
+from onyx_pipelines_tests.vault.sets import (
+    BEGAN, complete, make_key, make_store, new_id, report, signers
+)
 
 folder, mib, kind = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 block = os.urandom(1 << 20) if kind == "random" else bytes(1 << 20)
@@ -27,7 +29,7 @@ with sink.object("postgresql/onyx.dump", name="onyx", media_type="x/y") as strea
         stream.write(block)
 sink.finish(report(Component.POSTGRESQL), BEGAN)
 manifest = complete(writer, Component.POSTGRESQL)
-assert verify(store, backup_id, pair.private, deep=True).ok
+assert verify(store, backup_id, pair.private, deep=True, signers=signers()).ok
 print(manifest.plain_bytes, manifest.sealed_bytes)
 # Not getrusage, whose peak includes the process that we were forked from.
 status = Path("/proc/self/status").read_text()

@@ -31,6 +31,7 @@ from onyx_pipelines_tests.vault.sets import (
     new_id,
     read_all,
     report,
+    signers,
     signing_key,
     write_component,
     write_object,
@@ -246,7 +247,7 @@ def test_awkward_names_are_kept_and_their_objects_open(
 
     assert next(manifest.objects).name == name.replace("\udcff", "\\udcff")
     assert list(read_all(store, manifest, pair.private).values()) == [b"content"]
-    assert verify(store, manifest.backup_id, pair.private).ok
+    assert verify(store, manifest.backup_id, pair.private, signers=signers()).ok
 
 
 def test_the_same_path_twice_is_refused(writer: SetWriter) -> None:

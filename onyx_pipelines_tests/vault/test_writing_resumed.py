@@ -23,6 +23,7 @@ from onyx_pipelines_tests.vault.sets import (
     make_store,
     new_id,
     read_all,
+    signers,
     write_component,
     write_set,
 )
@@ -137,7 +138,7 @@ def test_objects_of_an_earlier_attempt_are_not_left_in_the_set(
         "marks/held.json",
         f"{DUMP}.zst.sealed",
     }
-    assert verify(store, backup_id, pair.private).ok
+    assert verify(store, backup_id, pair.private, signers=signers()).ok
     assert manifest.component(QDRANT) is None
 
 
@@ -161,5 +162,5 @@ def test_a_failure_of_the_store_at_any_call_is_loud_and_the_next_run_completes(
         if f"sets/{backup_id}/manifest.json" not in listed:
             write_set(store, pair.recipient, backup_id=backup_id)
 
-        assert verify(store, backup_id, pair.private, deep=True).ok
+        assert verify(store, backup_id, pair.private, deep=True, signers=signers()).ok
     assert calls > 20

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.catalog import Catalog, SetView
-from onyx_pipelines.vault.scanning import DamagedSet
+from onyx_pipelines.vault.catalog import Catalog, SetView, newest
+from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,19 @@ def find_set(settings: Settings, backup_id: str, store_name: str | None) -> Foun
         NotFoundError: no store that answers has it.
         OnyxError: no store answers; the first one's error.
     """
+    trust = Trust.of(settings)
     stores = _stores(settings, store_name)
     found: list[tuple[Store, SetView]] = []
     damaged: list[DamagedSet] = []
+    untrusted: list[UntrustedSet] = []
     notes: list[str] = []
     errors: list[OnyxError] = []
     absences: list[OnyxError] = []
     for store in stores:
-        catalog = Catalog([store])
+        catalog = Catalog([store], trust)
         try:
             damaged += catalog.damaged
+            untrusted += catalog.untrusted
             found.append((store, catalog.find(backup_id)))
         except NotFoundError as error:
             absences.append(error)
@@ -48,17 +53,29 @@ def find_set(settings: Settings, backup_id: str, store_name: str | None) -> Foun
         except OnyxError as error:
             errors.append(error)
             notes.append(f"The {store.name} store was not asked: {error.what}")
-    if not found:
-        raise [*errors, *absences][0]
     candidates = [each for each in found if each[1].stores] or found
-    newest = max(view.timestamp for _, view in candidates)
-    store, view = next(each for each in candidates if each[1].timestamp == newest)
+    latest = newest((view for _, view in candidates), datetime.now(UTC))
+    if latest is None:
+        raise [*errors, *absences][0]
+    store, view = next(each for each in candidates if each[1].backup_id == latest.backup_id)
     notes += [
         f"Set {each.backup_id} in the {each.store} store is damaged: {each.what}"
         for each in damaged
         if each.backup_id == view.backup_id or each.written_at > view.timestamp
     ]
+    notes += _passed_over(untrusted)
     return FoundSet(store, view, tuple(notes))
+
+
+def _passed_over(untrusted: Sequence[UntrustedSet]) -> list[str]:
+    """A set that should count may be among them: made by a host that this machine does not know."""
+    if not untrusted:
+        return []
+    last = max(untrusted, key=lambda each: each.written_at)
+    return [
+        f"{len(untrusted)} sets are not trusted and were passed over, the newest"
+        f" {last.backup_id} in the {last.store} store: {last.what}"
+    ]
 
 
 def _stores(settings: Settings, store_name: str | None) -> Sequence[Store]:

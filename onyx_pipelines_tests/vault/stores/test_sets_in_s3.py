@@ -20,6 +20,7 @@ from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, planter
+from onyx_pipelines_tests.vault.sets import trust
 from onyx_pipelines_tests.vault.stores.faulty_proxy import Fault, FaultyProxy
 
 __all__ = ["local", "planter"]
@@ -43,9 +44,9 @@ def test_a_set_is_copied_found_held_and_pruned(
     planter: Planter, local: LocalStore, s3_store: S3Store, tmp_path: Path
 ) -> None:
     new, old = planter.plant(local), planter.plant(local, days_ago=4)
-    catalog = Catalog([local, s3_store])
+    catalog = Catalog([local, s3_store], trust())
     for backup_id in (new, old):
-        copy_set(local, s3_store, backup_id)
+        copy_set(local, s3_store, backup_id, trust())
     copied = [(view.backup_id, view.stores) for view in catalog.sets()]
 
     catalog.hold(old, "audit", now=NOW)
@@ -57,7 +58,7 @@ def test_a_set_is_copied_found_held_and_pruned(
     assert while_held.sets == ()
     assert [removal.what for removal in released.sets] == [old, old]
     assert keys_of(s3_store, old) == []
-    assert Catalog([s3_store]).find("latest").backup_id == new
+    assert Catalog([s3_store], trust()).find("latest").backup_id == new
 
 
 @pytest.mark.parametrize("number", [1, 4, 8, 12])
@@ -79,14 +80,14 @@ def test_a_copy_that_s3_interrupts_lists_nothing_and_goes_on_later(
             stall_timeout_s=20,
         )
         with pytest.raises(StoreError) as caught:
-            copy_set(local, broken, backup_id)
-    after_the_failure = Catalog([s3_store]).sets()
+            copy_set(local, broken, backup_id, trust())
+    after_the_failure = Catalog([s3_store], trust()).sets()
 
-    copy_set(local, s3_store, backup_id)
+    copy_set(local, s3_store, backup_id, trust())
 
     assert caught.value.transient
     assert after_the_failure == []
-    assert [view.backup_id for view in Catalog([s3_store]).sets()] == [backup_id]
+    assert [view.backup_id for view in Catalog([s3_store], trust()).sets()] == [backup_id]
 
 
 def test_what_a_killed_upload_leaves_is_never_listed_and_is_swept(
@@ -109,7 +110,7 @@ def test_what_a_killed_upload_leaves_is_never_listed_and_is_swept(
         upload.stdout.readline()
         upload.kill()
     planter.plant(local)
-    catalog = Catalog([local, s3_store])
+    catalog = Catalog([local, s3_store], trust())
 
     listed = list(s3_store.list(""))
     early = prune(catalog, ONE_DAY, now=NOW, dry_run=False, state_dir=tmp_path)
@@ -128,5 +129,5 @@ def test_forty_sets_in_s3_are_listed_quickly(planter: Planter, s3_store: S3Store
         planter.plant(s3_store, days_ago=day)
     started = time.monotonic()
 
-    assert len(Catalog([s3_store]).sets()) == 40
+    assert len(Catalog([s3_store], trust()).sets()) == 40
     assert time.monotonic() - started < 5

@@ -1,0 +1,147 @@
+"""One JSON file in the S3 store, by somebody with its credentials and no key: it does not count."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from onyx_pipelines.api.catalog_cache import CatalogCache
+from onyx_pipelines.api.metrics_page import MetricsPage
+from onyx_pipelines.backup import steps
+from onyx_pipelines.progress import silent
+from onyx_pipelines.run_notifications import overdue_backup
+from onyx_pipelines.sandbox.stack import Sandbox
+from onyx_pipelines.vault.layout import manifest_key
+from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines_tests.attacks.forging import forge_set, later
+from onyx_pipelines_tests.backup.job_runs import run_job
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+
+YEAR_2099 = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def host(sandbox: Sandbox, volume_host: HostUnderTest) -> HostUnderTest:
+    """One volume, backed up into a directory and into S3."""
+    environment = sandbox.environment()
+    names = ("S3_ENDPOINT_URL", "S3_REGION", "S3_ACCESS_KEY_ID")
+    volume_host.set(**{name: environment[f"ONYX_{name}"] for name in names})
+    volume_host.patch.setenv(
+        "ONYX_S3_SECRET_ACCESS_KEY_FILE", environment["ONYX_S3_SECRET_ACCESS_KEY_FILE"]
+    )
+    volume_host.set(OFFSITE_URL=f"s3://{sandbox.s3.bucket}/attack-{uuid.uuid4()}")
+    return volume_host
+
+
+@pytest.fixture
+def real(host: HostUnderTest) -> str:
+    """The id of the only real set."""
+    return host.run().backup_id
+
+
+def s3(host: HostUnderTest) -> Store:
+    store = host.open().offsite
+    assert store is not None
+    return store
+
+
+def forged(host: HostUnderTest, real: str, at: datetime | None = None) -> str:
+    return forge_set(s3(host), real, at=at or later(host.manifest(real).timestamp))
+
+
+def test_pruning_keeps_the_real_set_in_both_stores(host: HostUnderTest, real: str) -> None:
+    forged(host, real)
+
+    answer = host.onyx("prune", "--yes")
+
+    assert host.stores_of(real) == {"local", "offsite"}
+    assert "is not trusted" not in answer.output
+    assert host.intact(real)
+
+
+def test_a_nightly_run_deletes_neither_its_own_set_nor_the_one_before(
+    host: HostUnderTest, real: str
+) -> None:
+    host.set(KEEP_DAILY=1, KEEP_WEEKLY=0, KEEP_MONTHLY=1)
+    for days in range(7):
+        forged(host, real, datetime.now(UTC) + timedelta(days=days, hours=1))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run_job(instance)
+
+    assert result.success
+    assert host.stores_of(result.run_id) == {"local", "offsite"}
+
+
+def test_it_is_listed_as_untrusted_and_never_pruned(host: HostUnderTest, real: str) -> None:
+    forgery = forged(host, real, datetime(2020, 1, 1, tzinfo=UTC))
+
+    host.onyx("prune", "--yes")
+
+    assert host.listed() == [real]
+    (found,) = host.open().catalog.untrusted
+    assert (found.store, found.backup_id) == ("offsite", forgery)
+    assert s3(host).stat(manifest_key(forgery)) is not None
+
+
+def test_latest_is_the_real_set(host: HostUnderTest, real: str) -> None:
+    forgery = forged(host, real, YEAR_2099)
+
+    answer = host.onyx("restore", "latest", "--from", "offsite", "--plan", "--json")
+
+    assert answer.status == 0, answer.errors
+    assert answer.json["backup_id"] == real
+    assert forgery in answer.everything
+
+
+def test_the_metric_of_the_last_success_is_that_of_the_real_set(
+    host: HostUnderTest, real: str
+) -> None:
+    forged(host, real, YEAR_2099)
+
+    page = MetricsPage(host.settings, CatalogCache(host.settings)).render().decode()
+
+    told = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+    newest = float(told["onyx_backup_last_success_timestamp_seconds"])
+    assert newest == pytest.approx(host.manifest(real).timestamp.timestamp())
+    assert float(told['onyx_backup_sets{store="offsite"}']) == 1
+    assert float(told['onyx_untrusted_sets{store="offsite"}']) == 1
+
+
+def test_a_backup_is_overdue_whatever_a_stranger_dates_ahead(
+    host: HostUnderTest, real: str
+) -> None:
+    forged(host, real, YEAR_2099)
+
+    event = overdue_backup(host.settings, datetime.now(UTC) + timedelta(days=3))
+
+    assert event is not None
+    assert event.run_id == real
+
+
+def test_a_forged_manifest_in_the_place_of_the_real_one_hides_nothing(
+    host: HostUnderTest, real: str
+) -> None:
+    store, key = s3(host), manifest_key(real)
+    document = json.loads(store.get(key)) | {"host": "a stranger's"}
+    store.put(key, f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode())
+
+    (view,) = host.open().catalog.sets()
+
+    assert (view.backup_id, view.stores) == (real, ("local",))
+    assert view.manifest.host == "test-host"
+    assert [each.backup_id for each in host.open().catalog.untrusted] == [real]
+
+
+def test_the_next_copy_puts_the_real_manifest_back(host: HostUnderTest, real: str) -> None:
+    store, key = s3(host), manifest_key(real)
+    before = store.get(key)
+    store.put(key, before.replace(b"test-host", b"evil-host"))
+
+    steps.copy_offsite(host.open(), None, silent)
+
+    assert store.get(key) == before
