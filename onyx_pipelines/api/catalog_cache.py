@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -34,6 +35,7 @@ class CatalogCache:
         self._memory = ScanMemory()
         self._looking = threading.Lock()
         self._listed: list[tuple[CatalogRow, Manifest]] | None = None
+        self._untrusted: Mapping[str, int] = {}
         self._looked_at = 0.0
         self._took_s = 0.0
 
@@ -54,6 +56,11 @@ class CatalogCache:
             threading.Thread(target=self._look_again, name="catalog", daemon=True).start()
         return listed
 
+    @property
+    def untrusted(self) -> Mapping[str, int]:
+        """How many sets of each store did not count when `rows` were last looked at."""
+        return self._untrusted
+
     def forget(self) -> None:
         """After something was changed."""
         with self._looking:
@@ -67,6 +74,7 @@ class CatalogCache:
                 host = open_host(self._settings)
                 catalog = Catalog(host.stores, host.trust, self._memory)
                 self._listed = steps.listed_sets(host, catalog)
+                self._untrusted = Counter(each.store for each in catalog.untrusted)
                 self._looked_at = begun
                 self._took_s = self._clock() - begun
             return self._listed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -15,7 +15,7 @@ from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.catalog import CatalogRow
+from onyx_pipelines.vault.catalog import CatalogRow, is_ahead
 from onyx_pipelines.vault.lock import current_holder
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
@@ -70,6 +70,16 @@ class MetricsPage:
         for store in ("local", "offsite"):
             counts.add_metric([store], sum(store in row.stores for row in rows))
         yield counts
+        untrusted = GaugeMetricFamily(
+            "onyx_untrusted_sets",
+            "Sets that no signer that counts has signed: somebody should look.",
+            labels=["store"],
+        )
+        for store in ("local", "offsite"):
+            untrusted.add_metric([store], self._catalog.untrusted.get(store, 0))
+        yield untrusted
+        # One that a wrong clock dated ahead must not hide that none has come since.
+        rows = [row for row in rows if not is_ahead(row.recovery_point, datetime.now(UTC))]
         yield _moment(
             "onyx_backup_last_success_timestamp_seconds",
             "When the newest set was taken; 0: there is none.",

@@ -190,6 +190,10 @@ class CatalogRow:
     last_drill_passed_at: str | None
     retained_as: str | None
 
+    @property
+    def recovery_point(self) -> datetime:
+        return datetime.fromisoformat(self.timestamp)
+
     def as_json(self) -> dict[str, object]:
         """Plain JSON values; times are ISO 8601 in UTC."""
         return asdict(self)
