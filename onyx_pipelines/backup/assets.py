@@ -227,6 +227,14 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
     tags={"onyx/acceptance": "AC9.3.3"},
     description="What is kept and what is pruned, with the reason for every set: 7 daily, 4 weekly"
     " and 12 monthly by default (AC9.3.3). Runs only after this run's set is stored and verified.",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "stores_are_sound",
+            asset="backup_retention",
+            description="Nothing in the stores needs a person: no damaged set, no set dated in the"
+            " future, nothing that could not be deleted.",
+        )
+    ],
 )
 def backup_retention(
     context: dg.AssetExecutionContext, config: RetentionConfig, backup_run: BackupRun
@@ -236,9 +244,23 @@ def backup_retention(
         report = steps.apply_retention(
             host, now=datetime.now(UTC), dry_run=config.dry_run, made=backup_run.backup_id
         )
-    for problem in steps.prune_problems(report):
+    problems = steps.prune_problems(report)
+    for problem in problems:
         context.log.warning(problem)
-    return dg.MaterializeResult(metadata=retention_metadata(report))
+    return dg.MaterializeResult(
+        metadata=retention_metadata(report),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="stores_are_sound",
+                passed=not problems,
+                severity=(
+                    dg.AssetCheckSeverity.ERROR if report.failures else dg.AssetCheckSeverity.WARN
+                ),
+                description="; ".join(problems) or None,
+                metadata={"problems_count": len(problems)},
+            )
+        ],
+    )
 
 
 def freshness(fail_after_hours: float) -> dg.FreshnessPolicy:

@@ -10,7 +10,7 @@ import pytest
 
 from onyx_pipelines.backup import steps
 from onyx_pipelines_tests.backup.job_runs import checks_of, metadata_of, run_job
-from onyx_pipelines_tests.fixtures_sandbox import VOLUME, HostUnderTest
+from onyx_pipelines_tests.fixtures_sandbox import VOLUME, HostUnderTest, cut_manifest
 
 
 @pytest.fixture
@@ -164,3 +164,19 @@ class TestTheNightlyJob:
         assert checks_of(result)["backup_set:set_is_complete"] == (False, "WARN")
         assert "volumes notes" in str(metadata_of(result, "backup_retention")["plan"])
         assert set(volume_host.listed()) == {two_volumes, result.run_id}
+
+    @pytest.mark.parametrize("damage", ["manifest", "object"])
+    def test_tells_of_a_damaged_set_by_a_check_of_its_own(
+        self, volume_host: HostUnderTest, good: str, damage: str
+    ) -> None:
+        if damage == "manifest":
+            cut_manifest(volume_host.backups, good)
+        else:
+            volume_host.first_object(good).unlink()
+
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = run_job(instance)
+
+        assert result.success
+        assert checks_of(result)["backup_retention:stores_are_sound"] == (False, "WARN")
+        assert (volume_host.backups / "sets" / good / "manifest.json").exists()
