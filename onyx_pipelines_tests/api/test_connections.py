@@ -4,6 +4,7 @@ real server."""
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from onyx_pipelines_tests.api.serving import served
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 HEALTH = b"GET /api/health HTTP/1.1\r\nHost: x\r\n"
-QUICK = Limits(headers_s=0.4, body_s=0.4, answer_s=0.4)
+# Only what the test is about is quick: on a busy machine everything else takes its time.
+QUICK_HEADERS = Limits(headers_s=0.4)
+QUICK_BODY = Limits(body_s=0.4)
+QUICK_ANSWER = Limits(answer_s=0.4)
 
 
 @pytest.fixture
@@ -129,12 +133,12 @@ def test_who_is_being_answered_is_not_put_out_and_who_comes_then_is_told(
 
 
 def test_who_sends_nothing_is_hung_up_on(own: Api) -> None:
-    with served(own.app, QUICK) as server, connected(server) as silent:
+    with served(own.app, QUICK_HEADERS) as server, connected(server) as silent:
         assert everything(silent) == b""
 
 
 def test_headers_that_drip_in_have_an_end(own: Api) -> None:
-    with served(own.app, QUICK) as server, connected(server) as slow:
+    with served(own.app, QUICK_HEADERS) as server, connected(server) as slow:
         dribble(slow, HEALTH + b"X-Slow: " + b"a" * 5000, for_s=5)
         found = everything(slow)
 
@@ -148,7 +152,7 @@ def test_a_body_that_drips_in_has_an_end(own: Api) -> None:
         b"Content-Length: 60000\r\n"
         + f"Authorization: Bearer {own.tokens[Scope.OPERATE]}\r\n\r\n".encode()
     )
-    with served(own.app, QUICK) as server, connected(server) as slow:
+    with served(own.app, QUICK_BODY) as server, connected(server) as slow:
         slow.sendall(head)
         dribble(slow, b" " * 5000, for_s=5)
         found = everything(slow)
@@ -160,7 +164,7 @@ def test_a_body_that_drips_in_has_an_end(own: Api) -> None:
 
 def test_a_body_nobody_is_to_read_is_not_waited_for(own: Api) -> None:
     head = b"POST /api/backup/trigger HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
-    with served(own.app, QUICK) as server, connected(server) as slow:
+    with served(own.app, QUICK_BODY) as server, connected(server) as slow:
         slow.sendall(head)
         dribble(slow, b" " * 5000, for_s=5)
         found = everything(slow)
@@ -176,7 +180,7 @@ def test_who_does_not_take_the_answer_is_hung_up_on(own: Api, volume_host: HostU
         b"GET /api/reports/load-test/latest HTTP/1.1\r\nHost: x\r\n"
         + f"Authorization: Bearer {own.tokens[Scope.READ]}\r\n\r\n".encode()
     )
-    with served(own.app, QUICK) as server, connected(server) as slow:
+    with served(own.app, QUICK_ANSWER) as server, connected(server) as slow:
         slow.sendall(request)
         time.sleep(1.5)
 
@@ -184,12 +188,12 @@ def test_who_does_not_take_the_answer_is_hung_up_on(own: Api, volume_host: HostU
 
 
 def test_a_kept_connection_answers_many_requests_and_has_its_time_for_each(own: Api) -> None:
-    with served(own.app, QUICK) as server, connected(server) as kept:
+    with served(own.app, Limits(headers_s=3)) as server, connected(server) as kept:
         found = b""
         for _ in range(4):
             kept.sendall(HEALTH + b"\r\n")
             found += kept.recv(65536)
-            time.sleep(0.2)
+            time.sleep(0.9)
 
     assert found.count(b"HTTP/1.1 200") == 4
 
@@ -217,12 +221,13 @@ def test_health_is_answered_while_every_thread_waits_for_a_store(
             + f"Authorization: Bearer {api.tokens[Scope.READ]}\r\n\r\n".encode()
         )
         with served(create_app(volume_host.settings)) as server, ExitStack() as stack:
-            for _ in range(60):
-                stack.enter_context(connected(server)).sendall(request)
-            began = time.monotonic()
+            waiting = [stack.enter_context(connected(server)) for _ in range(60)]
+            for each in waiting:
+                each.sendall(request)
 
-            status, took_s = health(server), time.monotonic() - began
+            status = health(server)
+            answered, _, _ = select.select(waiting, [], [], 0)
             never_answers.close()
 
     assert status == 200
-    assert took_s < 5
+    assert answered == []
