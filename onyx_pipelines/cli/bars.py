@@ -19,9 +19,14 @@ from rich.progress import Progress as Bars
 from onyx_pipelines.cli.output import err
 from onyx_pipelines.page.text import printable
 from onyx_pipelines.progress import Progress, ProgressCallback, silent
+from onyx_pipelines.restore.report.wording import shortened
 
 if TYPE_CHECKING:
     from onyx_pipelines.load_test.running.execution import LoadProgress
+
+_BAR = 12
+# What stands beside a name: its bar, its bytes, its rate, its time.
+_BESIDE = 54
 
 
 @contextmanager
@@ -32,7 +37,7 @@ def progress_bars(*, shown: bool) -> Iterator[ProgressCallback]:
         return
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=_BAR),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeElapsedColumn(),
@@ -43,7 +48,8 @@ def progress_bars(*, shown: bool) -> Iterator[ProgressCallback]:
         def show(progress: Progress) -> None:
             key = (progress.component, progress.item)
             if key not in tasks:
-                tasks[key] = bars.add_task(printable(" ".join(key)), total=progress.total_bytes)
+                name = shortened(printable(" ".join(key)), max(20, err.console.width - _BESIDE))
+                tasks[key] = bars.add_task(name, total=progress.total_bytes)
             total = progress.done_bytes if progress.finished else progress.total_bytes
             bars.update(tasks[key], completed=progress.done_bytes, total=total)
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +26,8 @@ EXIT_UNABLE = 2
 
 # Tables that go into a file or a pipe must not cut paths; a terminal has its own width.
 _FILE_WIDTH = 200
+_NARROW = 100
+_UNBROKEN = 10
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
 YesOption = Annotated[
@@ -92,11 +95,17 @@ class Writer:
         self.line(yellow("warning:"), " ", text)
 
     def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[Part]]) -> None:
+        cells = [[_text([cell]) for cell in row] for row in (head, *rows)]
         table = Table(title=_text([title]), title_justify="left")
-        for column in head:
-            table.add_column(_text([column]), overflow="fold")
-        for row in rows:
-            table.add_row(*(_text([cell]) for cell in row))
+        if self.console.width < _NARROW:
+            table.box, table.show_edge = box.SIMPLE_HEAD, False
+        for column in zip(*cells, strict=True):
+            # An id or a date that is broken cannot be copied.
+            words = [len(word) for cell in column for word in cell.plain.split()]
+            least = min(max(words, default=0), _UNBROKEN)
+            table.add_column(column[0], overflow="fold", min_width=least)
+        for row in cells[1:]:
+            table.add_row(*row)
         self.console.print(table)
 
     def verbatim(self, text: str) -> None:

@@ -92,3 +92,16 @@ def test_nothing_else_writes_to_standard_output() -> None:
     ]  # fmt: skip
 
     assert not offenders
+
+
+def test_ids_and_dates_are_whole_on_a_terminal_of_80_columns() -> None:
+    def write(out: Writer) -> None:
+        out.console.width = 80
+        head = ("id", "recovery point", "status", "components", "size", "stores", "kept as", "")
+        row = ("4aac2b98", "2026-11-26 16:26:24", "completed", "docker_volumes, postgresql, qdrant")
+        out.table("sets", head, [(*row, "1.7 MB", "local, offsite", "daily", "held: [/srv/files]")])
+
+    sent = printed(write)
+
+    assert max(map(len, sent.splitlines())) <= 80
+    assert all(each in sent for each in ("4aac2b98", "2026-11-26", "16:26:24", "completed"))
