@@ -17,6 +17,8 @@ from onyx_pipelines_tests.api.conftest import Api
 from onyx_pipelines_tests.dagster_server import DagsterServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
+UNKNOWN = str(uuid.UUID(int=4, version=4))
+
 UNSEEN = {
     "a new line": "x\ny",
     "nothing but a line": "\n",
@@ -48,8 +50,8 @@ def test_only_true_confirms(
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (f"/api/backup/verify/{uuid.uuid4()}", {"deep": "false"}),
-        (f"/api/backup/verify/{uuid.uuid4()}", {"deep": 1}),
+        (f"/api/backup/verify/{UNKNOWN}", {"deep": "false"}),
+        (f"/api/backup/verify/{UNKNOWN}", {"deep": 1}),
         ("/api/load-test/start", {"concurrent_users": "20"}),
         ("/api/load-test/start", {"concurrent_users": True}),
         ("/api/load-test/start", {"duration_seconds": 5.5}),
@@ -67,8 +69,8 @@ def test_nothing_is_turned_into_what_was_not_sent(
 @pytest.mark.parametrize(
     ("method", "path", "more"),
     [
-        ("PUT", f"/api/backup/sets/{uuid.uuid4()}/hold", {}),
-        ("POST", "/api/load-test/baseline", {"test_id": str(uuid.uuid4())}),
+        ("PUT", f"/api/backup/sets/{UNKNOWN}/hold", {}),
+        ("POST", "/api/load-test/baseline", {"test_id": UNKNOWN}),
     ],
 )
 def test_a_reason_can_be_seen(
@@ -87,7 +89,7 @@ def test_a_reason_can_be_seen(
 
 @pytest.mark.parametrize("reason", ["", " ", "x" * 501])
 def test_a_reason_to_hold_is_said_and_short(api: Api, reason: str) -> None:
-    answer = api.client().put(f"/api/backup/sets/{uuid.uuid4()}/hold", json={"reason": reason})
+    answer = api.client().put(f"/api/backup/sets/{UNKNOWN}/hold", json={"reason": reason})
 
     assert answer.status_code == 422
 

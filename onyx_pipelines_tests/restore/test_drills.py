@@ -167,6 +167,10 @@ def _named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
         (Component.QDRANT, DOCUMENTS, wrong_distance, "params.vectors.distance differs"),
         (Component.QDRANT, DOCUMENTS, other_neighbours, "stored query"),
     ],
+    # The same for every worker.
+    ids=lambda value: (
+        str(value).replace(COLLECTION, "documents") if isinstance(value, str) else None
+    ),
 )
 def test_what_a_set_lacks_makes_its_drill_fail_and_is_named(
     backup_host: HostUnderTest, component: Component, facts_path: str, edit: Edit, named: str
