@@ -23,6 +23,7 @@ _KINDS: Final = {
     Outcome.FAILED: "failure",
     Outcome.RECOVERED: "success",
     Outcome.CANCELLED: "warning",
+    Outcome.WARNED: "warning",
     Outcome.MISSED: "warning",
 }
 
