@@ -63,6 +63,12 @@ class StoreError(OnyxError):
     code = "store"
 
 
+class RefusedError(StoreError):
+    """A store understood and does not allow it: rights, or a lock."""
+
+    code = "refused"
+
+
 class RestoreError(OnyxError):
     """A target could not be restored into. What it held is as it was, unless the text says more."""
 

@@ -40,6 +40,14 @@ class Settings(BaseSettings):
         description="Second store: `s3://bucket/prefix`, or `file:///path` (another disk or mount)."
         " Empty: no second copy, and the check `offsite_copy_is_current` says so.",
     )
+    offsite_lock_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="Each sealed object, manifest and audit copy in the second store is locked for"
+        " so many days from its copy on (S3 Object Lock, COMPLIANCE: nobody shortens it, not even"
+        " the account's owner). 35 is recommended; 0: off. See docs/object_lock.md.",
+    )
     s3_endpoint_url: str = Field("", description="S3-compatible endpoint; empty: Amazon's own.")
     s3_region: str = Field("us-east-1", description="Region that requests are signed for.")
     s3_access_key_id: str = Field(
@@ -272,9 +280,9 @@ class Settings(BaseSettings):
     )
 
     notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("failed", "warned", "recovered", "cancelled", "missed"),
-        description="What people are told, comma-separated: succeeded, failed, warned,"
-        " recovered, cancelled, missed; of one job only: `nightly_backup:succeeded`.",
+        ("failed", "recovered", "cancelled", "missed"),
+        description="What people are told, comma-separated: succeeded, failed, recovered,"
+        " cancelled, missed; of one job only: `nightly_backup:succeeded`.",
     )
     slack_notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="The same for Slack; empty: ONYX_NOTIFY_ON."
@@ -320,7 +328,7 @@ class Settings(BaseSettings):
     @field_validator("notify_on", "slack_notify_on", "mail_notify_on", "other_notify_on")
     @classmethod
     def _known_outcomes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = "started, succeeded, failed, warned, recovered, cancelled, missed"
+        known = "started, succeeded, failed, recovered, cancelled, missed"
         for text in value:
             if text.rpartition(":")[2] not in known.split(", "):
                 raise ValueError(f"{text!r} names none of {known}")

@@ -22,16 +22,7 @@ ALLOWED = {
     "notify": {"telemetry"},
     "audit": {"errors", "settings", "telemetry", "threads", "vault"},
     "sources": {"errors", "progress", "processes", "settings", "telemetry"},
-    "quantities": set(),
-    "vault": {
-        "errors",
-        "progress",
-        "quantities",
-        "settings",
-        "sources.source",
-        "telemetry",
-        "threads",
-    },
+    "vault": {"errors", "progress", "settings", "sources.source", "telemetry", "threads"},
 }
 
 

@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from onyx_pipelines import __version__
 from onyx_pipelines.api.catalog_cache import CatalogCache
+from onyx_pipelines.backup.protection import CountedVersions, counted_versions
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.settings import Settings
@@ -46,6 +47,7 @@ class MetricsPage:
         build.add_metric([__version__], 1)
         yield build
         yield from self._of_sets()
+        yield from _of_versions(counted_versions(self._settings))
         yield from self._of_notifications()
         holder = current_holder(self._settings.state_dir)
         yield GaugeMetricFamily(
@@ -111,6 +113,20 @@ class MetricsPage:
             given_up.add_metric([state.name], state.given_up)
         yield pending
         yield given_up
+
+
+def _of_versions(counted: CountedVersions | None) -> Iterator[Metric]:
+    """As the last pruning counted them in the second store; nothing where it keeps none."""
+    if counted is None:
+        return
+    for name, text, value in (
+        ("versions_counted_timestamp_seconds", "When they were.", counted.at.timestamp()),
+        ("noncurrent_versions", "Earlier versions that the store keeps.", counted.versions),
+        ("noncurrent_bytes", "Their size.", counted.size_bytes),
+        ("hidden_objects", "Objects hidden by delete markers.", counted.hidden_objects),
+        ("sets_waiting_for_locks", "Wanted gone, and locked.", counted.waiting_sets),
+    ):
+        yield GaugeMetricFamily(f"onyx_offsite_{name}", text, value=float(value))
 
 
 def _last_size(rows: list[CatalogRow]) -> Metric:

@@ -22,9 +22,8 @@ from onyx_pipelines.audit.chain import (
 )
 from onyx_pipelines.audit.records import parse_record
 from onyx_pipelines.threads import thread_pool
+from onyx_pipelines.vault.layout import AUDIT_PREFIX
 from onyx_pipelines.vault.stores.store import Store
-
-AUDIT_PREFIX = "audit/"
 
 _READERS = 8
 _KEY = re.compile(r"audit/([^/]+)/([0-9a-f]{16})/(\d{10})-(\d{10})\.jsonl")

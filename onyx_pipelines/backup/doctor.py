@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.backup.host import BackupHost, open_host, optional_private_key
+from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
 from onyx_pipelines.errors import OnyxError, SettingsError
 from onyx_pipelines.notifications import channel_states
@@ -24,6 +25,7 @@ from onyx_pipelines.vault.catalog import SetView
 from onyx_pipelines.vault.keys import check_private_key
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.versions import purge
 
 CLOCK_TOLERANCE_S = 30.0
 # The next set is written beside the old ones before any is pruned.
@@ -53,6 +55,8 @@ def examine(settings: Settings) -> list[CheckResult]:
         *((f"source {component}", _source_check(host, component)) for component in Component),
         *((f"store {store.name}", _store_check(store)) for store in host.stores),
         ("second store", lambda: _second_store(host)),
+        ("object lock", lambda: examine_locks(host)),
+        ("versions", lambda: examine_versions(host)),
         ("free space", lambda: _free_space(host)),
         ("clock", lambda: _clock(host)),
         ("newest set", lambda: _newest_set(host)),
@@ -130,6 +134,7 @@ def _store_check(store: Store) -> Callable[[], str]:
         listed = [item.key for item in store.list("doctor/")]
         read = store.get(key)
         store.delete(key)
+        purge(store, "doctor/")
         if read != content or key not in listed:
             raise SettingsError(
                 f"{store.url} does not give back what was written.",

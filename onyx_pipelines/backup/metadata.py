@@ -118,7 +118,9 @@ def retention_metadata(report: PruneReport) -> Metadata:
         "pruned_count": len(report.pruned),
         "leftovers_count": len(report.leftovers),
         "failures_count": len(report.failures),
+        "waiting_count": len(report.waiting),
         "freed_bytes": report.freed_bytes,
+        "remaining_bytes": report.remaining_bytes,
         "policy": str(report.policy),
         "plan": dg.MetadataValue.md(markdown_table(RETENTION_HEAD, retention_rows(report))),
     }

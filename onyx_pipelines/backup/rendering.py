@@ -9,7 +9,7 @@ from onyx_pipelines.page.markdown import code, table, text
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
-from onyx_pipelines.vault.pruning import PruneReport
+from onyx_pipelines.vault.pruning import PruneReport, Waiting
 from onyx_pipelines.vault.retention import Decision
 
 RETENTION_HEAD = ("recovery point (UTC)", "set", "in", "verdict", "as", "why")
@@ -44,18 +44,50 @@ def retention_decisions(report: PruneReport) -> list[tuple[Decision, tuple[str, 
 def retention_rows(report: PruneReport) -> list[tuple[str, ...]]:
     """Every set with its verdict and reasons, newest first, under RETENTION_HEAD."""
     spared = {each.backup_id: each.reason for each in report.spared}
+    waiting = {(each.what, each.store): _waits(each) for each in report.waiting}
     verb = "would prune" if report.dry_run else "pruned"
+
+    def verdict(decision: Decision, stores: Sequence[str]) -> str:
+        if decision.keep:
+            return "kept"
+        if decision.backup_id in spared:
+            return "spared"
+        waits = all((decision.backup_id, store) in waiting for store in stores)
+        return "waiting" if waits else verb
+
+    def more(decision: Decision, stores: Sequence[str]) -> list[str | None]:
+        locked = [waiting.get((decision.backup_id, store)) for store in stores]
+        return [spared.get(decision.backup_id), *locked]
+
     return [
         (
             f"{decision.timestamp:%Y-%m-%d %H:%M:%S}",
             decision.backup_id,
             ", ".join(stores),
-            "kept" if decision.keep else "spared" if decision.backup_id in spared else verb,
+            verdict(decision, stores),
             decision.retained_as.value if decision.retained_as else "",
-            "; ".join((*decision.reasons, *filter(None, [spared.get(decision.backup_id)]))),
+            "; ".join((*decision.reasons, *filter(None, more(decision, stores)))),
         )
         for decision, stores in retention_decisions(report)
     ]
+
+
+def space_lines(report: PruneReport) -> list[str]:
+    """What deletions really freed, and what locks and earlier versions keep."""
+    lines = [f"{each.what}: {_waits(each)}" for each in report.waiting]
+    if report.remaining_bytes:
+        versions = sum(each.remains.versions for each in (*report.sets, *report.leftovers))
+        lines.append(
+            f"{human_bytes(report.remaining_bytes)} stay in {versions} earlier versions that the"
+            " store does not let go; `onyx doctor` says what frees them."
+        )
+    if not report.dry_run:
+        lines.append(f"{human_bytes(report.freed_bytes)} were freed.")
+    return lines
+
+
+def _waits(each: Waiting) -> str:
+    return f"locked in the {each.store} store until {each.locked_until:%Y-%m-%d %H:%M} UTC"
 
 
 def prune_report_json(report: PruneReport) -> dict[str, object]:
@@ -76,6 +108,9 @@ def prune_report_json(report: PruneReport) -> dict[str, object]:
         ],
         "removed": [asdict(removal) for removal in (*report.sets, *report.leftovers)],
         "spared": [asdict(each) for each in report.spared],
+        "waiting": [asdict(each) for each in report.waiting],
+        "freed_bytes": report.freed_bytes,
+        "remaining_bytes": report.remaining_bytes,
         "failures": [asdict(each) for each in report.failures],
         "problems": [asdict(each) for each in report.problems],
     }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.backup.doubts import find_doubts
 from onyx_pipelines.backup.host import BackupHost, required_private_key
+from onyx_pipelines.backup.protection import count_versions
 from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
 from onyx_pipelines.errors import (
     IntegrityError,
@@ -15,6 +16,7 @@ from onyx_pipelines.errors import (
     NotFoundError,
     OnyxError,
     SettingsError,
+    StoreError,
 )
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.settings import Settings
@@ -391,8 +393,15 @@ def apply_retention(
             "kept": {store: len(plan.kept) for store, plan in report.plans.items()},
             "pruned": report.pruned,
             "freed_bytes": report.freed_bytes,
+            "remaining_bytes": report.remaining_bytes,
+            "waiting": [each.what for each in report.waiting],
         },
     )
+    if not dry_run:
+        try:
+            count_versions(host, waiting_sets=len(report.waiting), now=now)
+        except StoreError as error:
+            _log.warning("versions were not counted", extra={"problem": str(error)})
     return report
 
 

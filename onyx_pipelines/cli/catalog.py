@@ -18,6 +18,7 @@ from onyx_pipelines.backup.rendering import (
     RETENTION_HEAD,
     prune_report_json,
     retention_rows,
+    space_lines,
 )
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import (
@@ -35,6 +36,7 @@ from onyx_pipelines.cli.output import (
     red,
     storable,
 )
+from onyx_pipelines.cli.recover_versions import recover_versions
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
@@ -44,6 +46,7 @@ from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import VerificationVerdict
 
 app = typer.Typer(help="The backup sets that the stores hold.")
+app.command("recover-versions")(recover_versions)
 
 SetArgument = Annotated[
     str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
@@ -192,6 +195,8 @@ def prune(
         out.table("retention", RETENTION_HEAD, retention_rows(report))
         for removal in report.leftovers:
             out.line(f"leftover in the {removal.store} store: {removal.what}")
+        for line in space_lines(report):
+            out.line(line)
         for problem in problems:
             err.warning(problem)
         if not yes:

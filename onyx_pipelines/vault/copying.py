@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -95,8 +95,9 @@ def copy_set(
     Raises:
         NotFoundError: the source has no such set.
         IntegrityError: an object of the source is not what its manifest says; nothing is listed
-            in the target. Or its manifest is not trusted.
-        StoreError: a store failed, or the target holds other bytes than were sent (transient).
+        _confirm_locks(target, [manifest_key])
+    now = datetime.now(UTC)
+    marks.record_check(target, backup_id, Mark.VERIFIED, trust, passed=True, at=now)
     """
     started = time.monotonic()
     manifest_key = layout.manifest_key(backup_id)
@@ -115,11 +116,13 @@ def copy_set(
         if not _holds(target, backup_id, record, progress):
             _copy_object(source, target, backup_id, record, progress)
             copied.append(record)
+    _confirm_locks(target, (layout.object_key(backup_id, each.key) for each in objects))
     _carry_hold(source, target, backup_id)
     if not _has(target, manifest_key, manifest_bytes):
         target.put(manifest_key, manifest_bytes)
         if not _has(target, manifest_key, manifest_bytes):
             raise _differs(target, manifest_key)
+        _confirm_locks(target, [manifest_key])
     now = datetime.now(UTC)
     marks.record_check(target, backup_id, Mark.VERIFIED, trust, passed=True, at=now)
     return CopyReport(
@@ -131,6 +134,13 @@ def copy_set(
         copied_bytes=sum(record.sealed_bytes for record in copied),
         duration_s=time.monotonic() - started,
     )
+
+
+def _confirm_locks(target: Store, keys: Iterable[str]) -> None:
+    """What the store says of an upload is not believed: its locks are read back."""
+    if target.locks is not None:
+        for key in keys:
+            target.locks.confirm(key)
 
 
 def _copy_object(

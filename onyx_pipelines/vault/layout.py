@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 SETS_PREFIX = "sets/"
+AUDIT_PREFIX = "audit/"
 MANIFEST_NAME = "manifest.json"
 SEALED_SUFFIX = ".zst.sealed"
 COMPONENTS_FOLDER = "components/"
@@ -65,3 +66,15 @@ def is_object_key(key: str) -> bool:
     if not key.endswith(SEALED_SUFFIX) or key.startswith((COMPONENTS_FOLDER, MARKS_FOLDER)):
         return False
     return "\n" not in key and all(_KEY_PART.match(part) for part in key.split("/"))
+
+
+def is_written_once(store_key: str) -> bool:
+    """True for what is never changed nor deleted before retention says so: sealed objects,
+    manifests (a new one after a rewrap is another version) and copies of the audit trail. Marks
+    change daily, and losing one loses no data.
+    """
+    backup_id = backup_id_of(store_key)
+    if backup_id is None:
+        return store_key.startswith(AUDIT_PREFIX)
+    key = store_key.removeprefix(set_prefix(backup_id))
+    return key == MANIFEST_NAME or is_object_key(key)

@@ -1,5 +1,7 @@
 """Carries a retention plan out, and removes what killed backups, copies and prunings left.
 
+A set that its store locks stays listed and whole until the lock ends: it waits.
+
 Order of one set: mark, manifest (from here on it is no set), objects, marks; the local store before
 the off-site one. So an interruption leaves rubbish that is known as such, never half a set.
 """
@@ -21,6 +23,7 @@ from onyx_pipelines.vault.scanning import CatalogProblem, Leftover
 from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.versions import NOTHING_LEFT, Remains, locked_until, purge
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,20 @@ class Removal:
     store: str
     what: str
     size_bytes: int = 0
+    remains: Remains = NOTHING_LEFT
+
+    @property
+    def freed_bytes(self) -> int:
+        return max(0, self.size_bytes - self.remains.size_bytes)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something that retention wants gone and the store locks, at least until then."""
+
+    store: str
+    what: str
+    locked_until: datetime
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,7 @@ class PruneReport:
     sets: tuple[Removal, ...]
     leftovers: tuple[Removal, ...]
     spared: tuple[Spared, ...]
+    waiting: tuple[Waiting, ...]
     failures: tuple[Failure, ...]
     problems: tuple[CatalogProblem, ...]
 
@@ -81,7 +99,12 @@ class PruneReport:
 
     @property
     def freed_bytes(self) -> int:
-        return sum(removal.size_bytes for removal in (*self.sets, *self.leftovers))
+        return sum(removal.freed_bytes for removal in (*self.sets, *self.leftovers))
+
+    @property
+    def remaining_bytes(self) -> int:
+        """What earlier versions of the deleted sets still occupy."""
+        return sum(removal.remains.size_bytes for removal in (*self.sets, *self.leftovers))
 
     @property
     def ok(self) -> bool:
@@ -127,6 +150,7 @@ def prune(
         tuple(pruner.sets),
         tuple(pruner.leftovers),
         tuple(pruner.spared),
+        tuple(pruner.waiting),
         tuple(pruner.failures),
         scan.problems,
     )
@@ -152,6 +176,7 @@ class _Pruner:
     sets: list[Removal] = field(default_factory=list)
     leftovers: list[Removal] = field(default_factory=list)
     spared: list[Spared] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     def remove_set(self, view: SetView, stores: Sequence[Store]) -> None:
@@ -164,13 +189,19 @@ class _Pruner:
                     if self.catalog.is_held(view.backup_id, store.name):
                         self.spared.append(Spared(view.backup_id, "it was held meanwhile"))
                         return
+                    if until := _locked_until(store, view.backup_id):
+                        self.waiting.append(Waiting(store.name, view.backup_id, until))
+                        continue
+                    remains = NOTHING_LEFT
                     if not self.dry_run:
-                        _delete_set(store, view.backup_id, self.catalog.trust.signing_key())
+                        key = self.catalog.trust.signing_key()
+                        remains = _delete_set(store, view.backup_id, key)
                 except StoreError as error:
                     # The other stores keep it until this one is clean: see the module's order.
                     self.failures.append(Failure(store.name, view.backup_id, str(error)))
                     return
-                self.sets.append(Removal(store.name, view.backup_id, view.size_bytes))
+                removal = Removal(store.name, view.backup_id, view.size_bytes, remains)
+                self.sets.append(removal)
 
     def sweep(self, store: Store, rubbish: Mapping[str, Leftover], *, older_than: datetime) -> None:
         for backup_id, leftover in rubbish.items():
@@ -191,24 +222,40 @@ class _Pruner:
             try:
                 if store.stat(layout.manifest_key(backup_id)) is not None:
                     return  # completed since the listing
-                if not self.dry_run:
-                    _delete_objects(store, backup_id)
+                if until := locked_until(store, leftover.keys):
+                    self.waiting.append(Waiting(store.name, what, until))
+                    return
+                remains = NOTHING_LEFT if self.dry_run else _delete_objects(store, backup_id)
             except StoreError as error:
                 self.failures.append(Failure(store.name, what, str(error)))
                 return
-        self.leftovers.append(Removal(store.name, what, leftover.size_bytes))
+        self.leftovers.append(Removal(store.name, what, leftover.size_bytes, remains))
 
 
-def _delete_set(store: Store, backup_id: str, key: SigningKey) -> None:
+def _locked_until(store: Store, backup_id: str) -> datetime | None:
+    """The manifest is written last: what it says is asked first."""
+    if store.locks is None:
+        return None
+    manifest = layout.manifest_key(backup_id)
+    prefix = layout.set_prefix(backup_id)
+    written_once = (each.key for each in store.list(prefix) if layout.is_written_once(each.key))
+    return locked_until(store, (manifest, *(key for key in written_once if key != manifest)))
+
+
+def _delete_set(store: Store, backup_id: str, key: SigningKey) -> Remains:
     marks.put_pruned(store, backup_id, key)
     store.delete(layout.manifest_key(backup_id))
-    _delete_objects(store, backup_id)
+    return _delete_objects(store, backup_id)
 
 
-def _delete_objects(store: Store, backup_id: str) -> None:
-    """Everything of the set; the mark that says it is rubbish goes last."""
+def _delete_objects(store: Store, backup_id: str) -> Remains:
+    """Everything of the set, earlier versions too; the mark that says it is rubbish goes last."""
+    prefix = layout.set_prefix(backup_id)
     last = layout.mark_key(backup_id, Mark.PRUNED)
-    for stored in list(store.list(layout.set_prefix(backup_id))):
+    for stored in list(store.list(prefix)):
         if stored.key != last:
             store.delete(stored.key)
+    remains = purge(store, prefix)
     store.delete(last)
+    purge(store, last)
+    return remains

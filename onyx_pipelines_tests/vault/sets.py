@@ -193,6 +193,14 @@ class FailingStore:
     def url(self) -> str:
         return self._store.url
 
+    @property
+    def versions(self) -> None:
+        return self._store.versions
+
+    @property
+    def locks(self) -> None:
+        return self._store.locks
+
     def _count(self) -> None:
         self.calls += 1
         if self.calls == self._fail_at:

@@ -59,6 +59,5 @@ SIGNS = {
     Outcome.FAILED: "❌",
     Outcome.RECOVERED: "💚",
     Outcome.CANCELLED: "✋",
-    Outcome.WARNED: "⚠️",
     Outcome.MISSED: "⏰",
 }

@@ -37,6 +37,11 @@ def open_offsite(settings: Settings) -> Store | None:
 
 
 def _second_directory(settings: Settings, path: Path) -> Store:
+    if settings.offsite_lock_days:
+        raise SettingsError(
+            "A directory locks nothing, and ONYX_OFFSITE_LOCK_DAYS is set.",
+            remedy="Set it to 0, or ONYX_OFFSITE_URL to a bucket with Object Lock.",
+        )
     first, second = settings.backup_dir.resolve(), path.resolve()
     if first == second or first in second.parents or second in first.parents:
         raise SettingsError(
@@ -87,4 +92,5 @@ def _bucket(settings: Settings, bucket: str, prefix: str) -> Store:
         name="offsite",
         stall_timeout_s=settings.stall_timeout_s,
         spool_dir=settings.state_dir if settings.state_dir.is_dir() else None,
+        lock_days=settings.offsite_lock_days,
     )

@@ -72,6 +72,14 @@ class LocalStore:
     def root(self) -> Path:
         return self._root
 
+    @property
+    def versions(self) -> None:
+        return None
+
+    @property
+    def locks(self) -> None:
+        return None
+
     @contextmanager
     def create(self, key: str) -> Iterator[ObjectWriter]:
         target = self._path(key)

@@ -10,19 +10,17 @@ import hashlib
 import io
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-
-from botocore.exceptions import ClientError
+from typing import IO, TYPE_CHECKING, Any
 
 from onyx_pipelines.errors import StoreError
-from onyx_pipelines.vault.stores.s3_errors import Place, code_of, translated
+from onyx_pipelines.vault.stores.s3_calls import Bucket
+from onyx_pipelines.vault.stores.s3_errors import NoUploadError
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 MIB = 1024 * 1024
@@ -47,12 +45,11 @@ class Upload:
     """
 
     def __init__(
-        self, client: S3Client, place: Place, bucket: str, name: str, spool_dir: Path | None
+        self, bucket: Bucket, name: str, lock: Mapping[str, Any], spool_dir: Path | None
     ) -> None:
-        self._client = client
-        self._place = place
         self._bucket = bucket
         self._name = name
+        self._lock = lock
         self._spool_dir = spool_dir
         self._part = self._new_part(1)
         self._upload_id: str | None = None
@@ -82,7 +79,7 @@ class Upload:
         """
         if self._failed:
             raise StoreError(
-                f"The upload of {self._name} to {self._place.url} had failed before.",
+                f"The upload of {self._name} to {self._bucket.place.url} had failed before.",
                 remedy="See the error before this one.",
                 transient=True,
             )
@@ -92,13 +89,13 @@ class Upload:
         self._send_part()
         while self._in_flight:
             self._done.append(self._in_flight.popleft().result())
-        with translated(self._place, f"complete {self._name}"):
-            self._client.complete_multipart_upload(
-                Bucket=self._bucket,
-                Key=self._name,
-                UploadId=self._upload_id,
-                MultipartUpload={"Parts": self._done},
-            )
+        self._bucket.call(
+            f"complete {self._name}",
+            self._bucket.client.complete_multipart_upload,
+            Key=self._name,
+            UploadId=self._upload_id,
+            MultipartUpload={"Parts": self._done},
+        ).text("ETag")
         self._upload_id = None
 
     def abort(self, *, patience_s: float | None = None) -> None:
@@ -112,15 +109,16 @@ class Upload:
         """
         if self._senders is not None:
             self._senders.shutdown(wait=False, cancel_futures=True)
-            if wait(self._in_flight, patience_s).not_done:
+            # For one that was cancelled in the queue `wait` would wait for ever.
+            begun = [part for part in self._in_flight if not part.cancelled()]
+            if wait(begun, patience_s).not_done:
                 raise StoreError(
-                    f"{self._place.url} did not take a part of {self._name} in time.",
+                    f"{self._bucket.place.url} did not take a part of {self._name} in time.",
                     remedy="The next sweep aborts the upload.",
                     transient=True,
                 )
         if self._upload_id is not None:
-            with translated(self._place, f"abort the upload of {self._name}"):
-                abort_upload(self._client, self._bucket, self._name, self._upload_id)
+            abort_upload(self._bucket, self._name, self._upload_id)
             self._upload_id = None
 
     def close(self) -> None:
@@ -130,20 +128,25 @@ class Upload:
         self._part.close()
 
     def _put_whole(self) -> None:
-        with translated(self._place, f"write {self._name}"):
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._name,
-                Body=self._part.body(),
-                ContentLength=self._part.size,
-                ContentMD5=self._part.content_md5,
-            )
+        self._bucket.call(
+            f"write {self._name}",
+            self._bucket.client.put_object,
+            self._part.size,
+            Key=self._name,
+            Body=self._part.body(),
+            ContentLength=self._part.size,
+            ContentMD5=self._part.content_md5,
+            **self._lock,
+        ).text("ETag")
 
     def _send_part(self) -> None:
         if self._upload_id is None:
-            with translated(self._place, f"begin the upload of {self._name}"):
-                answer = self._client.create_multipart_upload(Bucket=self._bucket, Key=self._name)
-            self._upload_id = answer["UploadId"]
+            self._upload_id = self._bucket.call(
+                f"begin the upload of {self._name}",
+                self._bucket.client.create_multipart_upload,
+                Key=self._name,
+                **self._lock,
+            ).text("UploadId")
             self._senders = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="s3-upload")
         assert self._senders is not None  # noqa: S101  (for mypy: made with the id)
         if len(self._in_flight) >= IN_FLIGHT:
@@ -154,24 +157,26 @@ class Upload:
     def _upload_part(self, part: _Part) -> CompletedPartTypeDef:
         assert self._upload_id is not None  # noqa: S101
         try:
-            with translated(self._place, f"write part {part.number} of {self._name}"):
-                answer = self._client.upload_part(
-                    Bucket=self._bucket,
-                    Key=self._name,
-                    UploadId=self._upload_id,
-                    PartNumber=part.number,
-                    Body=part.body(),
-                    ContentLength=part.size,
-                    ContentMD5=part.content_md5,
-                )
+            answer = self._bucket.call(
+                f"write part {part.number} of {self._name}",
+                self._bucket.client.upload_part,
+                part.size,
+                Key=self._name,
+                UploadId=self._upload_id,
+                PartNumber=part.number,
+                Body=part.body(),
+                ContentLength=part.size,
+                ContentMD5=part.content_md5,
+            )
+            return {"PartNumber": part.number, "ETag": answer.text("ETag")}
         finally:
             part.close()
-        return {"PartNumber": part.number, "ETag": answer["ETag"]}
 
     def _new_part(self, number: int) -> _Part:
         if number > MAX_PARTS:
             raise StoreError(
-                f"{self._name} is too large for {self._place.url}: S3 takes {MAX_PARTS} parts.",
+                f"{self._name} is too large for {self._bucket.place.url}: S3 takes {MAX_PARTS}"
+                " parts.",
                 remedy="Split what is backed up: one object may have 5 TiB.",
             )
         return _Part(number, part_bytes(number), self._spool_dir)
@@ -194,13 +199,15 @@ def _header(digest: hashlib._Hash) -> str:
     return base64.b64encode(digest.digest()).decode()
 
 
-def abort_upload(client: S3Client, bucket: str, name: str, upload_id: str) -> None:
+def abort_upload(bucket: Bucket, name: str, upload_id: str) -> None:
     """Abort an unfinished upload; one that is gone already is fine."""
-    try:
-        client.abort_multipart_upload(Bucket=bucket, Key=name, UploadId=upload_id)
-    except ClientError as error:
-        if code_of(error) != "NoSuchUpload":
-            raise
+    with suppress(NoUploadError):
+        bucket.call(
+            f"abort the upload of {name}",
+            bucket.client.abort_multipart_upload,
+            Key=name,
+            UploadId=upload_id,
+        ).require_emptied()
 
 
 class _Part:

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 from urllib3.exceptions import HTTPError
 
 from onyx_pipelines.errors import SettingsError, StoreError
 from onyx_pipelines.vault.stores.multipart import Upload, abort_upload, content_md5
-from onyx_pipelines.vault.stores.s3_errors import (
-    Place,
-    absent,
-    code_of,
-    cut_short,
-    translated,
-)
+from onyx_pipelines.vault.stores.s3_calls import ATTEMPTS, Bucket
+from onyx_pipelines.vault.stores.s3_errors import AbsentError, Place, absent, cut_short
+from onyx_pipelines.vault.stores.s3_locks import S3Locks
+from onyx_pipelines.vault.stores.s3_versions import S3Versions
 from onyx_pipelines.vault.stores.store import (
     SMALL_OBJECT_LIMIT_BYTES,
     ObjectReader,
@@ -41,9 +38,10 @@ from onyx_pipelines.vault.stores.store import (
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_ATTEMPTS = 5
 _CONNECT_TIMEOUT_S = 20.0
-_ABSENT = frozenset({"NoSuchKey", "404"})
+# What a page says of the next one, and what the request for it says.
+_NEXT = {"NextContinuationToken": "ContinuationToken"}
+_NEXT_UPLOADS = {"NextKeyMarker": "KeyMarker", "NextUploadIdMarker": "UploadIdMarker"}
 
 _PATIENCE_WHEN_ENDED_S = 5.0
 
@@ -67,6 +65,7 @@ class S3Store:
     Args:
         stall_timeout_s: a request that moves no byte for this long has failed.
         spool_dir: where parts beyond 16 MiB wait (see `multipart`); None: the system's choice.
+        lock_days: see `s3_locks`; the bucket must have Object Lock.
     """
 
     def __init__(
@@ -76,16 +75,23 @@ class S3Store:
         name: str = "offsite",
         stall_timeout_s: float = 300.0,
         spool_dir: Path | None = None,
+        lock_days: int = 0,
     ) -> None:
         self._name = name
-        self._bucket = location.bucket
-        self._prefix = f"{location.prefix.strip('/')}/" if location.prefix.strip("/") else ""
         self._spool_dir = spool_dir
-        self._place = Place(
-            url=f"s3://{location.bucket}/{self._prefix}".rstrip("/"),
-            endpoint_url=location.endpoint_url or f"Amazon S3 ({location.region})",
+        prefix = location.prefix.strip("/")
+        self._bucket = Bucket(
+            _client(location, stall_timeout_s),
+            Place(
+                url=f"s3://{location.bucket}/{prefix}".rstrip("/"),
+                endpoint_url=location.endpoint_url or f"Amazon S3 ({location.region})",
+            ),
+            location.bucket,
+            f"{prefix}/" if prefix else "",
+            stall_timeout_s,
         )
-        self._client = _client(location, stall_timeout_s)
+        self._locks = S3Locks(self._bucket, lock_days)
+        self._versions = S3Versions(self._bucket, self._open)
 
     @property
     def name(self) -> str:
@@ -93,16 +99,25 @@ class S3Store:
 
     @property
     def url(self) -> str:
-        return self._place.url
+        return self._bucket.place.url
+
+    @property
+    def versions(self) -> S3Versions:
+        return self._versions
+
+    @property
+    def locks(self) -> S3Locks:
+        return self._locks
 
     @contextmanager
     def create(self, key: str) -> Iterator[ObjectWriter]:
         upload = Upload(
-            self._client, self._place, self._bucket, self._full_name(key), self._spool_dir
+            self._bucket, self._full_name(key), self._locks.of_upload(key), self._spool_dir
         )
         try:
-            yield upload
-            upload.complete()
+            with self._locks.explained(key):
+                yield upload
+                upload.complete()
         except BaseException as error:
             try:
                 # Whoever ends a run does not wait for a server that hangs.
@@ -114,31 +129,38 @@ class S3Store:
         finally:
             upload.close()
 
+    def open(self, key: str) -> AbstractContextManager[ObjectReader]:
+        return self._open(key)
+
     @contextmanager
-    def open(self, key: str) -> Iterator[ObjectReader]:
+    def _open(self, key: str, version: str = "") -> Iterator[ObjectReader]:
         name = self._full_name(key)
-        with translated(self._place, f"read {key}"):
-            try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=name)
-            except ClientError as error:
-                if code_of(error) in _ABSENT:
-                    raise absent(self._place, key) from None
-                raise
-        body = answer["Body"]
+        chosen: dict[str, Any] = {"VersionId": version} if version else {}
         try:
-            yield _Reader(self._place, key, body, answer["ContentLength"])
+            answer = self._bucket.call(
+                f"read {key}", self._bucket.client.get_object, Key=name, **chosen
+            )
+        except AbsentError:
+            raise absent(self._bucket.place, key) from None
+        answer.text("ETag")
+        reader = _Reader(self._bucket, key, answer.values["Body"], answer.size("ContentLength"))
+        try:
+            yield reader
         finally:
-            with suppress(BotoCoreError, HTTPError, OSError):
-                body.close()
+            reader.close()
 
     def put(self, key: str, data: bytes) -> None:
-        with translated(self._place, f"write {key}"):
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._full_name(key),
+        name = self._full_name(key)
+        with self._locks.explained(key):
+            self._bucket.call(
+                f"write {key}",
+                self._bucket.client.put_object,
+                len(data),
+                Key=name,
                 Body=data,
                 ContentMD5=content_md5(data),
-            )
+                **self._locks.of_upload(key),
+            ).text("ETag")
 
     def get(self, key: str, *, limit_bytes: int = SMALL_OBJECT_LIMIT_BYTES) -> bytes:
         with self.open(key) as reader:
@@ -151,67 +173,59 @@ class S3Store:
         return data
 
     def stat(self, key: str) -> StoredObject | None:
-        with translated(self._place, f"look at {key}"):
-            try:
-                answer = self._client.head_object(Bucket=self._bucket, Key=self._full_name(key))
-            except ClientError as error:
-                if code_of(error) not in _ABSENT:
-                    raise
-                # A HEAD has no body: only the bucket's own says whether there is a bucket.
-                self._client.head_bucket(Bucket=self._bucket)
-                return None
-        return StoredObject(key, answer["ContentLength"], answer["LastModified"].astimezone(UTC))
+        name, action = self._full_name(key), f"look at {key}"
+        try:
+            answer = self._bucket.call(action, self._bucket.client.head_object, Key=name)
+        except AbsentError:
+            # A HEAD has no body: only the bucket's own says whether there is a bucket.
+            self._bucket.call(action, self._bucket.client.head_bucket)
+            return None
+        answer.text("ETag")
+        return StoredObject(key, answer.size("ContentLength"), answer.time("LastModified"))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         found: dict[str, StoredObject] = {}
-        with translated(self._place, f"list {prefix}"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix
-            )
-            for page in pages:
-                for item in page.get("Contents", []):
-                    key = item["Key"].removeprefix(self._prefix)
-                    if is_key(key):
-                        modified = item["LastModified"].astimezone(UTC)
-                        found[key] = StoredObject(key, item["Size"], modified)
+        ask = self._bucket.client.list_objects_v2
+        for _, item in self._bucket.pages(f"list {prefix}", ask, _NEXT, prefix, ("Contents",)):
+            key = item.text("Key").removeprefix(self._bucket.prefix)
+            if is_key(key):
+                found[key] = StoredObject(key, item.size("Size"), item.time("LastModified"))
         # Not every server lists in the order that S3 promises.
         yield from (found[key] for key in sorted(found))
 
     def delete(self, key: str) -> None:
-        with translated(self._place, f"delete {key}"):
-            try:
-                self._client.delete_object(Bucket=self._bucket, Key=self._full_name(key))
-            except ClientError as error:
-                if code_of(error) != "NoSuchKey":
-                    raise
+        with suppress(AbsentError):
+            self._bucket.call(
+                f"delete {key}", self._bucket.client.delete_object, Key=self._full_name(key)
+            ).require_emptied()
 
     def sweep(self, prefix: str, *, older_than: datetime, dry_run: bool = False) -> Removed:
-        with translated(self._place, f"sweep {prefix}"):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix
+        ask = self._bucket.client.list_multipart_uploads
+        unfinished = [
+            (item.text("Key"), item.text("UploadId"))
+            for _, item in self._bucket.pages(
+                f"sweep {prefix}", ask, _NEXT_UPLOADS, prefix, ("Uploads",)
             )
-            unfinished = [
-                (item["Key"], item["UploadId"])
-                for page in pages
-                for item in page.get("Uploads", [])
-                if item["Initiated"] < older_than
-            ]
-            for name, upload_id in unfinished if not dry_run else ():
-                abort_upload(self._client, self._bucket, name, upload_id)
+            if item.time("Initiated") < older_than
+        ]
+        for name, upload_id in unfinished if not dry_run else ():
+            abort_upload(self._bucket, name, upload_id)
         return sorted(
-            f"{name.removeprefix(self._prefix)} (unfinished upload)" for name, _ in unfinished
+            f"{name.removeprefix(self._bucket.prefix)} (unfinished upload)"
+            for name, _ in unfinished
         )
 
     def _full_name(self, key: str) -> str:
-        return self._prefix + check_key(key)
+        return self._bucket.full_name(check_key(key))
 
 
 class _Reader:
-    def __init__(self, place: Place, key: str, body: StreamingBody, size_bytes: int) -> None:
-        self._place = place
+    def __init__(self, bucket: Bucket, key: str, body: StreamingBody, size_bytes: int) -> None:
+        self._bucket = bucket
         self._key = key
         self._body = body
         self._left = size_bytes
+        self._finished = True
 
     def read(self, size: int, /) -> bytes:
         if size < 0:
@@ -219,14 +233,26 @@ class _Reader:
         chunks: list[bytes] = []
         wanted = min(size, self._left)
         while wanted:
-            with translated(self._place, f"read {self._key}"):
-                chunk = self._body.read(wanted)
+            chunk = self._read(wanted)
             if not chunk:
-                raise cut_short(self._place, self._key, self._left)
+                raise cut_short(self._bucket.place, self._key, self._left)
             chunks.append(chunk)
             wanted -= len(chunk)
             self._left -= len(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def close(self) -> None:
+        # One that was left behind in a read would hold whoever closes it.
+        if self._finished:
+            with suppress(BotoCoreError, HTTPError, OSError):
+                self._body.close()
+
+    def _read(self, wanted: int) -> bytes:
+        self._finished = False
+        try:
+            return self._bucket.receive(f"read {self._key}", self._body.read, wanted)
+        finally:
+            self._finished = True
 
 
 def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
@@ -234,7 +260,7 @@ def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     logging.getLogger("boto3").setLevel(logging.WARNING)
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=min(_CONNECT_TIMEOUT_S, stall_timeout_s),
         read_timeout=stall_timeout_s,
         max_pool_connections=16,
@@ -248,7 +274,7 @@ def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
         },
     )
     try:
-        return boto3.session.Session().client(
+        client = boto3.session.Session().client(
             "s3",
             endpoint_url=location.endpoint_url or None,
             region_name=location.region or None,
@@ -262,3 +288,11 @@ def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
             remedy="Check ONYX_S3_ENDPOINT_URL (http:// or https://), ONYX_S3_REGION and, where no"
             " access key is set, the AWS profile of this user.",
         ) from None
+    client.meta.events.register("before-call.s3.HeadBucket", _ask_no_further)
+    return client
+
+
+def _ask_no_further(params: dict[str, Any], **_: object) -> None:
+    """botocore asks HeadBucket where a redirection does not say the region: when that is redirected
+    too it asks again, without end."""
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True

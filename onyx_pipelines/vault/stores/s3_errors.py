@@ -5,6 +5,7 @@ The texts hold no header, no signature and no credential.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from botocore.exceptions import (
     ConnectionError,  # noqa: A004  (botocore's own)
     HTTPClientError,
     IncompleteReadError,
+    InvalidRegionError,
     NoCredentialsError,
     PartialCredentialsError,
     ResponseStreamingError,
@@ -23,7 +25,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.errors import NotFoundError, OnyxError, RefusedError, StoreError
 
 _CREDENTIALS = "Check ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY (and ONYX_S3_REGION)."
 _LATER = "It may be over soon; if it stays, check the provider's status and the network."
@@ -90,6 +92,11 @@ _TRANSIENT_CODES = frozenset(
 )
 
 
+_ABSENT = frozenset({"NoSuchKey", "NoSuchVersion"})
+_REFUSALS = frozenset({"AccessDenied", "ObjectLocked", "MethodNotAllowed", "NotImplemented"})
+_WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect"})
+
+
 @dataclass(frozen=True)
 class Place:
     """Where requests go, for messages. The URLs hold no credentials."""
@@ -98,15 +105,51 @@ class Place:
     endpoint_url: str
 
 
+class AbsentError(StoreError):
+    """The bucket has no such object, or no such version of it."""
+
+
+class NoObjectLockError(StoreError):
+    """The bucket has no Object Lock."""
+
+
+class NoUploadError(StoreError):
+    """The bucket does not know the unfinished upload: completed, aborted, or forgotten."""
+
+
 @contextmanager
 def translated(place: Place, action: str) -> Iterator[None]:
-    """Turn what botocore raises in the block into StoreError."""
+    """Turn what botocore raises in the block, which does nothing else, into StoreError."""
     try:
         yield
+    except (OnyxError, MemoryError):
+        raise
     except ClientError as error:
         raise _answered(place, action, error) from None
     except (BotoCoreError, HTTPError) as error:
         raise _unanswered(place, action, error) from None
+    except Exception as error:  # noqa: BLE001  (the kind is in the StoreError)
+        # Its parsers fail in any way on numbers, dates and XML that are none.
+        raise not_s3(place, action, type(error).__name__) from None
+
+
+def not_s3(place: Place, action: str, problem: str) -> StoreError:
+    """The answer is none that the protocol allows."""
+    return StoreError(
+        f"Cannot {action} in {place.url}: {place.endpoint_url} did not answer as S3 does"
+        f" ({problem}).",
+        remedy="Check ONYX_S3_ENDPOINT_URL: a proxy, a web server or a captive portal may stand"
+        " between; else ask the provider.",
+    )
+
+
+def too_slow(place: Place, action: str, limit_s: float) -> StoreError:
+    return StoreError(
+        f"Cannot {action} in {place.url}: the answer of {place.endpoint_url} did not end within"
+        f" {limit_s:.0f} s.",
+        remedy=_LATER,
+        transient=True,
+    )
 
 
 def absent(place: Place, key: str) -> NotFoundError:
@@ -130,27 +173,53 @@ def cut_short(place: Place, key: str, missing_bytes: int) -> StoreError:
 
 def _answered(place: Place, action: str, error: ClientError) -> StoreError:
     code = code_of(error)
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    known = _REMEDIES.get(code) or _REMEDIES.get(
-        _SAME_AS.get(code) or _SAME_AS.get(str(status), "")
-    )
-    if code in _TRANSIENT_CODES or status == 429 or (status >= 500 and status != 507):
-        return StoreError(
+    metadata = error.response.get("ResponseMetadata", {})
+    status = int(metadata.get("HTTPStatusCode", 0))
+    name = code if code in _REMEDIES else _SAME_AS.get(code) or _SAME_AS.get(str(status), "")
+    known = _REMEDIES.get(name)
+    # A HEAD has no body, so no code of S3's own.
+    if code in _ABSENT or (code == "404" and error.operation_name == "HeadObject"):
+        return AbsentError(
+            f"Cannot {action} in {place.url}: it is not there.",
+            remedy="`onyx catalog list` shows what there is.",
+        )
+    if code == "ObjectLockConfigurationNotFoundError":
+        return NoObjectLockError(
+            f"Cannot {action} in {place.url}: the bucket has no Object Lock.",
+            remedy="Use a bucket that was created with it.",
+        )
+    if code in _TRANSIENT_CODES or status == 429 or (status >= 500 and status not in (501, 507)):
+        return (NoUploadError if code == "NoSuchUpload" else StoreError)(
             f"Cannot {action} in {place.url}: {place.endpoint_url} is in trouble"
             f" ({code}, HTTP {status}).",
             remedy=_LATER,
             transient=True,
         )
+    region = _region_of(error) if name in _WRONG_REGION else ""
+    if region:
+        return StoreError(
+            f"Cannot {action} in {place.url}: the bucket is in the region {region}, and requests"
+            " are signed for another.",
+            remedy=f"Set ONYX_S3_REGION={region} (and ONYX_S3_ENDPOINT_URL where the provider has"
+            " one for each region).",
+        )
     if known:
         verdict, remedy = known
-        return StoreError(
+        return (RefusedError if name in _REFUSALS else StoreError)(
             f"Cannot {action} in {place.url}: {place.endpoint_url} {verdict} ({code}).",
             remedy=remedy,
         )
-    return StoreError(
+    return (RefusedError if code in _REFUSALS else StoreError)(
         f"Cannot {action} in {place.url}: {place.endpoint_url} answers {code} (HTTP {status}).",
         remedy="Look the code up in the S3 provider's documentation.",
     )
+
+
+def _region_of(error: ClientError) -> str:
+    """Of the bucket, where the answer says it in a form that may stand in a message."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    said: object = headers.get("x-amz-bucket-region") or error.response["Error"].get("Region")
+    return said if isinstance(said, str) and re.fullmatch(r"[a-z0-9-]{2,40}", said) else ""
 
 
 def _unanswered(place: Place, action: str, error: Exception) -> StoreError:
@@ -173,7 +242,12 @@ def _unanswered(place: Place, action: str, error: Exception) -> StoreError:
             remedy="Check ONYX_S3_ENDPOINT_URL, name resolution and the network between.",
             transient=True,
         )
+    if isinstance(error, InvalidRegionError):
+        return StoreError(
+            f"{what}: ONYX_S3_REGION, or the region that {place.endpoint_url} says, is no region.",
+            remedy="Correct ONYX_S3_REGION and ONYX_S3_ENDPOINT_URL.",
+        )
     return StoreError(
-        f"{what}: {place.endpoint_url} could not be asked, or did not answer as S3 does ({kind}).",
+        f"{what}: {place.endpoint_url} could not be asked ({kind}).",
         remedy="Check ONYX_S3_ENDPOINT_URL, ONYX_S3_REGION and ONYX_OFFSITE_URL.",
     )

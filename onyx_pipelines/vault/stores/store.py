@@ -30,6 +30,26 @@ class StoredObject:
     modified_at: datetime
 
 
+@dataclass(frozen=True)
+class StoredVersion:
+    """One version of an object, or the marker that hides those before it (`deletion`)."""
+
+    key: str
+    version: str
+    size_bytes: int
+    modified_at: datetime
+    current: bool
+    deletion: bool
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Until when nobody may delete an object. `final`: not even with the right to lift locks."""
+
+    until: datetime
+    final: bool
+
+
 class ObjectWriter(Protocol):
     """Takes the bytes of one object, all of them or it raises."""
 
@@ -44,6 +64,60 @@ class ObjectReader(Protocol):
 
         Raises:
             StoreError: the object ended before its length (transient), or cannot be read.
+        """
+        ...
+
+
+class Versions(Protocol):
+    """What a store keeps of objects that were overwritten or deleted. None of it is ever listed or
+    opened by the store's own methods."""
+
+    def under(self, prefix: str) -> list[StoredVersion]:
+        """Every version and deletion of the keys that start with `prefix`: by key, newest first.
+        Empty where the store keeps none.
+
+        Raises:
+            RefusedError: the credentials may not list them.
+        """
+        ...
+
+    def open(self, version: StoredVersion) -> AbstractContextManager[ObjectReader]: ...
+
+    def remove(self, version: StoredVersion) -> None:
+        """Free it for good; the one before it becomes the current one.
+
+        Raises:
+            RefusedError: it is locked, or the credentials may not.
+        """
+        ...
+
+
+class Locks(Protocol):
+    """Objects that the store itself lets nobody delete before a date."""
+
+    @property
+    def days(self) -> int:
+        """How long new objects are to be locked; 0: not at all."""
+        ...
+
+    def check(self) -> None:
+        """Raises StoreError: the store cannot lock as the settings ask."""
+        ...
+
+    def covers(self, key: str) -> bool:
+        """Whether objects under this key are to be locked."""
+        ...
+
+    def of(self, key: str, version: str = "") -> Lock | None:
+        """The lock of an object or of one of its versions; None: nothing keeps it, or no such."""
+        ...
+
+    def confirm(self, key: str) -> None:
+        """Read back that an object is locked for as long as the settings ask from now on; one that
+        was written long ago is locked for longer.
+
+        Raises:
+            StoreError: it is not, whatever the store said when it was written.
         """
         ...
 
@@ -63,6 +137,16 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """Where it is, for people. Holds no credentials."""
+        ...
+
+    @property
+    def versions(self) -> Versions | None:
+        """None: what is overwritten or deleted is gone."""
+        ...
+
+    @property
+    def locks(self) -> Locks | None:
+        """None: it can lock nothing."""
         ...
 
     def create(self, key: str) -> AbstractContextManager[ObjectWriter]:
@@ -103,7 +187,7 @@ class Store(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove an object. An absent one is fine."""
+        """Remove an object. An absent one is fine. Where there are versions they stay, hidden."""
         ...
 
     def sweep(self, prefix: str, *, older_than: datetime, dry_run: bool = False) -> Removed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -12,7 +13,9 @@ import pytest
 
 from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
-from onyx_pipelines_tests.vault.stores.moto_server import MotoServer
+from onyx_pipelines_tests.vault.stores.moto_server import MotoServer, client_of, moto
+
+__all__ = ["moto"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,12 +36,6 @@ def s3_server() -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
 @pytest.fixture
 def s3_location(s3_server: S3Server) -> S3Location:
     """A prefix of its own for each test."""
@@ -55,3 +52,17 @@ def s3_location(s3_server: S3Server) -> S3Location:
 @pytest.fixture
 def s3_store(s3_location: S3Location) -> S3Store:
     return S3Store(s3_location, stall_timeout_s=20)
+
+
+@pytest.fixture(params=["seaweedfs", "moto"])
+def lockable(request: pytest.FixtureRequest) -> S3Location:
+    """A prefix in a bucket with Object Lock and no rule, of either server."""
+    if request.param == "moto":
+        moto: MotoServer = request.getfixturevalue("moto")
+        return moto.location("lockable", f"test/{uuid.uuid4()}")
+    plain: S3Location = request.getfixturevalue("s3_location")
+    location = replace(plain, bucket="onyx-backups-lockable")
+    client = client_of(location)
+    if location.bucket not in {each["Name"] for each in client.list_buckets()["Buckets"]}:
+        client.create_bucket(Bucket=location.bucket, ObjectLockEnabledForBucket=True)
+    return location

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 import boto3
+import pytest
 
 from onyx_pipelines.vault.stores.s3 import S3Location
 
@@ -32,6 +34,17 @@ _PROGRAM = (
 )
 
 
+def client_of(location: S3Location) -> S3Client:
+    """An attacker's with the same credentials, a provider's, a person's with other tools."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=location.endpoint_url,
+        region_name=location.region,
+        aws_access_key_id=location.access_key_id,
+        aws_secret_access_key=location.secret_access_key,
+    )
+
+
 @dataclass
 class MotoServer:
     """Context manager. Buckets are made on demand, one of each kind:
@@ -48,7 +61,7 @@ class MotoServer:
         )
         assert self._child.stdout is not None
         self.endpoint_url = f"http://127.0.0.1:{int(self._child.stdout.readline())}"
-        self._client = self.client()
+        self._client = client_of(self._at("none", ""))
         return self
 
     def __exit__(
@@ -61,20 +74,13 @@ class MotoServer:
         self._child.kill()
         self._child.communicate()
 
-    def client(self) -> S3Client:
-        """An attacker's, a lifecycle rule's or a provider's: it may do everything."""
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            region_name="us-east-1",
-            aws_access_key_id="anybody",
-            aws_secret_access_key="anything",
-        )
-
     def location(self, kind: BucketKind, prefix: str) -> S3Location:
         bucket = f"onyx-backups-{kind}"
         if bucket not in {each["Name"] for each in self._client.list_buckets()["Buckets"]}:
             self._make(bucket, kind)
+        return self._at(bucket, prefix)
+
+    def _at(self, bucket: str, prefix: str) -> S3Location:
         return S3Location(
             bucket=bucket,
             prefix=prefix,
@@ -99,3 +105,9 @@ class MotoServer:
                     "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": DEFAULT_LOCK_DAYS}},
                 },
             )
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server

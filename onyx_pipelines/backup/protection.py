@@ -1,0 +1,143 @@
+"""What the second store protects by itself: locks, read back from it, and versions, counted.
+
+Pruning counts them each night and leaves the numbers for `/metrics`: a listing of all versions is
+too long for every scrape.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from onyx_pipelines.backup.host import BackupHost
+from onyx_pipelines.errors import RefusedError, StoreError
+from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.durable_files import replace_durably
+from onyx_pipelines.vault.layout import set_prefix
+from onyx_pipelines.vault.stores.store import Locks, Store, StoredObject
+from onyx_pipelines.vault.versions import Census, census, lifecycle_rule
+
+_NAMED = 3
+
+
+class CountedVersions(BaseModel):
+    """What the last count found in the second store."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: AwareDatetime
+    versions: int
+    size_bytes: int
+    hidden_objects: int
+    waiting_sets: int
+
+
+def count_versions(host: BackupHost, *, waiting_sets: int, now: datetime) -> None:
+    """Count, and leave the numbers in the state directory.
+
+    Raises:
+        StoreError: the store failed. One that may not be counted is left out.
+    """
+    if host.offsite is None or host.offsite.versions is None:
+        return
+    with suppress(RefusedError):
+        found = census(host.offsite)
+        counted = CountedVersions(
+            at=now,
+            versions=found.versions,
+            size_bytes=found.size_bytes,
+            hidden_objects=found.hidden_objects,
+            waiting_sets=waiting_sets,
+        )
+        replace_durably(_path(host.settings), counted.model_dump_json().encode(), mode=0o600)
+
+
+def counted_versions(settings: Settings) -> CountedVersions | None:
+    """What was counted last; None: nothing was."""
+    try:
+        return CountedVersions.model_validate_json(_path(settings).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _path(settings: Settings) -> Path:
+    return settings.state_dir / "versions.json"
+
+
+def examine_locks(host: BackupHost) -> str:
+    """Read the locks of the newest copied set back.
+
+    Raises:
+        StoreError: it is not locked as the settings ask.
+    """
+    offsite = host.offsite
+    if offsite is None or offsite.locks is None:
+        return "no store that can lock"
+    locks = offsite.locks
+    if not locks.days:
+        return "off: whoever has the store's credentials can delete every copy (35 days advised)"
+    locks.check()
+    views = Catalog([offsite], host.trust).sets()
+    if not views:
+        return f"{locks.days} days from the first copy on; there is none yet"
+    newest = views[0].backup_id
+    stored = [each for each in offsite.list(set_prefix(newest)) if locks.covers(each.key)]
+    short = [each.key for each in stored if not _is_locked(locks, each)]
+    if short:
+        raise StoreError(
+            f"{len(short)} of {len(stored)} objects of set {newest} are not locked for"
+            f" {locks.days} days in {offsite.url}: {', '.join(short[:_NAMED])}.",
+            remedy="Where the setting was raised since, the next copy has it; else see"
+            " docs/object_lock.md.",
+        )
+    return f"the {len(stored)} objects of {newest} are locked for {locks.days} days"
+
+
+def _is_locked(locks: Locks, stored: StoredObject) -> bool:
+    lock = locks.of(stored.key)
+    return (
+        lock is not None
+        and lock.final
+        and lock.until >= stored.modified_at + timedelta(days=locks.days)
+    )
+
+
+def examine_versions(host: BackupHost) -> str:
+    """Count what is kept and not listed.
+
+    Raises:
+        StoreError: whole objects are hidden, or the credentials may not look.
+    """
+    offsite = host.offsite
+    if offsite is None or offsite.versions is None:
+        return "no store that keeps versions"
+    try:
+        found = census(offsite)
+    except RefusedError as error:
+        raise StoreError(
+            f"Earlier versions in {offsite.url} cannot be counted: {error.what}",
+            remedy="Allow this key s3:ListBucketVersions, and s3:DeleteObjectVersion so that"
+            " pruning frees them.",
+        ) from None
+    if found.hidden_objects:
+        raise _hidden(offsite, host.settings, found)
+    return f"{found.versions} earlier versions ({human_bytes(found.size_bytes)}), none hidden"
+
+
+def _hidden(offsite: Store, settings: Settings, found: Census) -> StoreError:
+    prefix = urlsplit(offsite.url).path.strip("/")
+    rule = lifecycle_rule(f"{prefix}/" if prefix else "", settings.offsite_lock_days)
+    return StoreError(
+        f"{found.hidden_objects} objects ({found.hidden_sets} sets) are hidden by delete markers in"
+        f" {offsite.url}; their versions are still there, {human_bytes(found.size_bytes)} with all"
+        " other earlier ones.",
+        remedy="If nobody here deleted them: `onyx catalog recover-versions` brings them back. If"
+        " retention did, and this key may not delete versions, this lifecycle rule of the bucket"
+        f" frees them (it replaces other rules): {rule}",
+    )
