@@ -16,12 +16,13 @@ from pydantic import SecretStr
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.logs import secret_values
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
+from onyx_pipelines.notify.box import ChannelState
 from onyx_pipelines.notify.channels.channel import Channel
 from onyx_pipelines.notify.channels.dead_man_switch import DeadManSwitch
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
 from onyx_pipelines.notify.channels.other import OtherChannel
 from onyx_pipelines.notify.channels.slack import SlackChannel
-from onyx_pipelines.notify.outbox import ChannelState, Outbox
+from onyx_pipelines.notify.outbox import Outbox
 from onyx_pipelines.notify.routing import routes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import Redactor, logger
@@ -47,14 +48,12 @@ def channels_of(settings: Settings) -> list[Channel]:
             user=settings.smtp_user,
             password=settings.smtp_password,
         )
-        found.append(
-            MailChannel(
-                server,
-                settings.smtp_from,
-                settings.smtp_to,
-                routes(settings.mail_notify_on or settings.notify_on),
-            )
-        )
+        to = settings.smtp_to
+        wanted = routes(settings.mail_notify_on or settings.notify_on)
+        found += [
+            MailChannel(server, settings.smtp_from, each, wanted, everyone=to)
+            for each in dict.fromkeys(to)
+        ]
     addresses = settings.notify_urls.get_secret_value().split()
     wanted = routes(settings.other_notify_on or settings.notify_on)
     found += [

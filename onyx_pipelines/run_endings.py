@@ -55,6 +55,26 @@ def ending_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Ending:
     return Ending(dg.DagsterRunStatus.FAILURE, _why_failed(events))
 
 
+def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """One sentence for each asset check that did not hold in the run, the severest first."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    records = instance.get_records_for_run(run.run_id, of_type=kind, ascending=True).records
+    # Of a step that was tried again the last word counts.
+    last = {
+        (said.asset_key, said.check_name): said
+        for each in records
+        if (event := each.event_log_entry.dagster_event)
+        and (said := event.asset_check_evaluation_data)
+    }
+    failed = [said for said in last.values() if not said.passed]
+    failed.sort(key=lambda said: said.severity is not dg.AssetCheckSeverity.ERROR)
+    return [
+        f"{said.asset_key.to_user_string()}: {said.check_name} ({said.severity.value})"
+        f"{f': {said.description}' if said.description else ''}"
+        for said in failed
+    ]
+
+
 def who_cancelled(settings: Settings, run_id: str) -> str:
     """Who asked the API for it; "" where that is not known: Dagster itself does not say."""
     try:

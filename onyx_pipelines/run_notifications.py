@@ -13,7 +13,7 @@ from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import deliver_pending, keep
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.quantities import human_bytes
-from onyx_pipelines.run_endings import ending_of, who_cancelled
+from onyx_pipelines.run_endings import ending_of, failed_checks, who_cancelled
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.run_watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.settings import Settings
@@ -26,6 +26,8 @@ _OUTCOMES = {
     dg.DagsterRunStatus.SUCCESS: Outcome.SUCCEEDED,
     dg.DagsterRunStatus.CANCELED: Outcome.CANCELLED,
 }
+
+_WITH_PLAYBOOK = {Outcome.FAILED, Outcome.WARNED}
 
 _log = logger("notify")
 
@@ -147,11 +149,14 @@ def ending_events(instance: dg.DagsterInstance, seen: Seen, settings: Settings) 
         return [_event(seen, settings, outcome, ending.why, {"cancelled by": by} if by else {})]
     if outcome is Outcome.FAILED:
         return [_event(seen, settings, outcome, ending.why)]
+    failed = failed_checks(instance, run)
+    warnings = [_event(seen, settings, Outcome.WARNED, "\n".join(failed))] if failed else []
     figures = _figures(instance, run)
     if _failed_before(instance, run):
         said = "It had failed before; this run succeeded."
-        return [_event(seen, settings, Outcome.RECOVERED, said, figures)]
-    return [_event(seen, settings, outcome, "All went well.", figures)]
+        return [_event(seen, settings, Outcome.RECOVERED, said, figures), *warnings]
+    said = "It succeeded, but not every check holds." if failed else "All went well."
+    return [_event(seen, settings, outcome, said, figures), *warnings]
 
 
 def _what_is_known(seen: Seen, settings: Settings, error: Exception) -> Event:
@@ -180,7 +185,7 @@ def _event(
         summary=summary,
         details={**_details(seen, settings), **details},
         links={"run": f"{base}/runs/{seen.run_id}"} if base and seen.run else {},
-        playbook=settings.playbook_url if outcome is Outcome.FAILED else "",
+        playbook=settings.playbook_url if outcome in _WITH_PLAYBOOK else "",
     )
 
 

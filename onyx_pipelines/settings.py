@@ -280,9 +280,9 @@ class Settings(BaseSettings):
     )
 
     notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("failed", "recovered", "cancelled", "missed"),
-        description="What people are told, comma-separated: succeeded, failed, recovered,"
-        " cancelled, missed; of one job only: `nightly_backup:succeeded`.",
+        ("failed", "warned", "recovered", "cancelled", "missed"),
+        description="What people are told, comma-separated: succeeded, failed, warned,"
+        " recovered, cancelled, missed; of one job only: `nightly_backup:succeeded`.",
     )
     slack_notify_on: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="The same for Slack; empty: ONYX_NOTIFY_ON."
@@ -328,7 +328,7 @@ class Settings(BaseSettings):
     @field_validator("notify_on", "slack_notify_on", "mail_notify_on", "other_notify_on")
     @classmethod
     def _known_outcomes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = "started, succeeded, failed, recovered, cancelled, missed"
+        known = "started, succeeded, failed, warned, recovered, cancelled, missed"
         for text in value:
             if text.rpartition(":")[2] not in known.split(", "):
                 raise ValueError(f"{text!r} names none of {known}")

@@ -22,7 +22,16 @@ ALLOWED = {
     "notify": {"telemetry"},
     "audit": {"errors", "settings", "telemetry", "threads", "vault"},
     "sources": {"errors", "progress", "processes", "settings", "telemetry"},
-    "vault": {"errors", "progress", "settings", "sources.source", "telemetry", "threads"},
+    "quantities": set(),
+    "vault": {
+        "errors",
+        "progress",
+        "quantities",
+        "settings",
+        "sources.source",
+        "telemetry",
+        "threads",
+    },
 }
 
 

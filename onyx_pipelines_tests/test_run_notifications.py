@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -97,17 +98,64 @@ def test_slack_that_is_down_is_told_later_by_the_sensor(
     volume_host.set(VOLUMES="data=/nowhere")
     run_job(instance)
     tick(instance)
-    entry = next((volume_host.settings.state_dir / "notify").glob("*.event.json"))
-    later = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
-    text = entry.read_text()
-    due = text[text.index('"due"') :]
-    entry.write_text(text.replace(due, f'"due": {{"slack": "{later}"}}}}'))
+    (entry,) = (volume_host.settings.state_dir / "notify").rglob("*.event.json")
+    stored = json.loads(entry.read_text())
+    entry.write_text(json.dumps({**stored, "due": None}))
 
     with dg.build_sensor_context(instance=instance, resources={"onyx": OnyxSettings()}) as context:
         ticked = notification_delivery.evaluate_tick(context)
 
     assert ticked.skip_message == "1 messages delivered."
     assert len(slack.requests) == 2
+
+
+class TestChecksOfAGreenRun:
+    def test_one_that_warns_reaches_people(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+    ) -> None:
+        volume_host.set(OFFSITE_URL=None, NOTIFY_ON=None)
+
+        assert run_job(instance).success
+        tick(instance)
+
+        (told,) = [slack.json(at) for at in range(len(slack.requests))]
+        assert told["text"] == "⚠️ nightly_backup warned"
+        assert "offsite_copy_is_current (WARN): Could not verify" in str(told)
+        assert "http://wiki/playbook" in str(told)
+
+    def test_an_error_that_blocks_nothing_does_too(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+    ) -> None:
+        volume_host.set(NOTIFY_ON=None)
+        run_job(instance)
+        seen = tick(instance)
+        (volume_host.volume / "random.bin").unlink()
+
+        assert run_job(instance).success
+        tick(instance, seen)
+
+        (told,) = [slack.json(at) for at in range(len(slack.requests))]
+        assert "size_is_plausible (ERROR)" in str(told)
+
+    def test_who_does_not_want_warnings_gets_none(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+    ) -> None:
+        volume_host.set(OFFSITE_URL=None, NOTIFY_ON="failed,load_test:warned")
+
+        run_job(instance)
+        tick(instance)
+
+        assert slack.requests == []
+
+    def test_the_dead_mans_switch_hears_of_a_success(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
+    ) -> None:
+        with webhook() as switch:
+            volume_host.set(PING_URL_BACKUP=f"{switch.url}/ping", OFFSITE_URL=None)
+            run_job(instance)
+            tick(instance)
+
+        assert [path for path, _ in switch.requests] == ["/ping/start", "/ping"]
 
 
 class TestOverdue:

@@ -25,6 +25,7 @@ from onyx_pipelines.telemetry import logger
 _log = logger("audit")
 # Whoever presses Ctrl-C waits for it; the next copy carries what is missing.
 _PATIENCE_OF_THE_INTERRUPTED_S = 3.0
+_ENDED_BY_SIGNAL = 128
 
 
 class Entry:
@@ -160,10 +161,17 @@ def result_of(error: BaseException) -> Result:
         return Result(outcome=Outcome.REFUSED, verdict="already_running", detail=error.what)
     if isinstance(error, OnyxError):
         return Result(outcome=Outcome.FAILED, verdict="failed", detail=error.what)
-    if not isinstance(error, (Exception, SystemExit)):
+    if _is_interruption(error):
         return Result(outcome=Outcome.FAILED, verdict="interrupted", detail="interrupted by hand")
     # The text of any other exception may hold whatever was being worked on.
     return Result(outcome=Outcome.FAILED, verdict="failed", detail=f"a {type(error).__name__}")
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """What is no error; of exits those with the status of a process that a signal ended."""
+    if isinstance(error, SystemExit):
+        return isinstance(error.code, int) and error.code > _ENDED_BY_SIGNAL
+    return not isinstance(error, Exception)
 
 
 def redaction_of(settings: Settings) -> Redaction:

@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     RECOVERED = "recovered"
     CANCELLED = "cancelled"
+    WARNED = "warned"
     MISSED = "missed"
 
 
@@ -42,7 +43,7 @@ class Event:
 
     @property
     def is_bad(self) -> bool:
-        return self.outcome in {Outcome.FAILED, Outcome.MISSED}
+        return self.outcome in {Outcome.FAILED, Outcome.WARNED, Outcome.MISSED}
 
     def as_json(self) -> dict[str, Any]:
         return {

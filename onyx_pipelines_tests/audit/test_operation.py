@@ -82,6 +82,7 @@ def test_begin_and_end_belong_together(settings: Settings) -> None:
         ),
         (ValueError(f"bad {SECRET}"), Outcome.FAILED, "failed", "a ValueError"),
         (KeyboardInterrupt(), Outcome.FAILED, "interrupted", "interrupted by hand"),
+        (SystemExit(143), Outcome.FAILED, "interrupted", "interrupted by hand"),
         (SystemExit(3), Outcome.FAILED, "failed", "a SystemExit"),
     ],
 )

@@ -124,7 +124,7 @@ class TestSlack:
 class TestMail:
     def channel(self, port: int, **changes: object) -> MailChannel:
         server = MailServer("127.0.0.1", port, SmtpSecurity.NONE, **changes)  # type: ignore[arg-type]
-        return MailChannel(server, "onyx@example.org", ["ops@example.org"], routes(["failed"]))
+        return MailChannel(server, "onyx@example.org", "ops@example.org", routes(["failed"]))
 
     def test_it_arrives_with_subject_facts_and_links(self) -> None:
         with mail_host() as host:

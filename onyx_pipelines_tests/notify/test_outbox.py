@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -189,7 +190,8 @@ def test_waits_grow_and_are_bounded() -> None:
 def test_a_damaged_file_does_not_keep_the_others(outbox: Outbox, tmp_path: Path) -> None:
     channel = Recorder()
     outbox.put(EVENT, [channel])
-    (tmp_path / "notify" / "0.event.json").write_text("{half")
+    (box,) = (tmp_path / "notify").iterdir()
+    (box / "0.event.json").write_text("{half")
 
     assert outbox.deliver([channel], NOW) == 1
 
@@ -232,6 +234,58 @@ def test_two_deliverers_do_not_send_twice(outbox: Outbox, tmp_path: Path) -> Non
     assert outbox.deliver([channel], NOW) == 1
 
 
+def test_a_channel_that_hangs_delays_no_other_and_is_seen(outbox: Outbox) -> None:
+    let_go = threading.Event()
+
+    class Hanging(Recorder):
+        def send(self, events: Sequence[Event]) -> None:
+            let_go.wait()
+
+    slack, ping = Hanging("slack"), Recorder("ping")
+    outbox.put(EVENT, [slack, ping])
+
+    sent = outbox.deliver([slack, ping], NOW, patience_s=0.5)
+    state, _ = outbox.states([slack, ping])
+
+    assert (sent, ping.sent) == (1, [[EVENT]])
+    assert (state.pending, state.last_error) == (1, "It has not answered for 0.5 s.")
+    outbox.put(EVENT, [slack, ping])
+    assert outbox.deliver([slack, ping], NOW + timedelta(hours=1), patience_s=5) == 1
+    let_go.set()
+
+
+def test_a_channel_that_asks_for_time_is_left_alone_by_other_messages_too(outbox: Outbox) -> None:
+    channel = Recorder()
+    channel.fails = [busy(retry_after_s=120)]
+    outbox.put(EVENT, [channel])
+    outbox.deliver([channel], NOW)
+    outbox.put(replace(EVENT, job="another"), [channel])
+
+    assert outbox.deliver([channel], NOW + timedelta(seconds=100)) == 0
+    assert outbox.deliver([channel], NOW + timedelta(seconds=121)) == 2
+
+
+def test_a_clock_that_went_back_does_not_keep_a_message_waiting(outbox: Outbox) -> None:
+    channel = Recorder()
+    channel.fails = [busy(retry_after_s=3600)]
+    outbox.put(EVENT, [channel])
+    outbox.deliver([channel], NOW)
+
+    assert outbox.deliver([channel], NOW - timedelta(days=30)) == 1
+
+
+def test_a_machine_is_told_in_the_order_of_events(outbox: Outbox) -> None:
+    switch = Recorder()
+    switch.is_paced = False
+    started = replace(EVENT, outcome=Outcome.RECOVERED, occurred_at=NOW - timedelta(seconds=5))
+    outbox.put(started, [switch])
+    outbox.put(EVENT, [switch])
+
+    outbox.deliver([switch], NOW)
+
+    assert switch.sent == [[started], [EVENT]]
+
+
 class TestTell:
     def test_a_failing_channel_fails_nothing_and_no_secret_is_stored(self, tmp_path: Path) -> None:
         secret = "planted-webhook-secret"
@@ -243,7 +297,7 @@ class TestTell:
 
         (state,) = Outbox(tmp_path).states(channels_of(settings))
         assert state.pending == 1
-        stored = [path.read_text() for path in (tmp_path / "notify").iterdir()]
+        stored = [p.read_text() for p in (tmp_path / "notify").rglob("*") if p.is_file()]
         assert not any(secret in text for text in stored)
 
     def test_a_secret_in_an_error_is_taken_out_before_anybody_is_told(self, tmp_path: Path) -> None:
@@ -285,4 +339,9 @@ class TestTell:
                 "ping_url_drill": "http://127.0.0.1:9/y",
             }
         )
-        assert [each.name for each in channels_of(named)] == ["slack", "mail", "dead man's switch"]
+        assert [each.name for each in channels_of(named)] == [
+            "slack",
+            "mail a@example.org",
+            "mail b@example.org",
+            "dead man's switch",
+        ]

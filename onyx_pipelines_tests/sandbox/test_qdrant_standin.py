@@ -174,14 +174,14 @@ def test_a_restored_collection_takes_new_points(
 
 
 @pytest.mark.parametrize(
-    ("data", "params"),
+    ("data", "params", "status"),
     [
-        pytest.param(b"no archive", {}, id="no archive"),
-        pytest.param(b"no archive", {"checksum": "0" * 64}, id="other checksum"),
+        pytest.param(b"no archive", {}, 500, id="no archive"),
+        pytest.param(b"no archive", {"checksum": "0" * 64}, 400, id="other checksum"),
     ],
 )
 def test_an_upload_that_is_no_snapshot_is_refused_and_makes_nothing(
-    data: bytes, params: dict[str, str], shared: QdrantStandIn, client: QdrantClient
+    data: bytes, params: dict[str, str], status: int, shared: QdrantStandIn, client: QdrantClient
 ) -> None:
     answer = httpx.post(
         f"{shared.url}/collections/broken/snapshots/upload",
@@ -190,7 +190,7 @@ def test_an_upload_that_is_no_snapshot_is_refused_and_makes_nothing(
         timeout=60,
     )
 
-    assert answer.status_code == 400
+    assert answer.status_code == status
     assert not client.collection_exists("broken")
 
 
@@ -198,16 +198,14 @@ def test_an_upload_that_is_no_snapshot_is_refused_and_makes_nothing(
     ("method", "path", "body"),
     [
         ("GET", "/snapshots", None),
-        ("PUT", "/collections/documents/index", {"field_name": "a", "field_schema": "keyword"}),
-        ("PATCH", "/collections/documents", {}),
+        ("PATCH", "/collections/documents", {"vectors": {"": {"on_disk": True}}}),
         ("POST", "/collections/documents/snapshots?wait=false", None),
-        ("PUT", "/collections/documents/snapshots/recover", {"location": "http://x"}),
         ("POST", "/collections/documents/points/search", {}),
         ("POST", "/collections/documents/points/scroll", {"order_by": "title"}),
         ("POST", "/collections/documents/points/count", {"filter": {"min_should": {}}}),
         ("POST", "/collections/documents/points/query", {"query": {"fusion": "rrf"}}),
-        ("PUT", "/collections/new", {"vectors": {"size": 4, "distance": "Dot"}, "shard_number": 2}),
-        ("PUT", "/collections/new", {"sparse_vectors": {"text": {"modifier": "idf"}}}),
+        ("PUT", "/collections/new", {"sharding_method": "custom"}),
+        ("PUT", "/collections/new", {"sparse_vectors": {"text": {"memory": "cold"}}}),
     ],
 )
 def test_what_it_does_not_do_it_refuses(
@@ -219,7 +217,7 @@ def test_what_it_does_not_do_it_refuses(
 
 
 @pytest.mark.parametrize(
-    "name", ["%2E%2E", "%2E", "a%2Fb", "a%5Cb", "a%3Fb", "a%00b", "l" * 201, "a%22b"]
+    "name", ["%2E%2E", "%2E", "a%2Fb", "a%5Cb", "a%3Fb", "a%00b", "l" * 256, "a%22b"]
 )
 def test_a_name_that_would_be_a_path_is_no_collection(name: str, shared: QdrantStandIn) -> None:
     before = sorted(str(path) for path in shared.data_dir.rglob("*"))

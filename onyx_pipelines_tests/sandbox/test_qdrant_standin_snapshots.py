@@ -138,7 +138,7 @@ def test_nothing_outside_of_the_snapshots_directory_is_recovered_from(
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({"location": "http://127.0.0.1:1/x.snapshot"}, 501),
+        ({"location": "http://127.0.0.1:1/x.snapshot"}, 500),
         ({"location": "file:///x.snapshot", "api_key": "k"}, 501),
         ({}, 501),
     ],
@@ -178,7 +178,7 @@ def test_a_shard_is_streamed_without_length_and_leaves_nothing(standin: QdrantSt
     assert _ask(standin, "GET", "mixed/shards/0/snapshots").json()["result"] == []
 
 
-def test_there_is_one_shard_only(standin: QdrantStandIn) -> None:
+def test_a_shard_that_is_not_there_is_not_found(standin: QdrantStandIn) -> None:
     assert _ask(standin, "GET", "mixed/shards/1/snapshots").status_code == 404
     assert _ask(standin, "GET", "mixed/shards/1/snapshot").status_code == 404
 
@@ -201,10 +201,10 @@ def test_work_in_the_background_is_refused(standin: QdrantStandIn, method: str, 
 @pytest.mark.parametrize(
     "body",
     [
-        {"vectors": {"size": 4, "distance": "Dot", "quantization_config": {"scalar": {}}}},
-        {"vectors": {"size": 4, "distance": "Dot"}, "shard_number": 2},
-        {"vectors": {"size": 4, "distance": "Dot"}, "replication_factor": 2},
-        {"sparse_vectors": {"s": {"modifier": "idf"}}},
+        {"vectors": {"size": 4, "distance": "Dot", "memory": "cold"}},
+        {"vectors": {"size": 4, "distance": "Dot", "datatype": "turbo8"}},
+        {"vectors": {"size": 4, "distance": "Dot"}, "sharding_method": "custom"},
+        {"sparse_vectors": {"s": {"modifier": "other"}}},
         {"vectors": {"size": 4, "distance": "Dot", "multivector_config": {"comparator": "min"}}},
     ],
 )

@@ -59,5 +59,6 @@ SIGNS = {
     Outcome.FAILED: "❌",
     Outcome.RECOVERED: "💚",
     Outcome.CANCELLED: "✋",
+    Outcome.WARNED: "⚠️",
     Outcome.MISSED: "⏰",
 }

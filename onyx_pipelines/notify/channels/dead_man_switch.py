@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import httpx
 from pydantic import SecretStr
 
 from onyx_pipelines.notify.channels.channel import DeliveryError
 from onyx_pipelines.notify.event import Event, Outcome
+from onyx_pipelines.notify.exchange import post
 
-_TIMEOUT_S: Final = 10.0
 _LONGEST_BODY: Final = 10_000
 _SUFFIX: Final = {
     Outcome.STARTED: "/start",
@@ -39,16 +38,10 @@ class DeadManSwitch:
         newest = events[-1]
         url = self._urls[newest.job].get_secret_value().rstrip("/") + _SUFFIX[newest.outcome]
         body = f"{newest.subject}\n{newest.summary}"[:_LONGEST_BODY]
-        try:
-            with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
-                answer = client.post(url, content=body.encode())
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise DeliveryError(
-                f"It does not answer ({type(error).__name__}).", transient=True
-            ) from None
+        answer = post("It", url, body.encode())
         if not answer.is_success:
             raise DeliveryError(
-                f"It answered {answer.status_code}.",
-                transient=answer.is_server_error
-                or answer.status_code == httpx.codes.TOO_MANY_REQUESTS,
+                f"It answered {answer.status}.",
+                transient=answer.may_take_it_later,
+                retry_after_s=answer.retry_after_s,
             )

@@ -1,10 +1,13 @@
-"""Mail over SMTP: STARTTLS, TLS or neither."""
+"""Mail over SMTP: STARTTLS, TLS or neither. Each recipient is a channel of its own: one whom the
+server refuses keeps nobody else from being told, is tried again alone, and is seen."""
 
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -15,9 +18,11 @@ from pydantic import SecretStr
 
 from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines, headline
 from onyx_pipelines.notify.event import Event
+from onyx_pipelines.notify.exchange import Exchange, certificate_fault, too_slow
 from onyx_pipelines.notify.routing import Routes
 
-_TIMEOUT_S: Final = 15.0
+_LIMIT_S: Final = 30.0
+_WHO: Final = "The mail server"
 
 
 class SmtpSecurity(StrEnum):
@@ -38,66 +43,151 @@ class MailServer:
 
 
 class MailChannel:
-    """One message to all recipients."""
+    """One message to one recipient; its header names `everyone` who gets it.
 
-    name = "mail"
+    Args:
+        limit_s: for all of one message.
+    """
+
     is_paced = True
 
     def __init__(
         self,
         server: MailServer,
         sender: str,
-        recipients: Sequence[str],
+        recipient: str,
         routes: Routes,
+        *,
+        everyone: Sequence[str] = (),
+        limit_s: float = _LIMIT_S,
     ) -> None:
+        self.name = f"mail {recipient}"
         self._server = server
         self._sender = sender
-        self._recipients = tuple(recipients)
+        self._recipient = recipient
+        self._everyone = tuple(everyone) or (recipient,)
         self._routes = routes
+        self._limit_s = limit_s
 
     def wants(self, event: Event) -> bool:
         return self._routes.wants(event)
 
     def send(self, events: Sequence[Event]) -> None:
         """Raises DeliveryError."""
-        mail = message(events, self._sender, self._recipients)
-        try:
-            with self._connected() as connection:
-                connection.send_message(mail)
-        except smtplib.SMTPRecipientsRefused as error:
-            codes = [code for code, _ in error.recipients.values()]
-            raise DeliveryError(
-                f"The mail server takes no recipient ({codes[0]}).",
-                transient=all(400 <= code < 500 for code in codes),
-            ) from None
-        except smtplib.SMTPResponseException as error:
-            # Its text may repeat what we sent.
-            raise DeliveryError(
-                f"The mail server answered {error.smtp_code}.", transient=error.smtp_code < 500
-            ) from None
-        except (smtplib.SMTPException, OSError) as error:
-            raise DeliveryError(
-                f"The mail server does not answer ({type(error).__name__}).", transient=True
-            ) from None
+        with Exchange(self._limit_s) as exchange:
+            try:
+                mail = message(events, self._sender, self._everyone)
+                with _connected(self._server, exchange) as connection:
+                    connection.send_message(mail, self._sender, [self._recipient])
+                    # Taken: what its server says to the farewell changes nothing.
+                    with suppress(smtplib.SMTPException, OSError):
+                        connection.quit()
+            except (smtplib.SMTPException, OSError, ValueError) as error:
+                if exchange.is_over:
+                    raise too_slow(_WHO, self._limit_s) from None
+                raise self._fault(error) from None
 
-    def _connected(self) -> smtplib.SMTP:
-        server = self._server
-        if server.security is SmtpSecurity.TLS:
-            context = ssl.create_default_context()
-            connection: smtplib.SMTP = smtplib.SMTP_SSL(
-                server.host, server.port, timeout=_TIMEOUT_S, context=context
-            )
-        else:
-            connection = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT_S)
-        try:
-            if server.security is SmtpSecurity.STARTTLS:
-                connection.starttls(context=ssl.create_default_context())
-            if server.user:
-                connection.login(server.user, server.password.get_secret_value())
-        except BaseException:
-            connection.close()
-            raise
+    def _fault(self, error: Exception) -> DeliveryError:
+        """In our words: those of a server may repeat what we sent. A code from 500 on is final."""
+        certificate = certificate_fault(f"the mail server {self._server.host}", error)
+        if certificate is not None:
+            return certificate
+        match error:
+            case smtplib.SMTPRecipientsRefused():
+                code = next(iter(error.recipients.values()))[0]
+                return _refusal(f"takes nothing for {self._recipient}", code)
+            case smtplib.SMTPAuthenticationError():
+                return _refusal(f"refuses the login of {self._server.user}", error.smtp_code)
+            case smtplib.SMTPSenderRefused():
+                return _refusal(f"takes nothing from {self._sender}", error.smtp_code)
+            case smtplib.SMTPResponseException():
+                return _refusal("does not take the message", error.smtp_code)
+            case smtplib.SMTPNotSupportedError() | ValueError():
+                return DeliveryError(
+                    f"{_WHO} cannot be given the address {self._recipient!a}: it is none, or has"
+                    " letters that the server does not take.",
+                    transient=False,
+                )
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+                pass
+            case ssl.SSLError():
+                return DeliveryError(
+                    f"{_WHO} speaks no TLS on port {self._server.port} that we understand"
+                    f" ({error.reason}). See ONYX_SMTP_SECURITY.",
+                    transient=False,
+                )
+        return DeliveryError(f"{_WHO} does not answer ({type(error).__name__}).", transient=True)
+
+
+def _refusal(what: str, code: int) -> DeliveryError:
+    return DeliveryError(f"{_WHO} {what} ({code}).", transient=code < 500)
+
+
+class _Watched(smtplib.SMTP):
+    """Its connection is cut when the exchange has taken too long."""
+
+    exchange: Exchange
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        self.exchange.watch(connection)
         return connection
+
+
+class _Connection(_Watched):
+    def __init__(self, server: MailServer, exchange: Exchange) -> None:
+        self.exchange = exchange
+        super().__init__(server.host, server.port, timeout=exchange.limit_s)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _TlsConnection(smtplib.SMTP_SSL, _Watched):
+    """TLS from the beginning; the socket below it is the one that is watched."""
+
+    def __init__(self, server: MailServer, exchange: Exchange) -> None:
+        self.exchange = exchange
+        context = ssl.create_default_context()
+        super().__init__(server.host, server.port, timeout=exchange.limit_s, context=context)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _connected(server: MailServer, exchange: Exchange) -> smtplib.SMTP:
+    if server.security is SmtpSecurity.TLS:
+        connection: smtplib.SMTP = _TlsConnection(server, exchange)
+    else:
+        connection = _Connection(server, exchange)
+    try:
+        if server.security is SmtpSecurity.STARTTLS:
+            _require(connection, "starttls", "STARTTLS", "ONYX_SMTP_SECURITY")
+            connection.starttls(context=ssl.create_default_context())
+        if server.user:
+            _require(connection, "auth", "a login", "ONYX_SMTP_USER")
+            _log_in(connection, server)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require(connection: smtplib.SMTP, extension: str, what: str, setting: str) -> None:
+    connection.ehlo_or_helo_if_needed()
+    if not connection.has_extn(extension):
+        raise DeliveryError(f"{_WHO} does not offer {what}. See {setting}.", transient=False)
+
+
+def _log_in(connection: smtplib.SMTP, server: MailServer) -> None:
+    try:
+        connection.login(server.user, server.password.get_secret_value())
+    except (smtplib.SMTPResponseException, smtplib.SMTPServerDisconnected):
+        raise
+    except smtplib.SMTPException:
+        raise DeliveryError(
+            f"{_WHO} offers no kind of login that we know. See ONYX_SMTP_USER.", transient=False
+        ) from None
 
 
 def message(events: Sequence[Event], sender: str, recipients: Sequence[str]) -> EmailMessage:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
-import httpx
 from pydantic import SecretStr
 
 from onyx_pipelines.notify.channels.channel import DeliveryError, headline
 from onyx_pipelines.notify.event import Event
+from onyx_pipelines.notify.exchange import post
 from onyx_pipelines.notify.routing import Routes
 
 # Slack refuses what is longer.
@@ -18,7 +18,7 @@ _HEADER: Final = 150
 _SECTION: Final = 2900
 _FIELD: Final = 1900
 _FIELDS: Final = 10
-_TIMEOUT_S: Final = 10.0
+_LIMIT_S: Final = 15.0
 
 
 class SlackChannel:
@@ -27,8 +27,11 @@ class SlackChannel:
     name = "slack"
     is_paced = True
 
-    def __init__(self, webhook_url: SecretStr, routes: Routes) -> None:
+    def __init__(
+        self, webhook_url: SecretStr, routes: Routes, *, limit_s: float = _LIMIT_S
+    ) -> None:
         self._url = webhook_url
+        self._limit_s = limit_s
         self._routes = routes
 
     def wants(self, event: Event) -> bool:
@@ -36,24 +39,15 @@ class SlackChannel:
 
     def send(self, events: Sequence[Event]) -> None:
         """Raises DeliveryError."""
-        try:
-            with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
-                answer = client.post(self._url.get_secret_value(), json=message(events))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        body = json.dumps(message(events)).encode()
+        url = self._url.get_secret_value()
+        answer = post("Slack", url, body, media_type="application/json", limit_s=self._limit_s)
+        if not answer.is_success:
             raise DeliveryError(
-                f"Slack does not answer ({type(error).__name__}).", transient=True
-            ) from None
-        if answer.is_success:
-            return
-        wait = None
-        with suppress(ValueError):
-            wait = float(answer.headers.get("Retry-After", ""))
-        transient = answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error
-        raise DeliveryError(
-            f"Slack answered {answer.status_code} ({answer.text[:60]}).",
-            transient=transient,
-            retry_after_s=wait,
-        )
+                f"Slack answered {answer.status} ({answer.text[:60]}).",
+                transient=answer.may_take_it_later,
+                retry_after_s=answer.retry_after_s,
+            )
 
 
 def message(events: Sequence[Event]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ class Faults(BaseModel):
 
     Args:
         create_delay_s: creating a snapshot takes this long more.
+        create_linger_s: it answers this much later after what it holds was decided.
         create_status: creating a snapshot answers this instead (500, 429, 403 …).
         cut_archive: new snapshots lack their end, and their checksum is of what there is.
         cut_download_after: a download ends after this many bytes, `cut_times` times.
@@ -21,6 +22,7 @@ class Faults(BaseModel):
         compress_download: "gzip" although the client asked for identity.
         delete_status: deleting a snapshot answers this instead.
         metrics_status: /metrics answers this.
+        recovery_mode: the server says that it is in it.
         remote_shards: shards that another node is said to have.
         all_status: every request answers this.
         all_delay_s: every request is answered this much later.
@@ -31,6 +33,7 @@ class Faults(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     create_delay_s: float = 0
+    create_linger_s: float = 0
     create_status: int | None = None
     cut_archive: bool = False
     cut_download_after: int | None = None
@@ -41,6 +44,7 @@ class Faults(BaseModel):
     compress_download: Literal["gzip"] | None = None
     delete_status: int | None = None
     metrics_status: int | None = None
+    recovery_mode: bool = False
     remote_shards: tuple[int, ...] = ()
     all_status: int | None = None
     all_delay_s: float = 0

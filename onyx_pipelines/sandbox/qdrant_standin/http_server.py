@@ -6,11 +6,14 @@ import gzip
 import json
 import re
 import time
+from collections.abc import Mapping
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.node import Node
@@ -28,6 +31,8 @@ _CHUNK = 256 * 1024
 _OPEN_PATHS = ("/", "/healthz", "/readyz", "/livez", "/standin/faults")
 _READING_POST = re.compile(r"/points(/(scroll|count|query))?$")
 _STALL_S = 3600
+_TEXT = "text/plain; charset=utf-8"
+_NO_KEY = "Must provide an API key or an Authorization bearer token"
 
 
 class StandInServer(ThreadingHTTPServer):
@@ -55,6 +60,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._answer()
 
+    def do_PATCH(self) -> None:
+        self._answer()
+
     def do_DELETE(self) -> None:
         self._answer()
 
@@ -67,27 +75,35 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = url.path.rstrip("/") or "/"
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        self._template = ""
         try:
             self._authenticate(path)
-            if path != "/standin/faults":
-                time.sleep(self.server.node.faults.all_delay_s)
-                until = time.thread_time() + self.server.node.faults.all_cpu_s
-                while time.thread_time() < until:
-                    pass
-                if self.server.node.faults.all_status:
-                    raise ApiError(self.server.node.faults.all_status, "planted fault")
+            self._suffer(path)
             if query.get("wait", "true") == "false":
                 raise unsupported("wait=false")
-            handler, quoted = find_route(self.command, path)
+            route, quoted = find_route(self.command, path)
+            self._template = route.template
             values = {key: unquote(value) for key, value in quoted.items()}
-            answer = handler(self.server.node, Call(values, query, self._json, self._upload))
-            self._send_answer(answer, begun)
+            call = Call(values, query, self._json, self._upload)
+            self._send_answer(route.handler(self.server.node, call), begun)
         except ApiError as error:
-            self._send_error(error.status, error.message, begun)
+            self._send_error(error, begun)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         except Exception as error:  # noqa: BLE001  (a server answers 500, whatever it was)
-            self._send_error(500, f"Service internal error: {error}", begun)
+            self._send_error(ApiError(500, f"Service internal error: {error}"), begun)
+
+    def _suffer(self, path: str) -> None:
+        """What is planted for every request."""
+        faults = self.server.node.faults
+        if path == "/standin/faults":
+            return
+        time.sleep(faults.all_delay_s)
+        until = time.thread_time() + faults.all_cpu_s
+        while time.thread_time() < until:
+            pass
+        if faults.all_status:
+            raise ApiError(faults.all_status, "planted fault")
 
     def _send_answer(self, answer: Any, begun: float) -> None:
         if isinstance(answer, File):
@@ -95,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(answer, Streamed):
             self._send_chunked(answer)
         elif isinstance(answer, Text):
-            self._send(200, answer.text.encode(), "text/plain; charset=utf-8")
+            self._send(200, answer.text.encode(), _TEXT)
         elif isinstance(answer, Plain):
             self._send(200, json.dumps(answer.value).encode())
         else:
@@ -116,8 +132,13 @@ class _Handler(BaseHTTPRequestHandler):
             )
             if reading:
                 return
-            raise ApiError(403, "Forbidden: Global manage access is required")
-        raise ApiError(401, "Must provide an API key or an Authorization bearer token")
+            raise ApiError(
+                403,
+                "Forbidden: Global manage access is required",
+                is_text=path.endswith("/snapshots/upload"),
+            )
+        said = "Invalid API key or JWT" if key else _NO_KEY
+        raise ApiError(401, said)
 
     def _read_body(self) -> bytes:
         if self._body is None:
@@ -131,20 +152,25 @@ class _Handler(BaseHTTPRequestHandler):
             raise ApiError(400, f"Format error in JSON body: {error}") from None
         return value
 
-    def _upload(self, directory: Path) -> Path:
-        """The file of a multipart form, streamed into `directory`."""
+    def _upload(self, directory: Path) -> tuple[Path, str]:
+        """The file of a multipart form, streamed into `directory`, and its name."""
         boundary = re.search(r'boundary="?([^";]+)', self.headers.get("content-type") or "")
         length = self.headers.get("content-length")
         if boundary is None or length is None:
-            raise ApiError(400, "Multipart form with a Content-Length expected")
+            raise ApiError(400, "Required field is missing: snapshot", is_text=True)
         head = b""
         while b"\r\n\r\n" not in head:
-            line = self.rfile.readline(65536)
+            line = self.rfile.readline(65536) if len(head) < int(length) else b""
             if not line:
-                raise ApiError(400, "The form ended in its head")
+                break
             head += line
+        if not re.search(rb'[ ;]name="snapshot"', head):
+            self.rfile.read(int(length) - len(head))
+            self._body = b""
+            raise ApiError(400, "Required field is missing: snapshot", is_text=True)
         name = re.search(rb'filename="([^"]*)"', head)
-        target = directory / Path(name[1].decode() if name and name[1] else "upload.snapshot").name
+        file_name = Path(name[1].decode() if name and name[1] else "upload.snapshot").name
+        target = directory / "received"
         tail = len(f"\r\n--{boundary[1]}--\r\n")
         left = int(length) - len(head) - tail
         with target.open("wb") as output:
@@ -156,34 +182,48 @@ class _Handler(BaseHTTPRequestHandler):
                 left -= len(data)
         self.rfile.read(tail)
         self._body = b""
-        return target
+        return target, file_name
 
-    def _send(self, status: int, data: bytes, content_type: str = "application/json") -> None:
+    def _send(
+        self,
+        status: int,
+        data: bytes,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         # An unread body would be taken for the connection's next request.
         self._read_body()
-        self.send_response(status)
-        self.send_header("content-type", content_type)
+        self._begin(status)
+        if content_type:
+            self.send_header("content-type", content_type)
         self.send_header("content-length", str(len(data)))
-        if status == 429:
-            self.send_header("retry-after", "1")
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 
-    def _send_error(self, status: int, message: str, begun: float) -> None:
+    def _begin(self, status: int) -> None:
+        self.server.node.requests[self.command, self._template, status] += 1
+        self.send_response(status)
+
+    def _send_error(self, error: ApiError, begun: float) -> None:
+        message = error.message
         if self.server.node.faults.echo_headers:
             message += f" {dict(self.headers)}"
         envelope = {"status": {"error": message}, "time": time.monotonic() - begun}
+        headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else {}
         try:
-            # From the authentication layer the server answers plain text.
-            if status in (401, 403):
-                self._send(status, message.encode(), "text/plain")
+            if error.status == 401:
+                self._send(401, message.encode(), "")
+            elif error.is_text:
+                self._send(error.status, message.encode(), _TEXT)
             else:
-                self._send(status, json.dumps(envelope).encode())
+                self._send(error.status, json.dumps(envelope).encode(), headers=headers)
         except OSError:
             self.close_connection = True
 
     def _send_chunked(self, answer: Streamed) -> None:
-        self.send_response(200)
+        self._begin(200)
         self.send_header("content-type", "application/octet-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
@@ -193,43 +233,52 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_file(self, path: Path) -> None:
         status = path.stat()
         size = status.st_size
-        etag = f'"{status.st_ino:x}:{size:x}:{int(status.st_mtime):x}"'
-        if self.headers.get("if-match") not in (None, etag):
-            self._send(412, b"")
-            return
-        start = 0
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range") or "")
+        etag = f'"{status.st_ino:x}:{size:x}:{int(status.st_mtime):x}:0"'
+        described = {
+            "etag": etag,
+            "last-modified": formatdate(status.st_mtime, usegmt=True),
+            "content-disposition": _attached(path.name),
+            "accept-ranges": "bytes",
+        }
+        octets = "application/octet-stream"
+        first, last = 0, size - 1
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range") or "")
         if wanted:
-            start = int(wanted[1])
-            if start >= size:
-                self._send(416, b"")
+            first, last = int(wanted[1]), min(int(wanted[2] or last), last)
+            if first >= size:
+                self._send(416, b"", octets, {**described, "content-range": f"bytes */{size}"})
                 return
+            described |= {
+                "content-encoding": "identity",
+                "content-range": f"bytes {first}-{last}/{size}",
+            }
+        if self.headers.get("if-match") not in (None, etag):
+            self._send(412, b"", octets, described)
+            return
         if self.server.node.faults.compress_download:
             self._send_compressed(path)
             return
-        self.send_response(206 if wanted else 200)
-        self.send_header("content-type", "application/octet-stream")
-        self.send_header("content-length", str(size - start))
-        self.send_header("etag", etag)
-        self.send_header("accept-ranges", "bytes")
-        if wanted:
-            self.send_header("content-range", f"bytes {start}-{size - 1}/{size}")
+        self._begin(206 if wanted else 200)
+        self.send_header("content-type", octets)
+        self.send_header("content-length", str(last - first + 1))
+        for name, value in described.items():
+            self.send_header(name, value)
         self.end_headers()
-        self._stream(path, start)
+        self._stream(path, first, last)
 
     def _send_compressed(self, path: Path) -> None:
         data = gzip.compress(path.read_bytes(), 1)
-        self.send_response(200)
+        self._begin(200)
         self.send_header("content-encoding", "gzip")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, path: Path, start: int) -> None:
+    def _stream(self, path: Path, first: int, last: int) -> None:
         node, sent = self.server.node, 0
         with path.open("rb") as file:
-            file.seek(start)
-            while data := file.read(_CHUNK):
+            file.seek(first)
+            while data := file.read(min(_CHUNK, last - first + 1 - sent)):
                 cut = node.faults.cut_download_after
                 if cut is not None and node.cuts_left > 0 and sent + len(data) > cut:
                     node.cuts_left -= 1
@@ -243,6 +292,12 @@ class _Handler(BaseHTTPRequestHandler):
                     time.sleep(_STALL_S)
                 self.wfile.write(data)
                 sent += len(data)
+
+
+def _attached(name: str) -> str:
+    if name.isascii():
+        return f'attachment; filename="{name}"'
+    return f"attachment; filename*=UTF-8''{quote(name)}"
 
 
 class _Chunks:

@@ -8,21 +8,24 @@ import shutil
 import tempfile
 import threading
 import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from onyx_pipelines.errors import IntegrityError
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
+from onyx_pipelines.sandbox.qdrant_standin.configuration import incompatibility, new_config
 from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import SnapshotFiles, sha256_of
-from onyx_pipelines.sandbox.qdrant_standin.vectors import new_config
-from onyx_pipelines.sources.qdrant.snapshot_archive import unpack_snapshot
+from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot
 
 VERSION = "1.20.0-edge-dev"
-# The name of a snapshot's file has 39 bytes more, ".checksum" among them.
-_NAME_LIMIT_BYTES = 200
+_NAME_LIMIT = 255
 _BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _UNPACKED_LIMIT_BYTES = 64 * 1024**3
 
@@ -33,6 +36,9 @@ class Node:
     def __init__(self, directory: Path, *, api_key: str = "", read_only_key: str = "") -> None:
         # As on the server, one for each start.
         self.identity = str(uuid.uuid4())
+        self.started_at = datetime.now(UTC)
+        # Answers by method, path and status.
+        self.requests: Counter[tuple[str, str, int]] = Counter()
         self.api_key = api_key
         self.read_only_key = read_only_key
         self.faults = Faults()
@@ -72,8 +78,7 @@ class Node:
         return found
 
     def create(self, name: str, request: Json) -> bool:
-        if _BAD_NAME.search(name) or name in (".", "..") or len(name.encode()) > _NAME_LIMIT_BYTES:
-            raise ApiError(422, f"Validation error in path parameters: collection name {name!r}")
+        _require_valid(name)
         with self._lock:
             if name in self.collections:
                 raise ApiError(409, f"Wrong input: Collection `{name}` already exists!")
@@ -111,46 +116,97 @@ class Node:
         self.aliases = aliases
         self._aliases_file.write_text(json.dumps(aliases), encoding="utf-8")
 
+    def take_upload(self, name: str, received: Path, file_name: str, checksum: str | None) -> bool:
+        """What was received whole is kept, also where no collection can be made of it."""
+        if checksum:
+            found = sha256_of(received)
+            if found != checksum.lower():
+                raise ApiError(400, f"Checksum mismatch: expected {found}, actual {checksum}")
+        folder = self.snapshots.folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = folder / file_name
+        received.rename(kept)
+        return self.recover(name, kept)
+
+    @contextmanager
+    def receiving(self) -> Iterator[Path]:
+        """A directory for an upload; what an interrupted one leaves there goes with it."""
+        with tempfile.TemporaryDirectory(dir=self._temporary) as directory:
+            yield Path(directory)
+
     def recover_from(self, name: str, location: str, checksum: str | None) -> bool:
         """From a `file://` URL of a file below the directory of snapshots, as on a server."""
         url = urlsplit(location)
+        if url.scheme in ("http", "https"):
+            raise ApiError(
+                500,
+                "Service internal error: Http request error: error sending request for url"
+                f" ({location})",
+            )
         if url.scheme != "file":
-            raise unsupported("recovery from a URL that is not file://")
+            raise unsupported("recovery from a URL of this kind")
         path = Path(unquote(url.path)).resolve()
-        if self.snapshots.directory.resolve() not in path.parents:
-            raise ApiError(403, "Forbidden: the snapshot is outside of the snapshots directory")
+        root = self.snapshots.directory.resolve()
+        if root not in path.parents:
+            raise ApiError(
+                403,
+                f'Forbidden: Snapshot file path must be inside the snapshots directory "{root}"',
+            )
         if not path.is_file():
             raise ApiError(400, f"Bad request: Snapshot file {path.name} does not exist")
-        return self.recover(name, path, checksum)
-
-    def recover(self, name: str, snapshot: Path, checksum: str | None) -> bool:
-        """Replace or make a collection from a snapshot file."""
-        if checksum and sha256_of(snapshot) != checksum.lower():
+        if checksum and sha256_of(path) != checksum.lower():
             raise ApiError(400, "Bad request: Snapshot checksum mismatch")
+        return self.recover(name, path)
+
+    def recover(self, name: str, snapshot: Path) -> bool:
+        """Make a collection from a snapshot file, or put its data into the one that is there."""
+        _require_valid(name)
         place = Path(tempfile.mkdtemp(dir=self._temporary)) / "unpacked"
         try:
             with snapshot.open("rb") as source:
                 unpacked = unpack_snapshot(source, place, max_bytes=_UNPACKED_LIMIT_BYTES)
             if "config.json" not in unpacked.files:
                 raise ApiError(400, "Wrong input: not the snapshot of a collection")
-            if list(unpacked.shards) != [0]:
-                raise unsupported(f"a snapshot of the shards {sorted(unpacked.shards)}")
-            (place / "config.json").write_bytes(unpacked.files["config.json"])
+            for file_name, content in unpacked.files.items():
+                (place / file_name).write_bytes(content)
             with self._lock:
-                self._replace(name, place, unpacked.config)
+                self._replace(name, place, unpacked)
         except IntegrityError as error:
-            raise ApiError(400, f"Wrong input: {error.what}") from None
+            raise ApiError(500, f"Service internal error: File IO error: {error.what}") from None
         finally:
             shutil.rmtree(place.parent, ignore_errors=True)
         return True
 
-    def _replace(self, name: str, place: Path, config: Json) -> None:
+    def _replace(self, name: str, place: Path, unpacked: UnpackedSnapshot) -> None:
+        """Of a collection that is there, only the data become others."""
         present = self.collections.get(name)
+        config, indexes = unpacked.config, unpacked.payload_schema
         if present is not None:
-            if present.config["params"]["vectors"] != config["params"]["vectors"]:
-                raise ApiError(400, "Wrong input: Snapshot is not compatible: other vectors")
+            problem = incompatibility(present.config, config)
+            if problem:
+                raise ApiError(
+                    400,
+                    "Wrong input: Snapshot is not compatible with existing collection: " + problem,
+                )
+            config, indexes = present.config, {**indexes, **present.indexes}
+        (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        (place / "payload_index.json").write_text(json.dumps({"schema": indexes}), encoding="utf-8")
+        if present is not None:
             del self.collections[name]
             present.close()
             shutil.rmtree(present.directory)
         place.rename(self._storage / name)
         self.collections[name] = Collection(self._storage / name, name)
+
+
+def _require_valid(name: str) -> None:
+    bad = _BAD_NAME.search(name)
+    if not 1 <= len(name.encode()) <= _NAME_LIMIT:
+        problem = f'value "{name}" invalid, must be from 1 to {_NAME_LIMIT} characters'
+    elif bad:
+        problem = f'collection name cannot contain "{bad[0]}" char'
+    elif name in (".", ".."):
+        problem = f'collection name cannot be "{name}"'
+    else:
+        return
+    raise ApiError(422, f"Validation error in path parameters: [collection_name: {problem}]")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
 from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
+from onyx_pipelines.sandbox.qdrant_standin.metrics import metrics_text
 from onyx_pipelines.sandbox.qdrant_standin.node import VERSION, Node
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_writing import PEER_ID
@@ -17,12 +19,15 @@ from onyx_pipelines.sandbox.qdrant_standin.snapshot_writing import PEER_ID
 
 @dataclass(frozen=True)
 class Call:
-    """A request: `path` has the pattern's values, `query` the parameters, `body` the JSON."""
+    """A request: `path` has the pattern's values, `query` the parameters, `body` the JSON.
+
+    `upload` puts the file of a form into a directory, and gives it and its name.
+    """
 
     path: dict[str, str]
     query: dict[str, str]
     body: Callable[[], Json]
-    upload: Callable[[Path], Path]
+    upload: Callable[[Path], tuple[Path, str]]
 
     @property
     def shard(self) -> str:
@@ -60,27 +65,38 @@ class Streamed:
 
 Answer: TypeAlias = Any
 Handler: TypeAlias = Callable[[Node, Call], Answer]
-_ROUTES: list[tuple[str, re.Pattern[str], Handler]] = []
 
 
-def find_route(method: str, path: str) -> tuple[Handler, dict[str, str]]:
-    """The handler for a path and the (still quoted) values in it.
+@dataclass(frozen=True)
+class Route:
+    """`template` is how metrics call it."""
+
+    handler: Handler
+    template: str
+
+
+_ROUTES: list[tuple[str, re.Pattern[str], Route]] = []
+
+
+def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """What answers a path, and the (still quoted) values in it.
 
     Raises:
         ApiError: 501, there is none.
     """
-    for wanted, pattern, handler in _ROUTES:
+    for wanted, pattern, route in _ROUTES:
         match = pattern.fullmatch(path) if wanted == method else None
         if match:
-            return handler, match.groupdict()
+            return route, match.groupdict()
     raise unsupported(f"{method} {path}")
 
 
 def _route(method: str, template: str) -> Callable[[Handler], Handler]:
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
+    told = template.replace("{name}", "{collection_name}")
 
     def register(handler: Handler) -> Handler:
-        _ROUTES.append((method, pattern, handler))
+        _ROUTES.append((method, pattern, Route(handler, told)))
         return handler
 
     return register
@@ -126,17 +142,32 @@ def _version(_: Node, __: Call) -> Answer:
     return Plain({"title": "Edge-backed stand-in for Qdrant", "version": VERSION})
 
 
-@_route("GET", "/(healthz|livez|readyz)")
+@_route("GET", "/(healthz|livez)")
 def _health(_: Node, __: Call) -> Answer:
     return Text("healthz check passed")
 
 
+@_route("GET", "/readyz")
+def _ready(_: Node, __: Call) -> Answer:
+    return Text("all shards are ready")
+
+
 @_route("GET", "/telemetry")
 def _telemetry(node: Node, _: Call) -> Answer:
+    responses: Json = {}
+    for (method, template, status), count in node.requests.items():
+        of_endpoint = responses.setdefault(f"{method} {template}", {})
+        of_endpoint[str(status)] = {"count": count, "avg_duration_micros": 0.0}
     return {
         "id": node.identity,
-        "app": {"name": "qdrant", "version": VERSION},
+        "app": {
+            "name": "qdrant",
+            "version": VERSION,
+            "startup": node.started_at.isoformat().replace("+00:00", "Z"),
+        },
         "collections": {"number_of_collections": len(node.collections)},
+        "cluster": {"enabled": False, "resharding_enabled": False},
+        "requests": {"rest": {"responses": responses}, "grpc": {"responses": {}}},
     }
 
 
@@ -144,23 +175,7 @@ def _telemetry(node: Node, _: Call) -> Answer:
 def _metrics(node: Node, _: Call) -> Answer:
     if node.faults.metrics_status:
         raise ApiError(node.faults.metrics_status, "planted fault")
-    lines = [
-        "# TYPE app_info gauge",
-        f'app_info{{name="qdrant",version="{VERSION}"}} 1',
-        "# TYPE collections_total gauge",
-        f"collections_total {len(node.collections)}",
-    ]
-    for name, kind, attribute in (
-        ("collection_points", "gauge", "points_count"),
-        ("snapshot_creation_running", "gauge", "snapshots_running"),
-        ("snapshot_created_total", "counter", "snapshots_made"),
-    ):
-        lines.append(f"# TYPE {name} {kind}")
-        lines += [
-            f'{name}{{id="{key}"}} {getattr(each, attribute)}'
-            for key, each in node.collections.items()
-        ]
-    return Text("\n".join(lines) + "\n")
+    return Text(metrics_text(node, VERSION))
 
 
 @_route("GET", "/collections")
@@ -182,6 +197,11 @@ def _info(node: Node, call: Call) -> Answer:
 @_route("PUT", "/collections/{name}")
 def _create(node: Node, call: Call) -> Answer:
     return node.create(call.path["name"], call.body())
+
+
+@_route("PATCH", "/collections/{name}")
+def _change(node: Node, call: Call) -> Answer:
+    return node.collection(call.path["name"]).change(call.body())
 
 
 @_route("DELETE", "/collections/{name}")
@@ -217,17 +237,32 @@ def _aliases(node: Node, call: Call) -> Answer:
 
 @_route("GET", "/collections/{name}/cluster")
 def _cluster(node: Node, call: Call) -> Answer:
-    points = node.collection(call.path["name"]).points_count
+    counts = node.collection(call.path["name"]).shard_counts
     return {
         "peer_id": PEER_ID,
-        "shard_count": 1,
-        "local_shards": [{"shard_id": 0, "points_count": points, "state": "Active"}],
+        "shard_count": len(counts),
+        "local_shards": [
+            {"shard_id": number, "points_count": points, "state": "Active"}
+            for number, points in enumerate(counts)
+        ],
         "remote_shards": [
             {"shard_id": number, "peer_id": PEER_ID + 1, "state": "Active"}
             for number in node.faults.remote_shards
         ],
         "shard_transfers": [],
     }
+
+
+@_route("PUT", "/collections/{name}/index")
+def _create_index(node: Node, call: Call) -> Answer:
+    body = call.body()
+    schema = body.get("field_schema") or body.get("field_type")
+    return node.collection(call.path["name"]).create_index(body["field_name"], schema)
+
+
+@_route("DELETE", "/collections/{name}/index/{field}")
+def _delete_index(node: Node, call: Call) -> Answer:
+    return node.collection(call.path["name"]).delete_index(call.path["field"])
 
 
 @_route("PUT", "/collections/{name}/points")
@@ -254,20 +289,13 @@ def _scroll(node: Node, call: Call) -> Answer:
     if body.get("order_by"):
         raise unsupported("scroll by order_by")
     return node.collection(call.path["name"]).scroll(
-        offset=body.get("offset"),
-        limit=body.get("limit") or 10,
-        condition=body.get("filter"),
-        payload=_payload(body, default=True),
-        vector=_vector(body),
+        body, payload=_payload(body, default=True), vector=_vector(body)
     )
 
 
 @_route("POST", "/collections/{name}/points/count")
 def _count(node: Node, call: Call) -> Answer:
-    body = call.body()
-    exact = bool(body.get("exact", True))
-    collection = node.collection(call.path["name"])
-    return {"count": collection.count(exact=exact, condition=body.get("filter"))}
+    return {"count": node.collection(call.path["name"]).count(call.body())}
 
 
 @_route("POST", "/collections/{name}/points/query")
@@ -281,34 +309,50 @@ def _query(node: Node, call: Call) -> Answer:
     return {"points": points}
 
 
-# Of the collection, or of its only shard.
+def _whose(node: Node, call: Call) -> Collection:
+    """The collection, which must have the shard if one is named."""
+    collection = node.collection(call.path["name"])
+    if call.shard and call.shard not in map(str, range(len(collection.shard_counts))):
+        raise ApiError(404, f"Not found: Shard {call.shard} not found")
+    return collection
+
+
+# Of the collection, or of one of its shards.
 for _of in ("/collections/{name}", "/collections/{name}/shards/{shard}"):
 
     @_route("GET", _of + "/snapshots")
     def _list_snapshots(node: Node, call: Call) -> Answer:
-        return node.snapshots.list(node.collection(call.path["name"]), call.shard)
+        return node.snapshots.list(_whose(node, call), call.shard)
 
     @_route("POST", _of + "/snapshots")
     def _create_snapshot(node: Node, call: Call) -> Answer:
-        return node.snapshots.create(node.collection(call.path["name"]), call.shard)
+        return node.snapshots.create(_whose(node, call), call.shard)
 
     @_route("GET", _of + "/snapshots/{snapshot}")
     def _download_snapshot(node: Node, call: Call) -> Answer:
-        collection = node.collection(call.path["name"])
-        return File(node.snapshots.path(collection, call.path["snapshot"], call.shard))
+        collection = _whose(node, call)
+        try:
+            return File(node.snapshots.path(collection, call.path["snapshot"], call.shard))
+        except ApiError as error:
+            raise ApiError(error.status, error.message, is_text=True) from None
 
     @_route("DELETE", _of + "/snapshots/{snapshot}")
     def _delete_snapshot(node: Node, call: Call) -> Answer:
-        collection = node.collection(call.path["name"])
+        collection = _whose(node, call)
         return node.snapshots.delete(collection, call.path["snapshot"], call.shard)
 
 
 @_route("GET", "/collections/{name}/shards/{shard}/snapshot")
 def _stream_shard(node: Node, call: Call) -> Answer:
     """As it is written: with neither length nor checksum."""
-    collection = node.collection(call.path["name"])
-    node.snapshots.folder(collection.name, call.shard)
-    return Streamed(lambda output: collection.write_snapshot(output, with_collection_files=False))
+    collection = _whose(node, call)
+    number = int(call.shard)
+
+    def write(output: IO[bytes]) -> None:
+        with node.receiving() as scratch:
+            collection.write_snapshot(output, scratch, with_collection_files=False, number=number)
+
+    return Streamed(write)
 
 
 @_route("PUT", "/collections/{name}/snapshots/recover")
@@ -325,10 +369,10 @@ def _recover_snapshot(node: Node, call: Call) -> Answer:
 @_route("POST", "/collections/{name}/snapshots/upload")
 def _upload_snapshot(node: Node, call: Call) -> Answer:
     """As on the server, the uploaded file stays among the collection's snapshots."""
-    name = call.path["name"]
-    directory = node.snapshots.folder(name)
-    directory.mkdir(parents=True, exist_ok=True)
-    return node.recover(name, call.upload(directory), call.query.get("checksum"))
+    with node.receiving() as directory:
+        received, file_name = call.upload(directory)
+        checksum = call.query.get("checksum")
+        return node.take_upload(call.path["name"], received, file_name, checksum)
 
 
 @_route("PUT", "/standin/faults")

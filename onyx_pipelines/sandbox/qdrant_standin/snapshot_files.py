@@ -6,7 +6,8 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,9 +22,10 @@ _TAR_RECORD_BYTES = 10 * 1024
 
 
 class SnapshotFiles:
-    """`<directory>/<collection>/*.snapshot`, and of its shard in `shards/0/` there.
+    """`<directory>/<collection>/*.snapshot`, and of a shard in `shards/<number>/` there.
 
-    A shard is "" for the collection's own snapshots, else its number.
+    They stay when the collection goes, and then nothing lists them, as on a server. A shard is ""
+    for the collection's own snapshots, else its number.
     """
 
     def __init__(self, directory: Path, temporary: Path, faults: Callable[[], Faults]) -> None:
@@ -32,9 +34,7 @@ class SnapshotFiles:
         self._faults = faults
 
     def folder(self, collection: str, shard: str = "") -> Path:
-        if shard not in ("", "0"):
-            raise ApiError(404, f"Not found: Shard {shard} not found")
-        return self.directory / collection / ("shards/0" if shard else "")
+        return self.directory / collection / (f"shards/{shard}" if shard else "")
 
     def list(self, collection: Collection, shard: str = "") -> list[Json]:
         folder = self.folder(collection.name, shard)
@@ -68,18 +68,38 @@ class SnapshotFiles:
         collection.snapshots_running += 1
         try:
             time.sleep(faults.create_delay_s)
-            with tempfile.TemporaryDirectory(dir=self._temporary) as scratch:
-                made = Path(scratch) / "snapshot"
+            with self._scratch(target.name) as scratch:
+                made = scratch / "snapshot"
                 with made.open("wb") as output:
-                    collection.write_snapshot(output, with_collection_files=not shard)
+                    collection.write_snapshot(
+                        output,
+                        scratch,
+                        with_collection_files=not shard,
+                        number=int(shard or 0),
+                    )
                 if faults.cut_archive:
                     _cut_end(made)
                 _checksum_path(target).write_text(sha256_of(made), encoding="ascii")
                 made.rename(target)
+            time.sleep(faults.create_linger_s)
             collection.snapshots_made += 1
         finally:
             collection.snapshots_running -= 1
         return self._describe(target)
+
+    @contextmanager
+    def _scratch(self, name: str) -> Iterator[Path]:
+        """Named like the snapshot, so that there is none for a collection with a long name."""
+        try:
+            made = tempfile.TemporaryDirectory(prefix=f"{name}-arc-", dir=self._temporary)
+        except OSError as error:
+            raise ApiError(
+                500,
+                "Service internal error: failed to create temporary snapshot directory"
+                f" {self._temporary / name}-arc-XXXX: {error.strerror} (os error {error.errno})",
+            ) from None
+        with made as directory:
+            yield Path(directory)
 
     def _describe(self, path: Path) -> Json:
         status = path.stat()

@@ -1,11 +1,10 @@
-"""A collection's vectors, in requests, in the server's configuration and in the engine's own types.
+"""A collection's vectors: in requests, in points, and in the engine's own types.
 
 Dense vectors with one name or several, multivectors and sparse vectors.
 """
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import qdrant_edge as edge
@@ -19,90 +18,96 @@ _DISTANCES = {
     "Euclid": edge.Distance.Euclid,
     "Manhattan": edge.Distance.Manhattan,
 }
-_MAX_SIM = {"comparator": "max_sim"}
-_DEFAULTS: Json = {
-    "hnsw_config": {
-        "m": 16,
-        "ef_construct": 100,
-        "full_scan_threshold": 10000,
-        "max_indexing_threads": 0,
-        "on_disk": False,
-    },
-    "optimizer_config": {
-        "deleted_threshold": 0.2,
-        "vacuum_min_vector_number": 1000,
-        "default_segment_number": 0,
-        "max_segment_size": None,
-        "memmap_threshold": None,
-        "indexing_threshold": 10000,
-        "flush_interval_sec": 5,
-        "max_optimization_threads": None,
-    },
-    "wal_config": {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1},
-    "quantization_config": None,
+_DATATYPES = {
+    "float32": edge.VectorStorageDatatype.Float32,
+    "float16": edge.VectorStorageDatatype.Float16,
+    "uint8": edge.VectorStorageDatatype.Uint8,
 }
+_MAX_SIM = {"comparator": "max_sim"}
+_UNUSED = "unused"
+_OF_DENSE = frozenset(
+    {
+        "size",
+        "distance",
+        "multivector_config",
+        "datatype",
+        "on_disk",
+        "hnsw_config",
+        "quantization_config",
+    }
+)
 
 
-def new_config(request: Json) -> Json:
-    """The configuration that a server would keep for this request.
+def is_single(vectors: Json) -> bool:
+    """Parameters of an only vector, and not vectors by name."""
+    return isinstance(vectors.get("size"), int)
+
+
+def dense_params(vectors: Json) -> Json:
+    """As a server keeps them.
 
     Raises:
-        ApiError: 501 for what the stand-in cannot keep.
+        ApiError: 400 for what is wrong, 501 for what the stand-in does not know.
     """
-    for name, value in request.items():
-        if name not in ("vectors", "sparse_vectors") and value not in (None, 1, {}, False):
-            raise unsupported(f"create_collection.{name}")
-    vectors = request.get("vectors") or {}
-    params: Json = {
-        "vectors": (
-            _dense(vectors)
-            if "size" in vectors
-            else {name: _dense(value) for name, value in vectors.items()}
-        ),
-        "shard_number": 1,
-        "replication_factor": 1,
-        "write_consistency_factor": 1,
-        "on_disk_payload": True,
-    }
-    sparse = request.get("sparse_vectors") or {}
-    if sparse:
-        params["sparse_vectors"] = {name: _sparse(value) for name, value in sparse.items()}
-    return {"params": params, **_DEFAULTS, "uuid": str(uuid.uuid4())}
+    if "size" in vectors and not isinstance(vectors["size"], dict):
+        return _dense(vectors)
+    return {name: _dense(value) for name, value in vectors.items()}
+
+
+def sparse_params(vectors: Json) -> Json:
+    return {name: _sparse(value or {}) for name, value in vectors.items()}
 
 
 def _dense(value: Json) -> Json:
-    given = {key: part for key, part in value.items() if part is not None}
-    extra = given.keys() - {"size", "distance", "multivector_config"}
+    given: Json = without_nulls(value)
+    extra = given.keys() - _OF_DENSE
     if extra:
         raise unsupported(f"vector parameters {sorted(extra)}")
     if given.get("distance") not in _DISTANCES:
         raise ApiError(400, f"Format error in JSON body: distance {given.get('distance')!r}")
     if not isinstance(given.get("size"), int):
         raise ApiError(400, f"Format error in JSON body: size {given.get('size')!r}")
+    if given.get("datatype", "float32") not in _DATATYPES:
+        raise unsupported(f"datatype {given['datatype']}")
     if given.get("multivector_config", _MAX_SIM) != _MAX_SIM:
         raise unsupported(f"multivector_config {given['multivector_config']}")
     return given
 
 
-def _sparse(value: Json | None) -> Json:
-    extra = {key for key, part in (value or {}).items() if part not in (None, {})}
+def _sparse(value: Json) -> Json:
+    given: Json = without_nulls(value)
+    extra = given.keys() - {"index", "modifier"}
     if extra:
         raise unsupported(f"sparse vector parameters {sorted(extra)}")
-    return {}
+    if given.get("modifier", "none") not in ("none", "idf"):
+        raise unsupported(f"modifier {given['modifier']}")
+    return given
 
 
-def engine_config(config: Json) -> Any:
-    """The same for the engine."""
-    params = config["params"]
-    dense = params["vectors"]
+def without_nulls(value: Any) -> Any:
+    """A server leaves out what was not given."""
+    if not isinstance(value, dict):
+        return value
+    return {key: without_nulls(each) for key, each in value.items() if each is not None}
+
+
+def engine_config(params: Json) -> Any:
+    """A collection's `params` for the engine. Indexes and quantization are never built here."""
+    dense, sparse = params["vectors"], params.get("sparse_vectors", {})
+    if not dense and not sparse:
+        # The engine makes no shard without a vector; no point ever has this one.
+        sparse = {_UNUSED: {}}
     return edge.EdgeConfig(
         vectors=(
             _engine_params(dense)
-            if "size" in dense
+            if is_single(dense)
             else {name: _engine_params(value) for name, value in dense.items()}
         ),
         sparse_vectors={
-            name: edge.EdgeSparseVectorParams() for name in params.get("sparse_vectors", {})
+            name: edge.EdgeSparseVectorParams(
+                modifier=edge.Modifier.Idf if value.get("modifier") == "idf" else None
+            )
+            for name, value in sparse.items()
         },
     )
 
@@ -112,7 +117,11 @@ def _engine_params(value: Json) -> Any:
     if "multivector_config" in value:
         multi = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
     return edge.EdgeVectorParams(
-        size=value["size"], distance=_DISTANCES[value["distance"]], multivector_config=multi
+        size=value["size"],
+        distance=_DISTANCES[value["distance"]],
+        multivector_config=multi,
+        datatype=_DATATYPES.get(value.get("datatype", "")),
+        on_disk=value.get("on_disk"),
     )
 
 

@@ -1,0 +1,233 @@
+"""What waits for one channel, on disk: a restart, a kill or an outage loses none.
+
+One file per event, written beside and renamed. What was delivered is not sent again, but a kill
+between sending and noting it sends it twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, LONGEST_ASKED_S, next_try_s
+from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
+from onyx_pipelines.notify.event import Event, event_from_json
+from onyx_pipelines.notify.pacing import Sent, may_send, remembered
+from onyx_pipelines.telemetry import logger
+
+_log = logger("notify")
+_STATE: Final = "state.json"
+# What is not begun by then is left to the next time.
+_BEGIN_WITHIN_S: Final = 15.0
+
+
+@dataclass(frozen=True)
+class ChannelState:
+    """What a person should see of a channel."""
+
+    name: str
+    last_success: datetime | None = None
+    last_error: str = ""
+    last_error_at: datetime | None = None
+    pending: int = 0
+    given_up: int = 0
+
+
+@dataclass
+class _Entry:
+    path: Path
+    event: Event
+    attempts: int = 0
+    due: datetime | None = None
+
+
+class Box:
+    """Of one channel of a host; several processes may put and deliver."""
+
+    def __init__(self, folder: Path, channel: Channel) -> None:
+        legible = re.sub(r"[^A-Za-z0-9@.+-]", "_", channel.name)[:60]
+        digest = hashlib.sha256(channel.name.encode()).hexdigest()[:8]
+        self._folder = folder / f"{legible}-{digest}"
+        self._channel = channel
+
+    def put(self, event: Event) -> None:
+        """Raises OSError: the state directory cannot be written."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stamp = f"{event.occurred_at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+        _write(_Entry(self._folder / f"{stamp}-{uuid.uuid4().hex[:8]}.event.json", event))
+
+    def deliver(self, now: datetime) -> int:
+        """Try what is due; gives the number of messages that were delivered. Never raises for a
+        channel's fault. Somebody else who delivers already is left to it (0)."""
+        if not self._folder.exists():
+            return 0
+        with self._alone() as alone:
+            return self._send_due(now) if alone else 0
+
+    def state(self) -> ChannelState:
+        known = self._state()
+        return ChannelState(
+            name=self._channel.name,
+            last_success=_moment(known.get("last_success")),
+            last_error=known.get("last_error", ""),
+            last_error_at=_moment(known.get("last_error_at")),
+            pending=len(self._entries()),
+            given_up=int(known.get("given_up", 0)),
+        )
+
+    def note_silence(self, waited_s: float, now: datetime) -> None:
+        """It is still being told, and somebody has waited long enough."""
+        text = f"It has not answered for {waited_s:g} s."
+        _log.warning("%s was not told yet: %s", self._channel.name, text)
+        self._note(last_error=text, last_error_at=now.isoformat())
+
+    def _send_due(self, now: datetime) -> int:
+        if _waits(_moment(self._state().get("not_before")), now):
+            return 0
+        begun = time.monotonic()
+        sent = 0
+        past = self._past()
+        for kind, group in self._groups(now):
+            if time.monotonic() - begun > _BEGIN_WITHIN_S:
+                break
+            if self._channel.is_paced and not may_send(past, kind, now):
+                continue
+            error = self._send(group)
+            if error is None:
+                sent += 1
+                past.append(Sent(now, kind))
+                self._delivered(group, past, now)
+                continue
+            self._failed(group, error, now)
+            if error.retry_after_s:
+                break
+        return sent
+
+    def _groups(self, now: datetime) -> list[tuple[str, list[_Entry]]]:
+        """Events of one job and outcome (`job/outcome`) are one message. To people what is bad goes
+        first, before the limit is used up; a machine is told in the order of events."""
+        groups: dict[str, list[_Entry]] = {}
+        for entry in self._entries():
+            if not _waits(entry.due, now):
+                kind = f"{entry.event.job}/{entry.event.outcome.value}"
+                groups.setdefault(kind, []).append(entry)
+        found = sorted(groups.items(), key=lambda item: item[1][-1].event.occurred_at)
+        if self._channel.is_paced:
+            found.sort(key=lambda item: not item[1][-1].event.is_bad)
+        return found
+
+    def _send(self, group: Sequence[_Entry]) -> DeliveryError | None:
+        try:
+            self._channel.send([entry.event for entry in group])
+        except DeliveryError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  (a bug of a channel must not stop what follows)
+            return DeliveryError(f"It broke ({type(error).__name__}).", transient=True)
+        return None
+
+    def _delivered(self, group: Sequence[_Entry], past: Sequence[Sent], now: datetime) -> None:
+        for entry in group:
+            entry.path.unlink(missing_ok=True)
+        self._note(
+            last_success=now.isoformat(),
+            last_error="",
+            sent=[[each.at.isoformat(), each.kind] for each in remembered(past, now)],
+        )
+
+    def _failed(self, group: Sequence[_Entry], error: DeliveryError, now: datetime) -> None:
+        _log.warning("%s was not told: %s", self._channel.name, error)
+        given_up = 0
+        for entry in group:
+            entry.attempts += 1
+            wait = timedelta(seconds=next_try_s(entry.attempts, error.retry_after_s))
+            too_old = (now - entry.event.occurred_at).total_seconds() > GIVE_UP_AFTER_S
+            if not error.transient or too_old:
+                entry.path.unlink(missing_ok=True)
+                given_up += 1
+            else:
+                entry.due = now + wait
+                _write(entry)
+        asked = next_try_s(1, error.retry_after_s) if error.retry_after_s else 0.0
+        self._note(
+            last_error=str(error),
+            last_error_at=now.isoformat(),
+            given_up=int(self._state().get("given_up", 0)) + given_up,
+            not_before=(now + timedelta(seconds=asked)).isoformat(),
+        )
+
+    def _entries(self) -> list[_Entry]:
+        found = []
+        for path in sorted(self._folder.glob("*.event.json")):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                data = json.loads(path.read_bytes())
+                event = event_from_json(data["event"])
+                found.append(_Entry(path, event, int(data["attempts"]), _moment(data["due"])))
+        return found
+
+    def _past(self) -> list[Sent]:
+        return [
+            Sent(datetime.fromisoformat(at), kind) for at, kind in self._state().get("sent", [])
+        ]
+
+    def _state(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):
+            found: dict[str, Any] = json.loads((self._folder / _STATE).read_bytes())
+            return found
+        return {}
+
+    def _note(self, **values: Any) -> None:
+        _write_json(self._folder / _STATE, {**self._state(), **values})
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        descriptor = os.open(
+            self._folder / "deliver.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+        finally:
+            os.close(descriptor)
+
+
+def _waits(until: datetime | None, now: datetime) -> bool:
+    """No wait is longer than what may be asked for: the clock went back."""
+    longest = timedelta(seconds=LONGEST_ASKED_S)
+    return until is not None and now < until <= now + longest
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _write(entry: _Entry) -> None:
+    due = entry.due.isoformat() if entry.due else None
+    _write_json(
+        entry.path, {"event": entry.event.as_json(), "attempts": entry.attempts, "due": due}
+    )
+
+
+def _write_json(path: Path, data: Any) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(data, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)

@@ -1,0 +1,36 @@
+"""What Prometheus reads: the counters and gauges that the product reads of a server."""
+
+from __future__ import annotations
+
+from onyx_pipelines.sandbox.qdrant_standin.node import Node
+
+
+def metrics_text(node: Node, version: str) -> str:
+    """In Prometheus' text format."""
+    lines = [
+        "# TYPE app_info gauge",
+        f'app_info{{name="qdrant",version="{version}"}} 1',
+        "# TYPE app_status_recovery_mode gauge",
+        f"app_status_recovery_mode {int(node.faults.recovery_mode)}",
+        "# TYPE collections_total gauge",
+        f"collections_total {len(node.collections)}",
+        "# TYPE collection_dead_replicas gauge",
+        "collection_dead_replicas 0",
+    ]
+    for name, kind, attribute in (
+        ("collection_points", "gauge", "points_count"),
+        ("snapshot_creation_running", "gauge", "snapshots_running"),
+        ("snapshot_created_total", "counter", "snapshots_made"),
+    ):
+        lines.append(f"# TYPE {name} {kind}")
+        lines += [
+            f'{name}{{id="{key}"}} {getattr(each, attribute)}'
+            for key, each in list(node.collections.items())
+        ]
+    lines.append("# TYPE rest_responses_total counter")
+    lines += [
+        f'rest_responses_total{{method="{method}",endpoint="{template}",status="{status}"}} {count}'
+        for (method, template, status), count in list(node.requests.items())
+        if "/points" in template
+    ]
+    return "\n".join(lines) + "\n"
