@@ -73,4 +73,24 @@ def offsite_copy_is_current(onyx: OnyxSettings) -> dg.AssetCheckResult:
     )
 
 
-CHECKS: Sequence[dg.AssetChecksDefinition] = (sealed_checksums_hold, offsite_copy_is_current)
+@dg.asset_check(
+    asset="backup_retention",
+    description="Every set in the stores is signed by a host whose sets count. One that is not"
+    " takes no place and is never pruned; somebody has put it there.",
+)
+def every_set_is_trusted(onyx: OnyxSettings) -> dg.AssetCheckResult:
+    with dagster_failures():
+        untrusted = open_host(onyx.load()).catalog.untrusted
+    return dg.AssetCheckResult(
+        passed=not untrusted,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=steps.sentence_on_untrusted(untrusted),
+        metadata={"untrusted_sets": len(untrusted)},
+    )
+
+
+CHECKS: Sequence[dg.AssetChecksDefinition] = (
+    sealed_checksums_hold,
+    offsite_copy_is_current,
+    every_set_is_trusted,
+)

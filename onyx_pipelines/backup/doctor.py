@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import BackupHost, open_host, optional_private_key
 from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
@@ -21,7 +22,7 @@ from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.catalog import SetView
+from onyx_pipelines.vault.catalog import Catalog, SetView
 from onyx_pipelines.vault.keys import check_private_key
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.stores.store import Store
@@ -50,6 +51,7 @@ def examine(settings: Settings) -> list[CheckResult]:
         ("recipients", lambda: _recipients(host)),
         ("private key", lambda: _private_key(host)),
         ("signing key", lambda: _signing_key(host)),
+        *((f"sets in {store.name}", _trust_check(host, store)) for store in host.stores),
         ("secret files", lambda: _secret_files(settings)),
         ("passwords", lambda: _passwords(settings)),
         *((f"source {component}", _source_check(host, component)) for component in Component),
@@ -96,6 +98,20 @@ def _private_key(host: BackupHost) -> str:
 def _signing_key(host: BackupHost) -> str:
     signer = host.trust.signing_key().signer
     return f"{signer}; sets count of {', '.join(map(str, host.trust.signers.listed))}"
+
+
+def _trust_check(host: BackupHost, store: Store) -> Callable[[], str]:
+    def check() -> str:
+        scan = Catalog([store], host.trust).scan()
+        if scan.untrusted:
+            raise SettingsError(
+                steps.sentence_on_untrusted(scan.untrusted),
+                remedy="Written before sets were signed: `onyx keys sign`. By a host that you know:"
+                " `onyx keys signers found`. Else find out who can write to that store.",
+            )
+        return f"{len(scan.views)} are signed by a host whose sets count"
+
+    return check
 
 
 def _secret_files(settings: Settings) -> str:

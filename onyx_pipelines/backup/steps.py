@@ -36,11 +36,13 @@ from onyx_pipelines.vault.manifest import (
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.reading import load_manifest
 from onyx_pipelines.vault.retention import RetentionPolicy
+from onyx_pipelines.vault.scanning import UntrustedSet
 from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import Verification, verify
 from onyx_pipelines.vault.writing import SetWriter
 
+_NAMED_STRANGERS = 10
 _log = logger("backup")
 
 _DAYS_KEPT = {BackupType.DAILY: 1, BackupType.WEEKLY: 7, BackupType.MONTHLY: 31}
@@ -403,6 +405,18 @@ def apply_retention(
         except StoreError as error:
             _log.warning("versions were not counted", extra={"problem": str(error)})
     return report
+
+
+def sentence_on_untrusted(untrusted: Sequence[UntrustedSet]) -> str:
+    """What does not count, for a person to look at; empty where there is nothing."""
+    if not untrusted:
+        return ""
+    named = "; ".join(
+        f"{each.backup_id} in the {each.store} store: {each.what}"
+        for each in untrusted[:_NAMED_STRANGERS]
+    )
+    more = "; …" if len(untrusted) > _NAMED_STRANGERS else ""
+    return f"{len(untrusted)} sets do not count, signed by nobody who does: {named}{more}"
 
 
 def prune_problems(report: PruneReport) -> list[str]:

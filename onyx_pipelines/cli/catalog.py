@@ -41,7 +41,7 @@ from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
-from onyx_pipelines.vault.scanning import DamagedSet
+from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import VerificationVerdict
 
@@ -73,17 +73,20 @@ def list_sets(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Every complete set, newest first, and the damaged ones."""
+    """Every complete set, newest first; then the damaged ones, and those that do not count."""
     host = open_host(load_settings())
     catalog = host.catalog if store is None else Catalog([_store(host, store)], host.trust)
     rows = steps.catalog_rows(host, catalog)
+    others: list[tuple[str, DamagedSet | UntrustedSet]] = [
+        *(("damaged", each) for each in catalog.damaged),
+        *(("untrusted", each) for each in catalog.untrusted),
+    ]
     if as_json:
         whole = [row.as_json() | {"problem": None} for row in rows]
-        print_json([*whole, *(_damaged_json(each) for each in catalog.damaged)])
+        print_json([*whole, *(_other_json(*each) for each in others)])
     else:
         head = ("id", "recovery point", "status", "components", "size", "stores", "kept as", "")
-        damaged = [_damaged_cells(each) for each in catalog.damaged]
-        out.table("backup sets", head, [*(_cells(row) for row in rows), *damaged])
+        out.table("backup sets", head, [*map(_cells, rows), *(_other_cells(*o) for o in others)])
     _report_problems(catalog)
 
 
@@ -259,15 +262,15 @@ def _cells(row: CatalogRow) -> tuple[str, ...]:
     )
 
 
-def _damaged_cells(each: DamagedSet) -> tuple[Part, ...]:
-    return each.backup_id[:8], "", red("damaged"), "", "", each.store, "", each.what
+def _other_cells(status: str, each: DamagedSet | UntrustedSet) -> tuple[Part, ...]:
+    return each.backup_id[:8], "", red(status), "", "", each.store, "", each.what
 
 
-def _damaged_json(each: DamagedSet) -> dict[str, object]:
-    """The fields of a whole set, of which few are known."""
+def _other_json(status: str, each: DamagedSet | UntrustedSet) -> dict[str, object]:
+    """The fields of a whole set, of which few are known (and none by a stranger's word)."""
     known = {
         "backup_id": each.backup_id,
-        "status": "damaged",
+        "status": status,
         "stores": [each.store],
         "problem": each.what,
     }

@@ -205,7 +205,12 @@ def scan_store(store: Store, signers: Signers, memory: ScanMemory | None = None)
             written_at = _manifest_of(backup_id, listed[backup_id]).modified_at
             damaged.append(DamagedSet(store.name, backup_id, damage, written_at))
     problems += [CatalogProblem(each.store, each.backup_id, each.what) for each in damaged]
-    problems += [CatalogProblem(each.store, each.backup_id, each.what) for each in untrusted]
+    problems += [
+        CatalogProblem(
+            each.store, each.backup_id, f"Set {each.backup_id} is not trusted: {each.what}"
+        )
+        for each in untrusted
+    ]
     return StoreScan(
         store.name, tuple(sets), tuple(untrusted), tuple(damaged), tuple(problems), leftovers
     )

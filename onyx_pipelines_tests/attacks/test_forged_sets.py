@@ -18,7 +18,7 @@ from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.layout import manifest_key
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines_tests.attacks.forging import forge_set, later
-from onyx_pipelines_tests.backup.job_runs import run_job
+from onyx_pipelines_tests.backup.job_runs import checks_of, run_job
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 YEAR_2099 = datetime(2099, 1, 1, tzinfo=UTC)
@@ -59,7 +59,7 @@ def test_pruning_keeps_the_real_set_in_both_stores(host: HostUnderTest, real: st
     answer = host.onyx("prune", "--yes")
 
     assert host.stores_of(real) == {"local", "offsite"}
-    assert "is not trusted" not in answer.output
+    assert "is not trusted: It was not signed by test host" in answer.errors
     assert host.intact(real)
 
 
@@ -75,6 +75,18 @@ def test_a_nightly_run_deletes_neither_its_own_set_nor_the_one_before(
 
     assert result.success
     assert host.stores_of(result.run_id) == {"local", "offsite"}
+    assert checks_of(result)["backup_retention:every_set_is_trusted"] == (False, "ERROR")
+
+
+def test_the_doctor_finds_it(host: HostUnderTest, real: str) -> None:
+    forgery = forged(host, real)
+
+    answer = host.onyx("doctor", "--json")
+
+    (found,) = [each for each in answer.json if each["name"] == "sets in offsite"]
+    assert answer.status == 1
+    assert forgery in found["detail"]
+    assert "onyx keys sign" in found["remedy"]
 
 
 def test_it_is_listed_as_untrusted_and_never_pruned(host: HostUnderTest, real: str) -> None:
@@ -86,6 +98,9 @@ def test_it_is_listed_as_untrusted_and_never_pruned(host: HostUnderTest, real: s
     (found,) = host.open().catalog.untrusted
     assert (found.store, found.backup_id) == ("offsite", forgery)
     assert s3(host).stat(manifest_key(forgery)) is not None
+    (row,) = [each for each in host.onyx("catalog", "list", "--json").json if each["problem"]]
+    assert (row["backup_id"], row["status"], row["timestamp"]) == (forgery, "untrusted", None)
+    assert "untrusted" in host.onyx("catalog", "list").output
 
 
 def test_latest_is_the_real_set(host: HostUnderTest, real: str) -> None:

@@ -118,6 +118,8 @@ def _refuse_what_holds_more(
         "the state directory": settings.state_dir,
         "the private key": settings.private_key_file,
         "the list of recipients": settings.recipients_file,
+        "the signing key": settings.signing_key_path,
+        "the list of signers": settings.signers_path,
     }
     held = {
         what: resolved
