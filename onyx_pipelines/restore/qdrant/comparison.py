@@ -16,6 +16,7 @@ POINTS: Final = "points"
 CONTENT: Final = "content"
 CONFIG: Final = "config"
 QUERY: Final = "query"
+UPDATES: Final = "updates"
 _NAMED: Final = 10
 _CONFIDENCE: Final = 0.99
 
@@ -39,6 +40,7 @@ def compare_collection(
         *_configuration(expected, config, schema, of_another_version=of_another_version),
         *_points(expected, found),
         *_stored_query(expected, found),
+        *_updates(expected, found),
     ]
 
 
@@ -177,6 +179,21 @@ def _stored_query(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]
             "the stored query finds other points",
             wanted=shown(query.neighbours),
             found=shown(found.neighbours),
+        )
+    ]
+
+
+def _updates(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
+    if not found.ignores_updates:
+        return []
+    return [
+        _failed(
+            expected,
+            UPDATES,
+            "what is written to a restored point is ignored: the write-ahead log in the snapshot"
+            " is not that of its points",
+            wanted="",
+            found="",
         )
     ]
 

@@ -19,6 +19,7 @@ from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeFailure,
 from onyx_pipelines.sources.qdrant.facts import Neighbour, PointFacts, point_fingerprint
 
 _PAGE = 256
+_MARK = "onyx-drill"
 _ENGINE = f"qdrant-edge-py {importlib.metadata.version('qdrant-edge-py')}"
 
 
@@ -54,6 +55,7 @@ def answer(request: EdgeRequest) -> EdgeAnswer:
             for found in (_all(shard) if everything else _chosen(shard, request.ids))
         )
         neighbours = [found for shard in opened for found in _search(shard, request)]
+        ignores_updates = any(map(_ignores_updates, opened))
     finally:
         for shard in opened:
             shard.close()
@@ -63,6 +65,7 @@ def answer(request: EdgeRequest) -> EdgeAnswer:
         points=points,
         neighbours=tuple(neighbours[: request.top_k]),
         engine=_ENGINE,
+        ignores_updates=ignores_updates,
     )
 
 
@@ -98,6 +101,18 @@ def _search(shard: Any, request: EdgeRequest) -> list[Neighbour]:
         )
     )
     return [Neighbour(id=_id(each.id), score=each.score) for each in found]
+
+
+def _ignores_updates(shard: Any) -> bool:
+    """Operations count on from the write-ahead log: with another one, those to points that are
+    there look older than the points. The shard is a copy, and this comes last."""
+    found, _ = shard.scroll(edge.ScrollRequest(limit=1, with_payload=False, with_vector=False))
+    if not found:
+        return False
+    ids = [found[0].id]
+    shard.update(edge.UpdateOperation.set_payload(ids, {_MARK: True}))
+    (changed,) = shard.retrieve(ids, with_payload=True, with_vector=False)
+    return _MARK not in (changed.payload or {})
 
 
 def _facts_of(found: Any) -> PointFacts:

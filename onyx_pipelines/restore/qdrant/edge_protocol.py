@@ -31,12 +31,16 @@ class EdgeRequest(_Message):
 
 
 class EdgeAnswer(_Message):
-    """Over all shards: exact count, the points that are there, the nearest ones best first."""
+    """Over all shards: exact count, the points that are there, the nearest ones best first.
+
+    `ignores_updates`: a shard drops what is written to a point that it has, without a word.
+    """
 
     count: int
     points: tuple[PointFacts, ...]
     neighbours: tuple[Neighbour, ...]
     engine: str
+    ignores_updates: bool = False
 
 
 class EdgeFailure(_Message):

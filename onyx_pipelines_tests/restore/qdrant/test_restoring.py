@@ -98,6 +98,42 @@ class TestARestoredCollection:
         assert result.verdict is Verdict.PASSED, result.problems()
         assert sets.count(name) == 20
 
+    def test_has_the_configuration_of_the_set_and_not_of_the_one_that_it_replaces(
+        self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        name = make_collection()
+        objects = sets.of(name)
+        before = qdrant_server.request("GET", f"/collections/{name}")
+        changes = {
+            "hnsw_config": {"m": 4},
+            "optimizers_config": {"indexing_threshold": 77},
+            "quantization_config": {"scalar": {"type": "int8"}},
+            "strict_mode_config": {"enabled": True, "max_query_limit": 50},
+            "metadata": {"owner": "somebody"},
+            "params": {"on_disk_payload": False},
+        }
+        qdrant_server.request("PATCH", f"/collections/{name}", json=changes)
+        index = {"field_name": "title", "field_schema": "keyword"}
+        qdrant_server.request("PUT", f"/collections/{name}/index", json=index)
+
+        result = sets.restore(objects)
+
+        after = qdrant_server.request("GET", f"/collections/{name}")
+        assert result.verdict is Verdict.PASSED, result.problems()
+        assert (after["config"], after["payload_schema"]) == (before["config"], {})
+
+    def test_keeps_the_aliases_that_it_had(
+        self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        name = make_collection()
+        objects = sets.of(name)
+        set_alias(qdrant_server, f"{name}-new", name)
+
+        sets.restore(objects)
+
+        aliases = qdrant_server.client.get_collection_aliases(name).aliases
+        assert [each.alias_name for each in aliases] == [f"{name}-new"]
+
     def test_is_switched_to_where_an_alias_has_its_name(
         self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
     ) -> None:
