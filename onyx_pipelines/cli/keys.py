@@ -47,6 +47,7 @@ app = typer.Typer(help="Keys that backups are sealed to, opened and signed with.
 recipients = typer.Typer(help="Whom new backups are sealed to (public keys only).")
 app.add_typer(recipients, name="recipients")
 app.add_typer(signers_commands.app, name="signers")
+app.command("sign")(signers_commands.sign)
 
 
 @app.command("create")

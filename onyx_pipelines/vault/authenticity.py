@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Final
 
 import tink
@@ -23,18 +24,20 @@ from onyx_pipelines.vault.wrapping import Keyset, unwrap
 NO_MAC = "AAAA"
 
 
-def vouched_for(manifest: Manifest, keyset: Keyset, key: SigningKey) -> Manifest:
+def vouched_for(
+    manifest: Manifest, keyset: Keyset, key: SigningKey, *, at: datetime | None = None
+) -> Manifest:
     """The same manifest in the present format, with its MAC and then its signature."""
     bare = manifest.model_copy(update={"format_version": FORMAT_VERSION, "signature": None})
     tag = keyset.primitive(mac.Mac).compute_mac(canonical_bytes(bare))
-    return signed(bare.model_copy(update={"mac": base64.b64encode(tag).decode()}), key)
+    return signed(bare.model_copy(update={"mac": base64.b64encode(tag).decode()}), key, at=at)
 
 
-def signed(manifest: Manifest, key: SigningKey) -> Manifest:
+def signed(manifest: Manifest, key: SigningKey, *, at: datetime | None = None) -> Manifest:
     """The same manifest with the signature of everything else in it."""
     place = signature_context(manifest.backup_id, MANIFEST_PURPOSE)
     body = canonical_bytes(manifest, without=["signature"])
-    return manifest.model_copy(update={"signature": key.sign(place, body)})
+    return manifest.model_copy(update={"signature": key.sign(place, body, at=at)})
 
 
 def distrust_of(manifest: Manifest, backup_id: str, signers: Signers) -> Distrust | None:
@@ -84,6 +87,16 @@ _REMEDIES: Final = {
 }
 
 
+def mac_keyset(manifest: Manifest, key: PrivateKey) -> Keyset:
+    """The key of the MAC.
+
+    Raises:
+        KeyFileError: the set is not sealed to this key.
+        IntegrityError: its keyset does not fit.
+    """
+    return unwrap(manifest.keyset, backup_id=manifest.backup_id, purpose=MANIFEST_PURPOSE, key=key)
+
+
 def authenticate(manifest: Manifest, key: PrivateKey) -> None:
     """Return if the manifest is as its writer left it.
 
@@ -91,9 +104,7 @@ def authenticate(manifest: Manifest, key: PrivateKey) -> None:
         KeyFileError: the set is not sealed to this key.
         IntegrityError: the MAC or its keyset does not fit.
     """
-    keyset = unwrap(
-        manifest.keyset, backup_id=manifest.backup_id, purpose=MANIFEST_PURPOSE, key=key
-    )
+    keyset = mac_keyset(manifest, key)
     try:
         tag = base64.b64decode(manifest.mac, validate=True)
         keyset.primitive(mac.Mac).verify_mac(tag, canonical_bytes(manifest))

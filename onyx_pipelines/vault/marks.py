@@ -158,6 +158,16 @@ def is_pruned(store: Store, backup_id: str, signers: Signers) -> bool:
     return isinstance(_read(store, backup_id, Pruning, Mark.PRUNED, signers), Pruning)
 
 
+def sign_anew(store: Store, backup_id: str, key: SigningKey) -> None:
+    """Of a set that is signed only now: a hold goes on; what was checked will be checked again."""
+    for mark in (Mark.VERIFIED, Mark.DRILLED):
+        store.delete(layout.mark_key(backup_id, mark))
+    with suppress(NotFoundError, ValidationError):
+        data = store.get(layout.mark_key(backup_id, Mark.HELD), limit_bytes=_LIMIT_BYTES)
+        held = Hold.model_validate_json(data)
+        put_hold(store, backup_id, held.reason, now=held.since, key=key)
+
+
 _UNREADABLE = Distrust(DistrustReason.FORGED, "It cannot be read as a mark.")
 
 

@@ -1,0 +1,80 @@
+"""Who has signed what the stores hold: for a person who has lost the list of signers.
+
+A signature brings its public key along. That proves nothing of who that is, so nobody found here
+counts before a person has compared the id with one that comes from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from onyx_pipelines.errors import KeyFileError, OnyxError
+from onyx_pipelines.vault.authenticity import authenticate, distrust_of
+from onyx_pipelines.vault.catalog import Scan
+from onyx_pipelines.vault.keys import PrivateKey
+from onyx_pipelines.vault.manifest import Manifest
+from onyx_pipelines.vault.signing import Signer, Signers
+
+
+@dataclass(frozen=True)
+class FoundSigner:
+    """Whose signatures hold, by the key that they bring along.
+
+    Args:
+        sets: how many manifests it has signed; one that stands in two stores counts twice.
+        newest_at: when it last signed one, as the signature says.
+        authentic: how many of them have a MAC that this machine's private key finds right: whoever
+            made them knew the recipients. None: there is no private key.
+    """
+
+    signer: Signer
+    sets: int
+    newest_at: datetime
+    authentic: int | None
+
+
+def found_signers(scan: Scan, key: PrivateKey | None) -> list[FoundSigner]:
+    """Everybody, known or not, the one with the most sets first."""
+    signed: dict[Signer, list[Manifest]] = {}
+    for manifest in _manifests(scan):
+        offered = manifest.signature.offered_signer() if manifest.signature else None
+        if offered and distrust_of(manifest, manifest.backup_id, Signers((offered,))) is None:
+            signed.setdefault(offered, []).append(manifest)
+    found = [
+        FoundSigner(
+            signer,
+            len(manifests),
+            max(each.signature.signed_at for each in manifests if each.signature),
+            sum(_is_authentic(each, key) for each in manifests) if key else None,
+        )
+        for signer, manifests in signed.items()
+    ]
+    return sorted(found, key=lambda each: each.sets, reverse=True)
+
+
+def the_one(found: Iterable[FoundSigner], signer_id: str) -> FoundSigner:
+    """Raises KeyFileError where nobody of that id has signed anything."""
+    listed = list(found)
+    for each in listed:
+        if each.signer.id == signer_id:
+            return each
+    raise KeyFileError(
+        f"Nothing in the stores is signed by {signer_id!r}.",
+        remedy=f"Give a whole id: {', '.join(each.signer.id for each in listed) or 'none found'}.",
+    )
+
+
+def _manifests(scan: Scan) -> Iterable[Manifest]:
+    for view in scan.views:
+        yield from (copy.manifest for copy in view.copies)
+    yield from (each.manifest for each in scan.untrusted)
+
+
+def _is_authentic(manifest: Manifest, key: PrivateKey) -> bool:
+    try:
+        authenticate(manifest, key)
+    except OnyxError:
+        return False
+    return True
