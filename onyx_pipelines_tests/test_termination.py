@@ -11,8 +11,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from onyx_pipelines.api.dagster_client import DagsterClient
+from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
+from onyx_pipelines_tests.dagster_server import dagster_web_server
 from onyx_pipelines_tests.dagster_workers import Workers, dagster_workers
 from onyx_pipelines_tests.fixtures_sandbox import DEAD_PORT, VOLUME, HostUnderTest, make_host
 from onyx_pipelines_tests.load_test.small_target import small_target
@@ -197,15 +200,22 @@ class TestAWholeSet:
         assert list(host.settings.state_dir.rglob("*.txt")) == []
 
 
-def test_a_load_test_and_its_generator(host: HostUnderTest, workers: Workers) -> None:
-    with small_target() as target:
+def test_a_load_test_and_its_generator_by_the_cancel_of_the_api(
+    host: HostUnderTest, workers: Workers
+) -> None:
+    with (
+        small_target() as target,
+        dagster_web_server(Path(workers.instance.root_directory)) as server,
+        closing(DagsterClient(load_settings({"dagster_url": server.url}))) as dagster,
+    ):
         target.behaviour.delay_s = 0.2
         configure(host, LOAD_TEST_URL=target.url)
         run_id = workers.launch("load_test")
         pid = workers.worker_pid(run_id)
         workers.until(lambda: len(target.behaviour.seen) > 3, "k6 sends")
         children = descendants(pid)
-        run = ended_by_a_person(workers, run_id)
+        dagster.cancel(run_id)
+        run = workers.ended(run_id, within_s=WITHIN_S)
 
     assert_over(host, run)
     assert children
