@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from onyx_pipelines.sandbox.service_process import ServiceProcess
+from onyx_pipelines_tests.waiting import PATIENCE_S
 
 # Runs wait in the queue: no daemon takes them off it.
 _DAGSTER_YAML = """
@@ -68,7 +69,7 @@ def dagster_web_server(
         *("-p", str(process.port), "-m", "onyx_pipelines.definitions", *options),
     ]
     try:
-        process.start(command, environment, ready_path="/server_info", timeout_s=90)
+        process.start(command, environment, ready_path="/server_info", timeout_s=PATIENCE_S)
         yield DagsterServer(process.url, home)
     finally:
         process.stop()

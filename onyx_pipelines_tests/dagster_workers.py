@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,8 +18,8 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
 )
 
 from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines_tests.waiting import PATIENCE_S, wait_until
 
-_PATIENCE_S = 60.0
 _INSTANCE = {
     "run_launcher": {"module": "onyx_pipelines.run_launcher", "class": "MonitoredRunLauncher"},
     "run_coordinator": {
@@ -103,7 +102,7 @@ class Workers:
             self.monitor()
             return self.run(run_id).is_finished
 
-        self.until(is_over, f"{run_id} is given up")
+        wait_until(is_over, f"{run_id} is given up")
 
     def terminate(self, run_id: str) -> bool:
         """As the UI and the API do."""
@@ -125,19 +124,12 @@ class Workers:
 
     def worker_pid(self, run_id: str) -> int:
         """Of the run's process, as soon as it has said who it is."""
-        self.until(lambda: WORKER_TAG in self.run(run_id).tags, f"{run_id} names its process")
+        wait_until(lambda: WORKER_TAG in self.run(run_id).tags, f"{run_id} names its process")
         return WorkerIdentity.from_tag(self.run(run_id).tags[WORKER_TAG]).pid
 
-    def ended(self, run_id: str, *, within_s: float = _PATIENCE_S) -> dg.DagsterRun:
-        self.until(lambda: self.run(run_id).is_finished, f"{run_id} ends", within_s)
+    def ended(self, run_id: str, *, within_s: float = PATIENCE_S) -> dg.DagsterRun:
+        wait_until(lambda: self.run(run_id).is_finished, f"{run_id} ends", within_s=within_s)
         return self.run(run_id)
-
-    @staticmethod
-    def until(holds: Callable[[], bool], what: str, within_s: float = _PATIENCE_S) -> None:
-        deadline = time.monotonic() + within_s
-        while not holds():
-            assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
-            time.sleep(0.05)
 
 
 def job_of(module: str, name: str) -> dg.JobDefinition:

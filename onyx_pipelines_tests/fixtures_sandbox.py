@@ -165,7 +165,7 @@ class HostUnderTest:
         folder = self.root / store / "sets" / backup_id
         return sorted(folder.rglob("*.sealed"))[0]
 
-    def onyx(self, *arguments: str, timeout_s: float = 60, **options: Any) -> Answer:
+    def onyx(self, *arguments: str, timeout_s: float = 240, **options: Any) -> Answer:
         """The command as a process of its own."""
         done = subprocess.run(
             [*COMMAND, *arguments],

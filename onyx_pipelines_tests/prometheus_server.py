@@ -13,6 +13,7 @@ import httpx
 
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 from onyx_pipelines_tests.requirements_of_tests import program
+from onyx_pipelines_tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class PrometheusServer:
         result = answer.json()["data"]["result"]
         return float(result[0]["value"][1]) if result else None
 
-    def wait_for(self, query: str, *, timeout_s: float = 20) -> float:
+    def wait_for(self, query: str, *, timeout_s: float = PATIENCE_S) -> float:
         """Until the query gives a number that is not 0."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -58,7 +59,7 @@ def prometheus(
         f"--web.listen-address=127.0.0.1:{process.port}",
     ]
     try:
-        process.start(command, {}, ready_path="/-/ready", timeout_s=30)
+        process.start(command, {}, ready_path="/-/ready", timeout_s=PATIENCE_S)
         yield PrometheusServer(process.url)
     finally:
         process.stop()

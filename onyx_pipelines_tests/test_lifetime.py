@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from onyx_pipelines_tests.lifetime import processes_of
+from onyx_pipelines_tests.waiting import wait_until
 
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 SESSION = """
@@ -45,24 +45,16 @@ class Running:
     def __init__(self, process: subprocess.Popen[bytes], told: Path) -> None:
         self.process = process
         self._told = told
-        wait_until(lambda: len(list(told.iterdir())) == 2, process)
+        wait_until(
+            lambda: len(list(told.iterdir())) == 2 or process.poll() is not None, "both wait"
+        )
+        assert process.poll() is None
         words = [path.read_text().split() for path in sorted(told.iterdir())]
         self.worker_pids = [int(pid) for pid, _ in words]
         self.directory = Path(words[0][1]).parent
 
     def nothing_is_left(self) -> bool:
         return not processes_of(self.directory) and not self.directory.exists()
-
-
-def wait_until(
-    condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None
-) -> None:
-    """`process`: what must live for it to come true."""
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline
-        assert process is None or process.poll() is None
-        time.sleep(0.1)
 
 
 @contextmanager
@@ -104,14 +96,14 @@ def test_nothing_survives_the_end_of_pytest(folder: Path, number: signal.Signals
 
         run.process.send_signal(number)
 
-        wait_until(run.nothing_is_left)
+        wait_until(run.nothing_is_left, "nothing is left")
 
 
 def test_nothing_survives_ctrl_c(folder: Path) -> None:
     with running_pytest(folder) as run:
         os.killpg(run.process.pid, signal.SIGINT)
 
-        wait_until(run.nothing_is_left)
+        wait_until(run.nothing_is_left, "nothing is left")
 
 
 def test_no_server_of_the_sandbox_survives_the_death_of_pytest(folder: Path) -> None:
@@ -122,7 +114,7 @@ def test_no_server_of_the_sandbox_survives_the_death_of_pytest(folder: Path) -> 
 
         run.process.kill()
 
-        wait_until(run.nothing_is_left)
+        wait_until(run.nothing_is_left, "nothing is left")
 
 
 def test_what_a_killed_worker_started_ends_with_the_session(folder: Path) -> None:
@@ -132,7 +124,7 @@ def test_what_a_killed_worker_started_ends_with_the_session(folder: Path) -> Non
         # Others take their places, and their tests.
         run.process.send_signal(signal.SIGINT)
 
-        wait_until(run.nothing_is_left)
+        wait_until(run.nothing_is_left, "nothing is left")
 
 
 def test_a_session_ends_what_a_killed_guard_left_and_nothing_else(folder: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_dagster_run_logs_json_with_its_run_id(
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=240,
     )
 
     kept = [path.read_text() for path in home.rglob("*.err")]

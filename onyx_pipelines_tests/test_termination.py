@@ -21,6 +21,7 @@ from onyx_pipelines_tests.fixtures_sandbox import DEAD_PORT, VOLUME, HostUnderTe
 from onyx_pipelines_tests.load_test.small_target import small_target
 from onyx_pipelines_tests.sources.volumes.docker_standin import served_standin
 from onyx_pipelines_tests.sources.volumes.docker_world import LABEL, DockerWorld
+from onyx_pipelines_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 LOCATION = "onyx_pipelines.definitions"
@@ -87,7 +88,7 @@ def ended_by_a_person(workers: Workers, run_id: str) -> dg.DagsterRun:
 
 
 def into(workers: Workers, run_id: str, step: str) -> None:
-    workers.until(lambda: workers.is_in(run_id, step), f"{step} begins")
+    wait_until(lambda: workers.is_in(run_id, step), f"{step} begins")
 
 
 @contextmanager
@@ -127,7 +128,7 @@ def test_while_a_volume_is_read_and_its_container_is_stopped(
             STOP_CONTAINERS_LABEL=LABEL,
         )
         run_id = workers.launch("nightly_backup")
-        workers.until(lambda: "stop app" in standin.calls, "the container is stopped")
+        wait_until(lambda: "stop app" in standin.calls, "the container is stopped")
         run = ended_by_a_person(workers, run_id)
 
         assert world.status("app") == "running"
@@ -159,7 +160,7 @@ def test_while_it_waits_for_the_next_try(
 ) -> None:
     configure(host, VOLUMES=f"{VOLUME}={volume}", PG_HOST="127.0.0.1", PG_PORT=DEAD_PORT)
     run_id = workers.launch("nightly_backup")
-    workers.until(lambda: workers.retries(run_id) == 1, "the first try fails")
+    wait_until(lambda: workers.retries(run_id) == 1, "the first try fails")
     run = ended_by_a_person(workers, run_id)
 
     assert_over(host, run)
@@ -212,7 +213,7 @@ def test_a_load_test_and_its_generator_by_the_cancel_of_the_api(
         configure(host, LOAD_TEST_URL=target.url)
         run_id = workers.launch("load_test")
         pid = workers.worker_pid(run_id)
-        workers.until(lambda: len(target.behaviour.seen) > 3, "k6 sends")
+        wait_until(lambda: len(target.behaviour.seen) > 3, "k6 sends")
         children = descendants(pid)
         dagster.cancel(run_id)
         run = workers.ended(run_id, within_s=WITHIN_S)

@@ -26,7 +26,7 @@ from onyx_pipelines.errors import NotFoundError, OnyxError
 from onyx_pipelines.sources.postgres.binaries import SERVER_PROGRAMS, Binaries, find_binaries
 
 _HOST = "127.0.0.1"
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 180
 # Throw-away data: nothing here needs to survive a power cut.
 _OPTIONS = {
     "fsync": "off",

@@ -24,7 +24,7 @@ from onyx_pipelines.errors import NotFoundError, OnyxError
 
 _HOST = "127.0.0.1"
 _MODULE = "onyx_pipelines.sandbox.qdrant_standin"
-_READY_TIMEOUT_S = 30.0
+_READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 
 

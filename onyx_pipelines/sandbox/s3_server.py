@@ -24,7 +24,7 @@ from typing import Any, Self
 from onyx_pipelines.errors import NotFoundError, OnyxError
 
 _HOST = "127.0.0.1"
-_READY_TIMEOUT_S = 60.0
+_READY_TIMEOUT_S = 120.0
 # On SIGTERM SeaweedFS waits 15 s for its own subscriptions to end. What was acknowledged is in its
 # files by then, so a kill after this time loses nothing.
 _STOP_GRACE_S = 1.5

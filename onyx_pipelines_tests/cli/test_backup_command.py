@@ -14,16 +14,18 @@ import pytest
 from onyx_pipelines.errors import AlreadyRunningError
 from onyx_pipelines.vault.lock import ExclusiveLock, Holder, current_holder
 from onyx_pipelines_tests.fixtures_sandbox import COMMAND, DEAD_PORT, HostUnderTest
+from onyx_pipelines_tests.waiting import wait_until
 
 
 def holder_soon(host: HostUnderTest) -> Holder:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    def found() -> Holder | None:
         holder = current_holder(host.settings.state_dir)
-        if holder is not None and holder.pid:
-            return holder
-        time.sleep(0.02)
-    raise AssertionError("nobody took the lock")
+        return holder if holder is not None and holder.pid else None
+
+    wait_until(found, "somebody takes the lock")
+    holder = found()
+    assert holder is not None
+    return holder
 
 
 def test_a_good_backup_answers_zero_and_says_where_the_set_is(volume_host: HostUnderTest) -> None:

@@ -261,9 +261,7 @@ def test_what_fails_its_comparison_is_not_put_in_place(
     steps.back_up_component(opened, backup_id, Component.POSTGRESQL, silent)
     steps.complete_set(opened, backup_id, backup_type=BackupType.DAILY, requested=None)
 
-    answer = backup_host.onyx(
-        "restore", backup_id, "--into", "a_copy", "--confirm", "--no-globals", timeout_s=120
-    )
+    answer = backup_host.onyx("restore", backup_id, "--into", "a_copy", "--confirm", "--no-globals")
 
     assert answer.status == 1, answer.everything
     assert "Not put in place: database a_copy" in answer.output

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from onyx_pipelines.notify.pacing import PER_WINDOW
 from onyx_pipelines.notify.routing import routes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.notify.servers import webhook
+from onyx_pipelines_tests.waiting import wait_until
 
 NOW = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
 EVENT = Event(
@@ -211,9 +211,7 @@ def test_a_kill_while_a_message_is_sent_loses_none(tmp_path: Path) -> None:
     with webhook() as hook:
         hook.answers = [(200, {}, 5.0)]
         with subprocess.Popen([sys.executable, "-c", program, str(tmp_path), hook.url]) as child:
-            deadline = time.monotonic() + 15
-            while not hook.requests and time.monotonic() < deadline:
-                time.sleep(0.02)
+            wait_until(lambda: hook.requests, "the message is under way")
             os.kill(child.pid, signal.SIGKILL)
         channel = SlackChannel(SecretStr(hook.url), routes(["failed"]))
         sent = Outbox(tmp_path).deliver([channel])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from onyx_pipelines.load_test.attribution.server_timing import parse_server_timing
 from onyx_pipelines.sandbox.stack import Sandbox
+from onyx_pipelines_tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -204,8 +204,6 @@ class TestFaults:
 
 
 def _resident_bytes(sandbox: Sandbox) -> int:
-    deadline = time.monotonic() + 5
-    while sandbox.app.pid is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: sandbox.app.pid, "the application has a process")
     with open(f"/proc/{sandbox.app.pid}/statm", encoding="ascii") as file:  # noqa: PTH123
         return int(file.read().split()[1]) * 4096

@@ -7,7 +7,6 @@ import base64
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from string import Template
 import httpx
 
 from onyx_pipelines_tests.requirements_of_tests import program
+from onyx_pipelines_tests.waiting import wait_until
 
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "nginx" / "onyx.conf.template"
 DAGSTER, GUESTS, API = "dagster.onyx.test", "guests.onyx.test", "api.onyx.test"
@@ -47,7 +47,7 @@ class Proxy:
         sent = {"Host": host or f"{name}:{self.port}", **(headers or {})}
         if user is not None:
             sent["Authorization"] = "Basic " + base64.b64encode(":".join(user).encode()).decode()
-        with httpx.Client(verify=False, trust_env=False, timeout=20) as client:
+        with httpx.Client(verify=False, trust_env=False, timeout=60) as client:
             return client.request(
                 method,
                 f"https://127.0.0.1:{self.port}{path}",
@@ -125,9 +125,9 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise TimeoutError("nginx does not listen")
+    def listens() -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+        return False
+
+    wait_until(listens, "nginx listens")

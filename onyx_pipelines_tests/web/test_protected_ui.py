@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
 from onyx_pipelines_tests.dagster_server import DagsterServer
+from onyx_pipelines_tests.waiting import PATIENCE_S
 from onyx_pipelines_tests.web.conftest import OtherSite
 from onyx_pipelines_tests.web.nginx import API, DAGSTER, GUEST, GUESTS, OPERATOR, Proxy
 
@@ -206,7 +207,7 @@ class TestBrowser:
         assert run["jobName"] == "nightly_backup"
         expect(page.get_by_text("nightly_backup").first).to_be_visible()
         expect(page.get_by_text("This run is queued for execution").first).to_be_visible()
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + PATIENCE_S
         while not any(str(run["runId"]) in str(event) for event in events):
             assert time.monotonic() < deadline, "no event of the run came over a WebSocket"
             page.wait_for_timeout(50)

@@ -15,7 +15,7 @@ from onyx_pipelines.sandbox.app.faults import Faults
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 
-_START_TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 120.0
 _DOCUMENTS: Final = 300
 _BODY: Final = "What the document says, in enough words to fill a few lines of text. " * 8
 

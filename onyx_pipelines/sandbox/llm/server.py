@@ -11,7 +11,7 @@ import httpx
 from onyx_pipelines.sandbox.llm.delays import Delays
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 120.0
 
 
 class MockModel:

@@ -28,6 +28,7 @@ from onyx_pipelines.load_test.running.execution import (
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, run_keys
 from onyx_pipelines.load_test.target import Target
 from onyx_pipelines_tests.load_test.small_target import SmallTarget
+from onyx_pipelines_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -137,10 +138,7 @@ folder = begun(find_k6(), target, Path({str(tmp_path)!r}), profile)
 run_units(folder, Running(find_k6(), target, profile))
 """
     with subprocess.Popen([sys.executable, "-c", program], start_new_session=True) as control:
-        deadline = time.monotonic() + 20
-        while requests(small) < 40:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: requests(small) >= 40, "k6 sends")
         os.kill(control.pid, signal.SIGKILL)
 
     folder = RunFolder(tmp_path, run_keys(tmp_path)[0])

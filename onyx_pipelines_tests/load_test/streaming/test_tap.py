@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -22,6 +21,7 @@ from onyx_pipelines.load_test.results import Block, Scenario
 from onyx_pipelines.load_test.streaming.tap_process import running_tap
 from onyx_pipelines.load_test.target import Target
 from onyx_pipelines_tests.load_test.small_target import SmallTarget
+from onyx_pipelines_tests.waiting import wait_until
 
 TOKEN = b'data: {"type": "message_delta", "content": "a"}\n\n'
 CHAT = Unit(Scenario.CHAT, Block.BASELINE, users=3, messages=2)
@@ -119,10 +119,7 @@ def test_the_tap_ends_with_whoever_started_it(small: SmallTarget) -> None:
         tap_pid = int(starter.stdout.readline())
         starter.kill()
 
-    deadline = time.monotonic() + 10
-    while _runs(tap_pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _runs(tap_pid)
+    wait_until(lambda: not _runs(tap_pid), "the tap ends")
 
 
 def _runs(pid: int) -> bool:

@@ -24,6 +24,7 @@ from onyx_pipelines.load_test.telemetry.process_usage import (
 )
 from onyx_pipelines.load_test.telemetry.sampling import Sampler
 from onyx_pipelines.load_test.telemetry.services import WatchedService, parse_services
+from onyx_pipelines_tests.waiting import wait_until
 
 _BURN = "while True: pass"
 _SLEEP = "import time; block = b'x' * (40 << 20); time.sleep(60)"
@@ -64,20 +65,15 @@ def test_a_process_that_burns_uses_a_core_and_one_that_sleeps_none() -> None:
 def test_children_belong_to_their_service() -> None:
     with subprocess.Popen([sys.executable, "-c", _PARENT], start_new_session=True) as parent:
         try:
-            deadline = time.monotonic() + 10
-            while len(tree_of([parent.pid], parents_of_all())) < 2:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            wait_until(lambda: len(tree_of([parent.pid], parents_of_all())) == 2, "it has a child")
             child = next(
                 pid for pid in tree_of([parent.pid], parents_of_all()) if pid != parent.pid
             )
-            time.sleep(0.3)
-            usage = usage_of_process(child)
+            wait_until(
+                lambda: (usage := usage_of_process(child)) and usage.cpu_s > 0.05, "it uses a CPU"
+            )
         finally:
             os.killpg(parent.pid, 9)
-
-    assert usage is not None
-    assert usage.cpu_s > 0.05
 
 
 def test_a_process_that_is_gone_has_no_usage() -> None:

@@ -25,6 +25,7 @@ from onyx_pipelines_tests.fixtures_postgres import (
     target_of,
 )
 from onyx_pipelines_tests.recording_sink import RecordingSink
+from onyx_pipelines_tests.waiting import PATIENCE_S
 
 MakePrograms = Callable[[str], Path]
 
@@ -70,7 +71,7 @@ def _once(action: Callable[[], object]) -> Callable[[str], object]:
 
 def _left_connections(server: PostgresServer, database: str) -> list[Any]:
     """Those to a database that do not end within seconds; a server notices an end a bit later."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     with server.connect() as connection:
         while True:
             left = connection.execute(
@@ -219,7 +220,6 @@ def test_pg_dump_that_stalls_is_ended_and_the_failure_is_transient(
     tmp_path: Path,
 ) -> None:
     bindir = make_programs(f"echo $$ > '{tmp_path}/pid'; echo PGDMP; exec sleep 600")
-    started = time.monotonic()
 
     error = _failure(source_of(postgres_server, "onyx", bindir=bindir, stall_timeout_s=0.5), sink)
 
@@ -228,7 +228,6 @@ def test_pg_dump_that_stalls_is_ended_and_the_failure_is_transient(
     assert error.transient
     assert "wrote nothing for 0.5 s" in error.what
     assert "ONYX_STALL_TIMEOUT_S" in error.remedy
-    assert time.monotonic() - started < 10
     assert sink.objects == {}
 
 

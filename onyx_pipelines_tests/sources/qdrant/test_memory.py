@@ -57,7 +57,7 @@ def _backed_up(server: QdrantServer, collection: str, state_dir: Path) -> tuple[
         check=True,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=240,
     )
     size, peak = (int(line) for line in done.stdout.split())
     return size, peak

@@ -16,6 +16,7 @@ from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.source import ComponentStatus
 from onyx_pipelines_tests.fixtures_qdrant import MakeSource, QdrantServer, back_up, journal_in
 from onyx_pipelines_tests.planting import plant, replaced
+from onyx_pipelines_tests.waiting import wait_until
 
 _PROGRAM = """
 import sys
@@ -45,19 +46,12 @@ def _killed_when(
         [sys.executable, "-c", _PROGRAM, server.url, collection, str(state_dir)]
     )
     try:
-        _wait_until(lambda: reached() or process.poll() is not None)
+        wait_until(lambda: reached() or process.poll() is not None, "the backup gets there")
         assert process.poll() is None
     finally:
         process.kill()
         process.wait()
     yield
-
-
-def _wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_backup_killed_while_it_downloads_leaves_one_that_the_next_run_deletes(
@@ -102,7 +96,9 @@ def test_a_backup_killed_while_the_server_makes_one_leaves_it_to_the_next_run(
         lambda: _is_making(standin, faulty_collection), faulty_server, faulty_collection, state_dir
     ):
         standin.set_faults()
-    _wait_until(lambda: len(faulty_server.snapshots(faulty_collection)) == 2)
+    wait_until(
+        lambda: len(faulty_server.snapshots(faulty_collection)) == 2, "a second snapshot is there"
+    )
 
     _, report = back_up(make_source(faulty_server, faulty_collection))
 
@@ -124,7 +120,7 @@ def test_of_two_that_may_be_ours_none_is_deleted_and_both_are_named(
         lambda: _is_making(standin, faulty_collection), faulty_server, faulty_collection, state_dir
     ):
         standin.set_faults()
-    _wait_until(lambda: faulty_server.snapshots(faulty_collection))
+    wait_until(lambda: faulty_server.snapshots(faulty_collection), "a snapshot is there")
     faulty_server.make_snapshot(faulty_collection)
     left = faulty_server.snapshots(faulty_collection)
 

@@ -21,6 +21,7 @@ from onyx_pipelines.sources.volumes.docker_engine import DockerEngine
 from onyx_pipelines_tests.recording_sink import RecordingSink
 from onyx_pipelines_tests.sources.volumes.docker_standin import DockerStandin
 from onyx_pipelines_tests.sources.volumes.docker_world import LABEL, DockerWorld
+from onyx_pipelines_tests.waiting import wait_until
 
 _COMPOSE = {
     "com.docker.compose.project": "onyx",
@@ -388,11 +389,8 @@ def _paused_backup(settings: Settings) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 30
-    while not marker.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: marker.exists() or process.poll() is not None, "the backup pauses")
+    assert process.poll() is None, process.communicate()
     return process
 
 
