@@ -251,7 +251,11 @@ def backup_host(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def volume_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HostUnderTest:
     """Backs up one small volume into two directories; needs no server."""
-    host = make_host(tmp_path, monkeypatch)
+    return make_volume_host(tmp_path, monkeypatch)
+
+
+def make_volume_host(root: Path, patch: pytest.MonkeyPatch) -> HostUnderTest:
+    host = make_host(root, patch)
     host.volume.mkdir()
     host.offsite_dir.mkdir(mode=0o700)
     (host.volume / "greeting.txt").write_text("hello\n" * 2000, encoding="utf-8")
