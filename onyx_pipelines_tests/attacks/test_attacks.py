@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.backup import steps
-from onyx_pipelines.progress import silent
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.keys import copy_to_escrow
 from onyx_pipelines.vault.signing import load_signing_key
@@ -37,10 +35,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 HARMS = 500
 SEED = 20_261_126
 NOBODY = 65534
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 
 
 def attacker(reach: object, **how: object) -> Attacker:
     return Attacker(reach, random.Random(SEED), datetime.now(UTC), **how)  # type: ignore[arg-type]
+
+
+def told(who: str, *, of: int, lost: int, has_read: bool) -> str:
+    """The attack's line of the table in docs/security.md."""
+    line = f"| {who} | {HARMS} | {lost} of {of} | {'data' if has_read else 'nothing'} |"
+    print(line)
+    return line
 
 
 @pytest.fixture
@@ -66,10 +72,15 @@ def test_who_has_the_credentials_of_the_bucket_costs_no_set_and_reads_nothing(
         pruning = victim.host.onyx("prune", "--yes")
 
     assert pruning.status in (0, 1), pruning.everything
-    assert victim.survivors() == list(victim.history)
+    line = told(
+        "has the S3 credentials",
+        of=len(victim.history),
+        lost=len(victim.lost()),
+        has_read=victim.was_read(reach.loot),
+    )
+    assert line in PAGE.read_text(encoding="utf-8")
     assert victim.host.listed()[0] == nightly.backup_id
     assert victim.host.open().catalog.find("latest").backup_id == nightly.backup_id
-    assert not victim.was_read(reach.loot)
 
 
 @pytest.fixture
@@ -97,8 +108,13 @@ def test_another_user_of_the_host_costs_no_set_and_reads_nothing(
         attacker(reach).harm(HARMS)
 
     assert reach.loot.holds(b"public_keyset")  # it did get to see what is open to all
-    assert victim.survivors() == list(victim.history)
-    assert not victim.was_read(reach.loot)
+    line = told(
+        "is another user of the host",
+        of=len(victim.history),
+        lost=len(victim.lost()),
+        has_read=victim.was_read(reach.loot),
+    )
+    assert line in PAGE.read_text(encoding="utf-8")
 
 
 def test_root_with_all_credentials_costs_no_locked_copy_and_reads_no_past_set(
@@ -134,10 +150,11 @@ def test_root_with_all_credentials_costs_no_locked_copy_and_reads_no_past_set(
     assert recovered.status in (0, 1), recovered.everything
     opened = rescue.open()
     assert opened.offsite is not None
-    whole = [
-        backup_id
-        for backup_id in victim.history
-        if steps.verify_set(opened, opened.offsite, backup_id, silent, deep=True).ok
-    ]
-    assert whole == list(victim.history)
-    assert not any(remote.loot.holds(canary) for canary in victim.canaries)
+    line = told(
+        "is root, has all credentials; public keys only, Object Lock on",
+        of=len(victim.history),
+        lost=len(victim.lost(opened.offsite)),
+        has_read=any(remote.loot.holds(canary) for canary in victim.canaries),
+    )
+    assert line in PAGE.read_text(encoding="utf-8")
+    assert "brought back" in recovered.output  # the attack had done harm

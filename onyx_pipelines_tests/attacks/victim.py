@@ -21,6 +21,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.authenticity import signed
 from onyx_pipelines.vault.manifest import BackupType, Manifest
 from onyx_pipelines.vault.signing import SigningKey
+from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.writing import SetWriter
 from onyx_pipelines_tests.attacks.reach import BucketReach, Loot
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
@@ -37,15 +38,18 @@ class Victim:
     history: tuple[str, ...]
     canaries: tuple[bytes, ...]
 
-    def survivors(self) -> list[str]:
-        """Those of the history whose every byte in the local store unseals to what it was."""
-        return [backup_id for backup_id in self.history if self._is_whole(backup_id)]
-
-    def _is_whole(self, backup_id: str) -> bool:
+    def lost(self, store: Store | None = None) -> list[str]:
+        """Those of the history that a store (None: the local one) no longer lists, or of which a
+        byte does not unseal to what it was."""
         opened = self.host.open()
-        return backup_id in self.host.listed() and (
-            steps.verify_set(opened, opened.local, backup_id, silent, deep=True).ok
-        )
+        looked_at = store or opened.local
+        listed = {view.backup_id for view in opened.catalog.sets() if looked_at.name in view.stores}
+        return [
+            each
+            for each in self.history
+            if each not in listed
+            or not steps.verify_set(opened, looked_at, each, silent, deep=True).ok
+        ]
 
     def was_read(self, loot: Loot) -> bool:
         """Whether what the attacker saw has data or a secret of this host in it."""
