@@ -6,7 +6,8 @@ botocore does signatures, retries and time limits; credentials go to it and nowh
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -142,9 +143,10 @@ class S3Store:
             )
         except AbsentError:
             raise absent(self._bucket.place, key) from None
-        answer.text("ETag")
-        reader = _Reader(self._bucket, key, answer.values["Body"], answer.size("ContentLength"))
+        reader = _Reader(self._bucket, key, answer.values["Body"])
         try:
+            answer.text("ETag")
+            reader.expect(answer.size("ContentLength"))
             yield reader
         finally:
             reader.close()
@@ -220,39 +222,52 @@ class S3Store:
 
 
 class _Reader:
-    def __init__(self, bucket: Bucket, key: str, body: StreamingBody, size_bytes: int) -> None:
+    def __init__(self, bucket: Bucket, key: str, body: StreamingBody) -> None:
         self._bucket = bucket
         self._key = key
         self._body = body
+        self._left = 0
+        self._is_reading = False
+        self._is_over = False
+
+    def expect(self, size_bytes: int) -> None:
         self._left = size_bytes
-        self._finished = True
 
     def read(self, size: int, /) -> bytes:
         if size < 0:
             raise ValueError("read needs a size")
-        chunks: list[bytes] = []
         wanted = min(size, self._left)
-        while wanted:
-            chunk = self._read(wanted)
-            if not chunk:
-                raise cut_short(self._bucket.place, self._key, self._left)
-            chunks.append(chunk)
-            wanted -= len(chunk)
-            self._left -= len(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if not wanted:
+            return b""
+        data = self._bucket.receive(f"read {self._key}", self._read, wanted)
+        self._left -= len(data)
+        if len(data) < wanted:
+            raise cut_short(self._bucket.place, self._key, self._left)
+        return data
 
     def close(self) -> None:
-        # One that was left behind in a read would hold whoever closes it.
-        if self._finished:
-            with suppress(BotoCoreError, HTTPError, OSError):
-                self._body.close()
+        """Closing waits for a read: one that was given up does it itself, when it ends."""
+        self._is_over = True
+        if not self._is_reading:
+            self._close()
 
-    def _read(self, wanted: int) -> bytes:
-        self._finished = False
+    def _close(self) -> None:
+        with suppress(BotoCoreError, HTTPError, OSError):
+            self._body.close()
+
+    def _read(self, size: int) -> bytes:
+        """All of it, unless the answer ends before."""
+        chunks: list[bytes] = []
+        self._is_reading = True
         try:
-            return self._bucket.receive(f"read {self._key}", self._body.read, wanted)
+            while size and not self._is_over and (chunk := self._body.read(size)):
+                chunks.append(chunk)
+                size -= len(chunk)
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         finally:
-            self._finished = True
+            self._is_reading = False
+            if self._is_over:
+                self._close()
 
 
 def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
@@ -289,6 +304,8 @@ def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
             " access key is set, the AWS profile of this user.",
         ) from None
     client.meta.events.register("before-call.s3.HeadBucket", _ask_no_further)
+    for listing in ("ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"):
+        client.meta.events.register(f"before-parse.s3.{listing}", _require_an_end)
     return client
 
 
@@ -296,3 +313,12 @@ def _ask_no_further(params: dict[str, Any], **_: object) -> None:
     """botocore asks HeadBucket where a redirection does not say the region: when that is redirected
     too it asks again, without end."""
     params["context"].setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _require_an_end(response_dict: Mapping[str, Any], **_: object) -> None:
+    """botocore takes whatever is not "true" for false, and so the page for the last one."""
+    body = response_dict["body"]
+    if response_dict["status_code"] == 200 and not re.search(
+        rb">\s*(true|false)\s*</IsTruncated>", body
+    ):
+        raise ValueError("IsTruncated")
