@@ -9,6 +9,7 @@ from onyx_pipelines.audit.records import AuditRecord, Outcome, Phase
 from onyx_pipelines.audit.segments import CopiedTrail, host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
 
 ACCEPT_ACTION = "audit.accept"
@@ -66,7 +67,7 @@ def to_accept(trail: Trail, stores: Sequence[Store], trail_id: str) -> Accepted:
     copies = [
         copy
         for store in stores
-        for copy in read_copies(store, host_prefix(trail.host))
+        for copy in read_copies(store, Signers(), host_prefix(trail.host))
         if copy.trail == trail_id
     ]
     ends = [copy.report.last for copy in copies if copy.report.last]

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     FOREIGN = "foreign"
     HEAD = "head"
     COPY = "copy"
+    SIGNATURE = "signature"
     UNFINISHED = "unfinished"
 
 

@@ -18,14 +18,23 @@ from typing import TypeAlias
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.audit.records import parse_record
-from onyx_pipelines.audit.segments import Segment, host_prefix, list_segments, safe_host, uncovered
+from onyx_pipelines.audit.segments import (
+    Segment,
+    host_prefix,
+    list_segments,
+    safe_host,
+    signed_segment,
+    uncovered,
+)
 from onyx_pipelines.audit.trail import Trail
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.errors import KeyFileError, OnyxError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.durable_files import replace_durably
+from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
 COPY_PATIENCE_S = 15.0
 _ANY_STORE = "all"
@@ -67,8 +76,18 @@ def audit_stores(settings: Settings) -> tuple[Store, ...]:
     return (open_local(settings), *((offsite,) if offsite else ()))
 
 
-def copy_audit(trail: Trail, stores: Sequence[Store]) -> list[CopyOutcome]:
-    """Copy to each store the intact records that it has not.
+def signing_key(settings: Settings) -> SigningKey | None:
+    """What the copies are signed with. One that is no good keeps nothing from being copied: that
+    the copies are not signed is found by `onyx audit verify`."""
+    try:
+        return Trust.of(settings).signing_key_if_any()
+    except KeyFileError as error:
+        _log.warning("The copies of the audit trail are not signed: %s", error)
+        return None
+
+
+def copy_audit(trail: Trail, stores: Sequence[Store], key: SigningKey | None) -> list[CopyOutcome]:
+    """Copy to each store the intact records that it has not, signed with this host's key.
 
     Several processes may do it at a time: segments that overlap hold the same records.
 
@@ -83,7 +102,7 @@ def copy_audit(trail: Trail, stores: Sequence[Store]) -> list[CopyOutcome]:
     outcomes = []
     for store in stores:
         try:
-            copied = _copy_to(store, trail.host, lines_of)
+            copied = _copy_to(store, trail.host, lines_of, key)
         except OnyxError as error:
             _note_failure(trail, store.name, error.what)
             outcomes.append(CopyOutcome(store.name, 0, error.what))
@@ -104,7 +123,7 @@ def copy_in_time(settings: Settings, *, patience_s: float = COPY_PATIENCE_S) -> 
 
     def copy() -> None:
         try:
-            copy_audit(trail, audit_stores(settings))
+            copy_audit(trail, audit_stores(settings), signing_key(settings))
         except OnyxError as error:
             _log.warning("The audit trail was not copied: %s", error)
         except Exception:  # noqa: BLE001  (a defect here must not fail what is recorded)
@@ -132,7 +151,7 @@ def copy_failures(trail: Trail) -> Mapping[str, CopyFailure]:
     return failures
 
 
-def _copy_to(store: Store, host: str, lines_of: _Lines) -> int:
+def _copy_to(store: Store, host: str, lines_of: _Lines, key: SigningKey | None) -> int:
     present = list_segments(store, host_prefix(host))
     copied = 0
     for trail, lines in lines_of.items():
@@ -140,7 +159,8 @@ def _copy_to(store: Store, host: str, lines_of: _Lines) -> int:
         for run in _whole_runs(uncovered(held, max(lines)), lines):
             first, last = run[0][0], run[-1][0]
             segment = Segment(safe_host(host), trail, first, last)
-            store.put(segment.key, b"".join(line + b"\n" for _, line in run))
+            content = b"".join(line + b"\n" for _, line in run)
+            store.put(segment.key, signed_segment(segment, content, key))
             copied += len(run)
     return copied
 

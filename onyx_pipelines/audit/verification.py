@@ -24,6 +24,7 @@ from onyx_pipelines.audit.records import AuditRecord, Phase, parse_record
 from onyx_pipelines.audit.segments import CopiedTrail, host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
 
 
@@ -64,7 +65,7 @@ class AuditVerification:
         return Verdict.INCOMPLETE if self.unasked else Verdict.INTACT
 
 
-def verify_trail(trail: Trail, stores: Sequence[Store]) -> AuditVerification:
+def verify_trail(trail: Trail, stores: Sequence[Store], signers: Signers) -> AuditVerification:
     """Check this host's trail, and every store's copies of it against it.
 
     Raises:
@@ -75,7 +76,7 @@ def verify_trail(trail: Trail, stores: Sequence[Store]) -> AuditVerification:
     unasked: dict[str, str] = {}
     for store in stores:
         try:
-            copies += read_copies(store, host_prefix(trail.host))
+            copies += read_copies(store, signers, host_prefix(trail.host))
         except OnyxError as error:
             unasked[store.name] = error.what
     lines, head = trail.snapshot()
@@ -103,7 +104,7 @@ def verify_trail(trail: Trail, stores: Sequence[Store]) -> AuditVerification:
     return AuditVerification(tuple(states), tuple(findings), unasked)
 
 
-def verify_copies(store: Store) -> AuditVerification:
+def verify_copies(store: Store, signers: Signers) -> AuditVerification:
     """Check the copies in one store alone, of every host: for when the hosts are lost.
 
     That the end of a trail is missing cannot be seen here, unless another store has it.
@@ -111,7 +112,7 @@ def verify_copies(store: Store) -> AuditVerification:
     Raises:
         StoreError: it cannot be read.
     """
-    copies = read_copies(store)
+    copies = read_copies(store, signers)
     findings = [finding for copy in copies for finding in copy.report.findings]
     return AuditVerification(
         tuple(_state(copy.store, copy.host, copy.report) for copy in copies), tuple(findings), {}

@@ -38,7 +38,9 @@ from onyx_pipelines.cli.output import (
 )
 from onyx_pipelines.errors import NotFoundError, SettingsError
 from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.trust import Trust
 
 app = typer.Typer(help="The tamper-evident record of manual operations.")
 
@@ -93,10 +95,11 @@ def verify(*, store: FromOption = None, as_json: JsonOption = False) -> None:
     Exit status 0: intact; 1: something was changed; 2: a store could not be asked.
     """
     settings = load_settings()
+    signers = Trust.of(settings).signers
     if store is None:
-        verification = verify_trail(Trail.of(settings), audit_stores(settings))
+        verification = verify_trail(Trail.of(settings), audit_stores(settings), signers)
     else:
-        verification = verify_copies(_store(settings, store))
+        verification = verify_copies(_store(settings, store), signers)
         if not verification.trails:
             raise NotFoundError(
                 f"The {store.value.removesuffix('-store')} store has no copy of any trail.",
@@ -141,7 +144,7 @@ def _read(settings: Settings, store: From | None) -> tuple[list[AuditRecord], in
     if store is None:
         lines = Trail.of(settings).lines()
     else:
-        copies = read_copies(_store(settings, store))
+        copies = read_copies(_store(settings, store), Signers())
         lines = [line for copy in copies for line in copy.lines]
     parsed = [parse_record(line.data) for line in lines]
     by_hash = {record.hash: record for record in parsed if record}

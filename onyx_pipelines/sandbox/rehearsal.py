@@ -126,8 +126,8 @@ def _destroy(sandbox: Sandbox) -> None:
 def _new_machine(
     sandbox: Sandbox, there: Mapping[str, str], key: Path, secret: Path
 ) -> dict[str, str]:
-    """The environment of docs/restore.md. No Dagster, no state, no recipients, no signers but those of
-    the escrow copy."""
+    """The environment of docs/restore.md. No Dagster, no state, no recipients, no signers but
+    those of the escrow copy."""
     return {
         **{name: there[name] for name in _KEPT},
         "ONYX_S3_SECRET_ACCESS_KEY_FILE": str(secret),

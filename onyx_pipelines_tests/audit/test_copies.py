@@ -18,17 +18,25 @@ from onyx_pipelines.audit.chain import Kind, Severity
 from onyx_pipelines.audit.copying import copy_audit, copy_in_time
 from onyx_pipelines.audit.operation import audited
 from onyx_pipelines.audit.records import Phase, make_record
-from onyx_pipelines.audit.segments import Segment, list_segments, uncovered
+from onyx_pipelines.audit.segments import (
+    Segment,
+    list_segments,
+    open_segment,
+    signed_segment,
+    uncovered,
+)
 from onyx_pipelines.audit.verification import Verdict, verify_copies, verify_trail
 from onyx_pipelines.errors import NotFoundError
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.pruning import prune
+from onyx_pipelines.vault.public_keys import KeyList
 from onyx_pipelines.vault.retention import RetentionPolicy
+from onyx_pipelines.vault.signing import SIGNERS, Signers, SigningKey
 from onyx_pipelines.vault.stores import LocalStore, Store
 from onyx_pipelines_tests.audit.trails import ALICE, deed
 from onyx_pipelines_tests.planting import plant, replaced
-from onyx_pipelines_tests.vault.sets import trust
+from onyx_pipelines_tests.vault.sets import signers, signing_key, trust
 
 
 class Place:
@@ -49,27 +57,30 @@ class Place:
                 "backup_dir": root / "local",
                 "offsite_url": f"file://{root / 'offsite'}",
                 "host_name": "vps.example",
+                "signing_key_file": trust().signing_key_file,
+                "signers_file": root / "signers.json",
             }
         )
+        KeyList(root / "signers.json", SIGNERS).save(signers().listed)
 
     def record(self, *numbers: int) -> None:
         """Records, copied together."""
         for number in numbers:
             self.trail.append(deed(number))
-        copy_audit(self.trail, self.stores)
+        copy_audit(self.trail, self.stores, signing_key())
 
     def segments(self, store: str = "offsite") -> list[Path]:
         return sorted((self.root / store / "audit").rglob("*.jsonl"))
 
     def verdict(self) -> Verdict:
-        return verify_trail(self.trail, self.stores).verdict
+        return verify_trail(self.trail, self.stores, signers()).verdict
 
     def problems(self) -> list[tuple[Kind, int | None]]:
-        found = verify_trail(self.trail, self.stores).problems
+        found = verify_trail(self.trail, self.stores, signers()).problems
         return [(each.kind, each.sequence) for each in found]
 
     def notices(self) -> list[str]:
-        found = verify_trail(self.trail, self.stores).findings
+        found = verify_trail(self.trail, self.stores, signers()).findings
         return [each.what for each in found if each.severity is Severity.NOTICE]
 
 
@@ -168,7 +179,7 @@ class TestCopying:
     def test_processes_that_copy_at_once_leave_copies_that_agree(self, place: Place) -> None:
         def operate(number: int) -> None:
             place.trail.append(deed(number))
-            copy_audit(place.trail, place.stores)
+            copy_audit(place.trail, place.stores, signing_key())
 
         threads = [threading.Thread(target=operate, args=(number,)) for number in range(8)]
         for thread in threads:
@@ -177,7 +188,7 @@ class TestCopying:
             thread.join()
 
         assert place.verdict() is Verdict.INTACT
-        assert verify_copies(place.stores[1]).trails[0].records == 8
+        assert verify_copies(place.stores[1], signers()).trails[0].records == 8
 
     def test_neither_the_catalog_nor_pruning_sees_the_copies(self, copied: Place) -> None:
         before = copied.segments("local"), copied.segments()
@@ -199,7 +210,7 @@ class TestCopying:
 
 class TestComparing:
     def test_a_copied_trail_is_intact(self, copied: Place) -> None:
-        verification = verify_trail(copied.trail, copied.stores)
+        verification = verify_trail(copied.trail, copied.stores, signers())
 
         assert (verification.verdict, verification.findings) == (Verdict.INTACT, ())
         states = [(s.place, s.records, s.pending) for s in verification.trails]
@@ -208,7 +219,7 @@ class TestComparing:
     def test_records_that_wait_for_their_copy_are_counted(self, copied: Place) -> None:
         copied.trail.append(deed(6))
 
-        verification = verify_trail(copied.trail, copied.stores)
+        verification = verify_trail(copied.trail, copied.stores, signers())
 
         assert verification.verdict is Verdict.INTACT
         assert [state.pending for state in verification.trails] == [0, 1, 1]
@@ -220,7 +231,7 @@ class TestComparing:
         copied.trail.append(deed(40))
         copied.trail.append(deed(50))
 
-        found = verify_trail(copied.trail, copied.stores).problems
+        found = verify_trail(copied.trail, copied.stores, signers()).problems
 
         assert {(each.kind, each.line) for each in found} == {(Kind.COPY, 4)}
         assert {each.where for each in found} == {"trail.jsonl"}
@@ -243,7 +254,7 @@ class TestComparing:
     def test_an_edited_copy_is_named(self, copied: Place) -> None:
         rewrite(copied.segments()[1], b"number 3", b"number 7")
 
-        found = verify_trail(copied.trail, copied.stores).problems
+        found = verify_trail(copied.trail, copied.stores, signers()).problems
 
         assert {(each.kind, each.where.rsplit("/", 1)[-1], each.line) for each in found} >= {
             (Kind.EDITED, "0000000003-0000000003.jsonl", 1)
@@ -264,12 +275,12 @@ class TestComparing:
         segment = copied.segments()[2]
         segment.rename(segment.with_name("0000000004-0000000009.jsonl"))
 
-        assert copied.problems() == [(Kind.COPY, 4)]
+        assert copied.problems() == [(Kind.COPY, 4), (Kind.SIGNATURE, 4)]
 
     def test_a_store_that_cannot_be_asked_is_no_yes(self, copied: Place) -> None:
         (copied.root / "offsite").rename(copied.root / "unplugged")
 
-        verification = verify_trail(copied.trail, copied.stores)
+        verification = verify_trail(copied.trail, copied.stores, signers())
 
         assert verification.verdict is Verdict.INCOMPLETE
         assert list(verification.unasked) == ["offsite"]
@@ -287,7 +298,7 @@ class TestOfALostHost:
         shutil.rmtree(copied.root / "state")
         shutil.rmtree(copied.root / "local")
 
-        verification = verify_copies(copied.stores[1])
+        verification = verify_copies(copied.stores[1], signers())
 
         [state] = verification.trails
         assert verification.verdict is Verdict.INTACT
@@ -300,26 +311,91 @@ class TestOfALostHost:
         for path in (segment, *others):
             rewrite(path, text, b"number 9")
 
-        found = verify_copies(copied.stores[1]).problems
+        found = verify_copies(copied.stores[1], signers()).problems
 
         assert {each.sequence for each in found if each.kind is Kind.EDITED} == {number}
 
     def test_a_missing_segment_is_located(self, copied: Place) -> None:
         copied.segments()[1].unlink()
 
-        [finding] = verify_copies(copied.stores[1]).problems
+        [finding] = verify_copies(copied.stores[1], signers()).problems
 
         assert (finding.kind, finding.sequence) == (Kind.MISSING, 3)
 
     def test_trails_of_several_hosts_are_told_apart(self, copied: Place) -> None:
         other = Trail(copied.root / "other" / "audit", "second host/ü")
         other.append(deed(1))
-        copy_audit(other, copied.stores)
+        copy_audit(other, copied.stores, signing_key())
 
-        verification = verify_copies(copied.stores[1])
+        verification = verify_copies(copied.stores[1], signers())
 
         assert [state.host for state in verification.trails] == ["second_host__", "vps.example"]
         assert verification.verdict is Verdict.INTACT
+
+
+class TestSignatures:
+    def forge(self, place: Place, key: SigningKey | None) -> None:
+        """The last segment of the second store anew: consistent, by whoever can write there."""
+        (path,) = place.segments()[-1:]
+        (segment,) = [s for s in list_segments(place.stores[1]) if s.key.endswith(path.name)]
+        lines = open_segment(segment, path.read_bytes(), signers()).lines
+        path.write_bytes(signed_segment(segment, lines, key))
+
+    def findings(self, place: Place) -> list[tuple[Severity, int | None]]:
+        found = verify_copies(place.stores[1], signers()).findings
+        return [(each.severity, each.sequence) for each in found if each.kind is Kind.SIGNATURE]
+
+    def test_copies_of_this_host_hold(self, copied: Place) -> None:
+        assert self.findings(copied) == []
+
+    def test_a_copy_without_a_signature_among_signed_ones_is_a_problem(self, copied: Place) -> None:
+        self.forge(copied, None)
+
+        assert [severity for severity, _ in self.findings(copied)] == [Severity.PROBLEM]
+
+    def test_a_copy_that_a_stranger_signed_is_a_problem(self, copied: Place) -> None:
+        self.forge(copied, signing_key("a stranger"))
+
+        (finding,) = verify_copies(copied.stores[1], signers()).problems
+        assert "'a stranger'" in finding.what
+        assert finding.where.endswith(".jsonl")
+
+    def test_a_copy_from_before_there_were_signatures_is_a_notice(self, place: Place) -> None:
+        place.trail.append(deed(1))
+        copy_audit(place.trail, place.stores, None)
+        place.record(2)
+
+        assert self.findings(place) == [(Severity.NOTICE, 1)]
+        assert place.verdict() is Verdict.INTACT
+
+    def test_a_copy_of_another_host_does_not_hold_here(self, copied: Place) -> None:
+        path = copied.segments()[0]
+        there = path.parents[1].with_name("other.example") / path.parent.name / path.name
+        there.parent.mkdir(parents=True)
+        shutil.copy(path, there)
+
+        problems = verify_copies(copied.stores[1], signers()).problems
+
+        assert [each.where.split("/")[1] for each in problems] == ["other.example"]
+
+    def test_a_signature_that_cannot_be_read_is_a_problem(self, copied: Place) -> None:
+        plant(copied.segments()[-1], replaced(b'"signer_id"', b'"signer_no"'))
+
+        assert [severity for severity, _ in self.findings(copied)] == [Severity.PROBLEM]
+
+    def test_where_nobody_is_known_it_can_only_be_noticed(self, copied: Place) -> None:
+        found = verify_copies(copied.stores[1], Signers()).findings
+
+        assert {each.severity for each in found} == {Severity.NOTICE}
+
+    def test_a_key_that_is_no_good_keeps_nothing_from_being_copied(self, place: Place) -> None:
+        place.trail.append(deed(1))
+        (place.root / "bad").write_text("no key")
+        settings = place.settings.model_copy(update={"signing_key_file": place.root / "bad"})
+
+        copy_in_time(settings)
+
+        assert [severity for severity, _ in self.findings(place)] == [Severity.NOTICE]
 
 
 class TestAccepting:
@@ -352,7 +428,7 @@ class TestAccepting:
 
         still_used = Trail(copied.root / "elsewhere" / "audit", "vps.example")
         still_used.append(deed(6))
-        copy_audit(still_used, copied.stores)
+        copy_audit(still_used, copied.stores, signing_key())
 
         assert copied.verdict() is Verdict.DAMAGED
 

@@ -10,6 +10,7 @@ from onyx_pipelines.audit.verification import Verdict
 from onyx_pipelines.vault.stores.s3 import S3Store
 from onyx_pipelines_tests.audit.trails import deed
 from onyx_pipelines_tests.planting import planted, replaced
+from onyx_pipelines_tests.vault.sets import signers, signing_key
 from onyx_pipelines_tests.vault.stores.conftest import s3_location, s3_server, s3_store
 
 __all__ = ["s3_location", "s3_server", "s3_store"]
@@ -21,12 +22,12 @@ def test_a_trail_in_s3_is_whole_and_a_changed_object_is_named(
     trail = Trail(tmp_path / "audit", "vps")
     for number in range(3):
         trail.append(deed(number))
-        copy_audit(trail, [s3_store])
-    good = verify_trail(trail, [s3_store])
+        copy_audit(trail, [s3_store], signing_key())
+    good = verify_trail(trail, [s3_store], signers())
     changed = [stored.key for stored in s3_store.list("audit/")][1]
     s3_store.put(changed, planted(s3_store.get(changed), replaced(b"alice", b"mallory")))
 
-    found = verify_copies(s3_store).problems
+    found = verify_copies(s3_store, signers()).problems
 
     assert good.verdict is Verdict.INTACT
     assert [state.records for state in good.trails] == [3, 3]
