@@ -79,8 +79,8 @@ def make_role(postgres_server: PostgresServer, make_database: MakeDatabase) -> I
     """`make_role("LOGIN")` gives name and password; dropped after the test's databases."""
     made: list[str] = []
 
-    def make(options: str = "") -> tuple[str, str]:
-        name, password = f"role_{secrets.token_hex(6)}", secrets.token_urlsafe(12)
+    def make(options: str = "", *, ending: str = "") -> tuple[str, str]:
+        name, password = f"role_{secrets.token_hex(6)}{ending}", secrets.token_urlsafe(12)
         with postgres_server.connect() as connection:
             connection.execute(
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} " + options).format(

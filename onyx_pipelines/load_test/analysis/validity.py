@@ -161,7 +161,10 @@ def _steady(baseline: pd.DataFrame) -> Gate:
             continue
         latency = whole_ms(fine).to_numpy()
         half = len(latency) // 2
-        drift = abs(float(np.median(latency[half:]) / np.median(latency[:half])) - 1)
+        first = float(np.median(latency[:half]))
+        if first <= 0:
+            continue
+        drift = abs(float(np.median(latency[half:])) / first - 1)
         if drift >= worst:
             worst, name = drift, str(scenario)
     return Gate(

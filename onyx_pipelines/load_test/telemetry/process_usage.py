@@ -99,7 +99,8 @@ def _memory_bytes(folder: Path) -> float | None:
 
 def _peak_bytes(folder: Path) -> float | None:
     with suppress(OSError, ValueError):
-        for line in (folder / "status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
+        # Bytes: the line of the name may hold anything but a line feed.
+        for line in (folder / "status").read_bytes().split(b"\n"):
+            if line.startswith(b"VmHWM:"):
                 return int(line.split()[1]) * 1024.0
     return None

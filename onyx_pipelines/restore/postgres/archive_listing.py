@@ -42,7 +42,8 @@ def read_properties(
         ProgramError: pg_restore cannot read it.
     """
     program = binaries.path("pg_restore")
-    listing = text_of([program, "--create", "--list", dump], timeout_s=_TIMEOUT_S).splitlines()
+    # Not splitlines(), here and below: names may hold what Unicode calls a line break.
+    listing = text_of([program, "--create", "--list", dump], timeout_s=_TIMEOUT_S).split("\n")
     entries = [line for line in listing if _is_about_database(line, database)]
     owner = next((_owner(line, database) for line in listing if _is_itself(line, database)), "")
     statements: list[str] = []
@@ -74,7 +75,6 @@ def statements_of(script: str) -> list[str]:
     """The statements about a database, without their semicolons; texts may hold line breaks."""
     found: list[str] = []
     gathered = ""
-    # Not splitlines(): a text may hold what Unicode calls a line break.
     for line in script.split("\n"):
         if not gathered and not _STATEMENT.match(line):
             continue
@@ -115,4 +115,4 @@ def _is_itself(line: str, database: str) -> bool:
 
 
 def _owner(line: str, database: str) -> str:
-    return line.partition(f"DATABASE - {database} ")[2].strip()
+    return line.partition(f"DATABASE - {database} ")[2]

@@ -196,7 +196,7 @@ def settle(target: PostgresTarget, database: str) -> None:
 
 
 def _complaints(error: ProgramError) -> tuple[str, ...]:
-    lines = [line for line in error.stderr_tail.splitlines() if "error:" in line]
+    lines = [line for line in error.stderr_tail.split("\n") if "error:" in line]
     return tuple(lines[:_SHOWN_ERRORS]) or (error.what,)
 
 

@@ -124,6 +124,10 @@ def test_latency_that_drifts_makes_it_invalid() -> None:
     assert gate(judged(baseline((80, 100, 140))), "latency is steady").passed is False
 
 
+def test_answers_that_take_no_time_at_all_are_no_steady_latency() -> None:
+    assert gate(judged(baseline((0, 0, 0))), "latency is steady").passed is None
+
+
 def test_what_cannot_be_seen_is_neither_kept_nor_broken() -> None:
     validity = judged(NOTHING, done=[], telemetry=telemetry_of(baseline())[:0])
 

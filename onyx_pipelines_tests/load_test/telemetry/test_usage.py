@@ -31,6 +31,22 @@ _SLEEP = "import time; block = b'x' * (40 << 20); time.sleep(60)"
 _PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_BURN!r}])"
 
 
+@pytest.mark.parametrize("name", [b"x\x1cVmHWM: 1 kB", b"x\x0cVmHWM: 1 kB", b"\xff\xfe"])
+def test_a_process_may_have_any_name(name: bytes) -> None:
+    renamed = f"import ctypes; ctypes.CDLL(None).prctl(15, {name!r}); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", renamed], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        usage = usage_of_process(child.pid)
+        child.kill()
+
+    assert usage is not None
+    assert usage.memory_peak_bytes is not None
+    assert usage.memory_peak_bytes > 1024 * 1024
+
+
 def test_a_process_that_burns_uses_a_core_and_one_that_sleeps_none() -> None:
     with (
         subprocess.Popen([sys.executable, "-c", _BURN]) as burning,

@@ -91,7 +91,7 @@ class TestARestoredDatabase:
         database: str,
         make_role: Any,
     ) -> None:
-        role, _ = make_role()
+        role, _ = make_role(ending="\u2028 of a line")
         quoted = sql.Identifier(role).as_string()
         execute(
             postgres_server,
