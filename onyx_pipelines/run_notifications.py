@@ -18,7 +18,8 @@ from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.run_watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
-from onyx_pipelines.vault.catalog import Catalog, is_ahead, newest
+from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.set_view import is_ahead, newest
 from onyx_pipelines.vault.trust import Trust
 
 _DECIDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

@@ -16,8 +16,9 @@ from onyx_pipelines.backup.protection import CountedVersions, counted_versions
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.catalog import CatalogRow, is_ahead
+from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.lock import current_holder
+from onyx_pipelines.vault.set_view import is_ahead
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 

@@ -22,9 +22,10 @@ from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.catalog import Catalog, SetView
+from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.keys import check_private_key
 from onyx_pipelines.vault.lock import current_holder
+from onyx_pipelines.vault.set_view import SetView
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.versions import purge
 

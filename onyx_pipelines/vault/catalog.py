@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
-from onyx_pipelines.sources.source import ComponentStatus
 from onyx_pipelines.vault import marks
 from onyx_pipelines.vault.authenticity import untrusted_error
-from onyx_pipelines.vault.manifest import BackupType, Manifest
 from onyx_pipelines.vault.marks import Mark
-from onyx_pipelines.vault.retention import RetentionPlan, SetRecord
+from onyx_pipelines.vault.retention import RetentionPlan
 from onyx_pipelines.vault.scanning import (
     CatalogProblem,
     DamagedSet,
@@ -26,121 +24,11 @@ from onyx_pipelines.vault.scanning import (
     UntrustedSet,
     scan_store,
 )
+from onyx_pipelines.vault.set_view import SetView, differences, newest
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
 _SHORTEST_PREFIX = 4
-
-
-@dataclass(frozen=True)
-class SetView:
-    """One backup set as the stores show it.
-
-    Args:
-        copies: one of each store that has its manifest, in the catalog's order.
-        begun_in: names of those that have objects of it but no manifest: a copy that was begun.
-    """
-
-    copies: tuple[StoredSet, ...]
-    begun_in: tuple[str, ...] = ()
-
-    @property
-    def manifest(self) -> Manifest:
-        """Of a whole copy, if there is one."""
-        return next((copy for copy in self.copies if copy.is_whole), self.copies[0]).manifest
-
-    @property
-    def stores(self) -> tuple[str, ...]:
-        """Names of those that have it whole."""
-        return tuple(copy.store for copy in self.copies if copy.is_whole)
-
-    @property
-    def incomplete_in(self) -> tuple[str, ...]:
-        """Names of those where objects of it are missing."""
-        return tuple(copy.store for copy in self.copies if not copy.is_whole)
-
-    @property
-    def backup_id(self) -> str:
-        return self.manifest.backup_id
-
-    @property
-    def timestamp(self) -> datetime:
-        return self.manifest.timestamp
-
-    @property
-    def backup_type(self) -> BackupType:
-        return self.manifest.backup_type
-
-    @property
-    def status(self) -> ComponentStatus:
-        return self.manifest.status
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        return tuple(sorted(self.manifest.components))
-
-    @property
-    def size_bytes(self) -> int:
-        """Of its sealed objects, in one store."""
-        return self.manifest.sealed_bytes
-
-    @property
-    def hold_reason(self) -> str | None:
-        """A hold in one store is enough."""
-        return next((r for copy in self.copies if (r := self.held_in(copy)) is not None), None)
-
-    def held_in(self, copy: StoredSet) -> str | None:
-        """Why it is held where `copy` is: there, or by a mark of another store that counts. One
-        that does not count holds nothing elsewhere."""
-        marks = [copy.marks, *(c.marks for c in self.copies if not c.marks.hold_distrusted)]
-        return next((m.hold_reason for m in marks if m.hold_reason is not None), None)
-
-    @property
-    def held(self) -> bool:
-        return self.hold_reason is not None
-
-    @property
-    def last_verified_at(self) -> datetime | None:
-        """When its bytes were last found right, in any store."""
-        checks = (copy.marks.verified for copy in self.copies)
-        return max((c.last_passed_at for c in checks if c and c.last_passed_at), default=None)
-
-    @property
-    def verification_failed(self) -> bool:
-        """The last verification found them wrong, in every store that has it."""
-        return all(copy.verification_failed for copy in self.copies)
-
-    @property
-    def last_drill_passed_at(self) -> datetime | None:
-        """None also where a later drill failed."""
-        drills = [copy.marks.drilled for copy in self.copies if copy.marks.drilled]
-        last = max(drills, key=lambda drill: drill.at, default=None)
-        return last.at if last and last.passed else None
-
-    def copy_in(self, store: str) -> StoredSet | None:
-        return next((copy for copy in self.copies if copy.store == store), None)
-
-    def record(self, copy: StoredSet, *, made: str = "") -> SetRecord:
-        """What retention needs to know of it where `copy` is: what that store says of it, and
-        whatever keeps it from any store.
-
-        Args:
-            made: id of the set that the run has made which asks.
-        """
-        manifest = copy.manifest
-        problem = "its last verification failed" if copy.verification_failed else None
-        return SetRecord(
-            backup_id=self.backup_id,
-            timestamp=manifest.timestamp,
-            problem=copy.damage or problem,
-            lacks=tuple(component.value for component in manifest.missing_components),
-            doubts=tuple(doubt.what for doubt in manifest.doubts),
-            made_now=self.backup_id == made,
-            hold_reason=self.held_in(copy),
-            drill_passed=self.last_drill_passed_at is not None,
-            copy_pending=bool(self.begun_in),
-        )
 
 
 @dataclass(frozen=True)
@@ -334,7 +222,7 @@ class Catalog:
                 copies_of.setdefault(stored.manifest.backup_id, []).append(stored)
         views = [_view(tuple(copies), found) for copies in copies_of.values()]
         views.sort(key=lambda view: (view.timestamp, view.backup_id), reverse=True)
-        problems += [problem for copies in copies_of.values() for problem in _differences(copies)]
+        problems += [problem for copies in copies_of.values() for problem in differences(copies)]
         damaged = tuple(each for one in found for each in one.damaged)
         leftovers = {each.store: each.leftovers for each in found}
         strangers = [each for one in found for each in one.untrusted]
@@ -353,20 +241,6 @@ class Catalog:
             f"There is no {name} store.",
             remedy=f"Configured: {', '.join(store.name for store in self.stores)}.",
         )
-
-
-def newest(views: Iterable[SetView], now: datetime) -> SetView | None:
-    """The newest one that is not dated ahead of this host's clock; where all are, the newest."""
-    newest_first = sorted(views, key=lambda view: (view.timestamp, view.backup_id), reverse=True)
-    return next(
-        (view for view in newest_first if not is_ahead(view.timestamp, now)),
-        newest_first[0] if newest_first else None,
-    )
-
-
-def is_ahead(moment: datetime, now: datetime) -> bool:
-    """Whether a clock was wrong then, or is now."""
-    return moment > now + CLOCK_TOLERANCE
 
 
 def rows(views: Iterable[SetView], plans: Mapping[str, RetentionPlan]) -> list[CatalogRow]:
@@ -416,21 +290,6 @@ def _view(copies: tuple[StoredSet, ...], scans: Iterable[StoreScan]) -> SetView:
     leftovers = {scan.store: scan.leftovers.get(backup_id) for scan in scans}
     begun = (store for store, left in leftovers.items() if left and not left.pruning_begun)
     return SetView(copies, tuple(begun))
-
-
-def _differences(copies: Sequence[StoredSet]) -> list[CatalogProblem]:
-    """Stores whose manifest of a set lists other objects; wrapped keys may well differ."""
-    first, *others = copies
-    return [
-        CatalogProblem(
-            other.store,
-            other.manifest.backup_id,
-            f"The manifests in {first.store} and {other.store} do not list the same objects.",
-        )
-        for other in others
-        if list(other.manifest.objects) != list(first.manifest.objects)
-        or other.manifest.timestamp != first.manifest.timestamp
-    ]
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -16,10 +16,10 @@ from onyx_pipelines.errors import IntegrityError, NotFoundError, StoreError
 from onyx_pipelines.progress import Meter, ProgressCallback, silent
 from onyx_pipelines.vault import layout, marks
 from onyx_pipelines.vault.authenticity import require_trust
-from onyx_pipelines.vault.catalog import SetView
 from onyx_pipelines.vault.manifest import ObjectRecord, parse_manifest
 from onyx_pipelines.vault.marks import Mark
 from onyx_pipelines.vault.retention import RetentionPolicy, plan
+from onyx_pipelines.vault.set_view import SetView
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from onyx_pipelines.errors import StoreError
 from onyx_pipelines.vault import layout, marks
-from onyx_pipelines.vault.catalog import Catalog, Scan, SetView
+from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.lock import current_holder, set_to_delete
 from onyx_pipelines.vault.marks import Mark
 from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy
 from onyx_pipelines.vault.scanning import CatalogProblem, Leftover
+from onyx_pipelines.vault.set_view import SetView
 from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.store import Store

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from onyx_pipelines.vault.catalog import SetView
 from onyx_pipelines.vault.retention import RetentionPlan, RetentionPolicy, SetRecord, plan
+from onyx_pipelines.vault.set_view import SetView
 
 
 def store_plans(

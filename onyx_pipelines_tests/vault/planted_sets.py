@@ -39,10 +39,11 @@ class Planter:
         manifest = self.manifest.model_copy(
             update={"backup_id": identity, "timestamp": at, "completed_at": at, **changes}
         )
+        content = to_bytes(signed(manifest, signing_key()))
         for store in stores:
             for key, data in self.objects.items():
                 store.put(object_key(identity, key), data)
-            store.put(manifest_key(identity), to_bytes(signed(manifest, signing_key())))
+            store.put(manifest_key(identity), content)
         return identity
 
 

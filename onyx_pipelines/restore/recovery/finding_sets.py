@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.catalog import Catalog, SetView, newest
+from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
+from onyx_pipelines.vault.set_view import SetView, newest
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
