@@ -32,6 +32,7 @@ from onyx_pipelines.load_test.results import Measure
 from onyx_pipelines.quantities import BYTES_PER_GB
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.authenticity import UntrustedError, require_trust
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.reading import load_manifest
@@ -141,9 +142,12 @@ class Readings:
         return _run_answer(run)
 
     def _manifest(self, backup_id: str) -> Manifest | None:
-        for store in open_host(self.settings).stores:
-            with suppress(NotFoundError):
-                return load_manifest(store, backup_id)
+        host = open_host(self.settings)
+        for store in host.stores:
+            with suppress(NotFoundError, UntrustedError):
+                manifest = load_manifest(store, backup_id)
+                require_trust(manifest, host.trust.signers, where=store.name)
+                return manifest
         return None
 
     def _finished_components(self, backup_id: str) -> list[Component]:

@@ -7,6 +7,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,6 +18,7 @@ from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import Trail
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.api.conftest import Api
+from onyx_pipelines_tests.attacks.forging import forge_set
 from onyx_pipelines_tests.dagster_server import DagsterServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
 
@@ -151,6 +153,20 @@ class TestStatus:
         assert 30 <= half <= 70
         # A component that begins anew takes nothing back of what was shown.
         assert after == half
+
+    def test_a_strangers_set_is_none(self, api: Api, volume_host: HostUnderTest) -> None:
+        host, real = volume_host.open(), volume_host.run().backup_id
+        assert host.offsite
+        forgery = forge_set(host.offsite, real, at=datetime.now(UTC))
+
+        status = api.client().get(f"/api/backup/status/{forgery}")
+        listed = api.client().get("/api/backup/sets").json()
+        restore = api.client().post(f"/api/backup/restore/{forgery}", json={"confirm": True})
+
+        assert status.status_code == 404
+        assert [each["backup_id"] for each in listed["sets"]] == [real]
+        assert restore.status_code == 409
+        assert "is not trusted" in restore.json()["detail"]
 
     def test_one_that_there_is_not_is_a_problem(self, api: Api) -> None:
         answer = api.client().get(f"/api/backup/status/{uuid.uuid4()}")
