@@ -6,6 +6,8 @@ It proves that the engine reads the data. That a server's recover call works wit
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +32,7 @@ from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_
 from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.stores.store import ObjectReader
@@ -41,6 +44,8 @@ _EDGE_TIMEOUT_S = 1800.0
 _APPARENT_LIMIT_BYTES = 2**40
 # What must stay free for others on the same file system.
 _RESERVE_BYTES: Final = 64 << 20
+# Two of these are in scratch at a time.
+_SMALL_BYTES: Final = 64 << 20
 # A collection that was compared whole is read whole, also where it has some points too many.
 _READ_WHOLE_UP_TO: Final = 100_000
 
@@ -69,90 +74,172 @@ def drill(
     collections = collections_of(objects)
     record = objects.manifest.component(Component.QDRANT)
     versions = dict(record.versions) if record else {}
-    findings: list[Finding] = []
-    restored_bytes = 0
     with clock.step(Step.PREPARE, "scratch"):
         sweep_workdirs(workdir, prefix=_PREFIX)
     with (
         private_workdir(workdir, prefix=_PREFIX) as scratch,
         EdgeEngine(timeout_s=_EDGE_TIMEOUT_S) as engine,
+        ThreadPoolExecutor(max_workers=1) as cleaner,
     ):
-        for number, collection in enumerate(collections):
-            directory = scratch / str(number)
-            size = collection.snapshot.plain_bytes
-            shortage = size + _RESERVE_BYTES - free_bytes(scratch)
-            if shortage > 0:
-                findings.append(no_room(collection.name, str(workdir), shortage))
-                continue
-            if collection.snapshot.plain_sha256 != collection.facts.snapshot_sha256:
-                findings.append(another_snapshot(collection.name))
-                continue
-            try:
-                unpacked = _unpack(objects, collection, directory, clock, progress)
-                found = _open(engine, collection, unpacked, clock)
-            except (IntegrityError, NotFoundError) as error:
-                findings.append(damaged(collection, error))
-            else:
-                restored_bytes += size
-                versions["restore_engine"] = found.engine
-                with clock.step(Step.COMPARE, collection.name):
-                    compared = compare_collection(
-                        collection.facts, unpacked.config, unpacked.payload_schema, found
-                    )
-                findings += beyond_the_engine(collection, unpacked, compared)
-            with clock.step(Step.CLEAN_UP, collection.name):
-                shutil.rmtree(directory, ignore_errors=True)
+        drilling = _Drilling(objects, clock, scratch, engine, cleaner, progress)
+        for collection in collections:
+            drilling.take(collection)
+        drilling.settle()
     return ComponentDrill(
         component=Component.QDRANT,
-        findings=tuple(findings) or (nothing_to_restore(),),
+        findings=tuple(drilling.findings) or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
-        plain_bytes=restored_bytes,
-        share=share_of(restored_bytes, sum(each.snapshot.plain_bytes for each in collections)),
-        versions=versions,
+        plain_bytes=drilling.restored_bytes,
+        share=share_of(
+            drilling.restored_bytes, sum(each.snapshot.plain_bytes for each in collections)
+        ),
+        versions={**versions, **drilling.versions},
     )
 
 
-def _unpack(
-    objects: SetObjects,
-    collection: CollectionObjects,
-    directory: Path,
-    clock: StepClock,
-    progress: ProgressCallback,
-) -> UnpackedSnapshot:
-    size = collection.snapshot.plain_bytes
-    meter = Meter(progress, component=Component.QDRANT, item=collection.name, total_bytes=size)
-    with (
-        clock.step(Step.FETCH, collection.name, plain_bytes=size),
-        objects.open(collection.snapshot) as reader,
-    ):
-        metered = _MeteredReader(reader, meter)
-        unpacked = unpack_snapshot(metered, directory, max_bytes=_APPARENT_LIMIT_BYTES)
-    meter.finish()
-    return unpacked
+@dataclass(frozen=True)
+class _Unpacked:
+    """A collection in scratch."""
+
+    collection: CollectionObjects
+    snapshot: UnpackedSnapshot
 
 
-def _open(
-    engine: EdgeEngine,
-    collection: CollectionObjects,
-    unpacked: UnpackedSnapshot,
-    clock: StepClock,
-) -> EdgeAnswer:
+class _Drilling:
+    """One collection after the other; a small one is unpacked while the engine reads the last."""
+
+    def __init__(
+        self,
+        objects: SetObjects,
+        clock: StepClock,
+        scratch: Path,
+        engine: EdgeEngine,
+        cleaner: Executor,
+        progress: ProgressCallback,
+    ) -> None:
+        self._objects = objects
+        self._clock = clock
+        self._scratch = scratch
+        self._engine = engine
+        self._cleaner = cleaner
+        self._cleaning: Future[None] | None = None
+        self._progress = progress
+        self._asked: _Unpacked | None = None
+        self._number = 0
+        self.findings: list[Finding] = []
+        self.restored_bytes = 0
+        self.versions: dict[str, str] = {}
+
+    def take(self, collection: CollectionObjects) -> None:
+        """Unpack it, and ask the engine about it."""
+        size = collection.snapshot.plain_bytes
+        if size > _SMALL_BYTES or self._shortage(size) > 0:
+            self.settle()
+        shortage = self._shortage(size)
+        if shortage > 0:
+            self.findings.append(no_room(collection.name, str(self._scratch.parent), shortage))
+        elif collection.snapshot.plain_sha256 != collection.facts.snapshot_sha256:
+            self.findings.append(another_snapshot(collection.name))
+        else:
+            self._number += 1
+            directory = self._scratch / str(self._number)
+            try:
+                unpacked = _Unpacked(collection, self._unpack(collection, directory))
+            except (IntegrityError, NotFoundError) as error:
+                self.findings.append(damaged(collection, error))
+                self._clean(collection, directory)
+            else:
+                self._ask(unpacked)
+
+    def settle(self) -> None:
+        """Until nothing is outstanding: no answer, and no clean-up."""
+        self._compare(self._answered())
+        if self._cleaning is not None:
+            self._cleaning.result()
+
+    def _ask(self, unpacked: _Unpacked) -> None:
+        answered = self._answered()
+        self._engine.begin(_request(unpacked.collection.facts, unpacked.snapshot))
+        self._asked = unpacked
+        self._compare(answered)
+
+    def _answered(self) -> tuple[_Unpacked, EdgeAnswer | IntegrityError] | None:
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return None
+        collection = asked.collection
+        with self._clock.step(
+            Step.RESTORE, collection.name, plain_bytes=collection.snapshot.plain_bytes
+        ):
+            try:
+                return asked, self._engine.answer()
+            except IntegrityError as error:
+                return asked, error
+
+    def _compare(self, answered: tuple[_Unpacked, EdgeAnswer | IntegrityError] | None) -> None:
+        if answered is None:
+            return
+        (asked, found), collection = answered, answered[0].collection
+        if isinstance(found, IntegrityError):
+            self.findings.append(damaged(collection, found))
+        else:
+            self.restored_bytes += collection.snapshot.plain_bytes
+            self.versions["restore_engine"] = found.engine
+            with self._clock.step(Step.COMPARE, collection.name):
+                self.findings += _compared(collection, asked.snapshot, found)
+        self._clean(collection, asked.snapshot.directory)
+
+    def _unpack(self, collection: CollectionObjects, directory: Path) -> UnpackedSnapshot:
+        size = collection.snapshot.plain_bytes
+        meter = Meter(
+            self._progress, component=Component.QDRANT, item=collection.name, total_bytes=size
+        )
+        with (
+            self._clock.step(Step.FETCH, collection.name, plain_bytes=size),
+            self._objects.open(collection.snapshot) as reader,
+        ):
+            metered = _MeteredReader(reader, meter)
+            unpacked = unpack_snapshot(metered, directory, max_bytes=_APPARENT_LIMIT_BYTES)
+        meter.finish()
+        return unpacked
+
+    def _clean(self, collection: CollectionObjects, directory: Path) -> None:
+        """Beside the next ones; one at a time, so that no scratch piles up."""
+        with self._clock.step(Step.CLEAN_UP, collection.name):
+            if self._cleaning is not None:
+                self._cleaning.result()
+            self._cleaning = self._cleaner.submit(shutil.rmtree, directory, ignore_errors=True)
+
+    def _shortage(self, size: int) -> int:
+        return size + _RESERVE_BYTES - free_bytes(self._scratch)
+
+
+def _compared(
+    collection: CollectionObjects, snapshot: UnpackedSnapshot, found: EdgeAnswer
+) -> list[Finding]:
+    """A description of itself that cannot be read is damage too."""
+    try:
+        config, schema = snapshot.config, snapshot.payload_schema
+    except IntegrityError as error:
+        return [damaged(collection, error)]
+    compared = compare_collection(collection.facts, config, schema, found)
+    return beyond_the_engine(collection, snapshot, compared)
+
+
+def _request(facts: CollectionFacts, snapshot: UnpackedSnapshot) -> EdgeRequest:
     local = sorted(
-        number for number, shard in unpacked.shards.items() if shard.is_local is not False
+        number for number, shard in snapshot.shards.items() if shard.is_local is not False
     )
-    query = collection.facts.query
-    request = EdgeRequest(
-        shards=tuple(str(unpacked.directory / str(number)) for number in local),
-        ids=tuple(point.id for point in collection.facts.sample),
-        all_up_to=_READ_WHOLE_UP_TO if collection.facts.sample_is_all else 0,
+    query = facts.query
+    return EdgeRequest(
+        shards=tuple(str(snapshot.directory / str(number)) for number in local),
+        ids=tuple(point.id for point in facts.sample),
+        all_up_to=_READ_WHOLE_UP_TO if facts.sample_is_all else 0,
         vector=query.vector if query else None,
         using=query.using if query else "",
         top_k=len(query.neighbours) if query else 0,
-        lowest_first=query is not None
-        and scores_are_distances(collection.facts.config, query.using),
+        lowest_first=query is not None and scores_are_distances(facts.config, query.using),
     )
-    with clock.step(Step.RESTORE, collection.name, plain_bytes=collection.snapshot.plain_bytes):
-        return engine.ask(request)
 
 
 class _MeteredReader:

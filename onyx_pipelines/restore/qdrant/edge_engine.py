@@ -51,18 +51,31 @@ class EdgeEngine:
             self._complaints.close()
 
     def ask(self, request: EdgeRequest) -> EdgeAnswer:
-        """What the engine finds in the shards.
+        """`begin`, and the `answer`."""
+        self.begin(request)
+        return self.answer()
+
+    def begin(self, request: EdgeRequest) -> None:
+        """Let the engine look; only one request at a time, whose answer must be taken.
 
         Raises:
-            RestoreError: the engine is not installed, or took longer than `timeout_s`.
-            UnknownFormError: it refused the shards, or died of them.
+            RestoreError: the engine is not installed.
         """
         process = self._running()
+        # One that died answers nothing, which is told then.
+        with suppress(BrokenPipeError):
+            _input(process).write(request.model_dump_json().encode() + b"\n")
+            _input(process).flush()
+
+    def answer(self) -> EdgeAnswer:
+        """What the engine finds in the shards that it was asked about.
+
+        Raises:
+            RestoreError: it took longer than `timeout_s`.
+            UnknownFormError: it refused the shards, or died of them.
+        """
         try:
-            with suppress(BrokenPipeError):
-                _input(process).write(request.model_dump_json().encode() + b"\n")
-                _input(process).flush()
-            line = _read_line(process, self._timeout_s)
+            line = _read_line(self._running(), self._timeout_s)
         except BaseException:
             # An answer that comes later would be taken for the next one's.
             self._end()
@@ -76,25 +89,26 @@ class EdgeEngine:
             ) from None
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is None:
-            return self._process
+        if self._process is None:
+            self._process = self._started()
+        return self._process
+
+    def _started(self) -> subprocess.Popen[bytes]:
         if importlib.util.find_spec("qdrant_edge") is None:
             raise RestoreError(
                 "Qdrant's Edge engine is not installed.", remedy="pip install qdrant-edge-py."
             )
-        self._end()
         if self._complaints is not None:
             self._complaints.close()
         # A file: nobody would empty a pipe while the engine works.
         self._complaints = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", _MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             start_new_session=True,
         )
-        return self._process
 
     def _problem(self, line: bytes) -> str:
         with suppress(ValidationError):
