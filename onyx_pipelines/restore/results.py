@@ -40,7 +40,7 @@ class Finding(_Record):
     """One comparison. `aspect` is what was compared: rows, schema, sequences, points, files…
 
     A finding that failed names the thing, what was expected and what was found. Texts name tables,
-    collections, paths; they never quote their content.
+    collections, paths; they never quote their content. `limits`: what one that passed leaves open.
     """
 
     verdict: Verdict
@@ -49,6 +49,7 @@ class Finding(_Record):
     message: str
     expected: str = ""
     found: str = ""
+    limits: str = ""
 
 
 def share_of(restored_bytes: int, all_bytes: int) -> float:

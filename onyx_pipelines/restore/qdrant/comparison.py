@@ -52,8 +52,8 @@ def loss_seen(points: int) -> float:
 def _count(expected: CollectionFacts, count: int) -> Finding:
     before, after = expected.points_before, expected.points_after
     if expected.has_moved:
-        counts = f"{before:,} points before, {after:,} after, {count:,} in the snapshot"
-        return _passed(expected, POINTS, f"moving: {counts}")
+        counts = f"moving: {before:,} points before, {after:,} after, {count:,} in the snapshot"
+        return _passed(expected, POINTS, counts, limits=counts)
     if count == before:
         return _passed(expected, POINTS, f"{count:,} points")
     if expected.was_still:
@@ -115,7 +115,9 @@ def _points(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
         if present.get(point.id) != point.fingerprint
     ]
     failures += _uncalled_for(expected, found)
-    return _few(expected, failures) or [_passed(expected, CONTENT, _seen(expected))]
+    if failures:
+        return _few(expected, failures)
+    return [_passed(expected, CONTENT, _seen(expected), limits=_unseen(expected))]
 
 
 def _uncalled_for(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
@@ -149,19 +151,27 @@ def _few(expected: CollectionFacts, failures: list[Finding]) -> list[Finding]:
     return [*failures[:_NAMED], rest]
 
 
+def _is_whole(expected: CollectionFacts) -> bool:
+    return expected.sample_is_all and not expected.has_moved
+
+
 def _seen(expected: CollectionFacts) -> str:
-    """How many were compared, and what would not have been seen."""
+    """How many were compared."""
     compared = len(expected.sample)
-    if expected.sample_is_all and not expected.has_moved:
+    if _is_whole(expected):
         return f"all {compared:,} points are the same"
-    which = (
-        "points that stayed as they were"
-        if expected.sample_is_all
-        else f"of {expected.points_after:,} points"
-    )
+    if expected.sample_is_all:
+        return f"{compared:,} points that stayed as they were are the same"
+    return f"{compared:,} of {expected.points_after:,} points are the same"
+
+
+def _unseen(expected: CollectionFacts) -> str:
+    """What that would not have seen."""
+    if _is_whole(expected):
+        return ""
     return (
-        f"{compared:,} {which} are the same; the loss of {loss_seen(compared):.1%} or more of all"
-        f" would have been seen ({_CONFIDENCE:.0%} certain)"
+        f"{_seen(expected)}; the loss of {loss_seen(len(expected.sample)):.1%} or more of all would"
+        f" have been seen ({_CONFIDENCE:.0%} certain)"
     )
 
 
@@ -198,31 +208,30 @@ def _updates(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
     ]
 
 
-def _passed(expected: CollectionFacts, aspect: str, message: str) -> Finding:
-    return _finding(Verdict.PASSED, expected, aspect, message)
+def _passed(expected: CollectionFacts, aspect: str, message: str, *, limits: str = "") -> Finding:
+    return Finding(
+        verdict=Verdict.PASSED,
+        item=expected.collection,
+        aspect=aspect,
+        message=message,
+        limits=limits,
+    )
 
 
 def _unknown(expected: CollectionFacts, aspect: str, message: str) -> Finding:
-    return _finding(Verdict.COULD_NOT_VERIFY, expected, aspect, message)
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=expected.collection,
+        aspect=aspect,
+        message=message,
+    )
 
 
 def _failed(
     expected: CollectionFacts, aspect: str, message: str, *, wanted: str, found: str
 ) -> Finding:
-    return _finding(Verdict.FAILED, expected, aspect, message, wanted=wanted, found=found)
-
-
-def _finding(
-    verdict: Verdict,
-    expected: CollectionFacts,
-    aspect: str,
-    message: str,
-    *,
-    wanted: str = "",
-    found: str = "",
-) -> Finding:
     return Finding(
-        verdict=verdict,
+        verdict=Verdict.FAILED,
         item=expected.collection,
         aspect=aspect,
         message=message,

@@ -23,6 +23,7 @@ from onyx_pipelines.restore.report.palette import verdict_role
 from onyx_pipelines.restore.report.summary import (
     headline,
     last_passed_text,
+    limits,
     passed_groups,
     problems,
     recovery_against_objective,
@@ -218,7 +219,14 @@ def _passed(result: DrillResult) -> Html:
     total = sum(len(group.items) for group in groups)
     if not groups:
         return _section("What passed", "No comparison passed.")
-    return _section("What passed", f"{count_text(total, 'comparison')}.", passed_list(groups))
+    parts = [passed_list(groups)]
+    open_ends = limits(result)
+    if open_ends:
+        parts += [
+            element("p", "What this leaves open:", class_="note"),
+            element("ul", *(element("li", each, class_="name") for each in open_ends)),
+        ]
+    return _section("What passed", f"{count_text(total, 'comparison')}.", *parts)
 
 
 def _history(result: DrillResult, earlier: History) -> Html:

@@ -15,6 +15,7 @@ from onyx_pipelines.restore.report.summary import (
     counted,
     headline,
     last_passed_text,
+    limits,
     passed_groups,
     problems,
     recovery_against_objective,
@@ -173,7 +174,11 @@ def _passed(result: DrillResult) -> str:
         )
         for group in groups
     ]
-    return table(("Component", "Aspect", "Comparisons", "Items"), rows)
+    sections = [table(("Component", "Aspect", "Comparisons", "Items"), rows)]
+    open_ends = limits(result)
+    if open_ends:
+        sections += ["What this leaves open:", "\n".join(f"- {text(each)}" for each in open_ends)]
+    return "\n\n".join(sections)
 
 
 def _names(names: Sequence[str]) -> str:

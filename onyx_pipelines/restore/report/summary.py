@@ -69,6 +69,16 @@ def passed_groups(result: DrillResult) -> list[PassedGroup]:
     return [PassedGroup(*key, tuple(names)) for key, names in items.items()]
 
 
+def limits(result: DrillResult) -> list[str]:
+    """What comparisons that passed leave open, a sentence each. Printable."""
+    return [
+        f"{printable(finding.item)}: {printable(finding.limits)}."
+        for drill in result.components
+        for finding in drill.findings
+        if finding.verdict is Verdict.PASSED and finding.limits
+    ]
+
+
 def headline(result: DrillResult) -> str:
     """Why the verdict is what it is, in one or two sentences. One line, printable."""
     sentences = [_reason(result)]

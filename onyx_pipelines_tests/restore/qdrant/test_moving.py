@@ -75,7 +75,7 @@ def test_it_passes(
     assert facts.has_moved
     assert result.verdict is Verdict.PASSED, result.problems()
     assert any(each.message.startswith("moving: ") for each in result.findings)
-    assert any("would have been seen (99% certain)" in each.message for each in result.findings)
+    assert any("would have been seen (99% certain)" in each.limits for each in result.findings)
 
 
 def test_the_loss_of_2_percent_is_found(

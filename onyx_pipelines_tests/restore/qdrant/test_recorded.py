@@ -63,7 +63,7 @@ def test_counts_that_the_snapshot_lies_outside_of_are_said_to_be_moving(
 
     result = drilled(tmp_path, {"churned": (churned.snapshot, facts)})
 
-    said = " ".join(each.message for each in result.findings)
+    said = " ".join(each.limits for each in result.findings)
     inside = churned.info["count_in_the_snapshot"]
     assert result.verdict is Verdict.PASSED, result.problems()
     assert (

@@ -109,6 +109,14 @@ def test_without_problems_the_findings_say_that_all_passed() -> None:
     assert findings_markdown(whole_stack()) == "Every comparison passed."
 
 
+def test_what_a_passed_comparison_leaves_open_is_said() -> None:
+    found = finding(item="documents").model_copy(update={"limits": "500 of 9,000 points"})
+    result = drill(component(findings=(found,)))
+
+    assert "- documents: 500 of 9,000 points." in report_markdown(result, History((), ()))
+    assert "leaves open" not in report_markdown(whole_stack(), History((), ()))
+
+
 def test_the_worst_findings_stand_first() -> None:
     rows = _cells(findings_markdown(drill(component(findings=(unverified("a"), failed("b"))))))
 
