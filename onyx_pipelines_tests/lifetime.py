@@ -36,6 +36,9 @@ _guards: dict[pytest.Config, subprocess.Popen[str]] = {}
 
 def begin_session(config: pytest.Config) -> None:
     """Before pytest makes its own directory; a worker is part of its controller's session."""
+    # Hundreds of processes import the same code, and pytest's own rewriting takes half a minute.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if hasattr(config, "workerinput"):
         return
     guard = subprocess.Popen(

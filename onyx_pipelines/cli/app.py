@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import typer
+from typer.main import get_command
 
 from onyx_pipelines.cli.api import app as api_app
 from onyx_pipelines.cli.audit import app as audit_app
@@ -54,4 +56,10 @@ def main() -> object:
 
 def run(words: Sequence[str]) -> object:
     """Run a command; gives its exit code, or raises what `ending` makes one of."""
-    return app(list(words) or ["--help"], prog_name="onyx", standalone_mode=False)
+    return command()(list(words) or ["--help"], prog_name="onyx", standalone_mode=False)
+
+
+@cache
+def command() -> Callable[..., object]:
+    """Made once per process, which takes longer than many a command."""
+    return get_command(app)

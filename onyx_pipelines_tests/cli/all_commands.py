@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-import typer.main
+import typer
 from typer.core import TyperGroup
 
-from onyx_pipelines.cli.app import app, run
+from onyx_pipelines.cli.app import command, run
 from onyx_pipelines.cli.ending import ended
 from onyx_pipelines_tests.fixtures_sandbox import Answer
 
 
 def words_of_all() -> Iterator[tuple[str, ...]]:
     """("keys",), ("keys", "create"), ..."""
-    yield from _below(typer.main.get_command(app), ())
+    yield from _below(command(), ())
 
 
 def is_group(words: tuple[str, ...]) -> bool:
@@ -34,7 +34,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> Answer:
 
 
 def command_of(words: tuple[str, ...]) -> typer.core.TyperCommand | TyperGroup:
-    found = typer.main.get_command(app)
+    found = command()
     for word in words:
         assert isinstance(found, TyperGroup)
         found = found.commands[word]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -29,9 +30,17 @@ from onyx_pipelines_tests.load_test.made_up import (
 pytestmark = pytest.mark.slow
 
 TARGETS = {Scenario.CHAT: 1500.0, Scenario.RAG: 200.0}
-SAMPLES = whole_run()
-RESULT = result_from(SAMPLES, before=whole_run())
 HOSTILE = '<script>alert(1)</script>|`*_[x](http://evil)"&'
+
+
+@cache
+def samples() -> pd.DataFrame:
+    return whole_run()
+
+
+@cache
+def whole() -> LoadTestResult:
+    return result_from(samples(), before=whole_run())
 
 
 class _Page(HTMLParser):
@@ -54,7 +63,7 @@ class _Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> _Page:
-    return _Page(report_html(RESULT, SAMPLES, TARGETS))
+    return _Page(report_html(whole(), samples(), TARGETS))
 
 
 def test_the_page_needs_nothing_but_itself(page: _Page) -> None:
@@ -83,7 +92,7 @@ def test_a_percentile_that_the_samples_do_not_support_is_not_made_up(page: _Page
 
 
 def test_an_invalid_run_cannot_be_missed() -> None:
-    text = _Page(report_html(result_from(SAMPLES, validity=BAD), SAMPLES, TARGETS)).text
+    text = _Page(report_html(result_from(samples(), validity=BAD), samples(), TARGETS)).text
 
     assert "INVALID" in text[:2500] + text
     assert "Its numbers are not to be used. Not met: all was sent: half, required all." in text
@@ -107,9 +116,9 @@ def test_hardly_any_data_still_makes_a_page(samples: pd.DataFrame) -> None:
 
 def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
     alarm = Alarm(at=BEGUN, name=HOSTILE, text=HOSTILE)
-    result = result_from(SAMPLES, alarms=(alarm,), target=HOSTILE)
+    result = result_from(samples(), alarms=(alarm,), target=HOSTILE)
 
-    page = _Page(report_html(result, SAMPLES, TARGETS))
+    page = _Page(report_html(result, samples(), TARGETS))
 
     assert "script" not in page.tags
     assert HOSTILE in page.text
@@ -117,45 +126,45 @@ def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
 
 
 def test_the_same_run_gives_the_same_bytes() -> None:
-    assert report_html(RESULT, SAMPLES, TARGETS) == report_html(RESULT, SAMPLES, TARGETS)
+    assert report_html(whole(), samples(), TARGETS) == report_html(whole(), samples(), TARGETS)
 
 
 def test_the_markdown_has_the_numbers_of_the_page(page: _Page) -> None:
-    markdown = report_markdown(RESULT)
+    markdown = report_markdown(whole())
 
-    for summary in RESULT.summaries:
+    for summary in whole().summaries:
         p95 = summary.percentile(0.95)
         assert p95 is not None
         assert p95.value is not None
         shown = f"{p95.value:.0f} ms"
         assert shown in markdown
         assert shown in page.text
-    for sentence in (each.text for each in RESULT.objectives):
+    for sentence in (each.text for each in whole().objectives):
         assert sentence[:40] in page.text
 
 
 def test_the_short_summary_has_verdict_objectives_and_bottleneck() -> None:
-    summary = summary_markdown(RESULT)
+    summary = summary_markdown(whole())
 
     assert summary.startswith("**✓ PASSED**")
     assert summary.count("|") > 10
-    assert len(re.findall(r"^- ", summary, flags=re.MULTILINE)) == len(RESULT.attributions)
+    assert len(re.findall(r"^- ", summary, flags=re.MULTILINE)) == len(whole().attributions)
 
 
 def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:
-    files = write_report(RESULT, SAMPLES, tmp_path, TARGETS)
+    files = write_report(whole(), samples(), tmp_path, TARGETS)
 
-    assert parse_load_test_result(files.result.read_bytes()) == RESULT
+    assert parse_load_test_result(files.result.read_bytes()) == whole()
     assert (tmp_path / "load-test" / "latest" / "report.html").read_text() == files.html.read_text()
     assert set(files.charts) == {"spectrum", "budget", "throughput", "saturation"}
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in files.charts.values())
 
 
 def test_writing_a_run_again_replaces_its_report(tmp_path: Path) -> None:
-    first = write_report(RESULT, SAMPLES, tmp_path, TARGETS)
-    changed: LoadTestResult = RESULT.model_copy(update={"profile": "quick"})
+    first = write_report(whole(), samples(), tmp_path, TARGETS)
+    changed: LoadTestResult = whole().model_copy(update={"profile": "quick"})
 
-    second = write_report(changed, SAMPLES, tmp_path, TARGETS)
+    second = write_report(changed, samples(), tmp_path, TARGETS)
 
     assert first.directory == second.directory
     assert parse_load_test_result(second.result.read_bytes()).profile == "quick"
