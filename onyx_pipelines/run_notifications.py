@@ -2,6 +2,7 @@
 and what is undelivered."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -18,7 +19,7 @@ from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.run_watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
-from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import is_ahead, newest
 from onyx_pipelines.vault.trust import Trust
 
@@ -73,21 +74,22 @@ def notification_delivery(context: dg.SensorEvaluationContext, onyx: OnyxSetting
 
 def overdue_backup(settings: Settings, now: datetime) -> Event | None:
     """The newest set that counts is too old, or none does. Its id stands for the run: it is told
-    once for each."""
-    try:
-        scan = Catalog(open_stores(settings), Trust.of(settings)).scan()
-    except OnyxError:
-        # A store that does not answer fails the checks, which are told by themselves.
+    once for each. A store that does not answer hides what the other one lacks from nobody."""
+    scans = _scans(settings)
+    if not scans:
+        # No store answers: the checks fail, which is told by itself.
         return None
-    latest = newest(scan.sets, now)
+    untrusted = [each.backup_id for scan in scans for each in scan.untrusted]
+    latest = newest((view for scan in scans for view in scan.sets), now)
+    allowed = timedelta(hours=settings.backup_max_age_hours)
+    if latest is None and untrusted:
+        return _missed(settings, untrusted[0], _NONE_COUNTS)
     if latest is None:
-        return (
-            _missed(settings, scan.untrusted[0].backup_id, _NONE_COUNTS) if scan.untrusted else None
-        )
+        return _missed(settings, "none", _NONE_AT_ALL) if _age(settings, now) > allowed else None
     if is_ahead(latest.timestamp, now):
         return _missed(settings, latest.backup_id, "Every set is dated in the future.")
     age = now - latest.timestamp
-    if age <= timedelta(hours=settings.backup_max_age_hours):
+    if age <= allowed:
         return None
     said = (
         f"The newest set is {age.total_seconds() / 3600:.0f} hours old; at most"
@@ -97,6 +99,29 @@ def overdue_backup(settings: Settings, now: datetime) -> Event | None:
 
 
 _NONE_COUNTS = "There are sets, and none of them is signed by a signer that counts."
+_NONE_AT_ALL = "There is no backup set in any store that answers. Is the right disk mounted?"
+
+
+def _scans(settings: Settings) -> list[Scan]:
+    """Of each store that answers."""
+    found = []
+    try:
+        stores, trust = open_stores(settings), Trust.of(settings)
+    except OnyxError:
+        return []
+    for store in stores:
+        with suppress(OnyxError):
+            found.append(Catalog([store], trust).scan())
+    return found
+
+
+def _age(settings: Settings, now: datetime) -> timedelta:
+    """Since when this host could have made backups: since it has somebody to seal them to."""
+    try:
+        made_at = settings.recipients_file.stat().st_mtime
+    except OSError:
+        return timedelta(0)
+    return now - datetime.fromtimestamp(made_at, UTC)
 
 
 def _missed(settings: Settings, backup_id: str, said: str) -> Event:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -180,5 +181,28 @@ class TestOverdue:
             "⏰ No backup in time"
         ]
 
-    def test_a_host_without_any_set_is_not_overdue(self, volume_host: HostUnderTest) -> None:
+    def test_a_new_host_without_any_set_is_not_overdue(self, volume_host: HostUnderTest) -> None:
         assert overdue_backup(volume_host.settings, datetime.now(UTC)) is None
+
+    def test_a_host_that_should_have_sets_by_now_and_has_none_is_overdue(
+        self, volume_host: HostUnderTest
+    ) -> None:
+        volume_host.run()
+        shutil.rmtree(volume_host.backups)  # as when its disk is not mounted
+        volume_host.backups.mkdir()
+        shutil.rmtree(volume_host.offsite_dir)
+        volume_host.offsite_dir.mkdir()
+
+        event = overdue_backup(volume_host.settings, datetime.now(UTC) + timedelta(days=3))
+
+        assert event is not None
+        assert "no backup set" in event.summary
+
+    def test_a_second_store_that_is_gone_hides_no_old_set(self, volume_host: HostUnderTest) -> None:
+        backup_id = volume_host.run().backup_id
+        shutil.rmtree(volume_host.offsite_dir)
+
+        event = overdue_backup(volume_host.settings, datetime.now(UTC) + timedelta(days=3))
+
+        assert event is not None
+        assert event.run_id == backup_id
