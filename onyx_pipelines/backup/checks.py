@@ -84,7 +84,7 @@ def every_set_is_trusted(onyx: OnyxSettings) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not untrusted,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=steps.sentence_on_untrusted(untrusted),
+        description=steps.sentence_on_untrusted(untrusted) or None,
         metadata={"untrusted_sets": len(untrusted)},
     )
 

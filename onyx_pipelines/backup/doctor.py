@@ -16,7 +16,7 @@ from onyx_pipelines.backup import steps
 from onyx_pipelines.backup.host import BackupHost, open_host, optional_private_key
 from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
-from onyx_pipelines.errors import OnyxError, SettingsError
+from onyx_pipelines.errors import OnyxError, SettingsError, StoreError
 from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import Settings
@@ -52,11 +52,11 @@ def examine(settings: Settings) -> list[CheckResult]:
         ("recipients", lambda: _recipients(host)),
         ("private key", lambda: _private_key(host)),
         ("signing key", lambda: _signing_key(host)),
-        *((f"sets in {store.name}", _trust_check(host, store)) for store in host.stores),
         ("secret files", lambda: _secret_files(settings)),
         ("passwords", lambda: _passwords(settings)),
         *((f"source {component}", _source_check(host, component)) for component in Component),
         *((f"store {store.name}", _store_check(store)) for store in host.stores),
+        *((f"sets in {store.name}", _trust_check(host, store)) for store in host.stores),
         ("second store", lambda: _second_store(host)),
         ("object lock", lambda: examine_locks(host)),
         ("versions", lambda: examine_versions(host)),
@@ -103,7 +103,11 @@ def _signing_key(host: BackupHost) -> str:
 
 def _trust_check(host: BackupHost, store: Store) -> Callable[[], str]:
     def check() -> str:
-        scan = Catalog([store], host.trust).scan()
+        try:
+            scan = Catalog([store], host.trust).scan()
+        except StoreError:
+            # A store that is down is one finding: its own.
+            return "not looked at: the store does not answer"
         if scan.untrusted:
             raise SettingsError(
                 steps.sentence_on_untrusted(scan.untrusted),

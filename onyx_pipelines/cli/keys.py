@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
+from onyx_pipelines.audit import Entry, audited, cli_origin
 from onyx_pipelines.backup.host import open_stores, required_private_key
 from onyx_pipelines.cli import signers as signers_commands
 from onyx_pipelines.cli.output import (
@@ -143,11 +143,7 @@ def rewrap(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
     with recording as entry:
         results = rewrap_sets(open_stores(settings), rewrapper, dry_run=not yes)
         failed = [result for result in results if result.outcome is RewrapOutcome.FAILED]
-        entry.result(
-            verdict=f"{len(results) - len(failed)} of {len(results)} manifests are right",
-            detail="; ".join(f"{each.store} {each.backup_id}: {each.problem}" for each in failed),
-            outcome=Outcome.FAILED if failed else Outcome.OK,
-        )
+        signers_commands.note_changes(entry, len(results), failed)
     if as_json:
         print_json([asdict(result) for result in results])
     else:

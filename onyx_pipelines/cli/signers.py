@@ -26,9 +26,10 @@ from onyx_pipelines.cli.output import (
 from onyx_pipelines.cli.public_key_file import read_public_key
 from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.settings import load_settings
-from onyx_pipelines.vault.endorsing import EndorseOutcome, endorse
+from onyx_pipelines.vault.endorsing import Endorsement, EndorseOutcome, endorse
 from onyx_pipelines.vault.found_signers import FoundSigner, found_signers, the_one
 from onyx_pipelines.vault.lock import ExclusiveLock
+from onyx_pipelines.vault.rewrapping import RewrapResult
 from onyx_pipelines.vault.signing import SIGNERS, Signer, load_signing_key
 from onyx_pipelines.vault.trust import (
     add_signer,
@@ -192,11 +193,7 @@ def sign(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
     with recording as entry, ExclusiveLock(settings.state_dir, "sign"):
         results = endorse(host.catalog, key, now=datetime.now(UTC), dry_run=not yes)
         failed = [each for each in results if each.outcome is EndorseOutcome.FAILED]
-        entry.result(
-            verdict=f"{len(results) - len(failed)} of {len(results)} manifests signed",
-            detail="; ".join(f"{each.store} {each.backup_id}: {each.problem}" for each in failed),
-            outcome=Outcome.FAILED if failed else Outcome.OK,
-        )
+        note_changes(entry, len(results), failed)
     if as_json:
         print_json([asdict(each) for each in results])
     else:
@@ -216,6 +213,15 @@ def sign(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
         if not yes:
             out.line("Nothing was changed. Run again with --yes to sign them.")
     finish(EXIT_BAD if failed else 0)
+
+
+def note_changes(entry: Entry, count: int, failed: Sequence[Endorsement | RewrapResult]) -> None:
+    """What came of manifests that were to be written anew, for the audit trail."""
+    entry.result(
+        verdict=f"{count - len(failed)} of {count} manifests are right",
+        detail="; ".join(f"{each.store} {each.backup_id}: {each.problem}" for each in failed),
+        outcome=Outcome.FAILED if failed else Outcome.OK,
+    )
 
 
 def _found_json(each: FoundSigner, known: set[str]) -> dict[str, object]:
