@@ -16,6 +16,7 @@ POINTS: Final = "points"
 CONTENT: Final = "content"
 CONFIG: Final = "config"
 QUERY: Final = "query"
+INDEXES: Final = "indexes"
 UPDATES: Final = "updates"
 _NAMED: Final = 10
 _CONFIDENCE: Final = 0.99
@@ -40,6 +41,7 @@ def compare_collection(
         *_configuration(expected, config, schema, of_another_version=of_another_version),
         *_points(expected, found),
         *_stored_query(expected, found),
+        *_indexes(expected, found),
         *_updates(expected, found),
     ]
 
@@ -51,11 +53,11 @@ def loss_seen(points: int) -> float:
 
 def _count(expected: CollectionFacts, count: int) -> Finding:
     before, after = expected.points_before, expected.points_after
+    if before == after == count:
+        return _passed(expected, POINTS, f"{count:,} points")
     if expected.has_moved:
         counts = f"moving: {before:,} points before, {after:,} after, {count:,} in the snapshot"
         return _passed(expected, POINTS, counts, limits=counts)
-    if count == before:
-        return _passed(expected, POINTS, f"{count:,} points")
     if expected.was_still:
         return _failed(
             expected,
@@ -190,6 +192,19 @@ def _stored_query(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]
             wanted=shown(query.neighbours),
             found=shown(found.neighbours),
         )
+    ]
+
+
+def _indexes(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
+    return [
+        _failed(
+            expected,
+            INDEXES,
+            f"the payload index {field} finds other points than those with such a payload",
+            wanted="",
+            found="",
+        )
+        for field in found.wrong_indexes
     ]
 
 

@@ -62,6 +62,13 @@ def differences(
     return different
 
 
+def index_types(facts: CollectionFacts) -> dict[str, str]:
+    """Of the payload indexes, by field."""
+    return {
+        field: str(index.get("type", "")) for field, index in _indexes(facts.payload_schema).items()
+    }
+
+
 def vector_parameters(config: Mapping[str, Any], using: str) -> dict[str, Any]:
     """Of the dense vector with that name; "" is the name of an only one."""
     vectors = config.get("params", {}).get("vectors") or {}

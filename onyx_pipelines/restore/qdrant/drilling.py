@@ -17,6 +17,7 @@ from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
 from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.configuration import index_types
 from onyx_pipelines.restore.qdrant.drill_findings import (
     another_snapshot,
     beyond_the_engine,
@@ -235,6 +236,7 @@ def _request(facts: CollectionFacts, snapshot: UnpackedSnapshot) -> EdgeRequest:
         shards=tuple(str(snapshot.directory / str(number)) for number in local),
         ids=tuple(point.id for point in facts.sample),
         all_up_to=_READ_WHOLE_UP_TO if facts.sample_is_all else 0,
+        indexes=index_types(facts),
         vector=query.vector if query else None,
         using=query.using if query else "",
         top_k=len(query.neighbours) if query else 0,

@@ -19,6 +19,7 @@ from typing import Any
 
 import qdrant_edge as edge
 
+from onyx_pipelines.restore.qdrant.edge_indexes import ValuesOfIndexes
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeFailure, EdgeRequest
 from onyx_pipelines.sources.qdrant.facts import Neighbour, PointFacts, point_fingerprint
 
@@ -62,19 +63,22 @@ def _answer(request: EdgeRequest) -> EdgeAnswer:
     opened = [edge.EdgeShard.load(directory) for directory in request.shards]
     count = sum(int(each.count(edge.CountRequest(exact=True))) for each in opened)
     everything = count <= request.all_up_to
-    points = tuple(
-        _facts_of(found)
-        for shard in opened
-        for found in (_all(shard) if everything else _chosen(shard, request.ids))
-    )
+    values = ValuesOfIndexes(request.indexes if everything else {})
+    points = []
+    for shard in opened:
+        for found in _all(shard) if everything else _chosen(shard, request.ids):
+            values.see(found.payload)
+            points.append(_facts_of(found))
     neighbours = [found for shard in opened for found in _search(shard, request)]
+    wrong_indexes = values.wrong(opened)
     ignores_updates = any(map(_ignores_updates, opened))
     neighbours.sort(key=lambda each: each.score, reverse=not request.lowest_first)
     return EdgeAnswer(
         count=count,
-        points=points,
+        points=tuple(points),
         neighbours=tuple(neighbours[: request.top_k]),
         engine=_ENGINE,
+        wrong_indexes=wrong_indexes,
         ignores_updates=ignores_updates,
     )
 

@@ -18,12 +18,14 @@ class EdgeRequest(_Message):
     """Open these shards, count exactly, read points, search by this vector.
 
     `ids`: the points to read. `all_up_to`: read all instead, if there are no more than that.
+    `indexes`: type of payload index by field, to be tried where all points are read.
     `lowest_first`: scores are distances (Euclid, Manhattan): the nearest point has the lowest.
     """
 
     shards: tuple[str, ...]
     ids: tuple[int | str, ...]
     all_up_to: int = 0
+    indexes: dict[str, str] = {}
     vector: tuple[float, ...] | None
     using: str
     top_k: int
@@ -33,6 +35,7 @@ class EdgeRequest(_Message):
 class EdgeAnswer(_Message):
     """Over all shards: exact count, the points that are there, the nearest ones best first.
 
+    `wrong_indexes`: payload indexes that find other points than those with such a payload.
     `ignores_updates`: a shard drops what is written to a point that it has, without a word.
     """
 
@@ -40,6 +43,7 @@ class EdgeAnswer(_Message):
     points: tuple[PointFacts, ...]
     neighbours: tuple[Neighbour, ...]
     engine: str
+    wrong_indexes: tuple[str, ...] = ()
     ignores_updates: bool = False
 
 

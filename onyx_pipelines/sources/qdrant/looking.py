@@ -161,14 +161,14 @@ class Unchanged:
     moved: tuple[PointId, ...]
 
 
-def look(looking: Looking, about: int, *, all_up_to: int, sample: int) -> Look:
+def look(looking: Looking, about: int | None, *, all_up_to: int, sample: int) -> Look:
     """The first look.
 
     Args:
-        about: how many points there are, roughly.
+        about: how many points there are, roughly; None: the server does not say.
         sample: random points to look at where there are more than `all_up_to`.
     """
-    if about <= all_up_to:
+    if (looking.count() if about is None else about) <= all_up_to:
         points = looking.all_points()
         return Look(len(points), points, is_all=True)
     count = looking.count()

@@ -178,7 +178,7 @@ class QdrantSource:
             query = reading.stored_query(api, name, limits)
             first = look(
                 looking,
-                info.get("points_count") or 0,
+                info.get("points_count"),
                 all_up_to=self._all_up_to,
                 sample=self._sample_points,
             )

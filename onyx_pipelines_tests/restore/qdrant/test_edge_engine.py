@@ -10,15 +10,26 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects
+from onyx_pipelines.restore.qdrant.configuration import index_types
+from onyx_pipelines.restore.qdrant.drill_findings import beyond_the_engine
 from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeRequest
 from onyx_pipelines.restore.qdrant.versions import ENGINE_READS
+from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.sources.qdrant.snapshot_archive import UnknownFormError, unpack_snapshot
+from onyx_pipelines.sources.qdrant.snapshot_archive import (
+    Shard,
+    UnknownFormError,
+    UnpackedSnapshot,
+    unpack_snapshot,
+)
+from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines_tests.recorded_qdrant import Recorded
 from onyx_pipelines_tests.restore.qdrant.damaged_archives import spans
 from onyx_pipelines_tests.restore.qdrant.test_recorded import drilled
@@ -86,6 +97,35 @@ class TestTheProcess:
             assert engines() == []
 
 
+class TestAPayloadIndex:
+    INDEXED = Recorded("1.18.3", "indexed")
+
+    def wrong(self, directory: Path, damage: str = "") -> tuple[str, ...]:
+        """Of the collection with indexes, after its files of that name were damaged."""
+        unpack_snapshot(io.BytesIO(self.INDEXED.snapshot), directory, max_bytes=1 << 40)
+        for path in directory.rglob("*/page_0.dat"):
+            if damage and damage in str(path):
+                content = path.read_bytes()
+                path.write_bytes(bytes(each ^ 1 for each in content[:256]) + content[256:])
+        asked = EdgeRequest(
+            shards=(str(directory / "0"),),
+            ids=(),
+            all_up_to=100,
+            indexes=index_types(self.INDEXED.facts()),
+            vector=None,
+            using="",
+            top_k=0,
+        )
+        with EdgeEngine(timeout_s=60) as engine:
+            return engine.ask(asked).wrong_indexes
+
+    def test_finds_what_is_in_the_payloads(self, tmp_path: Path) -> None:
+        assert self.wrong(tmp_path / "out") == ()
+
+    def test_that_finds_something_else_is_named(self, tmp_path: Path) -> None:
+        assert self.wrong(tmp_path / "out", damage="-page-map") == ("page",)
+
+
 def without(name: str) -> bytes:
     """The archive without a file of its first segment."""
     archive = DENSE.snapshot
@@ -130,6 +170,23 @@ class TestAServerOfAVersion:
         result = drilled(tmp_path, {"dense": (DENSE.snapshot, facts)})
 
         assert result.verdict is Verdict.COULD_NOT_VERIFY
+
+    def test_that_keeps_data_in_rocksdb_is_not_verified_where_points_differ(self) -> None:
+        unpacked = UnpackedSnapshot(Path(), {}, {0: Shard(["s"], is_local=True, has_rocksdb=True)})
+        missing = Finding(
+            verdict=Verdict.FAILED, item="dense", aspect="points", message="points are missing"
+        )
+        other = Finding(
+            verdict=Verdict.FAILED, item="dense", aspect="config", message="hnsw_config.m differs"
+        )
+        record = cast("ObjectRecord", None)
+        collection = CollectionObjects("dense", record, DENSE.facts())
+
+        findings = beyond_the_engine(collection, unpacked, [missing, other])
+
+        assert [each.verdict for each in findings] == [Verdict.FAILED, Verdict.COULD_NOT_VERIFY]
+        assert findings[0] == other
+        assert "RocksDB, which the engine leaves out; points are missing" in findings[1].message
 
     def test_that_it_reads_fails_where_it_cannot(self, tmp_path: Path) -> None:
         verdict, _ = verdict_of(without("segment.json"), "1.20.3", tmp_path)

@@ -104,6 +104,24 @@ class TestWhereNothingMoved:
         assert "and 2,990 points more differ" in said(findings, CONTENT)
 
 
+@pytest.mark.parametrize(
+    ("found", "aspect", "message"),
+    [
+        ({"wrong_indexes": ("tag",)}, "indexes", "the payload index tag finds other points"),
+        ({"ignores_updates": True}, "updates", "what is written to a restored point is ignored"),
+    ],
+)
+def test_a_collection_that_would_not_work_fails_though_all_points_are_there(
+    found: dict[str, Any], aspect: str, message: str
+) -> None:
+    answer = EdgeAnswer(count=1, points=points(1), neighbours=(), engine="test", **found)
+
+    findings = compare_collection(facts(points(1)), {}, {}, answer)
+
+    assert verdict(findings) is Verdict.FAILED
+    assert said(findings, aspect).startswith(message)
+
+
 class TestWhereSomebodyWrote:
     def moving(self, **told: Any) -> CollectionFacts:
         """10 of 20 points stayed, of which some others were seen before or after."""
@@ -172,6 +190,11 @@ class TestASample:
 
         assert verdict(findings) is Verdict.PASSED
         assert said(findings, POINTS).startswith("moving: 100,000 points before, 100,000 after")
+
+    def test_where_somebody_wrote_elsewhere_has_the_count_that_is_always_the_same(self) -> None:
+        findings = compared(self.sampled(writes_seen=True), points(*range(500)), 100_000)
+
+        assert said(findings, POINTS) == "100,000 points"
 
     def test_where_the_server_does_not_say_is_not_verified(self) -> None:
         findings = compared(self.sampled(), points(*range(500)), 99_999)

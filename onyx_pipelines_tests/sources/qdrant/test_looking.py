@@ -147,6 +147,14 @@ class TestTwoLooks:
         assert sorted(each.id for each in same.sample) == [0, *range(3, 10)]
         assert same.moved == (1, 11, 12, 2)
 
+    @pytest.mark.parametrize(("all_up_to", "is_all"), [(49, False), (50, True)])
+    def test_count_themselves_where_the_server_does_not_say_how_many_there_are(
+        self, all_up_to: int, is_all: bool, looking_at: MakeLooking, make_collection: MakeCollection
+    ) -> None:
+        looking = looking_at(make_collection(points=50))
+
+        assert look(looking, None, all_up_to=all_up_to, sample=7).is_all == is_all
+
     def test_at_a_sample_count_all_points(
         self, looking_at: MakeLooking, make_collection: MakeCollection
     ) -> None:

@@ -121,6 +121,22 @@ def test_segments_that_are_not_nested_are_read(prefix: str) -> None:
     assert found == _segment({})
 
 
+@pytest.mark.parametrize("folder", ["db_backup", "payload_index_db_backup"])
+def test_what_a_segment_keeps_in_rocksdb_is_told(folder: str) -> None:
+    """The engine leaves it out."""
+    nested = _tar(
+        {
+            f"snapshot/{folder}/000008.sst": b"x",
+            **{f"snapshot/files/{name}": data for name, data in _segment({}).items()},
+        }
+    )
+
+    with _unpacked(_tar(_SMALL)) as snapshot:
+        assert not snapshot.shards[0].has_rocksdb
+    with _unpacked(_tar(_archive({"s": nested}))) as snapshot:
+        assert snapshot.shards[0].has_rocksdb
+
+
 def test_a_shards_snapshot_is_read_as_shard_zero() -> None:
     packed = _tar({name.removeprefix("0/"): data for name, data in _SMALL.items()})
 
