@@ -21,7 +21,7 @@ from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 _PATIENCE_S: Final = 600.0
 _BUSY: Final = 429
 # Of a page of points that has more than one.
-_ANSWER_LIMIT_BYTES: Final = 16 << 20
+_ANSWER_LIMIT_BYTES: Final = 8 << 20
 
 PointId = int | str
 

@@ -25,7 +25,7 @@ _FIRST_PAGE: Final = 4
 # Where every page costs: one is worth more than the memory.
 _FIRST_PAGE_OF_A_LIMITED_RATE: Final = 100
 _LARGEST_PAGE: Final = 1_000
-_PAGE_BYTES: Final = 4 << 20
+_PAGE_BYTES: Final = 2 << 20
 _PAGE_OF_IDS: Final = 10_000
 
 Fingerprints = dict[PointId, str]

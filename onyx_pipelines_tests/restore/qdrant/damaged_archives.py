@@ -64,7 +64,7 @@ def damaged(archive: bytes, chance: random.Random) -> Damaged:
     span = chance.choice([each for each in spans(archive) if each.name.endswith(".tar")])
     inner = archive[span.content : span.end]
     other, what = WAYS[way](inner, chance)
-    return Damaged(f"inner {way}", f"{what} in {span.name}", _put(archive, span, other))
+    return Damaged(f"inner {way}", f"{what} in {span.name}", with_content(archive, span, other))
 
 
 def spans(archive: bytes) -> list[Span]:
@@ -77,8 +77,8 @@ def spans(archive: bytes) -> list[Span]:
     ]
 
 
-def _put(archive: bytes, span: Span, content: bytes) -> bytes:
-    """In the place of that member's content, with a header that fits."""
+def with_content(archive: bytes, span: Span, content: bytes) -> bytes:
+    """Another content of that member, with a header that fits."""
     header = bytearray(archive[span.header : span.content])
     header[124:136] = b"%011o\0" % len(content)
     header[148:156] = b" " * 8

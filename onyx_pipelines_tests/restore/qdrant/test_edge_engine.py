@@ -31,7 +31,7 @@ from onyx_pipelines.sources.qdrant.snapshot_archive import (
 )
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines_tests.recorded_qdrant import Recorded
-from onyx_pipelines_tests.restore.qdrant.damaged_archives import spans
+from onyx_pipelines_tests.restore.qdrant.damaged_archives import spans, with_content
 from onyx_pipelines_tests.restore.qdrant.test_recorded import drilled
 
 DENSE = Recorded("1.18.3", "dense")
@@ -132,12 +132,7 @@ def without(name: str) -> bytes:
     (segment, *_) = spans(archive)
     inner = archive[segment.content : segment.end]
     (gone,) = (each for each in spans(inner) if each.name.endswith(name))
-    changed = inner[: gone.header] + inner[gone.end :]
-    header = bytearray(archive[segment.header : segment.content])
-    header[124:136] = b"%011o\0" % len(changed)
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    return archive[: segment.header] + bytes(header) + changed + archive[segment.end :]
+    return with_content(archive, segment, inner[: gone.header] + inner[gone.end :])
 
 
 def verdict_of(archive: bytes, server_version: str, root: Path) -> tuple[Verdict, str]:
