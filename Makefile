@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui rehearse-disaster test lint bench docs lock down clean
+.PHONY: help install demo ui rehearse-disaster test check lint bench docs lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,8 +26,12 @@ ui: $(STAMP)  ## the Dagster UI on the sandbox
 rehearse-disaster: $(STAMP)  ## lose a whole sandbox but for S3, and bring it back
 	$(BIN)/python -m onyx_pipelines.sandbox.rehearsal
 
-test: $(STAMP)  ## the whole default test suite
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## the whole test suite; what measures times comes last, alone
+	$(BIN)/python -m pytest -m "not measures"
+	$(BIN)/python -m pytest -m measures -n 0
+
+check: lint  ## within a minute: lint, and the tests that are fast and need no server
+	$(BIN)/python -m pytest -m "not (servers or slow or measures)"
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	$(BIN)/ruff check .

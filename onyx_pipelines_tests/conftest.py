@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -15,6 +15,7 @@ from onyx_pipelines_tests.fixtures_sandbox import (
     volume_host,
 )
 from onyx_pipelines_tests.lifetime import begin_session, end_session
+from onyx_pipelines_tests.servers_of_tests import needs_a_server
 
 __all__ = ["backup_host", "sandbox", "volume_host"]
 
@@ -38,10 +39,26 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         end_session(config)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: what is left for the end is small, and both cores have some."""
+    """Mark who needs a server. Files with slow tests first: what is left for the end is small, and
+    both cores have some."""
+    for item in items:
+        if needs_a_server(item):
+            item.add_marker("servers")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What was captured may hold names that are no UTF-8, which a worker cannot send."""
+    report = yield
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode())
+        for title, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -148,8 +148,10 @@ def _end_processes(directory: Path) -> list[str]:
 def _delete(directory: Path) -> None:
     from onyx_pipelines.sandbox.s3_server import remove_sockets
 
-    for ports in directory.rglob("s3-ports.json"):
-        remove_sockets(ports.parent)
+    # Not by Path: some tests make trees that are deeper than a path may be long.
+    for folder, _, files in os.walk(directory):
+        if "s3-ports.json" in files:
+            remove_sockets(Path(folder))
     shutil.rmtree(directory, ignore_errors=True)
 
 

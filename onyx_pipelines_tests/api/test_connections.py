@@ -61,7 +61,7 @@ def problem(raw: bytes) -> dict[str, object]:
 
 
 def health(server: str) -> int:
-    return httpx.get(f"http://{server}/api/health", trust_env=False, timeout=10).status_code
+    return httpx.get(f"http://{server}/api/health", trust_env=False, timeout=25).status_code
 
 
 def dribble(connection: socket.socket, text: bytes, *, for_s: float) -> None:

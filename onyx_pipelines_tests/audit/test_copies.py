@@ -149,7 +149,7 @@ class TestCopying:
         took_s = time.monotonic() - started
         release.set()
 
-        assert took_s < 5
+        assert took_s < 25
         assert any("within 0.1 s" in text for text in place.notices())
 
     def test_a_damaged_record_is_not_carried_into_the_stores(self, place: Place) -> None:

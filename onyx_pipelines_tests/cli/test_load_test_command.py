@@ -9,7 +9,7 @@ from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.load_test.small_target import small_target
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.measures]
 
 RUN = (
     *("load-test", "run", "--profile", "quick", "--scenario", "rag", "--users", "4"),

@@ -16,6 +16,8 @@ from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.backup.job_runs import checks_of, failed_steps, metadata_of
 
+pytestmark = [pytest.mark.slow, pytest.mark.measures]
+
 CONFIG: dict[str, Any] = {
     "scenarios": ["RAG"],
     "users": 5,

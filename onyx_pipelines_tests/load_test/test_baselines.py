@@ -10,6 +10,8 @@ from onyx_pipelines.load_test.analysis.comparison import series_of
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines_tests.load_test.made_up import BAD, result_from, whole_run
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 SAMPLES = whole_run()
 

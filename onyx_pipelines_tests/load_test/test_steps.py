@@ -13,6 +13,8 @@ from onyx_pipelines.load_test.results import LoadVerdict, Scenario
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines_tests.load_test.small_target import SmallTarget
 
+pytestmark = pytest.mark.slow
+
 PROFILE = Profile(
     name="small",
     scenarios=(Scenario.RAG,),

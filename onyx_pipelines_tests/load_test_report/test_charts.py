@@ -34,6 +34,8 @@ from onyx_pipelines.page.canvas import NARROW, WIDE, Drawing, Layout, to_svg
 from onyx_pipelines_tests.load_test_report import made_up
 from onyx_pipelines_tests.load_test_report.made_up import TARGETS_MS, LoadTest
 
+pytestmark = pytest.mark.slow
+
 LAYOUTS = pytest.mark.parametrize("layout", [WIDE, NARROW], ids=lambda layout: layout.name)
 Draw = Callable[[LoadTestResult, pd.DataFrame, Layout], Drawing | None]
 CHARTS: dict[str, Draw] = {

@@ -14,6 +14,8 @@ from onyx_pipelines.load_test.results import Validity
 from onyx_pipelines_tests.load_test_report import made_up
 from onyx_pipelines_tests.load_test_report.made_up import HOSTILE, TARGETS_MS, LoadTest
 
+pytestmark = pytest.mark.slow
+
 _VOID = {"meta", "link", "br"}
 
 

@@ -101,19 +101,27 @@ def test_the_metrics_have_the_schema_of_the_spec_and_the_pool(client: httpx.Clie
         assert name in text
 
 
+def fastest_search(client: httpx.Client) -> dict[str, float]:
+    """The least of each time: what else the machine does adds to some of them."""
+    timings = [search(client)[1] for _ in range(3)]
+    return {hop: min(timing[hop] for timing in timings) for hop in timings[0]}
+
+
+@pytest.mark.measures
 class TestFaults:
-    """Each makes slow what it says, and nothing else."""
+    """Each makes slow what it says, and nothing else. No other test may use the sandbox's
+    application meanwhile."""
 
     def test_slow_database(self, client: httpx.Client, sandbox: Sandbox) -> None:
         sandbox.app.set_faults(slow_db_ms=150)
-        _, timing = search(client)
+        timing = fastest_search(client)
 
         assert timing["pg"] >= 150
         assert timing["qdrant"] < 100
 
     def test_slow_vector_store(self, client: httpx.Client, sandbox: Sandbox) -> None:
         sandbox.qdrant.set_faults(all_delay_s=0.15)
-        _, timing = search(client)
+        timing = fastest_search(client)
 
         assert timing["qdrant_srv"] >= 150
         assert timing["pg"] < 100

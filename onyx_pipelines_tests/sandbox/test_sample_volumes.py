@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from onyx_pipelines.sandbox.sample_volumes import make_file_tree, make_sample_volumes
 from onyx_pipelines_tests.sources.volumes.trees import Node, tree_of
+
+pytestmark = pytest.mark.slow
 
 
 def _made(directory: Path) -> dict[str, dict[bytes, Node]]:

@@ -40,6 +40,8 @@ from onyx_pipelines_tests.vault.sets import (
     write_set,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -29,6 +29,8 @@ from onyx_pipelines_tests.load_test.made_up import (
     whole_run,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_streamed_answers_are_measured_to_the_first_token_and_to_the_end() -> None:
     found = {(each.scenario, each.measure): each for each in summarise(whole_run())}

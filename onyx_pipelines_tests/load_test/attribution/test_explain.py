@@ -10,6 +10,8 @@ from onyx_pipelines_tests.load_test.attribution.measuring import steps_of
 from onyx_pipelines_tests.load_test.attribution.planted import healthy, plant
 from onyx_pipelines_tests.load_test.attribution.simulation import Run, sweep
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def locked() -> Run:

@@ -15,6 +15,8 @@ from onyx_pipelines.load_test.attribution.parts import (
 from onyx_pipelines_tests.load_test.attribution.planted import plant
 from onyx_pipelines_tests.load_test.attribution.simulation import sweep
 
+pytestmark = pytest.mark.slow
+
 TIMES = st.floats(0, 1e5)
 PHASES = ("blocked_ms", "connecting_ms", "tls_ms", "sending_ms", "waiting_ms", "receiving_ms")
 

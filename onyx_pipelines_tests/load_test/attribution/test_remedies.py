@@ -8,6 +8,8 @@ import pytest
 from onyx_pipelines_tests.load_test.attribution.measuring import explained, measured_mean_ms
 from onyx_pipelines_tests.load_test.attribution.planted import plant
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (61, 62, 63)
 
 

@@ -10,6 +10,8 @@ from onyx_pipelines.load_test.capacity.closed_queue import throughput_per_ms
 from onyx_pipelines.load_test.capacity.fitting import fit_capacity
 from onyx_pipelines.load_test.results import Scenario, SweepStep
 
+pytestmark = pytest.mark.slow
+
 USERS = (1, 2, 4, 8, 16, 20, 24, 32)
 
 

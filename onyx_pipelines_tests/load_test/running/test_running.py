@@ -30,7 +30,7 @@ from onyx_pipelines.load_test.target import Target
 from onyx_pipelines_tests.load_test.small_target import SmallTarget
 from onyx_pipelines_tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.measures]
 
 PROFILE = Profile(
     name="small",

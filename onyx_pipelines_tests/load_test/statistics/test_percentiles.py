@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.load_test.statistics.percentiles import percentile, percentiles, samples_needed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("q", "needed"), [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368)])
 def test_how_many_samples_an_interval_takes(q: float, needed: int) -> None:

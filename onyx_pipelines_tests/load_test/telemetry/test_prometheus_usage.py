@@ -73,6 +73,7 @@ def scraping(
         yield server
 
 
+@pytest.mark.measures
 def test_a_busy_service_is_seen_busy(scraping: PrometheusServer, sandbox: Sandbox) -> None:
     services = parse_services({"app": "job:onyx"})
     sandbox.app.set_faults(cpu_burn_ms=50)
@@ -139,6 +140,7 @@ def container(tmp_path: Path) -> Iterator[PrometheusServer]:
     thread.join()
 
 
+@pytest.mark.measures
 def test_a_container_is_seen_once_and_within_its_limit(container: PrometheusServer) -> None:
     container.wait_for('rate(container_cpu_usage_seconds_total{cpu="total"}[1m])')
     begun = time.time()
@@ -149,7 +151,7 @@ def test_a_container_is_seen_once_and_within_its_limit(container: PrometheusServ
     )
 
     assert set(used["service"]) == {"db"}
-    assert used["cpu_cores"].between(0.4, 0.6).all()
+    assert 0.4 < used["cpu_cores"].median() < 0.6
     assert set(used["cores"]) == {1.5}
     assert set(used["memory_bytes"]) == {3e8}
 

@@ -47,6 +47,7 @@ def test_a_process_may_have_any_name(name: bytes) -> None:
     assert usage.memory_peak_bytes > 1024 * 1024
 
 
+@pytest.mark.measures
 def test_a_process_that_burns_uses_a_core_and_one_that_sleeps_none() -> None:
     with (
         subprocess.Popen([sys.executable, "-c", _BURN]) as burning,

@@ -18,6 +18,8 @@ from onyx_pipelines_tests.recorded_qdrant import ALL, Recorded
 from onyx_pipelines_tests.restore.qdrant.damaged_archives import Damaged, damaged
 from onyx_pipelines_tests.restore.qdrant.test_recorded import drilled
 
+pytestmark = pytest.mark.slow
+
 COUNT = 200
 SMALL = [each for each in ALL if len(each.snapshot) < 130_000]
 # Without these a server takes no collection, or the engine no segment.

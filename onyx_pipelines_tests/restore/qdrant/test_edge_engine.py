@@ -34,6 +34,8 @@ from onyx_pipelines_tests.recorded_qdrant import Recorded
 from onyx_pipelines_tests.restore.qdrant.damaged_archives import spans, with_content
 from onyx_pipelines_tests.restore.qdrant.test_recorded import drilled
 
+pytestmark = pytest.mark.slow
+
 DENSE = Recorded("1.18.3", "dense")
 
 

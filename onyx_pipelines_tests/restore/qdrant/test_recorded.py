@@ -16,6 +16,8 @@ from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines_tests.recorded_qdrant import VERSIONS, Recorded, SnapshotSource, recorded
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import seal
 
+pytestmark = pytest.mark.slow
+
 
 def drilled(root: Path, collections: dict[str, tuple[bytes, CollectionFacts]]) -> ComponentDrill:
     """A set of them, drilled by the engine."""

@@ -31,6 +31,8 @@ from onyx_pipelines_tests.restore.report.drills import (
     whole_stack,
 )
 
+pytestmark = pytest.mark.slow
+
 FIRST = History(())
 _VOID = {"meta", "link", "br"}
 

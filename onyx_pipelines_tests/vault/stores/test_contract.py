@@ -21,6 +21,8 @@ from onyx_pipelines.vault.stores.s3 import S3Location
 from onyx_pipelines.vault.stores.store import Store, is_key
 from onyx_pipelines_tests.vault.stores.moto_server import BucketKind, MotoServer
 
+pytestmark = pytest.mark.slow
+
 PART = 8 * 1024 * 1024
 SAFE = "abcXYZ019_.=~%+@, -"
 EXAMPLES = settings(

@@ -124,6 +124,7 @@ def test_what_a_killed_upload_leaves_is_never_listed_and_is_swept(
     assert s3_store.sweep("", older_than=LATER) == []
 
 
+@pytest.mark.measures
 def test_forty_sets_in_s3_are_listed_quickly(planter: Planter, s3_store: S3Store) -> None:
     for day in range(40):
         planter.plant(s3_store, days_ago=day)
