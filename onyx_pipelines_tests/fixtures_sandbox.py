@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
 import uuid
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,6 +46,8 @@ def sandbox() -> Sandbox:
     All workers share it, until the session's end: only read it, or write under names of your own.
     """
     stack = _sandbox()
+    # Its servers outlive this worker, which may be their parent.
+    atexit.register(warnings.simplefilter, "ignore", ResourceWarning)
     with one_at_a_time("sandbox"):
         stack.up(size=SANDBOX_SIZE)
     return stack
