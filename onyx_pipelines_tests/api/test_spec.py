@@ -3,7 +3,10 @@ beyond it."""
 
 from __future__ import annotations
 
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -127,6 +130,24 @@ def types(values: dict[str, Any]) -> dict[str, type]:
     return {name: type(value) for name, value in values.items()}
 
 
+@contextmanager
+def growing_all_the_time(path: Path) -> Iterator[None]:
+    ended = threading.Event()
+
+    def grow() -> None:
+        with path.open("ab", buffering=0) as file:
+            while not ended.wait(0.001):
+                file.write(b"more")
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
+
+
 class TestBackupMetadata:
     def test_every_component_has_the_fields_of_the_spec(
         self, backup_host: HostUnderTest, tmp_path: Path
@@ -182,11 +203,8 @@ class TestBackupMetadata:
         growing = volume_host.volume / "growing.log"
         growing.write_bytes(b"x" * 60_000_000)
 
-        def grow(_: object) -> None:
-            with growing.open("ab") as file:
-                file.write(b"more")
-
-        backup_id = volume_host.run(progress=grow).backup_id
+        with growing_all_the_time(growing):
+            backup_id = volume_host.run().backup_id
         client = api.client()
 
         shown = client.get(f"/api/backup/sets/{backup_id}").json()

@@ -111,13 +111,19 @@ class Place:
 class AbsentError(StoreError):
     """The bucket has no such object, or no such version of it."""
 
+    code = "store-object-absent"
+
 
 class NoObjectLockError(StoreError):
     """The bucket has no Object Lock."""
 
+    code = "store-no-object-lock"
+
 
 class NoUploadError(StoreError):
     """The bucket does not know the unfinished upload: completed, aborted, or forgotten."""
+
+    code = "store-upload-gone"
 
 
 @contextmanager
