@@ -30,7 +30,7 @@ test: $(STAMP)  ## the whole test suite; what measures times comes last, alone
 	$(BIN)/python -m pytest -m "not measures"
 	$(BIN)/python -m pytest -m measures -n 0
 
-check: lint  ## within a minute: lint, and the tests that are fast and need no server
+check: lint  ## in a minute or two: lint, and the tests that are fast and need no server
 	$(BIN)/python -m pytest -m "not (servers or slow or measures)"
 
 lint: $(STAMP)  ## ruff and mypy --strict

@@ -9,7 +9,8 @@ import pytest
 
 _FIXTURES: Final = frozenset(
     {
-        *("sandbox", "postgres_server", "qdrant_server", "standin_process", "s3_server", "moto"),
+        *("sandbox", "postgres_server", "qdrant_server", "standin_process"),
+        *("s3_server", "moto", "lockable"),
         *("dagster_server", "browser", "docker", "standin", "k6"),
     }
 )

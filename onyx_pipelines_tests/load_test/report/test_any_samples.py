@@ -41,6 +41,7 @@ def runs(draw: st.DrawFn) -> pd.DataFrame:
 _STEPS = st.sampled_from([(), (1,), (1, 2), (1, 2, 4, 8), (1, 2, 5, 10, 20)])
 
 
+@pytest.mark.slow
 @settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
