@@ -124,7 +124,7 @@ class _LimitedProtocol(H11Protocol):
         answering = self.cycle is not None and not self.cycle.response_complete
         return Phase.ANSWER if answering else Phase.HEADERS
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # narrower than uvicorn says
         super().connection_made(transport)
         if not self._crowd.admit(self):
             self.app = _full
@@ -199,4 +199,4 @@ async def _full(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallab
         "Ask again in a moment, over fewer connections.",
         headers={"Retry-After": "1", "Connection": "close"},
     )
-    await found(scope, receive, send)  # type: ignore[arg-type]
+    await found(scope, receive, send)  # type: ignore[arg-type]  # ASGI by two libraries

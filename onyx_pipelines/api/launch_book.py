@@ -132,7 +132,7 @@ def _entries(
 ) -> Iterator[Entry]:
     columns = "launch_id, key, request, begun_at, id_field, answer, settled"
     # The condition is one of ours.
-    query = f"SELECT {columns} FROM launches WHERE {condition}"  # noqa: S608
+    query = f"SELECT {columns} FROM launches WHERE {condition}"  # noqa: S608  (both are ours)
     for row in file.execute(query, values).fetchall():
         launch_id, key, request, begun_at, id_field, answer, settled = row
         yield Entry(launch_id, key, request, begun_at, id_field, json.loads(answer), bool(settled))
