@@ -161,6 +161,14 @@ class TestWhereSomebodyWrote:
         assert verdict(findings) is Verdict.FAILED
         assert "was neither before nor after" in said(findings, CONTENT)
 
+    def test_with_as_many_points_as_before_is_moving_all_the_same(self) -> None:
+        """As many came as went."""
+        moving = self.moving(points_before=10, points_after=10)
+
+        findings = compared(moving, points(*range(10)))
+
+        assert said(findings, POINTS).startswith("moving: 10 points before, 10 after, 10 in")
+
     def test_that_nothing_stayed_is_not_verified(self) -> None:
         findings = compared(self.moving(sample=()), points(10, 11))
 
