@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
@@ -89,3 +91,19 @@ def test_only_the_command_line_and_the_sandbox_import_the_sandbox() -> None:
     }
 
     assert not offenders
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["definitions", "api.server", "cli.app"])
+def test_what_only_load_tests_compute_with_is_not_loaded_by_every_process(module: str) -> None:
+    """Two seconds of CPU in each process of Dagster, of the API and of the command line."""
+    heavy = ("pandas", "scipy", "matplotlib", "numpy")
+    code = f"""
+import sys
+import onyx_pipelines.{module}
+print(*[name for name in {heavy!r} if name in sys.modules])
+"""
+
+    done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == []

@@ -3,17 +3,12 @@
 import base64
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from onyx_pipelines.load_test import steps
-from onyx_pipelines.load_test.analysis.objectives import (
-    CHAT_OBJECTIVE,
-    MEMORY_OBJECTIVE,
-    RAG_OBJECTIVE,
-)
 from onyx_pipelines.load_test.plan import Profile, plan, profile_named
 from onyx_pipelines.load_test.promises import (
     Answer,
@@ -22,23 +17,19 @@ from onyx_pipelines.load_test.promises import (
     regression_answer,
     validity_answer,
 )
-from onyx_pipelines.load_test.report.markdown import (
-    capacity_markdown,
-    changes_markdown,
-    latency_markdown,
-    summary_markdown,
-)
-from onyx_pipelines.load_test.report.writing import thumbnail_png
 from onyx_pipelines.load_test.resources import LoadTestRun
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
-from onyx_pipelines.load_test.running.execution import LoadProgress
-from onyx_pipelines.load_test.running.run_folder import RunFolder
+from onyx_pipelines.load_test.targets import CHAT_OBJECTIVE, MEMORY_OBJECTIVE, RAG_OBJECTIVE
 from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.notifications import tell
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from onyx_pipelines.load_test.running.execution import LoadProgress
+    from onyx_pipelines.load_test.running.run_folder import RunFolder
 
 GROUP = "load_test"
 OWNERS = ["team:operations"]
@@ -181,7 +172,7 @@ def analysed(
 
 def chosen_run(
     context: dg.AssetExecutionContext, config: RunChoice, onyx: OnyxSettings
-) -> RunFolder:
+) -> "RunFolder":
     """That which this run made, unless another one was named."""
     settings = onyx.load()
     if config.run_key:
@@ -194,6 +185,8 @@ def chosen_run(
 
 
 def _latency_metadata(result: LoadTestResult) -> Mapping[str, Any]:
+    from onyx_pipelines.load_test.report.markdown import latency_markdown
+
     found: dict[str, Any] = {}
     if result.summaries:
         found["percentiles"] = dg.MetadataValue.md(latency_markdown(result))
@@ -219,6 +212,8 @@ def _saturation_metadata(result: LoadTestResult) -> Mapping[str, Any]:
 
 
 def _sweep_metadata(result: LoadTestResult) -> Mapping[str, Any]:
+    from onyx_pipelines.load_test.report.markdown import capacity_markdown
+
     found: dict[str, Any] = {"capacity": dg.MetadataValue.md(capacity_markdown(result))}
     for each in result.capacities:
         name = each.scenario.value
@@ -229,6 +224,8 @@ def _sweep_metadata(result: LoadTestResult) -> Mapping[str, Any]:
 
 
 def _comparison_metadata(result: LoadTestResult) -> Mapping[str, Any]:
+    from onyx_pipelines.load_test.report.markdown import changes_markdown
+
     return {
         "baseline": result.comparison.baseline_id or "none",
         "changes": dg.MetadataValue.md(changes_markdown(result)),
@@ -285,6 +282,9 @@ baseline_comparison = analysed(
 def bottleneck_report(
     context: dg.AssetExecutionContext, config: RunChoice, onyx: OnyxSettings
 ) -> Materialized:
+    from onyx_pipelines.load_test.report.markdown import summary_markdown
+    from onyx_pipelines.load_test.report.writing import thumbnail_png
+
     with dagster_failures():
         result, files = steps.report(onyx.load(), chosen_run(context, config, onyx))
     metadata: dict[str, Any] = {
@@ -368,7 +368,7 @@ class _Telling:
         self._log = log
         self._told = 0.0
 
-    def __call__(self, progress: LoadProgress) -> None:
+    def __call__(self, progress: "LoadProgress") -> None:
         now = time.monotonic()
         if now - self._told < _TOLD_EVERY_S:
             return

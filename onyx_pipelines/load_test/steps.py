@@ -1,32 +1,31 @@
-"""A load test from settings to result, for Dagster, the command line and the API alike."""
+"""A load test from settings to result, for Dagster, the command line and the API alike.
+
+What pandas and scipy are needed for is imported inside: that takes two seconds of CPU, and every
+process of Dagster and of the API imports this.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from onyx_pipelines.errors import NotFoundError, SettingsError
-from onyx_pipelines.load_test.analysis.comparison import series_of
-from onyx_pipelines.load_test.analysis.objectives import Targets
-from onyx_pipelines.load_test.analysis.result import analyse
-from onyx_pipelines.load_test.baselines import Baseline, BaselineStore
 from onyx_pipelines.load_test.k6.binary import find_k6
 from onyx_pipelines.load_test.plan import Profile, plan
-from onyx_pipelines.load_test.report.writing import ReportFiles, write_report
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, Measure, Scenario
 from onyx_pipelines.load_test.running.environment import describe_environment, run_key_of
-from onyx_pipelines.load_test.running.execution import (
-    LiveLimit,
-    LoadProgress,
-    Running,
-    run_units,
-)
-from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, run_keys
 from onyx_pipelines.load_test.target import Target, require_allowed
+from onyx_pipelines.load_test.targets import Targets
 from onyx_pipelines.load_test.telemetry.services import parse_services
 from onyx_pipelines.quantities import BYTES_PER_GB
 from onyx_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from onyx_pipelines.load_test.baselines import Baseline
+    from onyx_pipelines.load_test.report.writing import ReportFiles
+    from onyx_pipelines.load_test.running.execution import LiveLimit, LoadProgress
+    from onyx_pipelines.load_test.running.run_folder import RunFolder
 
 LATEST: Final = "latest"
 
@@ -71,6 +70,9 @@ def run(
         SettingsError: no target, one that may not be loaded, no k6.
         OnyxError, OSError: the test could not be run to its end.
     """
+    from onyx_pipelines.load_test.running.execution import Running, run_units
+    from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord
+
     target = target_of(settings)
     services = parse_services(settings.load_test_services)
     if any(service.prometheus for service in services) and not settings.prometheus_url:
@@ -115,6 +117,8 @@ def find_run(settings: Settings, wanted: str = LATEST, *, label: str = "") -> Ru
     Raises:
         NotFoundError: there is none.
     """
+    from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys
+
     keys = run_keys(settings.state_dir)
     folders = [RunFolder(settings.state_dir, key) for key in keys]
     if label:
@@ -131,11 +135,15 @@ def find_run(settings: Settings, wanted: str = LATEST, *, label: str = "") -> Ru
 
 def result_of(settings: Settings, folder: RunFolder) -> LoadTestResult:
     """What the run found; nothing is sent. Raises NotFoundError."""
+    from onyx_pipelines.load_test.analysis.result import analyse
+
     return analyse(folder, targets_of(settings), baseline_for(settings, folder))
 
 
 def baseline_for(settings: Settings, folder: RunFolder) -> Baseline | None:
     """Of the run's environment. A run that is the baseline itself has none."""
+    from onyx_pipelines.load_test.baselines import BaselineStore
+
     record = folder.record()
     current = BaselineStore(settings.state_dir).current(record.environment.fingerprint)
     return None if current is None or current.run_key == folder.run_key else current
@@ -143,6 +151,8 @@ def baseline_for(settings: Settings, folder: RunFolder) -> Baseline | None:
 
 def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, ReportFiles]:
     """Write the run's report. Raises StoreError, NotFoundError."""
+    from onyx_pipelines.load_test.report.writing import write_report
+
     result = result_of(settings, folder)
     samples = folder.samples(plan(folder.record().profile))
     return result, write_report(result, samples, settings.reports_dir, drawn_targets(settings))
@@ -150,6 +160,9 @@ def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, Repor
 
 def promote(settings: Settings, folder: RunFolder, *, by: str, reason: str = "") -> Baseline:
     """Make the run its environment's baseline. Raises SettingsError: it is not fit for that."""
+    from onyx_pipelines.load_test.analysis.comparison import series_of
+    from onyx_pipelines.load_test.baselines import BaselineStore
+
     result = result_of(settings, folder)
     series = series_of(folder.samples(plan(folder.record().profile)))
     return BaselineStore(settings.state_dir).promote(result, series, by=by, reason=reason)
@@ -174,6 +187,8 @@ def drawn_targets(settings: Settings) -> Mapping[Scenario, float]:
 
 def _limits(settings: Settings) -> tuple[LiveLimit, ...]:
     """The chat objective is about first tokens unless it is said otherwise."""
+    from onyx_pipelines.load_test.running.execution import LiveLimit
+
     first_token = settings.chat_objective_measure != Measure.FULL_ANSWER.value
     return (
         LiveLimit(Scenario.CHAT, settings.chat_p95_objective_ms, of_first_token=first_token),

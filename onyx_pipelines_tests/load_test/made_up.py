@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from onyx_pipelines.load_test.analysis.comparison import compare, series_of
-from onyx_pipelines.load_test.analysis.objectives import Targets, judge_objectives
+from onyx_pipelines.load_test.analysis.objectives import judge_objectives
 from onyx_pipelines.load_test.analysis.result import attributions_of, capacities_of
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.analysis.sweep import sweep_steps
@@ -24,6 +24,7 @@ from onyx_pipelines.load_test.results import (
     Validity,
 )
 from onyx_pipelines.load_test.samples import COLUMNS, TELEMETRY_COLUMNS
+from onyx_pipelines.load_test.targets import Targets
 
 BEGUN = datetime(2026, 11, 2, 5, 0, tzinfo=UTC)
 _BEGUN_MS = BEGUN.timestamp() * 1000

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import pandas as pd
 
@@ -12,20 +10,12 @@ from onyx_pipelines.load_test.analysis.latencies import answered, measured_ms, m
 from onyx_pipelines.load_test.attribution.saturation import GENERATOR, HOST
 from onyx_pipelines.load_test.results import Block, Measure, Objective, Scenario
 from onyx_pipelines.load_test.statistics.objectives import judge_peak_memory, judge_percentile
-
-CHAT_OBJECTIVE: Final = "chat p95"
-RAG_OBJECTIVE: Final = "rag p95"
-MEMORY_OBJECTIVE: Final = "peak memory"
-
-
-@dataclass(frozen=True)
-class Targets:
-    """`chat_measure` None: the first token where answers are streamed, else the whole answer."""
-
-    chat_p95_ms: float = 1500.0
-    rag_p95_ms: float = 200.0
-    memory_bytes: float = 12 * 2.0**30
-    chat_measure: Measure | None = None
+from onyx_pipelines.load_test.targets import (
+    CHAT_OBJECTIVE,
+    MEMORY_OBJECTIVE,
+    RAG_OBJECTIVE,
+    Targets,
+)
 
 
 def judge_objectives(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from onyx_pipelines.load_test.analysis.comparison import compare, series_of
-from onyx_pipelines.load_test.analysis.objectives import Targets, judge_objectives, peak_memory
+from onyx_pipelines.load_test.analysis.objectives import judge_objectives, peak_memory
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.analysis.sweep import sweep_steps
 from onyx_pipelines.load_test.analysis.validity import judge_validity
@@ -24,6 +24,7 @@ from onyx_pipelines.load_test.results import (
     SweepStep,
 )
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, UnitRecord
+from onyx_pipelines.load_test.targets import Targets
 
 
 def analyse(folder: RunFolder, targets: Targets, baseline: Baseline | None) -> LoadTestResult:

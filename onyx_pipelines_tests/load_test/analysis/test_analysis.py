@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from onyx_pipelines.load_test.analysis.comparison import compare, series_of
-from onyx_pipelines.load_test.analysis.objectives import Targets, judge_objectives, peak_memory
+from onyx_pipelines.load_test.analysis.objectives import judge_objectives, peak_memory
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.analysis.sweep import sweep_steps
 from onyx_pipelines.load_test.promises import (
@@ -20,6 +20,7 @@ from onyx_pipelines.load_test.results import (
     Measure,
     Scenario,
 )
+from onyx_pipelines.load_test.targets import Targets
 from onyx_pipelines_tests.load_test.made_up import (
     BAD,
     NOTHING,

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.load_test.analysis.objectives import Targets
 from onyx_pipelines.load_test.analysis.result import analyse
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.plan import Profile, plan
@@ -27,6 +26,7 @@ from onyx_pipelines.load_test.running.execution import (
 )
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, run_keys
 from onyx_pipelines.load_test.target import Target
+from onyx_pipelines.load_test.targets import Targets
 from onyx_pipelines_tests.load_test.small_target import SmallTarget
 from onyx_pipelines_tests.waiting import wait_until
 
