@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.whole_backup import BackupOutcome, run_backup
 from onyx_pipelines.progress import ProgressCallback, silent
@@ -163,7 +163,7 @@ class HostUnderTest:
     def intact(self, backup_id: str) -> bool:
         """Whether every byte of the set in the local store unseals to what it was."""
         host = self.open()
-        return steps.verify_set(host, host.local, backup_id, silent, deep=True).ok
+        return verifying.verify_set(host, host.local, backup_id, silent, deep=True).ok
 
     def first_object(self, backup_id: str, *, store: str = "backups") -> Path:
         folder = self.root / store / "sets" / backup_id

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.settings import Settings
@@ -73,7 +73,7 @@ class CatalogCache:
                 begun = self._clock()
                 host = open_host(self._settings)
                 catalog = Catalog(host.stores, host.trust, self._memory)
-                self._listed = steps.listed_sets(host, catalog)
+                self._listed = retained_sets.listed_sets(host, catalog)
                 self._untrusted = Counter(each.store for each in catalog.untrusted)
                 self._looked_at = begun
                 self._took_s = self._clock() - begun

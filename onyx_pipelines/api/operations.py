@@ -28,8 +28,7 @@ from onyx_pipelines.api.models import (
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.readings import BACKUP_TAG, Readings
 from onyx_pipelines.audit import audited
-from onyx_pipelines.backup import steps
-from onyx_pipelines.backup.host import configured_sources, open_host
+from onyx_pipelines.backup.host import configured_sources, open_host, store_named
 from onyx_pipelines.errors import NotFoundError
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.plan import QUICK, Profile, expected_seconds, plan
@@ -151,7 +150,7 @@ class Operations:
             return known
         host = open_host(self.settings)
         if wanted.store:
-            steps.store_named(host, wanted.store)
+            store_named(host, wanted.store)
         found = host.catalog.identify(backup_id)
         config = {"backup_id": found, **wanted.model_dump(mode="json")}
         return self._launch_run(

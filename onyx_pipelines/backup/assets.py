@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from pydantic import Field
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, retained_sets, steps
 from onyx_pipelines.backup.metadata import (
     component_metadata,
     copy_metadata,
@@ -141,7 +141,7 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
                 requested=_requested(context),
             )
             sizes = steps.size_verdicts(host, manifest)
-            recent = steps.catalog_rows(host, host.local_catalog)[:RECENT_SETS]
+            recent = retained_sets.catalog_rows(host, host.local_catalog)[:RECENT_SETS]
         return dg.MaterializeResult(
             metadata=set_metadata(
                 manifest,
@@ -196,7 +196,7 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
                 ],
             )
         with retried_failures(context.retry_number, delay_s=retry_delay_s):
-            outcome = steps.copy_offsite(
+            outcome = offsite_copies.copy_offsite(
                 host, config.backup_id or None, log_progress(context.log.info)
             )
         return dg.MaterializeResult(
@@ -241,10 +241,10 @@ def backup_retention(
 ) -> Materialized:
     host = backup_run.host
     with dagster_failures():
-        report = steps.apply_retention(
+        report = retained_sets.apply_retention(
             host, now=datetime.now(UTC), dry_run=config.dry_run, made=backup_run.backup_id
         )
-    problems = steps.prune_problems(report)
+    problems = retained_sets.prune_problems(report)
     for problem in problems:
         context.log.warning(problem)
     return dg.MaterializeResult(

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.errors import AlreadyRunningError, OnyxError
 from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
@@ -61,7 +61,7 @@ def lagging_offsite_copy(
     if _unfinished_run(context.instance):
         return dg.SkipReason("A backup or a copy is under way; it copies what is pending.")
     try:
-        pending = steps.pending_copies(open_host(settings))
+        pending = offsite_copies.pending_copies(open_host(settings))
     except OnyxError as error:
         return dg.SkipReason(f"Cannot tell what is pending: {error}")
     if not pending:

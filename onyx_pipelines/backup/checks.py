@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, retained_sets, verifying
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.backup.resources import BackupRun
 from onyx_pipelines.run_failures import dagster_failures
@@ -23,10 +23,10 @@ def sealed_checksums_hold(
     context: dg.AssetCheckExecutionContext, backup_run: BackupRun
 ) -> dg.AssetCheckResult:
     with dagster_failures():
-        verification = steps.verify_set(
+        verification = verifying.verify_set(
             backup_run.host,
             backup_run.host.local,
-            steps.set_to_verify(backup_run.host, backup_run.backup_id),
+            verifying.set_to_verify(backup_run.host, backup_run.backup_id),
             log_progress(context.log.info),
         )
     bad = [verdict for verdict in verification.objects if not verdict.ok]
@@ -59,7 +59,7 @@ def offsite_copy_is_current(onyx: OnyxSettings) -> dg.AssetCheckResult:
             description="Could not verify: no second store is configured (ONYX_OFFSITE_URL).",
         )
     with dagster_failures():
-        lag = steps.offsite_lag(open_host(settings), now=datetime.now(UTC))
+        lag = offsite_copies.offsite_lag(open_host(settings), now=datetime.now(UTC))
     hours = lag.age_s / 3600
     return dg.AssetCheckResult(
         passed=hours <= settings.backup_max_age_hours and not lag.pending,
@@ -84,7 +84,7 @@ def every_set_is_trusted(onyx: OnyxSettings) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not untrusted,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=steps.sentence_on_untrusted(untrusted) or None,
+        description=retained_sets.sentence_on_untrusted(untrusted) or None,
         metadata={"untrusted_sets": len(untrusted)},
     )
 

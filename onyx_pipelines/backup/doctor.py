@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import BackupHost, open_host, optional_private_key
 from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
@@ -110,7 +110,7 @@ def _trust_check(host: BackupHost, store: Store) -> Callable[[], str]:
             return "not looked at: the store does not answer"
         if scan.untrusted:
             raise SettingsError(
-                steps.sentence_on_untrusted(scan.untrusted),
+                retained_sets.sentence_on_untrusted(scan.untrusted),
                 remedy="Written before sets were signed: `onyx keys sign`. By a host that you know:"
                 " `onyx keys signers found`. Else find out who can write to that store.",
             )

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.errors import KeyFileError, SettingsError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres import PostgresSource
 from onyx_pipelines.sources.qdrant import QdrantSource
@@ -71,6 +71,22 @@ def open_stores(settings: Settings) -> tuple[Store, ...]:
     offsite = open_offsite(settings)
     local = open_local(settings)
     return (local,) if offsite is None else (local, offsite)
+
+
+def store_named(host: BackupHost, name: str) -> Store:
+    """One store of this host.
+
+    Raises:
+        SettingsError: there is no such store.
+    """
+    for store in host.stores:
+        if store.name == name:
+            return store
+    have = ", ".join(store.name for store in host.stores)
+    raise SettingsError(
+        f"There is no {name} store.",
+        remedy=f"This host has: {have}. ONYX_OFFSITE_URL names the off-site store.",
+    )
 
 
 def configured_sources(settings: Settings) -> dict[Component, Source]:

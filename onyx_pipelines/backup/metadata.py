@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from onyx_pipelines.backup.offsite_copies import CopyOutcome
 from onyx_pipelines.backup.rendering import (
     RETENTION_HEAD,
     bullets,
@@ -15,7 +16,6 @@ from onyx_pipelines.backup.rendering import (
     retention_rows,
 )
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
-from onyx_pipelines.backup.steps import CopyOutcome
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.vault.manifest import ComponentRecord, Manifest
 from onyx_pipelines.vault.pruning import PruneReport

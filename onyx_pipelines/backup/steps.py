@@ -1,48 +1,28 @@
-"""The steps of a backup, with no Dagster: assets, the command line and tests call the same ones."""
+"""The steps that make a set, with no Dagster: assets, the command line and tests call the same."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from onyx_pipelines.backup.doubts import find_doubts
-from onyx_pipelines.backup.host import BackupHost, required_private_key
-from onyx_pipelines.backup.protection import count_versions
+from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
-from onyx_pipelines.errors import (
-    IntegrityError,
-    KeyFileError,
-    NotFoundError,
-    OnyxError,
-    SettingsError,
-    StoreError,
-)
+from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import log_fields, logger
-from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
-from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
-from onyx_pipelines.vault.keys import PrivateKey
-from onyx_pipelines.vault.layout import manifest_key, set_prefix
-from onyx_pipelines.vault.lock import set_in_use
+from onyx_pipelines.vault.layout import set_prefix
 from onyx_pipelines.vault.manifest import (
     BackupType,
     ComponentRecord,
     Manifest,
     manifest_component_name,
 )
-from onyx_pipelines.vault.pruning import PruneReport, prune
-from onyx_pipelines.vault.reading import load_manifest
-from onyx_pipelines.vault.retention import RetentionPolicy
-from onyx_pipelines.vault.scanning import UntrustedSet
-from onyx_pipelines.vault.store_plans import store_plans
 from onyx_pipelines.vault.stores.store import Store
-from onyx_pipelines.vault.verification import Verification, verify
 from onyx_pipelines.vault.writing import SetWriter
 
-_NAMED_STRANGERS = 10
 _log = logger("backup")
 
 _DAYS_KEPT = {BackupType.DAILY: 1, BackupType.WEEKLY: 7, BackupType.MONTHLY: 31}
@@ -185,247 +165,6 @@ def _plain_sizes(records: Iterable[ComponentRecord]) -> dict[str, int]:
     return {manifest_component_name(each.component): each.plain_bytes for each in records}
 
 
-def set_to_verify(host: BackupHost, backup_id: str) -> str:
-    """This run's set, or the newest one where a check runs on its own."""
-    if host.local.stat(manifest_key(backup_id)) is not None:
-        return backup_id
-    return host.local_catalog.identify("latest")
-
-
-def sets_to_verify(host: BackupHost, store: Store, wanted: str) -> list[str]:
-    """Ids of what a store has of the set with this id, of the `latest`, or of `all`: damaged and
-    untrusted ones too, since finding them is what verification is for.
-
-    Raises:
-        NotFoundError: it has none; reading nothing is no success.
-    """
-    catalog = Catalog([store], host.trust)
-    if wanted != "all":
-        return [catalog.identify(wanted)]
-    ids = catalog.scan().ids
-    if not ids:
-        raise NotFoundError(
-            f"The {store.name} store holds no backup set.",
-            remedy=f"See what became of them in {store.url}, then take a new backup now.",
-        )
-    return ids
-
-
-def store_named(host: BackupHost, name: str) -> Store:
-    """One store of this host.
-
-    Raises:
-        SettingsError: there is no such store.
-    """
-    for store in host.stores:
-        if store.name == name:
-            return store
-    have = ", ".join(store.name for store in host.stores)
-    raise SettingsError(
-        f"There is no {name} store.",
-        remedy=f"This host has: {have}. ONYX_OFFSITE_URL names the off-site store.",
-    )
-
-
-def verify_set(
-    host: BackupHost,
-    store: Store,
-    backup_id: str,
-    progress: ProgressCallback,
-    *,
-    deep: bool = False,
-) -> Verification:
-    """Read back what a store holds of a set, and note it as the set's last verification. An intact
-    set that could not be authenticated is noted neither as right nor as wrong.
-
-    Raises:
-        KeyFileError: the set is not sealed to this host's private key, or there is none to unseal
-            it with, which is not the set's fault: nothing is noted.
-    """
-    key = required_private_key(host.settings) if deep else host.private_key()
-    with set_in_use(host.settings.state_dir, backup_id):
-        if key is not None:
-            _require_recipient(store, backup_id, key)
-        verification = verify(
-            store, backup_id, key, signers=host.trust.signers, deep=deep, progress=progress
-        )
-        if verification.ok or not verification.intact:
-            host.catalog.record_verification(
-                backup_id, store.name, passed=verification.ok, at=datetime.now(UTC)
-            )
-    return verification
-
-
-def _require_recipient(store: Store, backup_id: str, key: PrivateKey) -> None:
-    try:
-        copies = load_manifest(store, backup_id).keyset.copies
-    except IntegrityError:
-        return  # verification names it
-    if key.recipient.id not in {copy.recipient_id for copy in copies}:
-        names = ", ".join(copy.recipient_name for copy in copies)
-        raise KeyFileError(
-            f"Backup set {backup_id} is not sealed to the key {key.recipient.name!r}, but to"
-            f" {names}.",
-            remedy="Set ONYX_PRIVATE_KEY_FILE to a key of one of those, or to nothing in order to"
-            " compare the stored bytes alone.",
-        )
-
-
 def location_of(store: Store, backup_id: str) -> str:
     """Where a set lies, for people."""
     return f"{store.url.removeprefix('file://').rstrip('/')}/{set_prefix(backup_id).rstrip('/')}"
-
-
-def retention_policy(settings: Settings) -> RetentionPolicy:
-    return RetentionPolicy.from_settings(settings)
-
-
-def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
-    """Every whole set, newest first, with what retention keeps it as now."""
-    return [row for row, _ in listed_sets(host, catalog)]
-
-
-def listed_sets(host: BackupHost, catalog: Catalog) -> list[tuple[CatalogRow, Manifest]]:
-    """The same, each with its manifest."""
-    scan = catalog.scan()
-    plans = store_plans(
-        scan.views,
-        retention_policy(host.settings),
-        stores=[store.name for store in catalog.stores],
-        now=datetime.now(UTC),
-    )
-    found = rows(scan.sets, plans)
-    return list(zip(found, (view.manifest for view in scan.sets), strict=True))
-
-
-@dataclass(frozen=True)
-class CopyOutcome:
-    """What one run copied. `problems` are about sets of earlier runs."""
-
-    reports: tuple[CopyReport, ...]
-    problems: tuple[str, ...]
-
-    @property
-    def copied_bytes(self) -> int:
-        return sum(report.copied_bytes for report in self.reports)
-
-
-def pending_copies(host: BackupHost) -> list[str]:
-    """Ids of the sets whose second copy is missing or damaged, newest first."""
-    views = host.catalog.scan().views
-    policy = retention_policy(host.settings)
-    return [view.backup_id for view in pending(views, policy, now=datetime.now(UTC))]
-
-
-def copy_offsite(
-    host: BackupHost, backup_id: str | None, progress: ProgressCallback
-) -> CopyOutcome:
-    """Copy one set, or every one that lacks its copy, newest first.
-
-    Raises:
-        OnyxError: the newest one (or the one asked for) could not be copied. What is wrong with
-            older ones is among the outcome's problems, so that it cannot hold up tonight's.
-    """
-    offsite = host.offsite
-    if offsite is None:
-        raise SettingsError("There is no off-site store.", remedy="Set ONYX_OFFSITE_URL.")
-    due = [backup_id] if backup_id else pending_copies(host)
-    reports: list[CopyReport] = []
-    problems: list[str] = []
-    for number, each in enumerate(due):
-        try:
-            with set_in_use(host.settings.state_dir, each):
-                report = copy_set(host.local, offsite, each, host.trust, progress)
-        except OnyxError as error:
-            if number == 0:
-                raise
-            problems.append(str(error))
-            continue
-        reports.append(report)
-        _log.info("copied", extra={**asdict(report)})
-    return CopyOutcome(tuple(reports), tuple(problems))
-
-
-@dataclass(frozen=True)
-class OffsiteLag:
-    """How far the second copy is behind."""
-
-    pending: tuple[str, ...]
-    age_s: float
-
-    @property
-    def sentence(self) -> str:
-        if not self.pending:
-            return "Every set has its second copy."
-        return (
-            f"{len(self.pending)} sets wait for their second copy; recovery from the second store"
-            f" would be {self.age_s / 3600:.1f} hours behind."
-        )
-
-
-def offsite_lag(host: BackupHost, *, now: datetime) -> OffsiteLag:
-    views = host.catalog.scan().views
-    waiting = pending(views, retention_policy(host.settings), now=now)
-    return OffsiteLag(
-        tuple(view.backup_id for view in waiting), lag(views, now=now).total_seconds()
-    )
-
-
-def apply_retention(
-    host: BackupHost, *, now: datetime, dry_run: bool, made: str = ""
-) -> PruneReport:
-    """Prune by the policy and sweep what killed runs left; never the set that this run `made`.
-
-    Raises:
-        StoreError: a store cannot be listed; nothing was deleted.
-    """
-    report = prune(
-        host.catalog,
-        retention_policy(host.settings),
-        now=now,
-        dry_run=dry_run,
-        state_dir=host.settings.state_dir,
-        grace=timedelta(hours=host.settings.sweep_grace_hours),
-        made=made,
-    )
-    _log.info(
-        "retention",
-        extra={
-            "dry_run": dry_run,
-            "kept": {store: len(plan.kept) for store, plan in report.plans.items()},
-            "pruned": report.pruned,
-            "freed_bytes": report.freed_bytes,
-            "remaining_bytes": report.remaining_bytes,
-            "waiting": [each.what for each in report.waiting],
-        },
-    )
-    if not dry_run:
-        try:
-            count_versions(host, waiting_sets=len(report.waiting), now=now)
-        except StoreError as error:
-            _log.warning("versions were not counted", extra={"problem": str(error)})
-    return report
-
-
-def sentence_on_untrusted(untrusted: Sequence[UntrustedSet]) -> str:
-    """What does not count, for a person to look at; empty where there is nothing."""
-    if not untrusted:
-        return ""
-    named = "; ".join(
-        f"{each.backup_id} in the {each.store} store: {each.what}"
-        for each in untrusted[:_NAMED_STRANGERS]
-    )
-    more = "; …" if len(untrusted) > _NAMED_STRANGERS else ""
-    return f"{len(untrusted)} sets do not count, signed by nobody who does: {named}{more}"
-
-
-def prune_problems(report: PruneReport) -> list[str]:
-    """What a person should look at, one sentence each."""
-    return [
-        *(
-            f"{f.what} was not deleted from the {f.store} store: {f.problem}"
-            for f in report.failures
-        ),
-        *(f"{p.what} ({p.store} store)" for p in report.problems),
-        *(f"{each} is dated in the future" for each in report.future_dated),
-    ]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import dagster as dg
 from pydantic import Field
 
-from onyx_pipelines.backup import steps
-from onyx_pipelines.backup.host import BackupHost, open_host
+from onyx_pipelines.backup import verifying
+from onyx_pipelines.backup.host import BackupHost, open_host, store_named
 from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
@@ -71,7 +71,7 @@ def verify_sets(
         found = _Found()
         for store, backup_id in _wanted(host, config, found):
             try:
-                verification = steps.verify_set(
+                verification = verifying.verify_set(
                     host, store, backup_id, log_progress(context.log.info), deep=config.deep
                 )
             except OnyxError as error:
@@ -87,13 +87,13 @@ def verify_sets(
 
 def _wanted(host: BackupHost, config: VerificationConfig, found: _Found) -> list[tuple[Store, str]]:
     """What is to be read. A store that cannot be listed keeps nothing in the other one unread."""
-    stores = [steps.store_named(host, config.store)] if config.store else list(host.stores)
+    stores = [store_named(host, config.store)] if config.store else list(host.stores)
     wanted: list[tuple[Store, str]] = []
     absent: list[OnyxError] = []
     for store in stores:
         try:
             wanted += [
-                (store, each) for each in steps.sets_to_verify(host, store, config.backup_id)
+                (store, each) for each in verifying.sets_to_verify(host, store, config.backup_id)
             ]
         except NotFoundError as error:
             absent.append(error)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, retained_sets, steps, verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.errors import IntegrityError, OnyxError
 from onyx_pipelines.progress import ProgressCallback
@@ -113,7 +113,7 @@ def _after_completion(
 ) -> _Later:
     later = _Later()
     try:
-        verification = steps.verify_set(host, host.local, backup_id, progress)
+        verification = verifying.verify_set(host, host.local, backup_id, progress)
         if not verification.intact:
             raise IntegrityError(
                 f"What the local store holds of {backup_id} is damaged: "
@@ -123,18 +123,22 @@ def _after_completion(
         later = _Later(is_verified=verification.ok)
         offsite = "not configured"
         if host.offsite is not None:
-            copied = _retried(lambda: steps.copy_offsite(host, None, progress), sleep)
+            copied = _retried(lambda: offsite_copies.copy_offsite(host, None, progress), sleep)
             offsite = "copied"
             if copied.problems:
                 return replace(later, offsite=offsite, problems=tuple(copied.problems))
         later = replace(later, offsite=offsite)
         if not with_pruning:
             return later
-        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=False, made=backup_id)
+        report = retained_sets.apply_retention(
+            host, now=datetime.now(UTC), dry_run=False, made=backup_id
+        )
     except OnyxError as error:
         _log.error("after completion: %s", error, extra={"backup_id": backup_id})
         return replace(later, offsite="failed", problems=(str(error),))
-    return replace(later, pruned=tuple(report.pruned), problems=tuple(steps.prune_problems(report)))
+    return replace(
+        later, pruned=tuple(report.pruned), problems=tuple(retained_sets.prune_problems(report))
+    )
 
 
 def _retried(step: Callable[[], T], sleep: Callable[[float], None]) -> T:

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
-from onyx_pipelines.backup import steps
-from onyx_pipelines.backup.host import BackupHost, open_host
+from onyx_pipelines.backup import retained_sets, verifying
+from onyx_pipelines.backup.host import BackupHost, open_host, store_named
 from onyx_pipelines.backup.rendering import (
     RETENTION_HEAD,
     prune_report_json,
@@ -76,7 +76,7 @@ def list_sets(
     """Every complete set, newest first; then the damaged ones, and those that do not count."""
     host = open_host(load_settings())
     catalog = host.catalog if store is None else Catalog([_store(host, store)], host.trust)
-    rows = steps.catalog_rows(host, catalog)
+    rows = retained_sets.catalog_rows(host, catalog)
     others: list[tuple[str, DamagedSet | UntrustedSet]] = [
         *(("damaged", each) for each in catalog.damaged),
         *(("untrusted", each) for each in catalog.untrusted),
@@ -147,7 +147,7 @@ def verify(
         chosen = _store(host, store)
         found = Catalog([chosen], host.trust).identify(backup_id)
         entry.about(found)
-        verification = steps.verify_set(host, chosen, found, progress, deep=deep)
+        verification = verifying.verify_set(host, chosen, found, progress, deep=deep)
         entry.result(
             verdict=verification.verdict,
             detail="; ".join(f"{item.key}: {item.problem}" for item in verification.problems),
@@ -185,8 +185,8 @@ def prune(
     """What retention keeps and prunes, and why; --yes deletes."""
     host = open_host(load_settings())
     with _prune_audited(host, yes) as entry, ExclusiveLock(host.settings.state_dir, "prune"):
-        report = steps.apply_retention(host, now=datetime.now(UTC), dry_run=not yes)
-        problems = steps.prune_problems(report)
+        report = retained_sets.apply_retention(host, now=datetime.now(UTC), dry_run=not yes)
+        problems = retained_sets.prune_problems(report)
         entry.result(
             verdict=f"pruned {len(report.pruned)}",
             detail="; ".join([*problems, *report.pruned]),
@@ -246,7 +246,7 @@ def _prune_audited(host: BackupHost, yes: bool) -> AbstractContextManager[Entry]
 
 
 def _store(host: BackupHost, name: StoreName) -> Store:
-    return steps.store_named(host, name.value)
+    return store_named(host, name.value)
 
 
 def _cells(row: CatalogRow) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.cli.ending import as_process
 from onyx_pipelines.cli.output import bold, out, red
@@ -104,7 +104,7 @@ def _summarise() -> None:
         _indented(f"{store.name}: {len(held)} sets in {store.url}")
     for line in bottleneck_lines(result_of(host.settings, find_run(host.settings))):
         _indented(line)
-    for row in steps.catalog_rows(host, catalog)[:5]:
+    for row in retained_sets.catalog_rows(host, catalog)[:5]:
         _indented(
             f"{row.backup_id}: kept as {row.retained_as or 'protected'}, in"
             f" {' and '.join(row.stores)}, {human_bytes(row.size_bytes)}"

@@ -11,7 +11,7 @@ import pytest
 
 from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.metrics_page import MetricsPage
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, retained_sets
 from onyx_pipelines.progress import silent
 from onyx_pipelines.run_notifications import overdue_backup
 from onyx_pipelines.sandbox.stack import Sandbox
@@ -72,7 +72,7 @@ def test_retention_keeps_the_set_that_its_run_has_made_however_many_are_newer(
         forged(host, real, made + timedelta(minutes=minutes))
 
     afterwards = made + timedelta(hours=1)
-    steps.apply_retention(host.open(), now=afterwards, dry_run=False)
+    retained_sets.apply_retention(host.open(), now=afterwards, dry_run=False)
 
     assert host.stores_of(real) == {"local", "offsite"}
 
@@ -168,6 +168,6 @@ def test_the_next_copy_puts_the_real_manifest_back(host: HostUnderTest, real: st
     before = store.get(key)
     store.put(key, before.replace(b"test-host", b"evil-host"))
 
-    steps.copy_offsite(host.open(), None, silent)
+    offsite_copies.copy_offsite(host.open(), None, silent)
 
     assert store.get(key) == before

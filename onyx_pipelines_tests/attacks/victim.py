@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from pydantic import ValidationError
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, steps, verifying
 from onyx_pipelines.progress import silent
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.sources.source import Component
@@ -48,7 +48,7 @@ class Victim:
             each
             for each in self.history
             if each not in listed
-            or not steps.verify_set(opened, looked_at, each, silent, deep=True).ok
+            or not verifying.verify_set(opened, looked_at, each, silent, deep=True).ok
         ]
 
     def was_read(self, loot: Loot) -> bool:
@@ -87,7 +87,7 @@ def _backup(host: HostUnderTest, at: datetime) -> tuple[str, bytes]:
         retention_days=7,
         host=opened.name,
     )
-    steps.copy_offsite(opened, backup_id, silent)
+    offsite_copies.copy_offsite(opened, backup_id, silent)
     return backup_id, canary
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, retained_sets, steps
 from onyx_pipelines_tests.backup.job_runs import checks_of, metadata_of, run_job
 from onyx_pipelines_tests.fixtures_sandbox import VOLUME, HostUnderTest, cut_manifest
 
@@ -30,7 +30,7 @@ def lose_most(host: HostUnderTest) -> bytes:
 
 def reasons(host: HostUnderTest, backup_id: str, *, now: datetime | None = None) -> dict[str, str]:
     """Store → why the set is kept or goes there."""
-    report = steps.apply_retention(host.open(), now=now or datetime.now(UTC), dry_run=True)
+    report = retained_sets.apply_retention(host.open(), now=now or datetime.now(UTC), dry_run=True)
     return {
         store: "; ".join(decision.reasons)
         for store, plan in report.plans.items()
@@ -126,9 +126,10 @@ class ClockBefore(datetime):
 def test_a_run_never_prunes_what_it_made_however_wrong_its_clock_was(
     volume_host: HostUnderTest, good: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock is wrong when the backup begins, and is set before it ends."""
+    """The clock is wrong when the backup begins, and is set before it prunes."""
     volume_host.set(KEEP_DAILY=1, KEEP_WEEKLY=0, KEEP_MONTHLY=0)
     monkeypatch.setattr(steps, "datetime", ClockBefore)
+    monkeypatch.setattr(offsite_copies, "datetime", ClockBefore)
 
     outcome = volume_host.run()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient, models
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, steps, verifying
 from onyx_pipelines.backup.doctor import examine
 from onyx_pipelines.errors import IntegrityError, KeyFileError, OnyxError, SourceError, StoreError
 from onyx_pipelines.progress import silent
@@ -52,7 +52,7 @@ class TestKeys:
         volume_host.set(PRIVATE_KEY_FILE=None)
         outcome = volume_host.run()
         host = volume_host.open()
-        without_key = steps.verify_set(host, host.local, outcome.backup_id, silent)
+        without_key = verifying.verify_set(host, host.local, outcome.backup_id, silent)
 
         volume_host.set(PRIVATE_KEY_FILE=volume_host.private_key)
 
@@ -322,13 +322,13 @@ class TestStores:
         earlier: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        real = steps.verify_set
+        real = verifying.verify_set
 
         def damage_then_verify(*arguments: object, **options: object) -> object:
             flip_a_byte(volume_host.first_object(str(arguments[2])))
             return real(*arguments, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(steps, "verify_set", damage_then_verify)
+        monkeypatch.setattr(verifying, "verify_set", damage_then_verify)
         outcome = volume_host.run()
 
         assert (outcome.offsite, outcome.pruned) == ("failed", ())
@@ -383,7 +383,7 @@ class TestDamage:
         volume_host.set(OFFSITE_URL=f"file://{volume_host.offsite_dir}")
 
         with pytest.raises(IntegrityError, match=r"\.sealed"):
-            steps.copy_offsite(volume_host.open(), backup_id, silent)
+            offsite_copies.copy_offsite(volume_host.open(), backup_id, silent)
 
         assert volume_host.stores_of(backup_id) == {"local"}
 

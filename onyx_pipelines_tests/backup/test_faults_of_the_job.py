@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, retained_sets, steps
 from onyx_pipelines.backup.automation import lagging_offsite_copy
 from onyx_pipelines.errors import StoreError
 from onyx_pipelines.run_notifications import run_notification
@@ -256,7 +256,9 @@ class TestAComponentFails:
         instance: dg.DagsterInstance,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(steps, "copy_offsite", _unavailable_once(steps.copy_offsite))
+        monkeypatch.setattr(
+            offsite_copies, "copy_offsite", _unavailable_once(offsite_copies.copy_offsite)
+        )
 
         result = run_job(instance)
 
@@ -325,7 +327,7 @@ class TestAPartialRun:
 
         assert partial.success
         assert full.run_id in backup_host.listed()
-        rows = steps.catalog_rows(backup_host.open(), backup_host.open().catalog)
+        rows = retained_sets.catalog_rows(backup_host.open(), backup_host.open().catalog)
         assert {row.backup_id: row.retained_as for row in rows}[full.run_id] == "daily"
 
 

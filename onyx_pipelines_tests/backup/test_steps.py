@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import offsite_copies, steps, verifying
 from onyx_pipelines.errors import NotFoundError, SettingsError, StoreError
 from onyx_pipelines.progress import silent
 from onyx_pipelines.sources.source import Component
@@ -58,21 +58,21 @@ def test_a_check_on_its_own_verifies_the_newest_set(
 ) -> None:
     newest = volume_host.run().backup_id
 
-    assert steps.set_to_verify(volume_host.open(), new_id) == newest
+    assert verifying.set_to_verify(volume_host.open(), new_id) == newest
 
 
 def test_a_check_on_its_own_without_any_set_says_so(
     volume_host: HostUnderTest, new_id: str
 ) -> None:
     with pytest.raises(NotFoundError):
-        steps.set_to_verify(volume_host.open(), new_id)
+        verifying.set_to_verify(volume_host.open(), new_id)
 
 
 def test_a_copy_without_a_second_store_names_the_setting(volume_host: HostUnderTest) -> None:
     volume_host.set(OFFSITE_URL=None)
 
     with pytest.raises(SettingsError, match="off-site") as caught:
-        steps.copy_offsite(volume_host.open(), None, silent)
+        offsite_copies.copy_offsite(volume_host.open(), None, silent)
 
     assert "ONYX_OFFSITE_URL" in caught.value.remedy
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onyx_pipelines.backup import steps
+from onyx_pipelines.backup import verifying
 from onyx_pipelines.progress import silent
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
@@ -22,7 +22,8 @@ def test_what_both_stores_hold_opens_with_the_private_key(backup_host: HostUnder
     host = backup_host.open()
 
     found = [
-        steps.verify_set(host, store, outcome.backup_id, silent, deep=True) for store in host.stores
+        verifying.verify_set(host, store, outcome.backup_id, silent, deep=True)
+        for store in host.stores
     ]
 
     assert [verification.ok for verification in found] == [True, True]

@@ -1,0 +1,103 @@
+"""What this host's stores hold by its policy: listed, pruned, and what a person should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from onyx_pipelines.backup.host import BackupHost
+from onyx_pipelines.backup.protection import count_versions
+from onyx_pipelines.errors import StoreError
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
+from onyx_pipelines.vault.manifest import Manifest
+from onyx_pipelines.vault.pruning import PruneReport, prune
+from onyx_pipelines.vault.retention import RetentionPolicy
+from onyx_pipelines.vault.scanning import UntrustedSet
+from onyx_pipelines.vault.store_plans import store_plans
+
+_NAMED_STRANGERS = 10
+_log = logger("backup")
+
+
+def retention_policy(settings: Settings) -> RetentionPolicy:
+    return RetentionPolicy.from_settings(settings)
+
+
+def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
+    """Every whole set, newest first, with what retention keeps it as now."""
+    return [row for row, _ in listed_sets(host, catalog)]
+
+
+def listed_sets(host: BackupHost, catalog: Catalog) -> list[tuple[CatalogRow, Manifest]]:
+    """The same, each with its manifest."""
+    scan = catalog.scan()
+    plans = store_plans(
+        scan.views,
+        retention_policy(host.settings),
+        stores=[store.name for store in catalog.stores],
+        now=datetime.now(UTC),
+    )
+    found = rows(scan.sets, plans)
+    return list(zip(found, (view.manifest for view in scan.sets), strict=True))
+
+
+def apply_retention(
+    host: BackupHost, *, now: datetime, dry_run: bool, made: str = ""
+) -> PruneReport:
+    """Prune by the policy and sweep what killed runs left; never the set that this run `made`.
+
+    Raises:
+        StoreError: a store cannot be listed; nothing was deleted.
+    """
+    report = prune(
+        host.catalog,
+        retention_policy(host.settings),
+        now=now,
+        dry_run=dry_run,
+        state_dir=host.settings.state_dir,
+        grace=timedelta(hours=host.settings.sweep_grace_hours),
+        made=made,
+    )
+    _log.info(
+        "retention",
+        extra={
+            "dry_run": dry_run,
+            "kept": {store: len(plan.kept) for store, plan in report.plans.items()},
+            "pruned": report.pruned,
+            "freed_bytes": report.freed_bytes,
+            "remaining_bytes": report.remaining_bytes,
+            "waiting": [each.what for each in report.waiting],
+        },
+    )
+    if not dry_run:
+        try:
+            count_versions(host, waiting_sets=len(report.waiting), now=now)
+        except StoreError as error:
+            _log.warning("versions were not counted", extra={"problem": str(error)})
+    return report
+
+
+def sentence_on_untrusted(untrusted: Sequence[UntrustedSet]) -> str:
+    """What does not count, for a person to look at; empty where there is nothing."""
+    if not untrusted:
+        return ""
+    named = "; ".join(
+        f"{each.backup_id} in the {each.store} store: {each.what}"
+        for each in untrusted[:_NAMED_STRANGERS]
+    )
+    more = "; …" if len(untrusted) > _NAMED_STRANGERS else ""
+    return f"{len(untrusted)} sets do not count, signed by nobody who does: {named}{more}"
+
+
+def prune_problems(report: PruneReport) -> list[str]:
+    """What a person should look at, one sentence each."""
+    return [
+        *(
+            f"{f.what} was not deleted from the {f.store} store: {f.problem}"
+            for f in report.failures
+        ),
+        *(f"{p.what} ({p.store} store)" for p in report.problems),
+        *(f"{each} is dated in the future" for each in report.future_dated),
+    ]
