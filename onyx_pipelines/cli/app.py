@@ -1,50 +1,73 @@
-"""`onyx`: the commands."""
+"""`onyx`: the commands. Each is loaded when it is called: all of them take a second of CPU."""
 
 from __future__ import annotations
 
+import gc
 import sys
 import uuid
+from collections import UserDict
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import import_module
+from typing import Any
 
 import typer
-from typer.main import get_command
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from onyx_pipelines.cli.api import app as api_app
-from onyx_pipelines.cli.audit import app as audit_app
-from onyx_pipelines.cli.backup import app as backup_app
-from onyx_pipelines.cli.backup import doctor
-from onyx_pipelines.cli.catalog import app as catalog_app
-from onyx_pipelines.cli.catalog import hold, prune, release, verify
-from onyx_pipelines.cli.keys import app as keys_app
-from onyx_pipelines.cli.load_test import app as load_test_app
-from onyx_pipelines.cli.recover import restore
-from onyx_pipelines.cli.restore import drill
-from onyx_pipelines.cli.sandbox import app as sandbox_app
 from onyx_pipelines.logs import begin_log
 from onyx_pipelines.telemetry import process_fields
 
+# Command → the module of this folder that has it, and its name there; in the order of the help.
+_PLACES = {
+    "drill": ("restore", "drill"),
+    "restore": ("recover", "restore"),
+    "verify": ("catalog", "verify"),
+    "prune": ("catalog", "prune"),
+    "hold": ("catalog", "hold"),
+    "release": ("catalog", "release"),
+    "doctor": ("backup", "doctor"),
+    "api": ("api", "app"),
+    "audit": ("audit", "app"),
+    "backup": ("backup", "app"),
+    "catalog": ("catalog", "app"),
+    "keys": ("keys", "app"),
+    "load-test": ("load_test", "app"),
+    "sandbox": ("sandbox", "app"),
+}
+
+
+class _Commands(UserDict[str, Any]):
+    """Every command by its name; one that is asked for is loaded."""
+
+    def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        if super().__getitem__(name) is None:
+            self[name] = _load(name)
+        found: TyperCommand | TyperGroup = super().__getitem__(name)
+        return found
+
+
+class _Onyx(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands(dict.fromkeys(_PLACES))
+
+    def list_commands(self, _: object) -> list[str]:
+        return list(self.commands)
+
+
 app = typer.Typer(
+    cls=_Onyx,
     # Brackets in a help text are brackets.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Backups of a self-hosted RAG stack that can be restored when everything else is down."
-    " Exit codes: 0 fine, 1 the answer is bad, 2 could not do it, 130 interrupted.",
 )
-app.add_typer(api_app, name="api")
-app.add_typer(audit_app, name="audit")
-app.add_typer(backup_app, name="backup")
-app.add_typer(catalog_app, name="catalog")
-app.add_typer(keys_app, name="keys")
-app.add_typer(load_test_app, name="load-test")
-app.add_typer(sandbox_app, name="sandbox")
-app.command("drill")(drill)
-app.command("restore")(restore)
-app.command("verify")(verify)
-app.command("prune")(prune)
-app.command("hold")(hold)
-app.command("release")(release)
-app.command("doctor")(doctor)
+
+
+@app.callback()
+def _about() -> None:
+    """Backups of a self-hosted RAG stack that can be restored when everything else is down.
+    Exit codes: 0 fine, 1 the answer is bad, 2 could not do it, 130 interrupted."""
 
 
 def main() -> object:
@@ -61,5 +84,21 @@ def run(words: Sequence[str]) -> object:
 
 @cache
 def command() -> Callable[..., object]:
-    """Made once per process, which takes longer than many a command."""
+    """Made once per process."""
     return get_command(app)
+
+
+def _load(name: str) -> object:
+    module, attribute = _PLACES[name]
+    # What is loaded stays: looking for garbage among it would be a tenth of the time.
+    gc.disable()
+    try:
+        found = getattr(import_module(f"onyx_pipelines.cli.{module}"), attribute)
+    finally:
+        gc.enable()
+    part = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if isinstance(found, typer.Typer):
+        part.add_typer(found, name=name)
+    else:
+        part.command(name)(found)
+    return get_group(part).commands[name]

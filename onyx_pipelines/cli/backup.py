@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import audited, cli_origin
-from onyx_pipelines.backup.doctor import examine
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, Part, bold, finish, out, print_json, red
@@ -16,7 +15,6 @@ from onyx_pipelines.notifications import told
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.sources.volumes import restart_journalled
 from onyx_pipelines.vault.manifest import BackupType
 
 app = typer.Typer(help="Take backups, with no Dagster instance.")
@@ -73,6 +71,8 @@ def run(
 @app.command("start-containers")
 def start_containers() -> None:
     """Start the containers that a killed backup left stopped. The next backup does it as well."""
+    from onyx_pipelines.sources.volumes import restart_journalled
+
     settings = load_settings()
     with audited(settings, action="backup.start-containers", origin=cli_origin()) as entry:
         started = restart_journalled(settings)
@@ -82,6 +82,8 @@ def start_containers() -> None:
 
 def doctor(*, as_json: JsonOption = False) -> None:
     """Check tools, keys, stores, sources, clock and space, and say what to mend."""
+    from onyx_pipelines.backup.doctor import examine
+
     results = examine(load_settings())
     if as_json:
         print_json([asdict(result) for result in results])

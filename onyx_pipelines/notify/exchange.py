@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
-
-import httpx
 
 from onyx_pipelines.notify.backoff import asked_wait_s
 from onyx_pipelines.notify.channels.channel import DeliveryError
@@ -86,7 +85,7 @@ class Answer:
 
     @property
     def may_take_it_later(self) -> bool:
-        return self.status >= 500 or self.status == httpx.codes.TOO_MANY_REQUESTS
+        return self.status >= 500 or self.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def post(
@@ -102,6 +101,9 @@ def post(
     Raises:
         DeliveryError: no answer within the limit, none at all, or none that can be trusted.
     """
+    # Imported here: a process that has nobody to tell need not spend a tenth of a second on it.
+    import httpx
+
     with Exchange(limit_s) as exchange:
         try:
             return _exchanged(exchange, url, body, media_type)
@@ -114,6 +116,8 @@ def post(
 
 
 def _exchanged(exchange: Exchange, url: str, body: bytes, media_type: str) -> Answer:
+    import httpx
+
     read = b""
     with (
         httpx.Client(timeout=exchange.limit_s, trust_env=False) as client,

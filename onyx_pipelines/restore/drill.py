@@ -17,12 +17,9 @@ from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError, O
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.postgres import drill as drill_postgres
-from onyx_pipelines.restore.qdrant import drill as drill_qdrant
 from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
 from onyx_pipelines.restore.unreadable_sets import refuse_unreadable
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import drill as drill_volumes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import log_fields, logger
@@ -38,11 +35,23 @@ _log = logger("restore")
 ComponentDriller: TypeAlias = Callable[
     [SetObjects, StepClock, Path, Settings, ProgressCallback], ComponentDrill
 ]
-DRILLERS: dict[Component, ComponentDriller] = {
-    Component.POSTGRESQL: drill_postgres,
-    Component.QDRANT: drill_qdrant,
-    Component.VOLUMES: drill_volumes,
-}
+
+
+def driller(component: Component) -> ComponentDriller:
+    """Only the one that is asked for is loaded."""
+    match component:
+        case Component.POSTGRESQL:
+            from onyx_pipelines.restore import postgres
+
+            return postgres.drill
+        case Component.QDRANT:
+            from onyx_pipelines.restore import qdrant
+
+            return qdrant.drill
+        case Component.VOLUMES:
+            from onyx_pipelines.restore import volumes
+
+            return volumes.drill
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ def drill_component(
     ):
         try:
             objects = open_set(drillable.store, drillable.backup_id, key, signers)
-            result = DRILLERS[component](objects, clock, workdir, settings, progress)
+            result = driller(component)(objects, clock, workdir, settings, progress)
         except (IntegrityError, NotFoundError, KeyFileError) as error:
             # Also a set that is not sealed to this host's key: it does not come back here.
             result = _stopped(component, error, Verdict.FAILED, clock, begun)

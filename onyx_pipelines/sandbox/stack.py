@@ -27,7 +27,6 @@ from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.sandbox.sample_postgres import DATABASES, load_sample_databases
-from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.host_keys import make_missing_keys
@@ -78,6 +77,9 @@ class Sandbox:
         Raises:
             OnyxError: a server did not start.
         """
+        # Imported here: Qdrant's client takes half a second, which `env` and `down` need not spend.
+        from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
+
         self.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
         say("PostgreSQL …")
         self.postgres.start()
