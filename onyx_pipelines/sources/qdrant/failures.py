@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,8 @@ from onyx_pipelines.errors import SourceError
 
 _REMEDIES = {
     401: "Check ONYX_QDRANT_API_KEY (or ONYX_QDRANT_API_KEY_FILE).",
-    403: "Use a key that may make snapshots: a read-only key cannot (ONYX_QDRANT_API_KEY).",
+    403: "Use a key that may do it: a read-only key can make no snapshots, and one with access by"
+    " collection no others than of those, and can restore none (ONYX_QDRANT_API_KEY).",
     404: "See whether ONYX_QDRANT_URL and ONYX_QDRANT_COLLECTIONS are right.",
     429: "Qdrant or a proxy limits the rate; it may work later.",
     501: "Use a Qdrant server that can do this.",
@@ -23,9 +26,15 @@ _REMEDIES = {
 }
 _SERVER_REMEDY = "See Qdrant's own log, and whether its disk has room for a snapshot."
 _BUSY = 429
+_KEY_REFUSED = frozenset({401, 403})
 # Other answers of 5xx pass by themselves.
 _NEVER_PASSES = frozenset({501, 507})
 _TRUNCATED_AT = 300
+# A path that repeats a long name would leave no room for what went wrong.
+_LONG_WORD = re.compile(r"(\S{30})\S{60,}(\S{15})")
+# Of a JWT, in the words of the library that reads it.
+_EXPIRED = re.compile(r"^\W*(Forbidden: )?(ExpiredSignature|.*\b(token|jwt)\b.*\bexpired)", re.I)
+_FOREIGN = re.compile(r"^\W*(Forbidden: )?InvalidSignature", re.I)
 
 
 class RefusedError(SourceError):
@@ -95,11 +104,21 @@ class QdrantErrors:
             kind = BusyError
         elif 400 <= status < 500:
             kind = RefusedError
-        words = " ".join(said[:_TRUNCATED_AT].split())
+        # Before anything is cut: half a key would not be recognised.
+        words = " ".join(self._masked(_message(said)).split())
+        words = _LONG_WORD.sub(r"\1…\2", words)[:_TRUNCATED_AT]
+        problem = f"HTTP {status} {words}".rstrip(" .")
+        remedy = _REMEDIES.get(status, _SERVER_REMEDY)
+        if status in _KEY_REFUSED and _EXPIRED.search(words):
+            problem = f"the key is a token (JWT) that has expired ({problem})"
+            remedy = "Put a new one into ONYX_QDRANT_API_KEY."
+        elif status in _KEY_REFUSED and _FOREIGN.search(words):
+            problem = f"the key is a token (JWT) of another server's API key ({problem})"
+            remedy = "Sign one with this server's API key, and put it into ONYX_QDRANT_API_KEY."
         return self.failed(
             doing,
-            f"HTTP {status} {words}".rstrip(" ."),
-            remedy=_REMEDIES.get(status, _SERVER_REMEDY),
+            problem,
+            remedy=remedy,
             transient=status == _BUSY or (status >= 500 and status not in _NEVER_PASSES),
             kind=kind,
         )
@@ -113,10 +132,19 @@ class QdrantErrors:
         transient: bool = False,
         kind: type[SourceError] = SourceError,
     ) -> SourceError:
-        what = f"Qdrant {self._url}: {doing}: {problem}."
-        if self._api_key:
-            what = what.replace(self._api_key, "***")
+        what = self._masked(f"Qdrant {self._url}: {doing}: {problem}.")
         return kind(what, remedy=remedy, transient=transient)
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._api_key, "***") if self._api_key else text
+
+
+def _message(said: str) -> str:
+    """What Qdrant says in its JSON; all of it where it is something else."""
+    try:
+        return str(json.loads(said)["status"]["error"])
+    except (ValueError, KeyError, TypeError):
+        return said
 
 
 def _certificate_error(error: BaseException | None) -> str | None:

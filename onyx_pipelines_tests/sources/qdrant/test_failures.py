@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import httpx
@@ -15,8 +16,11 @@ from onyx_pipelines.sources.qdrant.failures import (
     QdrantErrors,
     RefusedError,
 )
+from onyx_pipelines_tests.recorded_qdrant import DATA
 
 ERRORS = QdrantErrors("http://qdrant:6333", SecretStr("planted-key"))
+
+ANSWERS = json.loads((DATA / "1.18.3" / "http" / "answers.json").read_text())
 
 
 def worded(error: Exception) -> SourceError:
@@ -94,6 +98,48 @@ def test_a_long_answer_is_cut_and_its_lines_joined() -> None:
 
     assert "line line" in error.what
     assert len(error.what) < 400
+
+
+@pytest.mark.parametrize("said", ["ExpiredSignature", "Forbidden: ExpiredSignature"])
+def test_an_expired_token_is_told_as_expired(said: str) -> None:
+    error = ERRORS.answered("listing collections", 403, said)
+
+    assert "expired" in error.what
+    assert "new one" in error.remedy
+
+
+def test_a_token_signed_with_another_key_is_told_as_that() -> None:
+    assert "another server" in ERRORS.answered("counting", 403, "InvalidSignature").what
+
+
+def test_a_collection_that_is_called_expired_makes_no_token_expire() -> None:
+    said = '{"status":{"error":"Forbidden: Access to collection expired is required"},"time":0.1}'
+
+    assert "has expired" not in ERRORS.answered("counting", 403, said).what
+
+
+def test_what_qdrant_says_is_shown_without_its_json() -> None:
+    said = '{"status":{"error":"Bad request: Exact search disabled!."},"time":0.00005349}'
+
+    shown = ERRORS.answered("counting", 400, said).what
+
+    assert shown.endswith(": counting: HTTP 400 Bad request: Exact search disabled!.")
+
+
+def test_what_went_wrong_is_shown_also_where_a_long_name_stands_before_it() -> None:
+    [answer] = [each for each in ANSWERS if each["what"] == "its snapshot"]
+
+    error = ERRORS.answered("making a snapshot", answer["status"], answer["body"])
+
+    assert "File name too long" in error.what
+    assert len(error.what) < 400
+
+
+@pytest.mark.parametrize("before", range(270, 300))
+def test_no_part_of_the_key_is_left_where_an_answer_is_cut(before: int) -> None:
+    said = "x " * (before // 2) + " " * (before % 2) + "planted-key"
+
+    assert "plan" not in ERRORS.answered("counting", 502, said).what
 
 
 def test_the_kind_survives_another_process() -> None:
