@@ -120,7 +120,7 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
                 asset="backup_set",
                 blocking=True,
                 description="Every configured component is in the set, nothing was left out, and"
-                " no database, collection or volume of the last set is missing.",
+                " no database, collection or volume is missing.",
             ),
             dg.AssetCheckSpec(
                 "size_is_plausible",
@@ -284,16 +284,25 @@ def _requested(context: dg.AssetExecutionContext) -> frozenset[Component]:
 
 def _completeness(manifest: Manifest) -> dg.AssetCheckResult:
     """A component that failed leaves no set; one that was left out on purpose is a warning, and so
-    is a database, collection or volume that the last set had."""
+    is a database, collection or volume that the last set had, or that could not be read."""
     names = ", ".join(manifest.missing_components)
     lost = [doubt.what for doubt in manifest.doubts if doubt.kind is DoubtKind.SOURCES]
+    unread = [
+        f"{component} {name} could not be backed up: {why}"
+        for component, record in manifest.components.items()
+        for name, why in record.missing.items()
+    ]
     left_out = [f"A partial set: this run was asked to leave out {names}."] if names else []
     return dg.AssetCheckResult(
         check_name="set_is_complete",
-        passed=not names and not lost,
+        passed=not names and not lost and not unread,
         severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join([*left_out, *lost]) or None,
-        metadata={"missing_components": names or "none", "lost_sources": "; ".join(lost) or "none"},
+        description=" ".join([*left_out, *lost, *unread]) or None,
+        metadata={
+            "missing_components": names or "none",
+            "lost_sources": "; ".join(lost) or "none",
+            "missing_sources": "; ".join(unread) or "none",
+        },
     )
 
 

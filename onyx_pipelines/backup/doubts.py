@@ -18,15 +18,16 @@ def find_doubts(
     sizes: Iterable[SizeVerdict],
     *,
     left_out: Iterable[str],
-    previous: Manifest | None,
+    earlier: Sequence[Manifest],
 ) -> tuple[Doubt, ...]:
     """In what a set is less than those before it.
 
     Args:
         sizes: the verdicts on its components.
         left_out: components that it was asked to leave out, which is no doubt.
-        previous: the last whole set before it.
+        earlier: the sets before it, newest first.
     """
+    previous = next((each for each in earlier if not each.missing_components), None)
     doubts = [Doubt(kind=DoubtKind.SIZE, what=each.reason) for each in sizes if not each.ok]
     lost = _lost_sources(records, left_out, previous) if previous else []
     if previous and lost:
@@ -34,15 +35,20 @@ def find_doubts(
             f"{', '.join(lost)}: missing, though in the set of {previous.timestamp:%Y-%m-%d %H:%M}"
         )
         doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
+    held = _sources(record for each in earlier for record in each.components.values())
+    unread = [f"{component} {name}" for component, name in sorted(_missing(records) & held)]
+    if unread:
+        what = f"{', '.join(unread)}: could not be backed up, though an earlier set has it"
+        doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
     return tuple(doubts)
 
 
 def _lost_sources(
-    records: Iterable[ComponentRecord], left_out: Iterable[str], previous: Manifest
+    records: Sequence[ComponentRecord], left_out: Iterable[str], previous: Manifest
 ) -> list[str]:
-    """Databases, collections and volumes, such as "qdrant documents"."""
+    """Databases, collections and volumes that are gone, such as "qdrant documents"."""
     unasked = frozenset(left_out)
-    before = _sources(previous.components.values()) - _sources(records)
+    before = _sources(previous.components.values()) - _sources(records) - _missing(records)
     return [f"{component} {name}" for component, name in sorted(before) if component not in unasked]
 
 
@@ -53,3 +59,8 @@ def _sources(records: Iterable[ComponentRecord]) -> set[tuple[str, str]]:
         for item in record.objects
         if not item.key.startswith(_FACTS)
     }
+
+
+def _missing(records: Iterable[ComponentRecord]) -> set[tuple[str, str]]:
+    """What is there and could not be backed up."""
+    return {(record.component.value, name) for record in records for name in record.missing}

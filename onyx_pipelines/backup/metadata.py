@@ -27,7 +27,7 @@ def component_metadata(record: ComponentRecord) -> Metadata:
     """Sizes, times and counts of one component under names that stay the same from run to run."""
     duration = max(record.duration_s, 1e-6)
     return {
-        "status": record.status.value,
+        "status": record.shown_status,
         "plain_bytes": record.plain_bytes,
         "sealed_bytes": record.sealed_bytes,
         "dagster/size_bytes": record.sealed_bytes,
@@ -51,7 +51,7 @@ def set_metadata(manifest: Manifest, *, location: str, recent: str) -> Metadata:
     duration = (manifest.completed_at - manifest.timestamp).total_seconds()
     return {
         "backup_id": manifest.backup_id,
-        "status": manifest.status.value,
+        "status": manifest.shown_status,
         "backup_type": manifest.backup_type.value,
         "recovery_point": dg.MetadataValue.timestamp(manifest.timestamp),
         "plain_bytes": manifest.plain_bytes,

@@ -56,7 +56,7 @@ def _back_up(
     _log.info(
         "component sealed",
         extra={
-            "status": record.status.value,
+            "status": record.shown_status,
             "plain_bytes": record.plain_bytes,
             "sealed_bytes": record.sealed_bytes,
             "duration_s": record.duration_s,
@@ -108,7 +108,7 @@ def complete_set(
             records,
             _judged(host, records, earlier),
             left_out=left_out,
-            previous=next((each for each in earlier if not each.missing_components), None),
+            earlier=earlier,
         ),
         timestamp=timestamp,
         backup_type=backup_type,
@@ -119,7 +119,7 @@ def complete_set(
         "set complete",
         extra={
             "backup_id": backup_id,
-            "status": manifest.status.value,
+            "status": manifest.shown_status,
             "sealed_bytes": manifest.sealed_bytes,
             "missing_components": sorted(manifest.missing_components),
         },

@@ -82,7 +82,7 @@ def run_backup(
     warnings = [w for record in manifest.components.values() for w in record.warnings]
     return BackupOutcome(
         backup_id=backup_id,
-        status=manifest.status.value,
+        status=manifest.shown_status,
         location=steps.location_of(host.local, backup_id),
         plain_bytes=manifest.plain_bytes,
         sealed_bytes=manifest.sealed_bytes,

@@ -100,7 +100,7 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
         values = manifest.model_dump(mode="json")
         print_json({**values, "stores": list(view.stores), "held": view.held})
         return
-    out.line(bold(manifest.backup_id), f" {manifest.status.value}")
+    out.line(bold(manifest.backup_id), f" {manifest.shown_status}")
     out.line(f"recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC, host {manifest.host}")
     out.line(f"stores {', '.join(view.stores)}; {'held' if view.held else 'not held'}")
     for copy in view.copies:
@@ -110,7 +110,7 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
         out.warning(doubt.what)
     for name, record in manifest.components.items():
         summary = ", ".join(f"{key} {value}" for key, value in record.summary.items())
-        out.line(f"{name}: {record.status.value}, {record.duration_s:.1f} s; {summary}")
+        out.line(f"{name}: {record.shown_status}, {record.duration_s:.1f} s; {summary}")
         for warning in record.warnings:
             out.warning(f"{name}: {warning}")
     out.table(

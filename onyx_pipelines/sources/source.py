@@ -70,6 +70,7 @@ class ComponentReport:
     `summary` has the numbers of the spec's `backup_metadata` (tables_count; vector_count and
     collections_count; file_count) and whatever else is worth plotting: plain JSON values, no
     secrets, nothing personal. `versions` has tools and servers, e.g. {"pg_dump": "16.4"}.
+    `missing`: what could not be backed up though it is there, and why; the component is partial.
     """
 
     component: Component
@@ -77,6 +78,7 @@ class ComponentReport:
     summary: Mapping[str, int | float | str]
     versions: Mapping[str, str]
     warnings: tuple[str, ...] = field(default=())
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(Protocol):

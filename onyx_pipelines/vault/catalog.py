@@ -250,7 +250,7 @@ def rows(views: Iterable[SetView], plans: Mapping[str, RetentionPlan]) -> list[C
             backup_id=view.backup_id,
             timestamp=view.timestamp.isoformat(),
             backup_type=view.backup_type.value,
-            status=view.status.value,
+            status=view.manifest.shown_status,
             components=view.components,
             size_bytes=view.size_bytes,
             stores=view.stores,

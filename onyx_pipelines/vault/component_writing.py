@@ -26,6 +26,7 @@ from onyx_pipelines.vault.manifest import (
     ComponentRecord,
     ObjectRecord,
     component_checksum,
+    missing_entries,
     to_bytes,
 )
 from onyx_pipelines.vault.sealing import SealedFigures, Sealer
@@ -122,6 +123,7 @@ class ComponentWriter:
                 )
             self._finished = True
             objects = tuple(self._records[key] for key in sorted(self._records))
+        summary = {**report.summary, **missing_entries(report.missing)}
         record = ComponentRecord(
             component=self._component,
             status=report.status,
@@ -130,7 +132,7 @@ class ComponentWriter:
             duration_s=round(time.monotonic() - self._begun, 3),
             size_gb=sum(item.sealed_bytes for item in objects) / BYTES_PER_GB,
             checksum=component_checksum(objects),
-            summary={key: report.summary[key] for key in sorted(report.summary)},
+            summary={key: summary[key] for key in sorted(summary)},
             versions={key: report.versions[key] for key in sorted(report.versions)},
             warnings=report.warnings,
             keyset=self._wrapped,

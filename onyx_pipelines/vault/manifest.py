@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
 
@@ -29,6 +29,8 @@ from onyx_pipelines.vault.signing import Signature
 
 FORMAT: Final = "onyx-backup-set"
 FORMAT_VERSION: Final = 2
+_MISSING: Final = "missing."
+_PARTIAL: Final = "partial"
 
 
 class BackupType(StrEnum):
@@ -114,6 +116,20 @@ class ComponentRecord(Record):
     objects: tuple[ObjectRecord, ...]
 
     @property
+    def missing(self) -> dict[str, str]:
+        """What could not be backed up though it was there, and why."""
+        return {
+            key.removeprefix(_MISSING): str(why)
+            for key, why in self.summary.items()
+            if key.startswith(_MISSING)
+        }
+
+    @property
+    def shown_status(self) -> str:
+        """For people."""
+        return _PARTIAL if self.missing else self.status.value
+
+    @property
     def sealed_bytes(self) -> int:
         return sum(record.sealed_bytes for record in self.objects)
 
@@ -167,6 +183,12 @@ class Manifest(Record):
     signature: Signature | None = None
 
     @property
+    def shown_status(self) -> str:
+        """For people: `partial` where something of a component is missing."""
+        is_partial = any(component.missing for component in self.components.values())
+        return _PARTIAL if is_partial else self.status.value
+
+    @property
     def objects(self) -> Iterator[ObjectRecord]:
         for component in self.components.values():
             yield from component.objects
@@ -207,6 +229,13 @@ class Manifest(Record):
 def manifest_component_name(component: Component) -> str:
     """The key of a component in `Manifest.components`: the spec calls volumes docker_volumes."""
     return "docker_volumes" if component is Component.VOLUMES else component.value
+
+
+def missing_entries(missing: Mapping[str, str]) -> dict[str, int | str]:
+    """As they stand in a component's summary, which every version reads."""
+    if not missing:
+        return {}
+    return {"missing_count": len(missing), **{_MISSING + name: missing[name] for name in missing}}
 
 
 def component_checksum(objects: Iterable[ObjectRecord]) -> str:

@@ -40,12 +40,11 @@ from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
+from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 
-BESIDE_PREFIX: Final = "onyx-restore-"
-# Beside, or the new collection of an alias.
-_OURS: Final = re.compile(rf"^{BESIDE_PREFIX}[0-9a-f]{{12}}$|-\d{{8}}T\d{{6}}-[0-9a-f]{{6}}$")
+_OF_AN_ALIAS: Final = re.compile(r"-\d{8}T\d{6}-[0-9a-f]{6}$")
 _log = logger("restore")
 
 
@@ -106,7 +105,7 @@ def sweep(server: TargetQdrant, journal: RestoreJournal) -> None:
     puts the data there anyway.
     """
     for name in journal.beside:
-        if _OURS.search(name):
+        if is_scratch(name) or _OF_AN_ALIAS.search(name):
             _log.warning("left by an interrupted restore, deleted: collection %s", name)
             server.delete(name)
         journal.gone(name)
@@ -185,7 +184,7 @@ class _Restoring:
 
     def _over_a_collection(self, placement: Placement) -> tuple[Finding, ...]:
         name = placement.final_name
-        beside = f"{BESIDE_PREFIX}{secrets.token_hex(6)}"
+        beside = new_scratch_name()
         self._journal.begin(beside)
         is_needed = False
         try:

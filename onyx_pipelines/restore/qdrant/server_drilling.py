@@ -3,7 +3,6 @@ names that are deleted afterwards."""
 
 from __future__ import annotations
 
-import secrets
 import socket
 from urllib.parse import urlsplit
 
@@ -15,11 +14,12 @@ from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collect
 from onyx_pipelines.restore.qdrant.drill_findings import damaged, nothing_to_restore
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
-from onyx_pipelines.restore.qdrant.restoring import BESIDE_PREFIX, compare_restored, sweep
+from onyx_pipelines.restore.qdrant.restoring import compare_restored, sweep
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
+from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
 
 
@@ -47,7 +47,7 @@ def drill_on_server(
             journal = RestoreJournal(settings.state_dir, address.url, "drill")
             sweep(server, journal)
         for collection in collections:
-            scratch = f"{BESIDE_PREFIX}{secrets.token_hex(6)}"
+            scratch = new_scratch_name()
             journal.begin(scratch)
             try:
                 findings += _restored(objects, server, collection, scratch, clock, progress)

@@ -14,6 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from onyx_pipelines.errors import SourceError
 
 
+class JournalError(SourceError):
+    """It cannot be written or read, which is the fault of this host and of no collection."""
+
+    code = "source-journal"
+
+
 class JournalEntry(BaseModel):
     """One snapshot that we asked for.
 
@@ -41,7 +47,7 @@ class SnapshotJournal:
         """Durable when it returns the entry's slot.
 
         Raises:
-            SourceError: the state directory cannot be written.
+            JournalError: the state directory cannot be written.
         """
         slot = uuid.uuid4().hex
         self.write(slot, entry)
@@ -71,7 +77,7 @@ class SnapshotJournal:
         """By slot.
 
         Raises:
-            SourceError: an entry cannot be read or understood; it may name a snapshot of ours.
+            JournalError: an entry cannot be read or understood; it may name a snapshot of ours.
         """
         entries = {}
         for path in sorted(self._directory.glob("*.json")):
@@ -80,7 +86,7 @@ class SnapshotJournal:
             except OSError as error:
                 raise self._unusable(error) from None
             except ValidationError:
-                raise SourceError(
+                raise JournalError(
                     f"The journal of Qdrant snapshots has {path}, which cannot be understood.",
                     remedy="Delete the old snapshot that it may name on the server, then the file.",
                 ) from None
@@ -96,8 +102,8 @@ class SnapshotJournal:
         finally:
             os.close(descriptor)
 
-    def _unusable(self, error: OSError) -> SourceError:
-        return SourceError(
+    def _unusable(self, error: OSError) -> JournalError:
+        return JournalError(
             f"The journal of Qdrant snapshots {self._directory} cannot be used ({error.strerror}).",
             remedy="Make ONYX_STATE_DIR writable for this user.",
         )

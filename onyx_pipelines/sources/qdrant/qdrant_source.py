@@ -1,12 +1,12 @@
 """The Qdrant component: every collection's snapshot and facts, and the aliases.
 
 Aliases are in no snapshot. Collections are read one after the other: two snapshots of a collection
-within a second would have the same name.
+within a second would have the same name. One that cannot be read is missing; the others are not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant import reading
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
+from onyx_pipelines.sources.qdrant.condition import Trouble, recovery_mode, refusal, troubles
+from onyx_pipelines.sources.qdrant.each_collection import Taken, take_each
+from onyx_pipelines.sources.qdrant.examining import examine
 from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.journal import SnapshotJournal
@@ -31,6 +34,7 @@ from onyx_pipelines.sources.qdrant.looking import (
     look_again,
     unchanged,
 )
+from onyx_pipelines.sources.qdrant.scratch_names import is_scratch
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 from onyx_pipelines.sources.qdrant.snapshots import Snapshots
 from onyx_pipelines.sources.qdrant.streaming import stream_snapshot
@@ -52,7 +56,9 @@ _METADATA_TIMEOUT_S: Final = 60.0
 
 @dataclass(frozen=True)
 class _Server:
-    collections_api: CollectionApi
+    """`new_api`: each waits for one collection's limits only."""
+
+    new_api: Callable[[], CollectionApi]
     api: SnapshotApi
     errors: QdrantErrors
     version: str
@@ -69,12 +75,13 @@ class QdrantSource:
     """Reads the collections one after the other, in the order of their names.
 
     Args:
-        collections: names; "*" stands for all.
+        collections: names; "*" stands for all but what drills and restores make.
         sample_points: random points of a large collection whose content becomes a fact.
         all_up_to: a collection of so many points is not large: all of them become facts.
         snapshot_timeout_s: how long the server may take to make one snapshot.
         stall_timeout_s: how long it may be silent otherwise.
         wait_after_timeout_s: how long to wait for a snapshot that came too late, to delete it.
+        patience_s: how long to wait, for one collection, where it limits the rate of reading.
         ca_file: certificates to trust besides the system's.
     """
 
@@ -92,6 +99,7 @@ class QdrantSource:
         snapshot_timeout_s: float = 3600,
         stall_timeout_s: float = 300,
         wait_after_timeout_s: float = 600,
+        patience_s: float = 600,
         ca_file: Path | None = None,
     ) -> None:
         self._url = url
@@ -104,6 +112,7 @@ class QdrantSource:
         self._snapshot_timeout_s = snapshot_timeout_s
         self._stall_timeout_s = stall_timeout_s
         self._wait_after_timeout_s = wait_after_timeout_s
+        self._patience_s = patience_s
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -119,22 +128,24 @@ class QdrantSource:
         )
 
     def describe(self) -> str:
-        """Which server and collections; makes no snapshot.
+        """Which server and collections, and what the key may do; makes no snapshot.
 
         Raises:
-            SourceError: the server or a chosen collection is not there.
+            SourceError: the server or a chosen collection is not there or not well, or the key may
+                not make snapshots.
         """
         url = normalised_url(self._url)
         with self._connect(url) as server:
             names = ", ".join(server.collections) or "none"
-            return f"Qdrant {server.version} at {url}, collections {names}"
+            rights = examine(server.new_api(), server.api, server.errors, server.collections)
+            return f"Qdrant {server.version} at {url}, collections {names}; {rights}"
 
     def back_up(self, sink: ComponentSink, progress: ProgressCallback) -> ComponentReport:
         """Write every collection's snapshot and facts, and the aliases.
 
         Raises:
-            SourceError: any of it could not be read whole. What we made on the server is deleted,
-                or stands in the journal for the next run.
+            SourceError: the server does not answer, or no collection could be read whole. What we
+                made on the server is deleted, or stands in the journal for the next run.
         """
         url = normalised_url(self._url)
         warnings: list[str] = []
@@ -147,19 +158,23 @@ class QdrantSource:
                 wait_after_timeout_s=self._wait_after_timeout_s,
             )
             snapshots.remove_orphans(warnings.append)
-            for name in server.collections:
-                _require_whole(server, name)
-            facts = [
-                self._back_up_collection(sink, server, snapshots, name, progress, warnings)
-                for name in server.collections
-            ]
+            unwell = recovery_mode(server.api.metrics())
+            warnings += [each.what for each in unwell]
+
+            def back_up(name: str) -> CollectionFacts:
+                return self._back_up_collection(sink, server, snapshots, name, progress, warnings)
+
+            try:
+                taken = take_each(server.collections, back_up, server.new_api().names)
+            except SourceError as error:
+                raise _explained(error, unwell) from None
             _write(
                 sink,
                 object_path("qdrant", "aliases", suffix=".json"),
                 "aliases",
                 AliasFacts(aliases=dict(sorted(server.aliases.items()))),
             )
-        return _report(server, facts, warnings)
+        return _report(server, taken, warnings)
 
     def _back_up_collection(
         self,
@@ -170,9 +185,15 @@ class QdrantSource:
         progress: ProgressCallback,
         warnings: list[str],
     ) -> CollectionFacts:
-        api = server.collections_api
+        api = server.new_api()
         with server.errors.during(f"reading the collection {name!r}"):
-            info = api.info(name)
+            info, cluster = api.info(name), api.cluster(name)
+            refused = refusal(name, info, cluster)
+            if refused is not None:
+                raise server.errors.failed(
+                    f"reading the collection {name!r}", refused.what, remedy=refused.remedy
+                )
+            warnings += [each.what for each in troubles(name, info, cluster)]
             limits = Limits.of(info["config"])
             looking = Looking(api, name, limits)
             query = reading.stored_query(api, name, limits)
@@ -229,13 +250,18 @@ class QdrantSource:
             url, self._api_key, read_timeout_s=self._stall_timeout_s, ca_file=self._ca_file
         ) as http:
             timeout_s = min(_METADATA_TIMEOUT_S, self._stall_timeout_s)
-            collections_api = CollectionApi(http, errors, timeout_s=timeout_s)
+            patience_s = self._patience_s
+
+            def new_api() -> CollectionApi:
+                return CollectionApi(http, errors, timeout_s=timeout_s, patience_s=patience_s)
+
+            collections_api = new_api()
             api = SnapshotApi(http, errors)
             server_version = api.version()
             present = collections_api.names()
             aliases = collections_api.aliases()
             chosen = self._chosen(url, present)
-            yield _Server(collections_api, api, errors, server_version, chosen, aliases)
+            yield _Server(new_api, api, errors, server_version, chosen, aliases)
 
     def _chosen(self, url: str, present: Sequence[str]) -> tuple[str, ...]:
         if not self._collections:
@@ -244,7 +270,7 @@ class QdrantSource:
                 remedy="Set ONYX_QDRANT_COLLECTIONS to * or to names, or unset ONYX_QDRANT_URL.",
             )
         if _EVERY in self._collections:
-            return tuple(present)
+            return tuple(name for name in present if not is_scratch(name))
         missing = [name for name in self._collections if name not in present]
         if missing:
             raise SourceError(
@@ -255,17 +281,15 @@ class QdrantSource:
         return self._collections
 
 
-def _require_whole(server: _Server, name: str) -> None:
-    """A snapshot has one node's shards; half a collection must not pass as a backup."""
-    with server.errors.during(f"asking where the shards of {name!r} are"):
-        elsewhere = reading.shards_elsewhere(server.collections_api.cluster(name))
-    if elsewhere:
-        raise server.errors.failed(
-            f"reading the collection {name!r}",
-            f"its shards {', '.join(map(str, elsewhere))} are on other nodes of the cluster only",
-            remedy="This backup reads one node. Leave the collection out"
-            " (ONYX_QDRANT_COLLECTIONS), or let every shard have a replica on this node.",
-        )
+def _explained(error: SourceError, unwell: Sequence[Trouble]) -> SourceError:
+    """Why nothing at all could be read, if that is known."""
+    if not unwell:
+        return error
+    return SourceError(
+        f"{error.what} And {'; '.join(each.what for each in unwell)}.",
+        remedy=unwell[0].remedy,
+        transient=error.transient,
+    )
 
 
 def _write(sink: ComponentSink, path: str, name: str, facts: BaseModel) -> None:
@@ -274,8 +298,16 @@ def _write(sink: ComponentSink, path: str, name: str, facts: BaseModel) -> None:
 
 
 def _report(
-    server: _Server, facts: Sequence[CollectionFacts], warnings: Sequence[str]
+    server: _Server, taken: Taken[CollectionFacts], problems: Sequence[str]
 ) -> ComponentReport:
+    facts = taken.done
+    warnings = dict.fromkeys(
+        [
+            *problems,
+            *(f"the collection {name!r} was dropped meanwhile" for name in taken.vanished),
+            *(f"the collection {n!r} is not in this set: {e}" for n, e in taken.missing.items()),
+        ]
+    )
     status = ComponentStatus.COMPLETED_WITH_WARNINGS if warnings else ComponentStatus.COMPLETED
     return ComponentReport(
         component=Component.QDRANT,
@@ -289,4 +321,5 @@ def _report(
         },
         versions={"qdrant": server.version},
         warnings=tuple(warnings),
+        missing={name: str(error) for name, error in taken.missing.items()},
     )

@@ -13,12 +13,6 @@ from onyx_pipelines.sources.qdrant.looking import Limits
 _TOP_K: Final = 10
 
 
-def shards_elsewhere(cluster: Mapping[str, Any]) -> list[int]:
-    """Shards that live on other nodes only: this node's snapshot does not hold them."""
-    here = {shard["shard_id"] for shard in cluster["local_shards"]}
-    return sorted({shard["shard_id"] for shard in cluster["remote_shards"]} - here)
-
-
 def payload_schema(info: Mapping[str, Any]) -> Json:
     """Of the payload indexes; how many points are in each is no part of it."""
     return {

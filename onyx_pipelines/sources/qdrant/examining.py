@@ -1,0 +1,80 @@
+"""Whether the collections of a server could be backed up now, and restored, with this key.
+
+Reads only: what a key may do shows in what is answered for a snapshot, or a collection, that is
+not there.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
+from onyx_pipelines.sources.qdrant.condition import Trouble, recovery_mode, refusal, troubles
+from onyx_pipelines.sources.qdrant.failures import NotThereError, QdrantErrors, RefusedError
+from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
+from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi
+
+
+def examine(
+    collections: CollectionApi, snapshots: SnapshotApi, errors: QdrantErrors, names: Sequence[str]
+) -> str:
+    """What the key may do, in a few words.
+
+    Raises:
+        SourceError: all that a person should mend, one after the other.
+    """
+    found = [
+        *recovery_mode(snapshots.metrics()),
+        *(each for name in names for each in _of_collection(collections, errors, name)),
+        *_without_rights(snapshots, names),
+    ]
+    if found:
+        raise errors.failed(
+            "examining it",
+            "; ".join(each.what for each in found),
+            remedy=" ".join(dict.fromkeys(each.remedy for each in found)),
+        )
+    if may_manage(snapshots):
+        return "the key may make snapshots and restore them"
+    return "the key may make snapshots of these, and restore none"
+
+
+def may_manage(snapshots: SnapshotApi) -> bool:
+    """Whether the key may do everything, which a restore needs."""
+    try:
+        snapshots.create(new_scratch_name(), timeout_s=60)
+    except NotThereError:
+        return True
+    except RefusedError:
+        return False
+    return True
+
+
+def _of_collection(collections: CollectionApi, errors: QdrantErrors, name: str) -> list[Trouble]:
+    try:
+        with errors.during(f"reading the collection {name!r}"):
+            info, cluster = collections.info(name), collections.cluster(name)
+            refused = refusal(name, info, cluster)
+            return [*([refused] if refused else []), *troubles(name, info, cluster)]
+    except NotThereError:
+        return []
+    except SourceError as error:
+        return [Trouble(error.what.rstrip("."), error.remedy)]
+
+
+def _without_rights(snapshots: SnapshotApi, names: Sequence[str]) -> Iterator[Trouble]:
+    """A snapshot is deleted after it was read, which needs the same right as making it."""
+    refused: dict[str, RefusedError] = {}
+    for name in names:
+        try:
+            snapshots.delete(name, f"{new_scratch_name()}-{secrets.token_hex(4)}.snapshot")
+        except RefusedError as error:
+            refused[name] = error
+    if refused:
+        first = next(iter(refused.values()))
+        yield Trouble(
+            f"the key may not make snapshots of {', '.join(refused)} ({first.what.rstrip('.')})",
+            first.remedy,
+        )
