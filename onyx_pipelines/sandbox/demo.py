@@ -87,7 +87,7 @@ def _summarise() -> None:
     out.line(
         "   Backup set ",
         bold(view.backup_id),
-        f", {manifest.status.value}, recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC",
+        f", {manifest.shown_status}, recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC",
     )
     rows = [
         (

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from onyx_pipelines.sandbox.qdrant_standin.access import Keys
 from onyx_pipelines.sandbox.qdrant_standin.http_server import StandInServer
 from onyx_pipelines.sandbox.qdrant_standin.node import Node
 
@@ -19,11 +20,8 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args()
-    node = Node(
-        arguments.directory,
-        api_key=os.environ.get("STANDIN_API_KEY", ""),
-        read_only_key=os.environ.get("STANDIN_READ_ONLY_KEY", ""),
-    )
+    keys = Keys(os.environ.get("STANDIN_API_KEY", ""), os.environ.get("STANDIN_READ_ONLY_KEY", ""))
+    node = Node(arguments.directory, keys)
     with StandInServer(node, arguments.port) as server:
         # shutdown() waits for serve_forever(), which this very thread runs.
         for number in (signal.SIGTERM, signal.SIGINT):

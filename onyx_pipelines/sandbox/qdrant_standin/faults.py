@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from onyx_pipelines.sandbox.qdrant_standin.filters import Json
+
 
 class Faults(BaseModel):
     """All off by default.
@@ -24,6 +26,9 @@ class Faults(BaseModel):
         metrics_status: /metrics answers this.
         recovery_mode: the server says that it is in it.
         remote_shards: shards that another node is said to have.
+        local_state, remote_state: what the shards of this node and of the other one are said to be.
+        custom_sharding: collections that are said to be sharded by keys of their own.
+        collection_status: what collections are said to be that would be green.
         all_status: every request answers this.
         all_delay_s: every request is answered this much later.
         all_cpu_s: every request takes this much CPU time.
@@ -46,7 +51,23 @@ class Faults(BaseModel):
     metrics_status: int | None = None
     recovery_mode: bool = False
     remote_shards: tuple[int, ...] = ()
+    local_state: str = "Active"
+    remote_state: str = "Active"
+    custom_sharding: tuple[str, ...] = ()
+    collection_status: dict[str, Literal["yellow", "grey", "red"]] = {}
     all_status: int | None = None
     all_delay_s: float = 0
     all_cpu_s: float = 0
     echo_headers: bool = False
+
+
+def as_planted(faults: Faults, name: str, info: Json) -> Json:
+    """What a collection tells of itself, with what is planted for that."""
+    if name in faults.custom_sharding:
+        params = {**info["config"]["params"], "sharding_method": "custom"}
+        info = {**info, "config": {**info["config"], "params": params}}
+    status = faults.collection_status.get(name)
+    if status is None:
+        return info
+    optimizer = {"error": "planted fault"} if status == "red" else info["optimizer_status"]
+    return {**info, "status": status, "optimizer_status": optimizer}

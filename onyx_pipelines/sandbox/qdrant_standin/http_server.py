@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import IO, Any, cast
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from onyx_pipelines.sandbox.qdrant_standin.access import Access, KeyRefusedError, require
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.node import Node
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
@@ -29,10 +30,8 @@ from onyx_pipelines.sandbox.qdrant_standin.routes import (
 
 _CHUNK = 256 * 1024
 _OPEN_PATHS = ("/", "/healthz", "/readyz", "/livez", "/standin/faults")
-_READING_POST = re.compile(r"/points(/(scroll|count|query))?$")
 _STALL_S = 3600
 _TEXT = "text/plain; charset=utf-8"
-_NO_KEY = "Must provide an API key or an Authorization bearer token"
 
 
 class StandInServer(ThreadingHTTPServer):
@@ -77,14 +76,15 @@ class _Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         self._template = ""
         try:
-            self._authenticate(path)
+            access = self._access(path)
             self._suffer(path)
             if query.get("wait", "true") == "false":
                 raise unsupported("wait=false")
             route, quoted = find_route(self.command, path)
             self._template = route.template
             values = {key: unquote(value) for key, value in quoted.items()}
-            call = Call(values, query, self._json, self._upload)
+            require(access, self.command, path, values.get("name"))
+            call = Call(values, query, self._json, self._upload, access)
             self._send_answer(route.handler(self.server.node, call), begun)
         except ApiError as error:
             self._send_error(error, begun)
@@ -118,27 +118,13 @@ class _Handler(BaseHTTPRequestHandler):
             envelope = {"result": answer, "status": "ok", "time": time.monotonic() - begun}
             self._send(200, json.dumps(envelope).encode())
 
-    def _authenticate(self, path: str) -> None:
-        node = self.server.node
-        if not node.api_key or path in _OPEN_PATHS:
-            return
+    def _access(self, path: str) -> Access:
+        """Of whoever asks; some paths need no key."""
+        keys = self.server.node.keys
+        if path in _OPEN_PATHS:
+            return keys.access_of(keys.api_key)
         bearer = (self.headers.get("authorization") or "").removeprefix("Bearer ")
-        key = self.headers.get("api-key") or bearer
-        if key == node.api_key:
-            return
-        if node.read_only_key and key == node.read_only_key:
-            reading = self.command == "GET" or (
-                self.command == "POST" and _READING_POST.search(path)
-            )
-            if reading:
-                return
-            raise ApiError(
-                403,
-                "Forbidden: Global manage access is required",
-                is_text=path.endswith("/snapshots/upload"),
-            )
-        said = "Invalid API key or JWT" if key else _NO_KEY
-        raise ApiError(401, said)
+        return keys.access_of(self.headers.get("api-key") or bearer)
 
     def _read_body(self) -> bytes:
         if self._body is None:
@@ -213,8 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
         envelope = {"status": {"error": message}, "time": time.monotonic() - begun}
         headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else {}
         try:
-            if error.status == 401:
-                self._send(401, message.encode(), "")
+            if isinstance(error, KeyRefusedError):
+                self._send(error.status, message.encode(), "")
             elif error.is_text:
                 self._send(error.status, message.encode(), _TEXT)
             else:

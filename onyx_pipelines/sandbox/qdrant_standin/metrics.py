@@ -15,7 +15,7 @@ def metrics_text(node: Node, version: str) -> str:
         "# TYPE collections_total gauge",
         f"collections_total {len(node.collections)}",
         "# TYPE collection_dead_replicas gauge",
-        "collection_dead_replicas 0",
+        f"collection_dead_replicas {_dead(node)}",
     ]
     for name, kind, attribute in (
         ("collection_points", "gauge", "points_count"),
@@ -34,3 +34,12 @@ def metrics_text(node: Node, version: str) -> str:
         if "/points" in template
     ]
     return "\n".join(lines) + "\n"
+
+
+def _dead(node: Node) -> int:
+    """Replicas that are not active."""
+    here = sum(len(each.shard_counts) for each in list(node.collections.values()))
+    there = len(node.faults.remote_shards) * len(node.collections)
+    return here * (node.faults.local_state != "Active") + there * (
+        node.faults.remote_state != "Active"
+    )

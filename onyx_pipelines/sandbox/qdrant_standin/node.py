@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.sandbox.qdrant_standin.access import Keys
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
 from onyx_pipelines.sandbox.qdrant_standin.configuration import incompatibility, new_config
 from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
@@ -33,14 +34,13 @@ _UNPACKED_LIMIT_BYTES = 64 * 1024**3
 class Node:
     """One node with its data in `directory`."""
 
-    def __init__(self, directory: Path, *, api_key: str = "", read_only_key: str = "") -> None:
+    def __init__(self, directory: Path, keys: Keys) -> None:
         # As on the server, one for each start.
         self.identity = str(uuid.uuid4())
         self.started_at = datetime.now(UTC)
         # Answers by method, path and status.
         self.requests: Counter[tuple[str, str, int]] = Counter()
-        self.api_key = api_key
-        self.read_only_key = read_only_key
+        self.keys = keys
         self.faults = Faults()
         self.cuts_left = 0
         self._storage = directory / "storage" / "collections"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from onyx_pipelines.sandbox.qdrant_standin.access import Access, sees
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
-from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
+from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, as_planted
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.metrics import metrics_text
 from onyx_pipelines.sandbox.qdrant_standin.node import VERSION, Node
@@ -28,6 +29,7 @@ class Call:
     query: dict[str, str]
     body: Callable[[], Json]
     upload: Callable[[Path], tuple[Path, str]]
+    access: Access
 
     @property
     def shard(self) -> str:
@@ -179,8 +181,8 @@ def _metrics(node: Node, _: Call) -> Answer:
 
 
 @_route("GET", "/collections")
-def _list_collections(node: Node, _: Call) -> Answer:
-    return {"collections": [{"name": name} for name in node.collections]}
+def _list_collections(node: Node, call: Call) -> Answer:
+    return {"collections": [{"name": name} for name in node.collections if sees(call.access, name)]}
 
 
 @_route("GET", "/collections/{name}/exists")
@@ -191,7 +193,8 @@ def _exists(node: Node, call: Call) -> Answer:
 
 @_route("GET", "/collections/{name}")
 def _info(node: Node, call: Call) -> Answer:
-    return node.collection(call.path["name"]).info()
+    collection = node.collection(call.path["name"])
+    return as_planted(node.faults, collection.name, collection.info())
 
 
 @_route("PUT", "/collections/{name}")
@@ -215,10 +218,12 @@ def _change_aliases(node: Node, call: Call) -> Answer:
 
 
 @_route("GET", "/aliases")
-def _all_aliases(node: Node, _: Call) -> Answer:
+def _all_aliases(node: Node, call: Call) -> Answer:
     return {
         "aliases": [
-            {"alias_name": alias, "collection_name": name} for alias, name in node.aliases.items()
+            {"alias_name": alias, "collection_name": name}
+            for alias, name in node.aliases.items()
+            if sees(call.access, name) and sees(call.access, alias)
         ]
     }
 
@@ -237,17 +242,19 @@ def _aliases(node: Node, call: Call) -> Answer:
 
 @_route("GET", "/collections/{name}/cluster")
 def _cluster(node: Node, call: Call) -> Answer:
-    counts = node.collection(call.path["name"]).shard_counts
+    collection = node.collection(call.path["name"])
+    counts, faults = collection.shard_counts, node.faults
+    by_key = {"shard_key": "planted"} if collection.name in faults.custom_sharding else {}
     return {
         "peer_id": PEER_ID,
         "shard_count": len(counts),
         "local_shards": [
-            {"shard_id": number, "points_count": points, "state": "Active"}
+            {"shard_id": number, **by_key, "points_count": points, "state": faults.local_state}
             for number, points in enumerate(counts)
         ],
         "remote_shards": [
-            {"shard_id": number, "peer_id": PEER_ID + 1, "state": "Active"}
-            for number in node.faults.remote_shards
+            {"shard_id": number, **by_key, "peer_id": PEER_ID + 1, "state": faults.remote_state}
+            for number in faults.remote_shards
         ],
         "shard_transfers": [],
     }

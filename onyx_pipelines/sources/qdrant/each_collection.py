@@ -56,17 +56,19 @@ def take_each(
                     missing[name] = error
                 else:
                     vanished.append(name)
+        if missing and not done:
+            raise _of_all(missing)
         waiting = [name for name, error in missing.items() if error.transient]
-    if missing and not done:
-        raise _of_all(list(missing.values()), list(missing))
     return Taken(tuple(done), missing, tuple(vanished))
 
 
-def _of_all(errors: list[SourceError], names: list[str]) -> SourceError:
-    if len(errors) == 1:
-        return errors[0]
+def _of_all(errors: Mapping[str, SourceError]) -> SourceError:
+    (_, first), *others = errors.items()
+    if not others:
+        return first
+    names = ", ".join(name for name, _ in others)
     return SourceError(
-        f"{errors[0].what} None of the others could be backed up either: {', '.join(names[1:])}.",
-        remedy=errors[0].remedy,
-        transient=any(error.transient for error in errors),
+        f"{first.what} None of the others could be backed up either: {names}.",
+        remedy=first.remedy,
+        transient=any(error.transient for error in errors.values()),
     )

@@ -210,7 +210,7 @@ def test_a_server_that_cannot_be_reached_is_tried_again_later(tmp_path: Path) ->
     assert caught.value.transient
 
 
-def test_a_later_collection_that_fails_leaves_nothing_of_the_earlier_on_the_server(
+def test_a_later_collection_that_fails_is_missing_and_nothing_is_left_on_the_server(
     standin: QdrantStandIn,
     faulty_server: QdrantServer,
     faulty_collection: str,
@@ -219,16 +219,15 @@ def test_a_later_collection_that_fails_leaves_nothing_of_the_earlier_on_the_serv
     later = faulty_collection + "-z"
     config = faulty_server.client.get_collection(faulty_collection).config.params.vectors
     faulty_server.client.create_collection(later, vectors_config=config)
+    sink = RecordingSink(
+        on_write=lambda path: standin.set_faults(create_status=500 if "facts" in path else None)
+    )
 
-    def break_the_next(path: str) -> None:
-        if path.startswith("facts/"):
-            standin.set_faults(create_status=500)
-
-    with pytest.raises(SourceError, match=later):
-        make_source(faulty_server, faulty_collection, later).back_up(
-            RecordingSink(on_write=break_the_next), silent
-        )
+    report = make_source(faulty_server, faulty_collection, later).back_up(sink, silent)
 
     left = [faulty_server.snapshots(each) for each in (faulty_collection, later)]
     faulty_server.client.delete_collection(later)
     assert left == [[], []]
+    assert list(report.missing) == [later]
+    assert "HTTP 500" in report.missing[later]
+    assert facts_in(sink, faulty_collection).collection == faulty_collection
