@@ -50,7 +50,6 @@ from onyx_pipelines.api.problems import (
 )
 from onyx_pipelines.api.prometheus import Prometheus
 from onyx_pipelines.api.readings import Readings
-from onyx_pipelines.api.set_answers import set_answer
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import audited
 from onyx_pipelines.backup.host import open_host
@@ -123,10 +122,8 @@ def create_app(settings: Settings) -> FastAPI:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> SetsAnswer:
-        """Finished sets, the newest first."""
-        listed = readings.catalog.listed()
-        shown = listed[offset : offset + limit]
-        return SetsAnswer(sets=[set_answer(*each) for each in shown], total=len(listed))
+        """Finished sets, the newest first, and what a person should look at."""
+        return readings.sets(offset, limit)
 
     @reads.get("/api/backup/sets/{backup_id}")
     def one_set(backup_id: BackupId) -> SetAnswer:

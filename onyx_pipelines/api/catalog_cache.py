@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from onyx_pipelines.backup import retained_sets
@@ -15,14 +15,23 @@ from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
-from onyx_pipelines.vault.manifest import Manifest
-from onyx_pipelines.vault.scanning import ScanMemory
+from onyx_pipelines.vault.scanning import DamagedSet, ScanMemory, UntrustedSet
+from onyx_pipelines.vault.set_view import SetView
 
 _FRESH_S: Final = 5.0
 # Older is not shown: somebody asks for the first time in a while, or a store does not answer.
 _SHOWN_S: Final = 30.0
 # Of the time that looking takes, so that a large catalog does not keep a core busy.
 _REST: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One look at the stores; `sets`: those that some store has whole, newest first."""
+
+    sets: tuple[tuple[CatalogRow, SetView], ...]
+    damaged: tuple[DamagedSet, ...]
+    untrusted: tuple[UntrustedSet, ...]
 
 
 class CatalogCache:
@@ -34,17 +43,16 @@ class CatalogCache:
         self._clock = clock
         self._memory = ScanMemory()
         self._looking = threading.Lock()
-        self._listed: list[tuple[CatalogRow, Manifest]] | None = None
-        self._untrusted: Mapping[str, int] = {}
+        self._listed: Listing | None = None
         self._looked_at = 0.0
         self._took_s = 0.0
 
     def rows(self) -> list[CatalogRow]:
-        """As `listed`, without manifests."""
-        return [row for row, _ in self.listed()]
+        """Of `listed`, newest first."""
+        return [row for row, _ in self.listed().sets]
 
-    def listed(self) -> list[tuple[CatalogRow, Manifest]]:
-        """Newest first.
+    def listed(self) -> Listing:
+        """What the stores held a moment ago.
 
         Raises:
             StoreError: a store does not answer; what was seen before is not passed off as current.
@@ -56,25 +64,20 @@ class CatalogCache:
             threading.Thread(target=self._look_again, name="catalog", daemon=True).start()
         return listed
 
-    @property
-    def untrusted(self) -> Mapping[str, int]:
-        """How many sets of each store did not count when `rows` were last looked at."""
-        return self._untrusted
-
     def forget(self) -> None:
         """After something was changed."""
         with self._looking:
             self._listed = None
 
-    def _look(self) -> list[tuple[CatalogRow, Manifest]]:
+    def _look(self) -> Listing:
         asked_at = self._clock()
         with self._looking:
             if self._listed is None or self._looked_at < asked_at:
                 begun = self._clock()
                 host = open_host(self._settings)
                 catalog = Catalog(host.stores, host.trust, self._memory)
-                self._listed = retained_sets.listed_sets(host, catalog)
-                self._untrusted = Counter(each.store for each in catalog.untrusted)
+                found = retained_sets.listed_sets(host, catalog)
+                self._listed = Listing(tuple(found), catalog.damaged, catalog.untrusted)
                 self._looked_at = begun
                 self._took_s = self._clock() - begun
             return self._listed

@@ -18,9 +18,11 @@ from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.lock import current_holder
+from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
 from onyx_pipelines.vault.set_view import is_ahead
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
+_STORES: Final = ("local", "offsite")
 
 
 class MetricsPage:
@@ -59,28 +61,31 @@ class MetricsPage:
 
     def _of_sets(self) -> Iterator[Metric]:
         try:
-            rows = self._catalog.rows()
+            listed = self._catalog.listed()
         except OnyxError:
-            rows = None
+            listed = None
         yield GaugeMetricFamily(
             "onyx_backup_stores_readable",
             "1 if every store answered; without it nothing else of backups is told.",
-            value=float(rows is not None),
+            value=float(listed is not None),
         )
-        if rows is None:
+        if listed is None:
             return
+        rows = [row for row, _ in listed.sets]
         counts = GaugeMetricFamily("onyx_backup_sets", "Finished sets.", labels=["store"])
-        for store in ("local", "offsite"):
+        for store in _STORES:
             counts.add_metric([store], sum(store in row.stores for row in rows))
         yield counts
-        untrusted = GaugeMetricFamily(
+        yield _faulty(
             "onyx_untrusted_sets",
             "Sets that no signer that counts has signed: somebody should look.",
-            labels=["store"],
+            listed.untrusted,
         )
-        for store in ("local", "offsite"):
-            untrusted.add_metric([store], self._catalog.untrusted.get(store, 0))
-        yield untrusted
+        yield _faulty(
+            "onyx_damaged_sets",
+            "Sets that cannot be read, lack objects or failed their last verification.",
+            listed.damaged,
+        )
         # One that a wrong clock dated ahead must not hide that none has come since.
         rows = [row for row in rows if not is_ahead(row.recovery_point, datetime.now(UTC))]
         yield _moment(
@@ -114,6 +119,14 @@ class MetricsPage:
             given_up.add_metric([state.name], state.given_up)
         yield pending
         yield given_up
+
+
+def _faulty(name: str, text: str, found: Iterable[DamagedSet | UntrustedSet]) -> Metric:
+    stores = [each.store for each in found]
+    metric = GaugeMetricFamily(name, text, labels=["store"])
+    for store in _STORES:
+        metric.add_metric([store], stores.count(store))
+    return metric
 
 
 def _of_versions(counted: CountedVersions | None) -> Iterator[Metric]:

@@ -43,7 +43,7 @@ class TriggerAnswer(BaseModel):
 
 
 class BackupStatus(BaseModel):
-    """`warnings`: of a backup that completed with some."""
+    """`warnings`: of a backup that completed with some, and what damaged a set since."""
 
     backup_id: str
     status: Literal["in_progress", "completed", "failed"]
@@ -128,9 +128,22 @@ class SetAnswer(BaseModel):
     retained_as: str | None
 
 
+class FaultySetAnswer(BaseModel):
+    """What one store has of a set, and what is wrong with it."""
+
+    backup_id: str
+    store: str
+    problem: str
+
+
 class SetsAnswer(BaseModel):
+    """`sets`: those that some store has whole, `total` of them. `damaged` and `untrusted`: all
+    that a person should look at."""
+
     sets: list[SetAnswer]
     total: int
+    damaged: list[FaultySetAnswer]
+    untrusted: list[FaultySetAnswer]
 
 
 class HoldRequest(_Request):

@@ -16,6 +16,7 @@ from onyx_pipelines.api.models import (
     RunAnswer,
     RunState,
     SetAnswer,
+    SetsAnswer,
 )
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.progress import (
@@ -24,18 +25,17 @@ from onyx_pipelines.api.progress import (
     progress_percent,
     written_bytes,
 )
-from onyx_pipelines.api.set_answers import set_answer, warnings_of
+from onyx_pipelines.api.set_answers import faulty_answer, set_answer, status_answer
 from onyx_pipelines.backup.host import configured_sources, open_host
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.backup.retained_sets import sentence_on_damaged
+from onyx_pipelines.errors import NotFoundError, StoreError
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.results import Measure
 from onyx_pipelines.quantities import BYTES_PER_GB
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.authenticity import UntrustedError, require_trust
 from onyx_pipelines.vault.lock import current_holder
-from onyx_pipelines.vault.manifest import Manifest
-from onyx_pipelines.vault.reading import load_manifest
+from onyx_pipelines.vault.scanning import DamagedSet, StoredSet, look_at
 from onyx_pipelines.vault.writing import SetWriter
 
 BACKUP_TAG: Final = "onyx/backup_id"
@@ -50,11 +50,28 @@ class Readings:
         self.catalog = CatalogCache(settings)
         self._shown = Monotonic()
 
+    def sets(self, offset: int, limit: int) -> SetsAnswer:
+        listed = self.catalog.listed()
+        return SetsAnswer(
+            sets=[set_answer(*each) for each in listed.sets[offset : offset + limit]],
+            total=len(listed.sets),
+            damaged=[faulty_answer(each) for each in listed.damaged],
+            untrusted=[faulty_answer(each) for each in listed.untrusted],
+        )
+
     def set(self, backup_id: str) -> SetAnswer:
-        """Raises ProblemError: 404."""
-        for row, manifest in self.catalog.listed():
+        """Raises ProblemError: 404; 409, there is one, and no store has it whole."""
+        listed = self.catalog.listed()
+        for row, view in listed.sets:
             if row.backup_id == backup_id:
-                return set_answer(row, manifest)
+                return set_answer(row, view)
+        damaged = [each for each in listed.damaged if each.backup_id == backup_id]
+        if damaged:
+            raise ProblemError(
+                409,
+                sentence_on_damaged(damaged),
+                remedy="Take another set: GET /api/backup/sets lists those that are whole.",
+            )
         raise ProblemError(
             404,
             f"There is no finished backup {backup_id}.",
@@ -67,15 +84,9 @@ class Readings:
         Raises:
             ProblemError: 404, there is no such backup; 503, Dagster would know and does not answer.
         """
-        manifest = self._manifest(backup_id)
-        if manifest is not None:
-            return BackupStatus(
-                backup_id=backup_id,
-                status="completed",
-                progress=100.0,
-                components_completed=_components(manifest),
-                warnings=warnings_of(manifest),
-            )
+        copies, unreadable = self._copies(backup_id)
+        if copies or unreadable:
+            return status_answer(backup_id, copies, unreadable)
         done = self._finished_components(backup_id)
         holder = current_holder(self.settings.state_dir)
         if holder is None or holder.backup_id != backup_id:
@@ -141,14 +152,26 @@ class Readings:
             raise ProblemError(404, f"There is no run {run_id}.", remedy="Look at its id.")
         return _run_answer(run)
 
-    def _manifest(self, backup_id: str) -> Manifest | None:
+    def _copies(self, backup_id: str) -> tuple[list[StoredSet], list[DamagedSet]]:
+        """What the stores have of the set now, and manifests of it that nobody can read. One that
+        does not answer hides no sound copy in the other."""
         host = open_host(self.settings)
+        copies: list[StoredSet] = []
+        unreadable: list[DamagedSet] = []
+        silent: list[StoreError] = []
         for store in host.stores:
-            with suppress(NotFoundError, UntrustedError):
-                manifest = load_manifest(store, backup_id)
-                require_trust(manifest, host.trust.signers, where=store.name)
-                return manifest
-        return None
+            try:
+                found = look_at(store, backup_id, host.trust.signers)
+            except StoreError as error:
+                silent.append(error)
+                continue
+            if isinstance(found, StoredSet):
+                copies.append(found)
+            elif isinstance(found, DamagedSet):
+                unreadable.append(found)
+        if silent and not any(each.is_sound for each in copies):
+            raise silent[0]
+        return copies, unreadable
 
     def _finished_components(self, backup_id: str) -> list[Component]:
         host = open_host(self.settings)
@@ -157,13 +180,11 @@ class Readings:
 
     def _progress(self, backup_id: str, done: Sequence[Component]) -> float:
         configured = tuple(each.value for each in configured_sources(self.settings))
-        rows = self.catalog.rows()
         sizes: dict[str, int] = {}
-        manifest = self._manifest(rows[0].backup_id) if rows else None
-        if manifest:
+        for _, view in self.catalog.listed().sets[:1]:
             sizes = {
                 record.component.value: record.sealed_bytes
-                for record in manifest.components.values()
+                for record in view.manifest.components.values()
             }
         value = progress_percent(
             written_bytes(self.settings.backup_dir, backup_id),
@@ -172,11 +193,6 @@ class Readings:
             components=len(configured),
         )
         return self._shown.at_least(backup_id, value)
-
-
-def _components(manifest: Manifest) -> list[Component]:
-    there = {record.component for record in manifest.components.values()}
-    return [component for component in Component if component in there]
 
 
 def _run_answer(run: Run) -> RunAnswer:

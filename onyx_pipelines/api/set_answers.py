@@ -1,10 +1,12 @@
-"""A backup set as the spec's `backup_metadata` tells it. Pure."""
+"""A backup set as the spec's `backup_metadata` tells it, and one that is not as it was. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from onyx_pipelines.api.models import (
+    BackupStatus,
+    FaultySetAnswer,
     PostgresqlAnswer,
     QdrantAnswer,
     SetAnswer,
@@ -14,26 +16,75 @@ from onyx_pipelines.quantities import BYTES_PER_GB
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord, Manifest
+from onyx_pipelines.vault.scanning import DamagedSet, StoredSet, UntrustedSet
+from onyx_pipelines.vault.set_view import SetView
 
 Answer = PostgresqlAnswer | QdrantAnswer | VolumeAnswer
 
 
-def set_answer(row: CatalogRow, manifest: Manifest) -> SetAnswer:
-    """Only finished sets are listed, so each is completed; its warnings are told beside that."""
+def set_answer(row: CatalogRow, view: SetView) -> SetAnswer:
+    """Only finished sets are listed, so each is completed, but where every store's copy is known to
+    be damaged; its warnings are told beside that."""
+    manifest = view.manifest
     return SetAnswer.model_validate(
         {
             **row.as_json(),
             "timestamp": manifest.timestamp,
             "components": dict(_components(manifest)),
-            "status": "completed",
+            "status": "completed" if _is_sound(view.copies) else "failed",
             "retention_days": manifest.retention_days,
-            "warnings": warnings_of(manifest),
+            "warnings": _warnings(manifest, [c.damaged for c in view.copies if c.damaged]),
         }
     )
 
 
-def warnings_of(manifest: Manifest) -> list[str]:
-    return [warning for record in manifest.components.values() for warning in record.warnings]
+def status_answer(
+    backup_id: str, copies: Sequence[StoredSet], unreadable: Sequence[DamagedSet]
+) -> BackupStatus:
+    """Of a set that has been completed: what is left of it.
+
+    Args:
+        copies: of each store that has its manifest.
+        unreadable: manifests that nobody can read.
+    """
+    damaged = [*unreadable, *(c.damaged for c in copies if c.damaged)]
+    if not copies:
+        return BackupStatus(
+            backup_id=backup_id,
+            status="failed",
+            progress=100.0,
+            components_completed=[],
+            warnings=[_sentence(each) for each in damaged],
+        )
+    best = next((c for c in copies if c.is_sound), copies[0])
+    # A verification that failed does not say here what it found.
+    records = () if best.verification_failed else tuple(best.manifest.objects)
+    broken = {record.component for record in records if record.key in best.missing}
+    there = {record.component for record in records} - broken
+    return BackupStatus(
+        backup_id=backup_id,
+        status="completed" if best.is_sound else "failed",
+        progress=100.0,
+        components_completed=[component for component in Component if component in there],
+        warnings=_warnings(best.manifest, damaged),
+    )
+
+
+def faulty_answer(each: DamagedSet | UntrustedSet) -> FaultySetAnswer:
+    return FaultySetAnswer(backup_id=each.backup_id, store=each.store, problem=each.what)
+
+
+def _is_sound(copies: Iterable[StoredSet]) -> bool:
+    return any(copy.is_sound for copy in copies)
+
+
+def _warnings(manifest: Manifest, damaged: Iterable[DamagedSet]) -> list[str]:
+    own = [warning for record in manifest.components.values() for warning in record.warnings]
+    return [*own, *(_sentence(each) for each in damaged)]
+
+
+def _sentence(damaged: DamagedSet) -> str:
+    return f"What the {damaged.store} store has of it is damaged: {damaged.what}"
 
 
 def _components(manifest: Manifest) -> Iterator[tuple[str, Answer]]:

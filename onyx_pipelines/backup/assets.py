@@ -19,7 +19,9 @@ from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.run_failures import dagster_failures, retried_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.catalog import Scan
 from onyx_pipelines.vault.manifest import BackupType, DoubtKind, Manifest
+from onyx_pipelines.vault.pruning import PruneReport
 
 GROUP = "backup"
 OWNERS = ["team:operations"]
@@ -231,9 +233,21 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
         dg.AssetCheckSpec(
             "stores_are_sound",
             asset="backup_retention",
-            description="Nothing in the stores needs a person: no damaged set, no set dated in the"
-            " future, nothing that could not be deleted.",
-        )
+            description="Nothing else in the stores needs a person: no set dated in the future, no"
+            " mark that does not count, nothing that could not be deleted.",
+        ),
+        dg.AssetCheckSpec(
+            "every_set_is_trusted",
+            asset="backup_retention",
+            description="Every set in the stores is signed by a host whose sets count. One that is"
+            " not takes no place and is never pruned; somebody has put it there.",
+        ),
+        dg.AssetCheckSpec(
+            "every_set_is_whole",
+            asset="backup_retention",
+            description="Every set in the stores can be read, has every object in full length, and"
+            " passed its last verification. One that is whole in no store is lost.",
+        ),
     ],
 )
 def backup_retention(
@@ -244,22 +258,11 @@ def backup_retention(
         report = retained_sets.apply_retention(
             host, now=datetime.now(UTC), dry_run=config.dry_run, made=backup_run.backup_id
         )
-    problems = retained_sets.prune_problems(report)
-    for problem in problems:
+    for problem in retained_sets.prune_problems(report):
         context.log.warning(problem)
     return dg.MaterializeResult(
         metadata=retention_metadata(report),
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="stores_are_sound",
-                passed=not problems,
-                severity=(
-                    dg.AssetCheckSeverity.ERROR if report.failures else dg.AssetCheckSeverity.WARN
-                ),
-                description="; ".join(problems) or None,
-                metadata={"problems_count": len(problems)},
-            )
-        ],
+        check_results=[_soundness(report), _trust(report.seen), _wholeness(report.seen)],
     )
 
 
@@ -303,6 +306,37 @@ def _completeness(manifest: Manifest) -> dg.AssetCheckResult:
             "lost_sources": "; ".join(lost) or "none",
             "missing_sources": "; ".join(unread) or "none",
         },
+    )
+
+
+def _soundness(report: PruneReport) -> dg.AssetCheckResult:
+    problems = retained_sets.upkeep_problems(report)
+    return dg.AssetCheckResult(
+        check_name="stores_are_sound",
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.ERROR if report.failures else dg.AssetCheckSeverity.WARN,
+        description="; ".join(problems) or None,
+        metadata={"problems_count": len(problems)},
+    )
+
+
+def _trust(seen: Scan) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="every_set_is_trusted",
+        passed=not seen.untrusted,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=retained_sets.sentence_on_untrusted(seen.untrusted) or None,
+        metadata={"untrusted_sets": len(seen.untrusted)},
+    )
+
+
+def _wholeness(seen: Scan) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="every_set_is_whole",
+        passed=not seen.damaged,
+        severity=dg.AssetCheckSeverity.ERROR if seen.lost else dg.AssetCheckSeverity.WARN,
+        description=retained_sets.sentence_on_damaged(seen.damaged) or None,
+        metadata={"damaged_sets": len(seen.damaged), "lost_sets": len(seen.lost)},
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from onyx_pipelines.backup import offsite_copies, retained_sets, verifying
+from onyx_pipelines.backup import offsite_copies, verifying
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.backup.resources import BackupRun
 from onyx_pipelines.run_failures import dagster_failures
@@ -73,24 +73,7 @@ def offsite_copy_is_current(onyx: OnyxSettings) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset="backup_retention",
-    description="Every set in the stores is signed by a host whose sets count. One that is not"
-    " takes no place and is never pruned; somebody has put it there.",
-)
-def every_set_is_trusted(onyx: OnyxSettings) -> dg.AssetCheckResult:
-    with dagster_failures():
-        untrusted = open_host(onyx.load()).catalog.untrusted
-    return dg.AssetCheckResult(
-        passed=not untrusted,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=retained_sets.sentence_on_untrusted(untrusted) or None,
-        metadata={"untrusted_sets": len(untrusted)},
-    )
-
-
 CHECKS: Sequence[dg.AssetChecksDefinition] = (
     sealed_checksums_hold,
     offsite_copy_is_current,
-    every_set_is_trusted,
 )

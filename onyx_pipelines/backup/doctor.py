@@ -32,6 +32,14 @@ from onyx_pipelines.vault.versions import purge
 CLOCK_TOLERANCE_S = 30.0
 # The next set is written beside the old ones before any is pruned.
 _SPACE_FACTOR = 1.5
+_OF_UNTRUSTED = (
+    "Written before sets were signed: `onyx keys sign`. By a host that you know:"
+    " `onyx keys signers found`. Else find out who can write to that store."
+)
+_OF_DAMAGED = (
+    "`onyx verify ID --store NAME` names what is damaged. The next backup mends a second copy; of a"
+    " set that is whole in no store, restore what is left or take another: `onyx catalog list`."
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def examine(settings: Settings) -> list[CheckResult]:
         ("passwords", lambda: _passwords(settings)),
         *((f"source {component}", _source_check(host, component)) for component in Component),
         *((f"store {store.name}", _store_check(store)) for store in host.stores),
-        *((f"sets in {store.name}", _trust_check(host, store)) for store in host.stores),
+        *((f"sets in {store.name}", _sets_check(host, store)) for store in host.stores),
         ("second store", lambda: _second_store(host)),
         ("object lock", lambda: examine_locks(host)),
         ("versions", lambda: examine_versions(host)),
@@ -101,20 +109,21 @@ def _signing_key(host: BackupHost) -> str:
     return f"{signer}; sets count of {', '.join(map(str, host.trust.signers.listed))}"
 
 
-def _trust_check(host: BackupHost, store: Store) -> Callable[[], str]:
+def _sets_check(host: BackupHost, store: Store) -> Callable[[], str]:
     def check() -> str:
         try:
             scan = Catalog([store], host.trust).scan()
         except StoreError:
             # A store that is down is one finding: its own.
             return "not looked at: the store does not answer"
-        if scan.untrusted:
-            raise SettingsError(
-                retained_sets.sentence_on_untrusted(scan.untrusted),
-                remedy="Written before sets were signed: `onyx keys sign`. By a host that you know:"
-                " `onyx keys signers found`. Else find out who can write to that store.",
-            )
-        return f"{len(scan.views)} are signed by a host whose sets count"
+        said = [
+            (retained_sets.sentence_on_damaged(scan.damaged), _OF_DAMAGED),
+            (retained_sets.sentence_on_untrusted(scan.untrusted), _OF_UNTRUSTED),
+        ]
+        if found := [each for each in said if each[0]]:
+            what, remedy = (" ".join(each) for each in zip(*found, strict=True))
+            raise SettingsError(what, remedy=remedy)
+        return f"{len(scan.views)} are whole, and signed by a host whose sets count"
 
     return check
 

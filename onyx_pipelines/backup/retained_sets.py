@@ -11,13 +11,13 @@ from onyx_pipelines.errors import StoreError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
-from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.retention import RetentionPolicy
-from onyx_pipelines.vault.scanning import UntrustedSet
+from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
+from onyx_pipelines.vault.set_view import SetView
 from onyx_pipelines.vault.store_plans import store_plans
 
-_NAMED_STRANGERS = 10
+_NAMED = 10
 _log = logger("backup")
 
 
@@ -30,8 +30,8 @@ def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
     return [row for row, _ in listed_sets(host, catalog)]
 
 
-def listed_sets(host: BackupHost, catalog: Catalog) -> list[tuple[CatalogRow, Manifest]]:
-    """The same, each with its manifest."""
+def listed_sets(host: BackupHost, catalog: Catalog) -> list[tuple[CatalogRow, SetView]]:
+    """The same, each with what the stores show of it."""
     scan = catalog.scan()
     plans = store_plans(
         scan.views,
@@ -40,7 +40,7 @@ def listed_sets(host: BackupHost, catalog: Catalog) -> list[tuple[CatalogRow, Ma
         now=datetime.now(UTC),
     )
     found = rows(scan.sets, plans)
-    return list(zip(found, (view.manifest for view in scan.sets), strict=True))
+    return list(zip(found, scan.sets, strict=True))
 
 
 def apply_retention(
@@ -81,23 +81,40 @@ def apply_retention(
 
 def sentence_on_untrusted(untrusted: Sequence[UntrustedSet]) -> str:
     """What does not count, for a person to look at; empty where there is nothing."""
-    if not untrusted:
+    return _sentence("do not count, signed by nobody who does", untrusted)
+
+
+def sentence_on_damaged(damaged: Sequence[DamagedSet]) -> str:
+    """What is not as it was, for a person to look at; empty where there is nothing."""
+    return _sentence("are damaged", damaged)
+
+
+def _sentence(what: str, found: Sequence[DamagedSet | UntrustedSet]) -> str:
+    if not found:
         return ""
     named = "; ".join(
-        f"{each.backup_id} in the {each.store} store: {each.what}"
-        for each in untrusted[:_NAMED_STRANGERS]
+        f"{each.backup_id} in the {each.store} store: {each.what}" for each in found[:_NAMED]
     )
-    more = "; …" if len(untrusted) > _NAMED_STRANGERS else ""
-    return f"{len(untrusted)} sets do not count, signed by nobody who does: {named}{more}"
+    more = "; …" if len(found) > _NAMED else ""
+    return f"{len(found)} sets {what}: {named}{more}"
 
 
 def prune_problems(report: PruneReport) -> list[str]:
-    """What a person should look at, one sentence each."""
+    """All that a person should look at, one sentence each."""
+    return [
+        *upkeep_problems(report),
+        *(f"{each.sentence} ({each.store} store)" for each in report.seen.damaged),
+        *(f"{each.sentence} ({each.store} store)" for each in report.seen.untrusted),
+    ]
+
+
+def upkeep_problems(report: PruneReport) -> list[str]:
+    """The same but for sets that are damaged or untrusted."""
     return [
         *(
             f"{f.what} was not deleted from the {f.store} store: {f.problem}"
             for f in report.failures
         ),
-        *(f"{p.what} ({p.store} store)" for p in report.problems),
+        *(f"{p.what} ({p.store} store)" for p in report.seen.oddities),
         *(f"{each} is dated in the future" for each in report.future_dated),
     ]

@@ -38,20 +38,37 @@ class Scan:
     Args:
         views: what has a manifest whose signature counts, whole or not, newest first.
         untrusted: manifests whose signature does not, newest first by the stores' clocks.
-        damaged: sets that are not whole, or that no one can read, per store.
+        damaged: sets that are not as they were, or that no one can read, per store.
+        oddities: what else needs a person.
         leftovers: per store, by id, what has no manifest there.
     """
 
     views: tuple[SetView, ...]
     untrusted: tuple[UntrustedSet, ...]
     damaged: tuple[DamagedSet, ...]
-    problems: tuple[CatalogProblem, ...]
+    oddities: tuple[CatalogProblem, ...]
     leftovers: Mapping[str, Mapping[str, Leftover]]
+
+    @property
+    def problems(self) -> tuple[CatalogProblem, ...]:
+        """All that needs a person, in words."""
+        return (
+            *self.oddities,
+            *(CatalogProblem(d.store, d.backup_id, d.sentence) for d in self.damaged),
+            *(CatalogProblem(u.store, u.backup_id, u.sentence) for u in self.untrusted),
+        )
 
     @property
     def sets(self) -> tuple[SetView, ...]:
         """Those that some store has whole, newest first."""
         return tuple(view for view in self.views if view.stores)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Ids of damaged sets that no store has sound."""
+        sound = {view.backup_id for view in self.views if any(c.is_sound for c in view.copies)}
+        ids = dict.fromkeys(each.backup_id for each in self.damaged)
+        return tuple(each for each in ids if each not in sound)
 
     @property
     def ids(self) -> list[str]:
@@ -109,7 +126,7 @@ class Catalog:
 
     @property
     def damaged(self) -> tuple[DamagedSet, ...]:
-        """What the last look at the stores found not to be whole."""
+        """What the last look at the stores found not to be as it was."""
         return (self._last or self.scan()).damaged
 
     @property
@@ -215,19 +232,19 @@ class Catalog:
     def scan(self) -> Scan:
         """Look at every store once."""
         found = [scan_store(store, self.trust.signers, self._memory) for store in self.stores]
-        problems = [problem for each in found for problem in each.problems]
+        oddities = [each for one in found for each in one.oddities]
         copies_of: dict[str, list[StoredSet]] = {}
         for each in found:
             for stored in each.sets:
                 copies_of.setdefault(stored.manifest.backup_id, []).append(stored)
         views = [_view(tuple(copies), found) for copies in copies_of.values()]
         views.sort(key=lambda view: (view.timestamp, view.backup_id), reverse=True)
-        problems += [problem for copies in copies_of.values() for problem in differences(copies)]
+        oddities += [each for copies in copies_of.values() for each in differences(copies)]
         damaged = tuple(each for one in found for each in one.damaged)
         leftovers = {each.store: each.leftovers for each in found}
         strangers = [each for one in found for each in one.untrusted]
         strangers.sort(key=lambda each: (each.written_at, each.backup_id), reverse=True)
-        self._last = Scan(tuple(views), tuple(strangers), damaged, tuple(problems), leftovers)
+        self._last = Scan(tuple(views), tuple(strangers), damaged, tuple(oddities), leftovers)
         return self._last
 
     def _having(self, view: SetView) -> list[Store]:

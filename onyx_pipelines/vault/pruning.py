@@ -69,7 +69,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class PruneReport:
-    """What was done, or with `dry_run` what would be. `plans`: of each store."""
+    """What was done, or with `dry_run` what would be. `plans`: of each store; `seen`: what there
+    was before the first deletion."""
 
     policy: RetentionPolicy
     plans: Mapping[str, RetentionPlan]
@@ -79,7 +80,11 @@ class PruneReport:
     spared: tuple[Spared, ...]
     waiting: tuple[Waiting, ...]
     failures: tuple[Failure, ...]
-    problems: tuple[CatalogProblem, ...]
+    seen: Scan
+
+    @property
+    def problems(self) -> tuple[CatalogProblem, ...]:
+        return self.seen.problems
 
     @property
     def kept(self) -> list[str]:
@@ -153,7 +158,7 @@ def prune(
         tuple(pruner.spared),
         tuple(pruner.waiting),
         tuple(pruner.failures),
-        scan.problems,
+        scan,
     )
 
 

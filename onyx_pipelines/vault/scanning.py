@@ -5,10 +5,10 @@ A listing that fails raises: what could not be seen must not look like nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TypeAlias
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
@@ -35,7 +35,8 @@ class CatalogProblem:
 
 @dataclass(frozen=True)
 class DamagedSet:
-    """A set that is there and is not whole: its manifest cannot be read, or objects are missing.
+    """A set that is there and is not as it was: its manifest cannot be read, objects are missing
+    or of another length, or its last verification failed.
 
     `written_at` is when its manifest was, by the store's clock.
     """
@@ -44,6 +45,10 @@ class DamagedSet:
     backup_id: str
     what: str
     written_at: datetime
+
+    @property
+    def sentence(self) -> str:
+        return f"Set {self.backup_id} is damaged: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,23 @@ class UntrustedSet:
     def what(self) -> str:
         return self.distrust.what
 
+    @property
+    def sentence(self) -> str:
+        return f"Set {self.backup_id} is not trusted: {self.what}"
+
 
 @dataclass(frozen=True)
 class StoredSet:
-    """A set as one store has it. `missing`: objects that are not there in full, in words."""
+    """A set as one store has it. `missing`: objects that are not there in full → in words.
+
+    `written_at` is when its manifest was, by the store's clock.
+    """
 
     store: str
     manifest: Manifest
     marks: Marks
-    missing: tuple[str, ...] = ()
+    written_at: datetime
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def backup_id(self) -> str:
@@ -94,13 +107,20 @@ class StoredSet:
 
     @property
     def damage(self) -> str:
-        """What is missing, in one line; empty for a whole set."""
+        """What is wrong with it, in one line; empty for a sound set."""
         if self.is_whole:
-            return ""
+            return "its last verification failed" if self.verification_failed else ""
         count = sum(1 for _ in self.manifest.objects)
         more = "; …" if len(self.missing) > _NAMED else ""
-        named = "; ".join(self.missing[:_NAMED])
+        words = (f"{key} {problem}" for key, problem in self.missing.items())
+        named = "; ".join(islice(words, _NAMED))
         return f"{len(self.missing)} of {count} objects not there in full: {named}{more}"
+
+    @property
+    def damaged(self) -> DamagedSet | None:
+        if self.is_sound:
+            return None
+        return DamagedSet(self.store, self.backup_id, self.damage, self.written_at)
 
 
 @dataclass(frozen=True)
@@ -119,21 +139,22 @@ class Leftover:
 
 @dataclass(frozen=True)
 class StoreScan:
-    """What one store holds. `sets`: those whose signature counts, whole or not."""
+    """What one store holds. `sets`: those whose signature counts, whole or not. `oddities`: what
+    else needs a person."""
 
     store: str
     sets: tuple[StoredSet, ...]
     untrusted: tuple[UntrustedSet, ...]
     damaged: tuple[DamagedSet, ...]
-    problems: tuple[CatalogProblem, ...]
+    oddities: tuple[CatalogProblem, ...]
     leftovers: Mapping[str, Leftover]
 
 
 # Whom is believed, and of a manifest and its marks: key, size, time of change.
 _Identity: TypeAlias = tuple[Signers, tuple[tuple[str, int, datetime], ...]]
-# A set, one that does not count, or what keeps its manifest from being read; and what is wrong with
-# its marks.
-_Read: TypeAlias = tuple[StoredSet | UntrustedSet | str | None, list[CatalogProblem]]
+Found: TypeAlias = StoredSet | UntrustedSet | DamagedSet
+# None: it was pruned since the listing; and what is wrong with its marks.
+_Read: TypeAlias = tuple[Found | None, list[CatalogProblem]]
 
 
 class ScanMemory:
@@ -165,13 +186,13 @@ def scan_store(store: Store, signers: Signers, memory: ScanMemory | None = None)
     memory = memory or ScanMemory()
     listed: dict[str, list[StoredObject]] = {}
     leftovers: dict[str, Leftover] = {}
-    problems: list[CatalogProblem] = []
+    oddities: list[CatalogProblem] = []
     listing = store.list(layout.SETS_PREFIX)
     for backup_id, group in groupby(listing, key=lambda each: layout.backup_id_of(each.key)):
         objects = list(group)
         keys = frozenset(each.key for each in objects)
         if backup_id is None:
-            problems += _strangers(store.name, keys)
+            oddities += _strangers(store.name, keys)
         elif layout.manifest_key(backup_id) in keys:
             listed[backup_id] = objects
         else:
@@ -187,33 +208,40 @@ def scan_store(store: Store, signers: Signers, memory: ScanMemory | None = None)
     with thread_pool(_READERS, "catalog") as readers:
         answers = dict(zip(listed, readers.map(read, listed), strict=True))
     memory.keep(store.name, {key: (identity_of[key], answers[key]) for key in answers})
-    sets: list[StoredSet] = []
-    untrusted: list[UntrustedSet] = []
-    damaged: list[DamagedSet] = []
-    for backup_id, (answer, of_marks) in answers.items():
-        problems += of_marks
-        damage = ""
-        if isinstance(answer, UntrustedSet):
-            untrusted.append(answer)
-        elif isinstance(answer, StoredSet):
-            stored = replace(answer, missing=_missing(answer.manifest, listed[backup_id]))
-            sets.append(stored)
-            damage = stored.damage
-        elif answer:
-            damage = answer
-        if damage:
-            written_at = _manifest_of(backup_id, listed[backup_id]).modified_at
-            damaged.append(DamagedSet(store.name, backup_id, damage, written_at))
-    problems += [CatalogProblem(each.store, each.backup_id, each.what) for each in damaged]
-    problems += [
-        CatalogProblem(
-            each.store, each.backup_id, f"Set {each.backup_id} is not trusted: {each.what}"
-        )
-        for each in untrusted
-    ]
+    found = [_with_sizes(answer, listed[key]) for key, (answer, _) in answers.items() if answer]
+    oddities += [each for _, of_marks in answers.values() for each in of_marks]
+    sets = tuple(each for each in found if isinstance(each, StoredSet))
+    untrusted = tuple(each for each in found if isinstance(each, UntrustedSet))
     return StoreScan(
-        store.name, tuple(sets), tuple(untrusted), tuple(damaged), tuple(problems), leftovers
+        store.name, sets, untrusted, tuple(_damaged(found)), tuple(oddities), leftovers
     )
+
+
+def look_at(store: Store, backup_id: str, signers: Signers) -> Found | None:
+    """One set as the store has it now, by its listing, its manifest and its marks; None: it has no
+    manifest of it.
+
+    Raises:
+        StoreError: it cannot be listed, or something listed cannot be read.
+    """
+    objects = list(store.list(layout.set_prefix(backup_id)))
+    if layout.manifest_key(backup_id) not in {each.key for each in objects}:
+        return None
+    answer, _ = _read_set(store, backup_id, objects, signers)
+    return _with_sizes(answer, objects) if answer else None
+
+
+def _with_sizes(found: Found, objects: list[StoredObject]) -> Found:
+    if isinstance(found, StoredSet):
+        return replace(found, missing=_missing(found.manifest, objects))
+    return found
+
+
+def _damaged(found: Iterable[Found]) -> Iterator[DamagedSet]:
+    for each in found:
+        damaged = each.damaged if isinstance(each, StoredSet) else each
+        if isinstance(damaged, DamagedSet):
+            yield damaged
 
 
 def _small_objects(
@@ -229,14 +257,18 @@ def _small_objects(
 def _read_set(store: Store, backup_id: str, objects: list[StoredObject], signers: Signers) -> _Read:
     key = layout.manifest_key(backup_id)
     listed = _manifest_of(backup_id, objects)
+
+    def unreadable(what: str) -> DamagedSet:
+        return DamagedSet(store.name, backup_id, what, listed.modified_at)
+
     if listed.size_bytes > SMALL_OBJECT_LIMIT_BYTES:
-        return f"{key} ({store.name}) is larger than any manifest.", []
+        return unreadable(f"{key} ({store.name}) is larger than any manifest."), []
     try:
         manifest = parse_manifest(store.get(key), where=f"{key} ({store.name})")
     except NotFoundError:  # pruned since the listing
         return None, []
     except IntegrityError as error:
-        return error.what, []
+        return unreadable(error.what), []
     distrust = distrust_of(manifest, backup_id, signers)
     if distrust is not None:
         return UntrustedSet(store.name, backup_id, distrust, manifest, listed.modified_at), []
@@ -247,10 +279,10 @@ def _read_set(store: Store, backup_id: str, objects: list[StoredObject], signers
         )
         for mark, d in marks.distrusted.items()
     ]
-    return StoredSet(store.name, manifest, marks), problems
+    return StoredSet(store.name, manifest, marks, listed.modified_at), problems
 
 
-def _missing(manifest: Manifest, objects: list[StoredObject]) -> tuple[str, ...]:
+def _missing(manifest: Manifest, objects: list[StoredObject]) -> dict[str, str]:
     sizes = {each.key: each.size_bytes for each in objects}
     problems = (
         (
@@ -259,7 +291,7 @@ def _missing(manifest: Manifest, objects: list[StoredObject]) -> tuple[str, ...]
         )
         for record in manifest.objects
     )
-    return tuple(f"{key} {problem}" for key, problem in problems if problem)
+    return {key: problem for key, problem in problems if problem}
 
 
 def _manifest_of(backup_id: str, objects: list[StoredObject]) -> StoredObject:

@@ -110,11 +110,10 @@ class SetView:
             made: id of the set that the run has made which asks.
         """
         manifest = copy.manifest
-        problem = "its last verification failed" if copy.verification_failed else None
         return SetRecord(
             backup_id=self.backup_id,
             timestamp=manifest.timestamp,
-            problem=copy.damage or problem,
+            problem=copy.damage or None,
             lacks=tuple(component.value for component in manifest.missing_components),
             doubts=tuple(doubt.what for doubt in manifest.doubts),
             made_now=self.backup_id == made,

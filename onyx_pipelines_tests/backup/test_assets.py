@@ -59,6 +59,7 @@ def test_every_check_of_a_good_night_passes(night: Night) -> None:
         "offsite_copy:offsite_copy_is_current": True,
         "backup_retention:stores_are_sound": True,
         "backup_retention:every_set_is_trusted": True,
+        "backup_retention:every_set_is_whole": True,
     }
 
 

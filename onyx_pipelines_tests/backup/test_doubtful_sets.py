@@ -179,5 +179,5 @@ class TestTheNightlyJob:
             result = run_job(instance)
 
         assert result.success
-        assert checks_of(result)["backup_retention:stores_are_sound"] == (False, "WARN")
+        assert checks_of(result)["backup_retention:every_set_is_whole"] == (False, "WARN")
         assert (volume_host.backups / "sets" / good / "manifest.json").exists()
