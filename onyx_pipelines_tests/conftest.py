@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines_tests.docker_engine import stop_engine
+from onyx_pipelines_tests.fixtures_docker import docker, troubled
 from onyx_pipelines_tests.fixtures_sandbox import (
     backup_host,
     sandbox,
@@ -18,7 +20,7 @@ from onyx_pipelines_tests.fixtures_sandbox import (
 from onyx_pipelines_tests.lifetime import begin_session, end_session
 from onyx_pipelines_tests.servers_of_tests import needs_a_server
 
-__all__ = ["backup_host", "sandbox", "volume_host"]
+__all__ = ["backup_host", "docker", "sandbox", "troubled", "volume_host"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +39,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Also after Ctrl-C; after `kill -9` the session's guard does it alone."""
     if not hasattr(config, "workerinput"):
         stop_sandbox()
+        stop_engine()
         end_session(config)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import pytest
 
 PREFIX = "onyx-tests-"
-_VARIABLE = "TESTS_SESSION_DIRECTORY"
+SESSION_VARIABLE = "TESTS_SESSION_DIRECTORY"
 # SeaweedFS takes 15 s to end when it is asked to.
 _GRACE_S = 3.0
 _LONGEST_S = 30.0
@@ -53,7 +54,7 @@ def begin_session(config: pytest.Config) -> None:
     directory = guard.stdout.readline().rstrip("\n")
     assert directory, "The guard of the session did not start; its message is above."
     _guards[config] = guard
-    os.environ |= {_VARIABLE: directory, "TMPDIR": f"{directory}/tmp"}
+    os.environ |= {SESSION_VARIABLE: directory, "TMPDIR": f"{directory}/tmp"}
     tempfile.tempdir = None
     config.option.basetemp = config.option.basetemp or f"{directory}/pytest"
 
@@ -69,7 +70,7 @@ def end_session(config: pytest.Config) -> None:
 
 def session_directory() -> Path:
     """The same for all workers of a session; other users may enter it."""
-    return Path(os.environ[_VARIABLE])
+    return Path(os.environ[SESSION_VARIABLE])
 
 
 @contextmanager
@@ -148,11 +149,22 @@ def _end_processes(directory: Path) -> list[str]:
 def _delete(directory: Path) -> None:
     from onyx_pipelines.sandbox.s3_server import remove_sockets
 
+    _unmount_below(directory)
     # Not by Path: some tests make trees that are deeper than a path may be long.
     for folder, _, files in os.walk(directory):
         if "s3-ports.json" in files:
             remove_sockets(Path(folder))
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _unmount_below(directory: Path) -> None:
+    """What a test or an engine had mounted: nothing is to be deleted through a mount."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    points = [line.split(" ")[4] for line in lines]
+    for point in reversed(points):
+        if point.startswith(f"{directory}/"):
+            name = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)
+            subprocess.run(["umount", "--lazy", name], stderr=subprocess.DEVNULL, check=False)
 
 
 if __name__ == "__main__":

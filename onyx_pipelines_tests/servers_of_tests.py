@@ -11,7 +11,7 @@ _FIXTURES: Final = frozenset(
     {
         *("sandbox", "postgres_server", "qdrant_server", "standin_process"),
         *("s3_server", "moto", "lockable"),
-        *("dagster_server", "browser", "docker", "standin", "k6"),
+        *("dagster_server", "browser", "docker", "troubled", "k6"),
     }
 )
 _STARTERS: Final = frozenset(

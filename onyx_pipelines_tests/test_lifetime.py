@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines_tests.docker_engine import engine_host
 from onyx_pipelines_tests.lifetime import processes_of
 from onyx_pipelines_tests.waiting import wait_until
 
@@ -23,6 +24,14 @@ from onyx_pipelines_tests.lifetime import end_session as pytest_unconfigure
 """
 SUITE = """
 from onyx_pipelines_tests.conftest import pytest_configure, pytest_unconfigure, sandbox
+"""
+ENGINE = """
+import pytest
+from onyx_pipelines_tests.conftest import docker, pytest_configure, pytest_unconfigure
+
+@pytest.fixture
+def container(docker):
+    docker.create("left", command=("sleep", "601"))
 """
 # Starts a group of its own, with a child; says so, and waits.
 TEST = """
@@ -115,6 +124,19 @@ def test_no_server_of_the_sandbox_survives_the_death_of_pytest(folder: Path) -> 
         run.process.kill()
 
         wait_until(run.nothing_is_left, "nothing is left")
+
+
+def test_no_container_survives_the_death_of_pytest(folder: Path) -> None:
+    engine_host()  # skips where there can be none
+    with running_pytest(folder, ENGINE, "container") as run:
+        commands = list(processes_of(run.directory).values())
+        assert commands.count("sleep 601") == 2
+        assert len([each for each in commands if "dockerd --host" in each]) == 1
+
+        run.process.kill()
+
+        wait_until(run.nothing_is_left, "nothing is left")
+    assert str(run.directory) not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_what_a_killed_worker_started_ends_with_the_session(folder: Path) -> None:

@@ -17,10 +17,9 @@ from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 from onyx_pipelines_tests.dagster_server import dagster_web_server
 from onyx_pipelines_tests.dagster_workers import Workers, dagster_workers
+from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_sandbox import DEAD_PORT, VOLUME, HostUnderTest, make_host
 from onyx_pipelines_tests.load_test.small_target import small_target
-from onyx_pipelines_tests.sources.volumes.docker_standin import served_standin
-from onyx_pipelines_tests.sources.volumes.docker_world import LABEL, DockerWorld
 from onyx_pipelines_tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -113,25 +112,21 @@ def assert_over(host: HostUnderTest, run: dg.DagsterRun) -> None:
 
 
 def test_while_a_volume_is_read_and_its_container_is_stopped(
-    host: HostUnderTest, workers: Workers, volume: Path
+    host: HostUnderTest, workers: Workers, volume: Path, docker: DockerWorld
 ) -> None:
     make_huge(volume)
-    with (
-        served_standin() as (standin, docker_host),
-        closing(DockerWorld(docker_host, "", needs_image=False)) as world,
-    ):
-        world.create("app", labels={LABEL: VOLUME})
-        configure(
-            host,
-            VOLUMES=f"{VOLUME}={volume}",
-            DOCKER_HOST=docker_host,
-            STOP_CONTAINERS_LABEL=LABEL,
-        )
-        run_id = workers.launch("nightly_backup")
-        wait_until(lambda: "stop app" in standin.calls, "the container is stopped")
-        run = ended_by_a_person(workers, run_id)
+    docker.create("app", labels={docker.label: VOLUME})
+    configure(
+        host,
+        VOLUMES=f"{VOLUME}={volume}",
+        DOCKER_HOST=docker.host,
+        STOP_CONTAINERS_LABEL=docker.label,
+    )
+    run_id = workers.launch("nightly_backup")
+    wait_until(lambda: docker.status("app") == "exited", "the container is stopped")
+    run = ended_by_a_person(workers, run_id)
 
-        assert world.status("app") == "running"
+    assert docker.status("app") == "running"
     assert_over(host, run)
     assert workers.retries(run_id) == 0
     assert run_id not in host.listed()

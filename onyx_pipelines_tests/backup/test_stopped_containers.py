@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -12,11 +10,9 @@ import pytest
 from onyx_pipelines.backup import automation
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.run_resources import OnyxSettings
-from onyx_pipelines.sources.volumes.docker_engine import DockerEngine
 from onyx_pipelines.sources.volumes.journal import Journal, StoppedContainer
+from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
-from onyx_pipelines_tests.sources.volumes.docker_standin import served_standin
-from onyx_pipelines_tests.sources.volumes.docker_world import DockerWorld
 
 
 def tick(state_dir: Path, docker_host: str) -> dg.SkipReason:
@@ -27,24 +23,15 @@ def tick(state_dir: Path, docker_host: str) -> dg.SkipReason:
     return answer
 
 
-@contextmanager
-def stopped_world() -> Iterator[tuple[DockerWorld, str]]:
-    """An engine whose only container, db, is not running; and its address."""
-    with (
-        served_standin() as (_, host),
-        closing(DockerWorld(host, "", needs_image=False)) as world,
-    ):
-        world.create("db", labels={}, is_running=False)
-        yield world, host
-
-
-def leave_stopped(docker_host: str, state_dir: Path) -> None:
+def leave_stopped(docker: DockerWorld, state_dir: Path) -> None:
     """As a backup does that is killed after it stopped the container db."""
-    with DockerEngine(docker_host) as engine:
-        container = engine.inspect("db")
-    assert container is not None
+    docker.create("db", is_running=False)
+    found = docker.inspect("db")
     entry = StoppedContainer(
-        id=container.id, name=container.name, compose={}, stopped_at="2026-03-01T02:00:05+00:00"
+        id=found["Id"],
+        name=found["Name"].removeprefix("/"),
+        compose={},
+        stopped_at="2026-03-01T02:00:05+00:00",
     )
     (state_dir / "journal").mkdir()
     Journal(state_dir).write([entry])
@@ -56,19 +43,21 @@ def test_with_nothing_left_stopped_no_engine_is_asked(tmp_path: Path) -> None:
     assert "No container was left stopped" in str(answer.skip_message)
 
 
-def test_a_container_that_a_killed_backup_left_stopped_is_started(tmp_path: Path) -> None:
-    with stopped_world() as (world, host):
-        leave_stopped(host, tmp_path)
+def test_a_container_that_a_killed_backup_left_stopped_is_started(
+    docker: DockerWorld, tmp_path: Path
+) -> None:
+    leave_stopped(docker, tmp_path)
 
-        answer = tick(tmp_path, host)
+    answer = tick(tmp_path, docker.host)
 
-        assert world.status("db") == "running"
-    assert "Started db" in str(answer.skip_message)
+    assert docker.status("db") == "running"
+    assert f"Started {docker.prefix}db" in str(answer.skip_message)
 
 
-def test_an_engine_that_does_not_answer_is_a_failed_tick(tmp_path: Path) -> None:
-    with stopped_world() as (_, host):
-        leave_stopped(host, tmp_path)
+def test_an_engine_that_does_not_answer_is_a_failed_tick(
+    docker: DockerWorld, tmp_path: Path
+) -> None:
+    leave_stopped(docker, tmp_path)
 
     with pytest.raises(SourceError):
         tick(tmp_path, f"unix://{tmp_path}/no-engine.sock")

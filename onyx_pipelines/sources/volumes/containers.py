@@ -7,6 +7,7 @@ written before the first stop, so that the next run, or `restart_journalled`, ma
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ _COMPOSE_IDENTITY: Final = (
     "com.docker.compose.container-number",
 )
 _SWARM_TASK: Final = "com.docker.swarm.task.id"
+# How long a container has to run to count as started: one that cannot work ends at once.
+_RUNS_FOR_S: Final = 0.3
 
 
 class ContainerPause:
@@ -164,6 +167,7 @@ class PauseSession:
                 raise SourceError(
                     f"Container {entry.name}: {error.what}", remedy=error.remedy
                 ) from None
+            time.sleep(_RUNS_FOR_S)
             after = self._engine.inspect(container.id)
             if after is None or not after.is_running:
                 raise SourceError(

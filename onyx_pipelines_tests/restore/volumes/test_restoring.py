@@ -23,6 +23,8 @@ from onyx_pipelines.restore.volumes import VolumesRestoreRequest
 from onyx_pipelines.restore.volumes.restore_journal import RestoreJournal
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.layout import object_key
+from onyx_pipelines_tests.docker_world import DockerWorld
+from onyx_pipelines_tests.fixtures_docker import Troubled
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Damage,
     Vault,
@@ -31,8 +33,6 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     restored,
     settings_for,
 )
-from onyx_pipelines_tests.sources.volumes.docker_standin import served_standin
-from onyx_pipelines_tests.sources.volumes.docker_world import DockerWorld
 from onyx_pipelines_tests.sources.volumes.trees import Node, archive, make_tree, tree_of
 
 
@@ -407,48 +407,54 @@ def test_two_restores_at_a_time_are_refused(
 
 
 def test_containers_are_stopped_only_while_the_data_changes_places(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+    volume: Path,
+    tmp_path: Path,
+    backed_up: tuple[SetObjects, dict[bytes, Node]],
+    docker: DockerWorld,
+    troubled: Troubled,
 ) -> None:
-    with served_standin() as (engine, host):
-        world = DockerWorld(host, "", needs_image=False)
-        world.create("app", labels={"stop": "v"})
-        world.create("other", labels={"stop": "w"})
-        settings = settings_for(tmp_path, {"v": volume}).model_copy(
-            update={"stop_containers_label": "stop", "docker_host": host}
-        )
-        engine.calls.clear()
-        inode = volume.stat().st_ino
-        seen: list[int] = []
-        engine.faults.before_stop.append(lambda: seen.append(volume.stat().st_ino))
+    docker.create("app", labels={docker.label: "v"})
+    docker.create("other", labels={docker.label: "w"})
+    settings = _stopping(tmp_path, volume, docker, troubled)
+    inode = volume.stat().st_ino
+    seen: list[int] = []
+    troubled.trouble.before_stop.append(lambda: seen.append(volume.stat().st_ino))
 
-        restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
+    restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
 
-        assert engine.calls == ["stop app", "start app"]
-        assert world.status("app") == "running"
-        assert seen == [inode]
-        assert volume.stat().st_ino != inode
-        world.close()
+    assert troubled.trouble.calls == ["stop app", "start app"]
+    assert docker.status("app") == "running"
+    assert seen == [inode]
+    assert volume.stat().st_ino != inode
 
 
 def test_a_container_that_cannot_be_stopped_leaves_what_was_there(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
+    volume: Path,
+    tmp_path: Path,
+    backed_up: tuple[SetObjects, dict[bytes, Node]],
+    docker: DockerWorld,
+    troubled: Troubled,
 ) -> None:
     _spoil(volume)
     before = tree_of(volume)
-    with served_standin() as (engine, host):
-        world = DockerWorld(host, "", needs_image=False)
-        world.create("app", labels={"stop": "v"})
-        engine.faults.refuse_stop.add("app")
-        settings = settings_for(tmp_path, {"v": volume}).model_copy(
-            update={"stop_containers_label": "stop", "docker_host": host}
-        )
+    docker.create("app", labels={docker.label: "v"})
+    troubled.trouble.refuse_stop.add("app")
 
-        with pytest.raises(SourceError, match="refused POST"):
-            restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
-        world.close()
+    with pytest.raises(SourceError, match="refused POST"):
+        restored(
+            backed_up[0],
+            VolumesRestoreRequest(replace=True),
+            _stopping(tmp_path, volume, docker, troubled),
+        )
 
     assert tree_of(volume) == before
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".onyx")]
+
+
+def _stopping(folder: Path, volume: Path, docker: DockerWorld, troubled: Troubled) -> Settings:
+    return settings_for(folder, {"v": volume}).model_copy(
+        update={"stop_containers_label": docker.label, "docker_host": troubled.host}
+    )
 
 
 def test_a_mount_point_keeps_its_inode_and_gets_the_contents(

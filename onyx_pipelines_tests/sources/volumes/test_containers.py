@@ -18,9 +18,9 @@ from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import ComponentReport
 from onyx_pipelines.sources.volumes import VolumesSource, restart_journalled
 from onyx_pipelines.sources.volumes.docker_engine import DockerEngine
+from onyx_pipelines_tests.docker_world import DockerWorld
+from onyx_pipelines_tests.fixtures_docker import Troubled
 from onyx_pipelines_tests.recording_sink import RecordingSink
-from onyx_pipelines_tests.sources.volumes.docker_standin import DockerStandin
-from onyx_pipelines_tests.sources.volumes.docker_world import LABEL, DockerWorld
 from onyx_pipelines_tests.waiting import wait_until
 
 _COMPOSE = {
@@ -28,7 +28,6 @@ _COMPOSE = {
     "com.docker.compose.service": "api",
     "com.docker.compose.container-number": "1",
 }
-Standin = tuple[DockerStandin, DockerWorld]
 
 
 @pytest.fixture
@@ -39,11 +38,15 @@ def volumes(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / name for name in ("files", "models")}
 
 
-def _settings(volumes: dict[str, Path], host: str) -> Settings:
+def _settings(volumes: dict[str, Path], docker: DockerWorld, host: str = "") -> Settings:
+    return _settings_of(volumes, docker.label, host or docker.host)
+
+
+def _settings_of(volumes: dict[str, Path], label: str, host: str) -> Settings:
     return load_settings(
         {
             "volumes": ",".join(f"{name}={path}" for name, path in volumes.items()),
-            "stop_containers_label": LABEL,
+            "stop_containers_label": label,
             "docker_host": host,
             "state_dir": volumes["files"].parent / "state",
         }
@@ -63,14 +66,14 @@ def _back_up(
 def test_a_container_is_stopped_only_while_its_own_volume_is_read(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("of-files", labels={LABEL: "files"})
-    docker.create("of-all", labels={LABEL: ""})
+    docker.create("of-files", labels={docker.label: "files"})
+    docker.create("of-all", labels={docker.label: ""})
     docker.create("of-none", labels={"other": "files"})
     names = ("of-files", "of-all", "of-none")
     seen: dict[str, list[str]] = {}
 
     report = _back_up(
-        _settings(volumes, docker.host),
+        _settings(volumes, docker),
         lambda path: seen.update({path: [docker.status(name) for name in names]}),
     )
 
@@ -83,28 +86,27 @@ def test_a_container_is_stopped_only_while_its_own_volume_is_read(
 def test_what_was_not_running_before_is_not_started(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("stopped", labels={LABEL: "files"})
-    docker.create("never-started", labels={LABEL: "files"}, is_running=False)
+    docker.create("stopped", labels={docker.label: "files"})
+    docker.create("never-started", labels={docker.label: "files"}, is_running=False)
     docker.stop("stopped")
 
-    _back_up(_settings(volumes, docker.host))
+    _back_up(_settings(volumes, docker))
 
     assert docker.status("stopped") == "exited"
     assert docker.status("never-started") == "created"
 
 
 def test_the_journal_stands_before_the_stop_and_goes_after_the_start(
-    standin: Standin, volumes: dict[str, Path]
+    docker: DockerWorld, troubled: Troubled, volumes: dict[str, Path]
 ) -> None:
-    engine, docker = standin
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes, docker, troubled.host)
     journals: list[str] = []
-    engine.faults.before_stop.append(lambda: journals.append(_journal(settings).read_text()))
+    troubled.trouble.before_stop.append(lambda: journals.append(_journal(settings).read_text()))
 
     _back_up(settings)
 
-    assert '"name": "db"' in journals[0]
+    assert f'"name": "{docker.prefix}db"' in journals[0]
     assert not _journal(settings).exists()
 
 
@@ -112,13 +114,13 @@ def test_the_journal_stands_before_the_stop_and_goes_after_the_start(
 def test_containers_run_again_when_the_read_fails(
     docker: DockerWorld, volumes: dict[str, Path], failure: type[BaseException]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"})
+    docker.create("db", labels={docker.label: "files"})
 
     def fail(_: str) -> None:
         raise failure
 
     with pytest.raises(failure):
-        _back_up(_settings(volumes, docker.host), fail)
+        _back_up(_settings(volumes, docker), fail)
 
     assert docker.status("db") == "running"
 
@@ -127,8 +129,8 @@ def test_containers_run_again_when_the_read_fails(
 def test_containers_run_again_after_a_signal(
     docker: DockerWorld, volumes: dict[str, Path], number: signal.Signals
 ) -> None:
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes, docker)
     process = _paused_backup(settings)
     assert docker.status("db") == "exited"
 
@@ -143,8 +145,8 @@ def test_containers_run_again_after_a_signal(
 def test_a_killed_backup_is_made_up_for_by_the_next_one(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes, docker)
     _kill(_paused_backup(settings))
     assert docker.status("db") == "exited"
 
@@ -161,8 +163,8 @@ def test_a_killed_backup_is_made_up_for_by_the_next_one(
 def test_a_killed_backup_is_made_up_for_without_a_backup(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes, docker)
     _kill(_paused_backup(settings))
 
     restarted = restart_journalled(settings)
@@ -175,8 +177,8 @@ def test_a_killed_backup_is_made_up_for_without_a_backup(
 def test_a_killed_backup_is_made_up_for_when_no_label_is_set_any_more(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes, docker)
     _kill(_paused_backup(settings))
 
     _back_up(settings.model_copy(update={"stop_containers_label": ""}))
@@ -190,8 +192,8 @@ def test_a_killed_backup_is_made_up_for_when_no_label_is_set_any_more(
 def test_a_container_made_anew_after_a_kill_is_found_though_its_id_changed(
     docker: DockerWorld, volumes: dict[str, Path], new_name: str, labels: dict[str, str]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"} | labels)
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"} | labels)
+    settings = _settings(volumes, docker)
     _kill(_paused_backup(settings))
     docker.remove("db")
     docker.create(new_name, labels=labels, is_running=False)
@@ -204,8 +206,8 @@ def test_a_container_made_anew_after_a_kill_is_found_though_its_id_changed(
 def test_a_stranger_with_the_same_name_is_left_alone(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"} | _COMPOSE)
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"} | _COMPOSE)
+    settings = _settings(volumes, docker)
     _kill(_paused_backup(settings))
     docker.remove("db")
     docker.create("db", labels={"com.docker.compose.project": "another"}, is_running=False)
@@ -218,8 +220,8 @@ def test_a_stranger_with_the_same_name_is_left_alone(
 def test_a_container_removed_meanwhile_is_a_warning(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes, docker)
 
     removals = [docker.remove]
 
@@ -232,62 +234,58 @@ def test_a_container_removed_meanwhile_is_a_warning(
 
 
 def test_a_container_that_does_not_start_fails_the_component_after_the_others_run(
-    standin: Standin, volumes: dict[str, Path]
+    docker: DockerWorld, troubled: Troubled, volumes: dict[str, Path]
 ) -> None:
-    engine, docker = standin
     for name in ("a", "b", "c"):
-        docker.create(name, labels={LABEL: "files"})
-    engine.faults.refuse_start.add("b")
-    settings = _settings(volumes, docker.host)
+        docker.create(name, labels={docker.label: "files"})
+    troubled.trouble.refuse_start.add("b")
+    settings = _settings(volumes, docker, troubled.host)
 
-    with pytest.raises(SourceError, match=r"Not every container .* Container b: .*endpoint"):
+    with pytest.raises(SourceError, match=r"Not every container .*-b: .*permission denied"):
         _back_up(settings)
 
     assert [docker.status(name) for name in ("a", "b", "c")] == ["running", "exited", "running"]
-    assert '"name": "b"' in _journal(settings).read_text()
-    engine.faults.refuse_start.clear()
-    assert restart_journalled(settings) == ("b",)
+    assert f'"name": "{docker.prefix}b"' in _journal(settings).read_text()
+    troubled.trouble.refuse_start.clear()
+    assert restart_journalled(settings) == (f"{docker.prefix}b",)
     assert docker.status("b") == "running"
 
 
 def test_a_container_that_ends_at_once_counts_as_not_started(
-    standin: Standin, volumes: dict[str, Path]
+    docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    engine, docker = standin
-    docker.create("db", labels={LABEL: "files"})
-    engine.faults.die_at_start.add("db")
+    runs_once = ("sh", "-c", "rm /bin/cat && exec sleep 600")
+    docker.create("db", labels={docker.label: "files"}, command=runs_once)
 
-    with pytest.raises(SourceError, match="Container db ended as soon as it was started"):
-        _back_up(_settings(volumes, docker.host))
+    with pytest.raises(SourceError, match="-db ended as soon as it was started"):
+        _back_up(_settings(volumes, docker))
 
 
 def test_a_container_that_does_not_stop_fails_the_component_and_the_others_run_again(
-    standin: Standin, volumes: dict[str, Path]
+    docker: DockerWorld, troubled: Troubled, volumes: dict[str, Path]
 ) -> None:
-    engine, docker = standin
     for name in ("a", "b", "c"):
-        docker.create(name, labels={LABEL: "files"})
-    engine.faults.refuse_stop.add("b")
+        docker.create(name, labels={docker.label: "files"})
+    troubled.trouble.refuse_stop.add("b")
 
     with pytest.raises(SourceError, match="permission denied"):
-        _back_up(_settings(volumes, docker.host))
+        _back_up(_settings(volumes, docker, troubled.host))
 
     assert [docker.status(name) for name in ("a", "b", "c")] == ["running"] * 3
-    assert "stop c" not in engine.calls
+    assert "stop c" not in troubled.trouble.calls
 
 
 def test_a_container_that_somebody_else_stops_just_before_us_stays_stopped(
-    standin: Standin, volumes: dict[str, Path]
+    docker: DockerWorld, troubled: Troubled, volumes: dict[str, Path]
 ) -> None:
-    engine, docker = standin
-    docker.create("db", labels={LABEL: "files"})
+    docker.create("db", labels={docker.label: "files"})
 
-    engine.faults.before_stop.append(lambda: docker.stop("db"))
+    troubled.trouble.before_stop.append(lambda: docker.stop("db"))
 
-    _back_up(_settings(volumes, docker.host))
+    _back_up(_settings(volumes, docker, troubled.host))
 
     assert docker.status("db") == "exited"
-    assert engine.calls == ["start db", "stop db", "stop db"]
+    assert troubled.trouble.calls == ["stop db"]
 
 
 @pytest.mark.parametrize(
@@ -303,34 +301,33 @@ def test_a_container_that_could_not_come_back_is_not_stopped(
 ) -> None:
     docker.create(
         "db",
-        labels={LABEL: "files"} | labels,
-        is_removed_when_stopped=is_removed_when_stopped,
+        labels={docker.label: "files"} | labels,
+        AutoRemove=is_removed_when_stopped,
     )
 
     with pytest.raises(SourceError, match=reason):
-        _back_up(_settings(volumes, docker.host))
+        _back_up(_settings(volumes, docker))
 
     assert docker.status("db") == "running"
 
 
 def test_a_missing_volume_stops_no_container(
-    standin: Standin, volumes: dict[str, Path], tmp_path: Path
+    docker: DockerWorld, troubled: Troubled, volumes: dict[str, Path], tmp_path: Path
 ) -> None:
-    engine, docker = standin
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes | {"gone": tmp_path / "gone"}, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes | {"gone": tmp_path / "gone"}, docker, troubled.host)
 
     with pytest.raises(SourceError, match="Volume gone"):
         _back_up(settings)
 
-    assert engine.calls == ["start db"]
+    assert troubled.trouble.calls == []
 
 
 def test_nobody_starts_what_a_backup_under_way_keeps_stopped(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    docker.create("db", labels={LABEL: "files"})
-    settings = _settings(volumes, docker.host)
+    docker.create("db", labels={docker.label: "files"})
+    settings = _settings(volumes, docker)
     process = _paused_backup(settings)
 
     with pytest.raises(AlreadyRunningError):
@@ -347,7 +344,7 @@ def test_nobody_starts_what_a_backup_under_way_keeps_stopped(
 def test_an_engine_that_does_not_answer_is_a_transient_failure(
     volumes: dict[str, Path], host: str
 ) -> None:
-    settings = _settings(volumes, host)
+    settings = _settings_of(volumes, "a.label", host)
 
     with pytest.raises(SourceError, match="does not answer") as failure:
         _back_up(settings)
@@ -360,7 +357,7 @@ def test_an_engine_that_does_not_answer_is_a_transient_failure(
 def test_a_journal_that_cannot_be_understood_is_loud(
     docker: DockerWorld, volumes: dict[str, Path]
 ) -> None:
-    settings = _settings(volumes, docker.host)
+    settings = _settings(volumes, docker)
     _journal(settings).parent.mkdir(parents=True)
     _journal(settings).write_text('{"format_version": 1, "contain')
 
