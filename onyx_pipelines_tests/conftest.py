@@ -72,6 +72,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+@pytest.fixture
+def hangups_end() -> Iterator[None]:
+    """What a test starts is ended by SIGHUP, though the tests themselves may run under nohup."""
+    usual = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, usual)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_the_shell() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

@@ -105,6 +105,7 @@ def test_ctrl_c_is_one_line_and_130(
         pass
 
 
+@pytest.mark.usefixtures("hangups_end")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_it_as_well_and_the_trail_says_so(
     host: HostUnderTest, silent: socket.socket, number: signal.Signals

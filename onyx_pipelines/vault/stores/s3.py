@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
@@ -270,6 +272,16 @@ class _Reader:
                 self._close()
 
 
+# A session makes clients for one thread at a time.
+_ONE_AT_A_TIME: Final = threading.Lock()
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """Kept: reading what S3 is takes it 0.2 s, and a process may open the store again and again."""
+    return boto3.session.Session()
+
+
 def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
     # At DEBUG botocore logs whole requests with their signatures and session tokens.
     logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -289,14 +301,17 @@ def _client(location: S3Location, stall_timeout_s: float) -> S3Client:
         },
     )
     try:
-        client = boto3.session.Session().client(
-            "s3",
-            endpoint_url=location.endpoint_url or None,
-            region_name=location.region or None,
-            aws_access_key_id=location.access_key_id or None,
-            aws_secret_access_key=location.secret_access_key or None,
-            config=config,
-        )
+        # Without credentials in the settings it is the environment's business whose they are.
+        session = _session() if location.access_key_id else boto3.session.Session()
+        with _ONE_AT_A_TIME:
+            client = session.client(
+                "s3",
+                endpoint_url=location.endpoint_url or None,
+                region_name=location.region or None,
+                aws_access_key_id=location.access_key_id or None,
+                aws_secret_access_key=location.secret_access_key or None,
+                config=config,
+            )
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(
             f"S3 cannot be used as it is set ({type(error).__name__}).",

@@ -125,6 +125,7 @@ def test_containers_run_again_when_the_read_fails(
     assert docker.status("db") == "running"
 
 
+@pytest.mark.usefixtures("hangups_end")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_containers_run_again_after_a_signal(
     docker: DockerWorld, volumes: dict[str, Path], number: signal.Signals
