@@ -22,6 +22,7 @@ import pytest
 from pydantic import SecretStr
 from qdrant_client import QdrantClient, models
 
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.progress import silent
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.qdrant import QdrantSource
@@ -43,7 +44,14 @@ class QdrantServer:
     def request(self, method: str, path: str, **options: Any) -> Any:
         """The `result` of an answer."""
         headers = {"api-key": self.api_key} if self.api_key else {}
-        answer = httpx.request(method, self.url + path, headers=headers, timeout=60, **options)
+        answer = httpx.request(
+            method,
+            self.url + path,
+            headers=headers,
+            timeout=60,
+            verify=usual_certificates(),
+            **options,
+        )
         return answer.raise_for_status().json()["result"]
 
     def request_version(self) -> str:

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import httpx
 
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.errors import NotFoundError, OnyxError
 
 _HOST = "127.0.0.1"
@@ -148,7 +149,12 @@ class QdrantStandIn:
 
     def set_faults(self, **faults: Any) -> None:
         """Plant faults (see qdrant_standin/faults.py); without arguments all are removed."""
-        httpx.put(f"{self.url}/standin/faults", json=faults, trust_env=False).raise_for_status()
+        httpx.put(
+            f"{self.url}/standin/faults",
+            json=faults,
+            trust_env=False,
+            verify=usual_certificates(),
+        ).raise_for_status()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -189,7 +195,7 @@ class QdrantStandIn:
         # Not self.pid: a process that was started this moment has no command line yet.
         while time.monotonic() < deadline and self._child and self._child.poll() is None:
             with suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/readyz", timeout=1, trust_env=False).status_code == 200:
+                if self._is_ready():
                     return
             time.sleep(0.05)
         tail = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
@@ -197,6 +203,12 @@ class QdrantStandIn:
         raise OnyxError(
             "The Qdrant stand-in did not answer: " + "\n".join(tail), remedy=f"See {self.log_path}."
         )
+
+    def _is_ready(self) -> bool:
+        answer = httpx.get(
+            f"{self.url}/readyz", timeout=1, trust_env=False, verify=usual_certificates()
+        )
+        return answer.status_code == 200
 
     def _ends_within(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s

@@ -14,6 +14,7 @@ from typing import Final
 
 import httpx
 
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.errors import OnyxError
 
 HOST: Final = "127.0.0.1"
@@ -112,7 +113,7 @@ class ServiceProcess:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self._child and self._child.poll() is None:
             with suppress(httpx.HTTPError):
-                if httpx.get(self.url + path, timeout=2, trust_env=False).is_success:
+                if _get(self.url + path).is_success:
                     return
             time.sleep(0.05)
         tail = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
@@ -142,3 +143,7 @@ def _started(pid: int) -> str:
     text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     fields = text.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _get(url: str) -> httpx.Response:
+    return httpx.get(url, timeout=2, trust_env=False, verify=usual_certificates())

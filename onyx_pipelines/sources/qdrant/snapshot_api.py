@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 
@@ -68,9 +69,9 @@ def open_http(
         yield client
 
 
-def _trusted(ca_file: Path | None) -> ssl.SSLContext | bool:
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is None:
-        return True
+        return usual_certificates()
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(ca_file)
