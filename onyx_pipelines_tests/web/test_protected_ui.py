@@ -158,7 +158,7 @@ def signed_in(browser: Browser) -> Iterator[BrowserContext]:
         http_credentials={"username": OPERATOR[0], "password": OPERATOR[1]},
         viewport={"width": 1400, "height": 900},
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(120_000)
     yield context
     context.close()
 
@@ -258,6 +258,6 @@ class TestBrowser:
         page.goto(f"{proxy.url(GUESTS)}{JOB_PAGE}")
         button = page.get_by_role("button", name="Materialize").first
 
-        expect(button).to_be_visible(timeout=30_000)
+        expect(button).to_be_visible(timeout=120_000)
         expect(button).to_be_disabled()
         context.close()

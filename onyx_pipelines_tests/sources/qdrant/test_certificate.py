@@ -28,7 +28,14 @@ def behind_tls(qdrant_server: QdrantServer, certificate: Path) -> Iterator[int]:
 
     class Proxy(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = httpx.get(qdrant_server.url + self.path, trust_env=False, timeout=60)
+            self._pass_on("GET")
+
+        def do_POST(self) -> None:
+            self._pass_on("POST")
+
+        def _pass_on(self, method: str) -> None:
+            url = qdrant_server.url + self.path
+            answer = httpx.request(method, url, trust_env=False, timeout=60)
             self.send_response(answer.status_code)
             self.send_header("content-length", str(len(answer.content)))
             self.end_headers()
