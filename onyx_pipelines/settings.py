@@ -106,9 +106,15 @@ class Settings(BaseSettings):
     )
 
     qdrant_url: str = Field("", description="Qdrant's REST address. Empty: no Qdrant.")
-    qdrant_api_key: SecretStr = Field(SecretStr(""), description="API key that may make snapshots.")
+    qdrant_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="API key or token (JWT) that may make snapshots; to restore, one that may do"
+        " everything (docs/qdrant.md).",
+    )
     qdrant_collections: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("*",), description="Collections, comma-separated; `*`: all."
+        ("*",),
+        description="Collections, comma-separated; `*`: all that the key sees, but for those that"
+        " drills and restores make for themselves.",
     )
     qdrant_snapshot_timeout_s: float = Field(
         3600, gt=0, description="How long the server may take to make one snapshot."

@@ -80,7 +80,8 @@ def _is_sound(copies: Iterable[StoredSet]) -> bool:
 
 def _warnings(manifest: Manifest, damaged: Iterable[DamagedSet]) -> list[str]:
     own = [warning for record in manifest.components.values() for warning in record.warnings]
-    return [*own, *(_sentence(each) for each in damaged)]
+    doubts = [doubt.what for doubt in manifest.doubts]
+    return [*doubts, *own, *(_sentence(each) for each in damaged)]
 
 
 def _sentence(damaged: DamagedSet) -> str:

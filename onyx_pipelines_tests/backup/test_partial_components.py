@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines.api.set_answers import set_answer
+from onyx_pipelines.api.set_answers import set_answer, warnings_of
 from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.run_endings import failed_checks
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
@@ -150,4 +150,5 @@ class TestRetention:
 
         doubts = [each.what for each in host.manifest(fewer.backup_id).doubts]
         assert any("qdrant documents: missing, though in the set of" in each for each in doubts)
+        assert set(doubts) <= set(warnings_of(host.manifest(fewer.backup_id)))
         assert good in host.listed()
