@@ -13,7 +13,8 @@ import dagster as dg
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines.api.set_answers import set_answer, warnings_of
+from onyx_pipelines.api.models import SetAnswer
+from onyx_pipelines.api.set_answers import set_answer
 from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.run_endings import failed_checks
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
@@ -42,6 +43,12 @@ def host_of(server: QdrantStandIn, root: Path, patch: pytest.MonkeyPatch) -> Hos
     host = make_host(root, patch)
     host.set(QDRANT_URL=server.url, QDRANT_API_KEY=KEY)
     return host
+
+
+def answered(host: HostUnderTest) -> list[SetAnswer]:
+    """What the API says of the sets, newest first."""
+    opened = host.open()
+    return [set_answer(*each) for each in retained_sets.listed_sets(opened, opened.catalog)]
 
 
 @dataclass(frozen=True)
@@ -98,16 +105,14 @@ class TestIsToldEverywhere:
         }
 
     def test_by_the_api(self, night: Night) -> None:
-        host = night.host.open()
-        [(row, manifest)] = retained_sets.listed_sets(host, host.catalog)
-
-        assert [each for each in set_answer(row, manifest).warnings if LONG in each]
+        assert [each for each in answered(night.host)[0].warnings if LONG in each]
 
     def test_by_the_command_line(self, night: Night) -> None:
-        listed = night.host.onyx("catalog", "list", "--json").json
+        host = night.host.open()
         shown = night.host.onyx("catalog", "show", night.result.run_id).output
 
-        assert [each["status"] for each in listed] == ["partial"]
+        listed = retained_sets.catalog_rows(host, host.catalog)
+        assert [each.status for each in listed] == ["partial"]
         assert "qdrant: partial" in shown
         assert LONG[:60] in shown
 
@@ -150,5 +155,5 @@ class TestRetention:
 
         doubts = [each.what for each in host.manifest(fewer.backup_id).doubts]
         assert any("qdrant documents: missing, though in the set of" in each for each in doubts)
-        assert set(doubts) <= set(warnings_of(host.manifest(fewer.backup_id)))
+        assert set(doubts) <= set(answered(host)[0].warnings)
         assert good in host.listed()
