@@ -213,6 +213,8 @@ def result_markdown(result: RestoreResult) -> str:
         for each in result.components
         for finding in each.problems()
     ]
+    if result.unfinished:
+        problems.append(f"- The same job goes on with {text(', '.join(result.unfinished))}.")
     return "\n".join([table(("component", "verdict", "seconds"), rows), "", *problems])
 
 

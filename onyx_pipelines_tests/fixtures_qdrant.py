@@ -129,6 +129,12 @@ def make_collection(qdrant_server: QdrantServer) -> Iterator[MakeCollection]:
 
 
 @pytest.fixture
+def make_faulty_collection(faulty_server: QdrantServer) -> Iterator[MakeCollection]:
+    """`make_collection` in `faulty_server`."""
+    yield from _maker(faulty_server)
+
+
+@pytest.fixture
 def faulty_collection(faulty_server: QdrantServer) -> Iterator[str]:
     """A collection of 20 points in `faulty_server`."""
     maker = _maker(faulty_server)
@@ -157,6 +163,17 @@ def _maker(server: QdrantServer) -> Iterator[MakeCollection]:
     yield make
     for name in made:
         server.client.delete_collection(name)
+
+
+def set_alias(server: QdrantServer, alias: str, collection: str) -> None:
+    server.client.update_collection_aliases(
+        [
+            models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)),
+            models.CreateAliasOperation(
+                create_alias=models.CreateAlias(collection_name=collection, alias_name=alias)
+            ),
+        ]
+    )
 
 
 def sample_points(count: int) -> list[models.PointStruct]:

@@ -107,8 +107,9 @@ def restore(
     """Put data back. Without --confirm it only says what it would do.
 
     Everything is restored beside what is there, compared, and only then put in its place. The same
-    call goes on where an interrupted one stopped. Exit status 0: restored and the same data; 1:
-    something failed its comparison and was left as it was; 2: it could not be done or verified.
+    call goes on where an interrupted one stopped, and with what one could not restore. Exit status
+    0: restored and the same data; 1: something failed its comparison and was left as it was, or is
+    not what it should be; 2: something could not be restored or verified.
     """
     settings = load_settings()
     if give_up:
@@ -246,6 +247,7 @@ def _result_json(result: RestoreResult) -> dict[str, object]:
                 "verdict": each.verdict.value,
                 "seconds": each.recovery_s,
                 "problems": [finding.model_dump(mode="json") for finding in each.problems()],
+                "unfinished": list(each.unfinished),
             }
             for each in result.components
         },
@@ -290,6 +292,11 @@ def _show_result(result: RestoreResult) -> None:
         for finding in each.findings:
             if finding.verdict is not Verdict.PASSED or finding.aspect == "in place":
                 out.line(f"{finding.item}: {finding.message}")
+    if result.unfinished:
+        out.line(
+            f"Unfinished: {', '.join(result.unfinished)}. The same command goes on with that;"
+            " `onyx restore --give-up` forgets it."
+        )
     if result.safety_backup_id:
         out.line(
             f"What was there before is in the set {result.safety_backup_id}, which is held until"

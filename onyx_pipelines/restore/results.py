@@ -59,7 +59,10 @@ def share_of(restored_bytes: int, all_bytes: int) -> float:
 
 
 class ComponentDrill(_Record):
-    """One component of a drill. `share` is the part of its data that was restored, 0 to 1."""
+    """One component of a drill. `share` is the part of its data that was restored, 0 to 1.
+
+    `unfinished`: what a real restore could not put in place, and the same call tries again.
+    """
 
     component: Component
     findings: tuple[Finding, ...]
@@ -67,6 +70,7 @@ class ComponentDrill(_Record):
     plain_bytes: Annotated[int, Field(ge=0)]
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     versions: dict[str, str] = Field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -1,31 +1,44 @@
-"""The aliases of restored collections, which no snapshot holds."""
+"""The aliases of restored collections, which no snapshot holds, and which go with a collection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
-from onyx_pipelines.restore.qdrant.requests import Placement
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
 
 
 def restore_aliases(
-    server: TargetQdrant,
-    aliases: Mapping[str, str],
-    placements: Sequence[Placement],
-    findings: Sequence[Finding],
+    server: TargetQdrant, aliases: Mapping[str, str], restored: Collection[str]
 ) -> list[Finding]:
     """Let each alias of a collection that was put in place mean it again.
 
     Args:
         aliases: collection by alias, as they were.
-        findings: of the collections.
+        restored: the collections.
     """
-    failed = {each.item for each in findings if each.verdict is Verdict.FAILED}
-    restored = {each.final_name for each in placements} - failed
     wanted = {alias: name for alias, name in sorted(aliases.items()) if name in restored}
     return list(_restored(server, wanted))
+
+
+def give_back_aliases(server: TargetQdrant, journal: RestoreJournal) -> None:
+    """Set those again that went with a collection that was deleted to be made anew.
+
+    Whoever has set one meanwhile knows better; one whose collection is not there yet waits for it.
+    """
+    if not journal.aliases:
+        return
+    there, collections = server.aliases(), set(server.collections())
+    for alias, collection in journal.aliases.items():
+        is_free = alias not in there and alias not in collections
+        if is_free and collection not in collections:
+            continue
+        if is_free:
+            server.point_alias(alias, collection, exists=False)
+        journal.alias_is_back(alias)
 
 
 def _restored(server: TargetQdrant, wanted: Mapping[str, str]) -> Iterator[Finding]:
@@ -44,7 +57,16 @@ def _restored(server: TargetQdrant, wanted: Mapping[str, str]) -> Iterator[Findi
             )
             continue
         if there.get(alias) != collection:
-            server.point_alias(alias, collection, exists=alias in there)
+            try:
+                server.point_alias(alias, collection, exists=alias in there)
+            except SourceError as error:
+                yield Finding(
+                    verdict=Verdict.COULD_NOT_VERIFY,
+                    item=alias,
+                    aspect="alias",
+                    message=f"Not set: {error.what} {error.remedy}",
+                )
+                continue
         yield Finding(
             verdict=Verdict.PASSED,
             item=alias,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.errors import IntegrityError, NotFoundError, SourceError
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.comparison import CONFIG
 from onyx_pipelines.restore.qdrant.versions import engine_range, engine_reads
@@ -40,6 +40,16 @@ def beyond_the_engine(
     why = "it keeps data in RocksDB, which the engine leaves out" if in_rocksdb else ""
     said = "; ".join(filter(None, (why, *(f.message for f in misread[:3]))))
     return [f for f in findings if f not in misread] + [_cannot_tell(collection, said)]
+
+
+def not_taken(collection: CollectionObjects, error: SourceError) -> Finding:
+    """By the server for drills."""
+    return Finding(
+        verdict=Verdict.COULD_NOT_VERIFY,
+        item=collection.name,
+        aspect=ARCHIVE,
+        message=f"{error.what} {error.remedy}",
+    )
 
 
 def another_snapshot(item: str) -> Finding:

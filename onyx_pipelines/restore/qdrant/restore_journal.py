@@ -1,8 +1,14 @@
-"""Collections that a restore has under way: those in place, and those beside that must go again."""
+"""What a restore has under way on a server: collections, uploads and aliases.
+
+Written before it is done, so the next call can go on, and take away what a killed one left there,
+and nothing else.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,10 +17,25 @@ from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.vault.durable_files import replace_durably
 
 
+class Upload(BaseModel):
+    """A snapshot file that the server may keep under the name of a collection.
+
+    `is_bare`: there was no such collection, so it is made only to delete the file from it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    collection: str
+    file: str
+    is_bare: bool = False
+
+
 class _Content(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     beside: list[str] = []
+    uploads: list[Upload] = []
+    aliases: dict[str, str] = {}
     identity: str = ""
     findings: dict[str, tuple[Finding, ...]] = {}
 
@@ -35,7 +56,18 @@ class RestoreJournal:
 
     @property
     def beside(self) -> tuple[str, ...]:
+        """Collections in the making."""
         return tuple(self._content.beside)
+
+    @property
+    def uploads(self) -> tuple[Upload, ...]:
+        """Files that may stand on the server."""
+        return tuple(self._content.uploads)
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Collection by alias: those that go while their collection is made anew."""
+        return dict(self._content.aliases)
 
     def finished(self, collection: str) -> tuple[Finding, ...] | None:
         return self._content.findings.get(collection)
@@ -49,14 +81,42 @@ class RestoreJournal:
         self._content.beside.remove(beside)
         self._write()
 
+    def begin_upload(self, collection: str) -> Upload:
+        """Before the first byte is sent."""
+        upload = Upload(collection=collection, file=f"onyx-{secrets.token_hex(6)}.snapshot")
+        self._content.uploads.append(upload)
+        self._write()
+        return upload
+
+    def make_bare(self, upload: Upload) -> Upload:
+        """Before its collection is made only to delete the file from it."""
+        bare = upload.model_copy(update={"is_bare": True})
+        self._content.uploads = [bare if each == upload else each for each in self.uploads]
+        self._write()
+        return bare
+
+    def file_gone(self, upload: Upload) -> None:
+        self._content.uploads.remove(upload)
+        self._write()
+
+    def keep_aliases(self, aliases: Mapping[str, str]) -> None:
+        """Before the collection that they mean is deleted."""
+        if aliases:
+            self._content.aliases.update(aliases)
+            self._write()
+
+    def alias_is_back(self, alias: str) -> None:
+        del self._content.aliases[alias]
+        self._write()
+
     def add(self, collection: str, findings: tuple[Finding, ...]) -> None:
         self._content.findings[collection] = findings
         self._write()
 
     def close(self) -> None:
-        """The restore is over; what could not be removed is remembered."""
+        """The restore is over; what could not be removed or set again is remembered."""
         self._content.findings = {}
-        if self._content.beside:
+        if self._content.beside or self._content.uploads or self._content.aliases:
             self._write()
         else:
             self._path.unlink(missing_ok=True)

@@ -8,44 +8,48 @@ too. Where there is nothing, the collection is made under its name.
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
-from onyx_pipelines.errors import RestoreError, SourceError
-from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.errors import (
+    IntegrityError,
+    NotFoundError,
+    OnyxError,
+    RestoreError,
+    SourceError,
+)
+from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.qdrant.alias_restoring import restore_aliases
+from onyx_pipelines.restore.qdrant.alias_restoring import give_back_aliases, restore_aliases
 from onyx_pipelines.restore.qdrant.collections import (
-    CollectionObjects,
     aliases_of,
     collections_of,
 )
-from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.requests import (
     Placement,
     QdrantRestoreRequest,
     address_of,
     placements_of,
 )
+from onyx_pipelines.restore.qdrant.restore_findings import (
+    in_place,
+    is_in_place,
+    not_in_place,
+    not_restored,
+    nothing_to_restore,
+)
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
-from onyx_pipelines.restore.qdrant.versions import is_older, same_minor
+from onyx_pipelines.restore.qdrant.versions import is_older
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.qdrant.facts import CollectionFacts
-from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import logger
-
-_OF_AN_ALIAS: Final = re.compile(r"-\d{8}T\d{6}-[0-9a-f]{6}$")
-_log = logger("restore")
 
 
 def restore(
@@ -58,68 +62,48 @@ def restore(
 ) -> ComponentDrill:
     """Restore the chosen collections. The same call after an interruption goes on.
 
+    One that cannot be restored does not stop the others: it is `unfinished`, and the same call goes
+    on with it.
+
     Raises:
         NotFoundError, SettingsError: the request fits neither the set nor this host.
-        RestoreError: something is in the way; what was there is there, unless the text says more.
-        SourceError: the server does not answer or does not take it.
+        RestoreError: something is in the way; nothing was touched.
+        SourceError: the server does not answer.
         StoreError, KeyFileError: the set cannot be read.
     """
     begun = len(clock.timings())
     collections = collections_of(objects, request.collections)
     placements = placements_of(request, collections)
     address = address_of(request, settings)
-    findings: list[Finding] = []
     with open_target(address) as server:
         journal = RestoreJournal(
             settings.state_dir, address.url, _identity(objects, request, address.url)
         )
+        journaled = JournaledServer(server, journal, objects, clock, progress)
         with clock.step(Step.PREPARE, "server"):
             _refuse(request, placements, server, journal)
-            sweep(server, journal)
-        restoring = _Restoring(objects, server, journal, clock, progress)
-        for placement in placements:
-            earlier = journal.finished(placement.final_name)
-            if earlier is None:
-                earlier = restoring.place(placement)
-                journal.add(placement.final_name, earlier)
-            findings += earlier
+            journaled.sweep()
+            give_back_aliases(server, journal)
+        restoring = _Restoring(server, journaled, journal, clock)
+        findings = [f for each in placements for f in restoring.finish(each)]
+        unfinished = [n for n in _names(placements) if journal.finished(n) is None]
         if not request.collection_as:
             with clock.step(Step.RESTORE, "aliases"):
-                findings += restore_aliases(server, aliases_of(objects), placements, findings)
-        journal.close()
+                restored = {f.item for f in findings if is_in_place(f)}
+                of_aliases = restore_aliases(server, aliases_of(objects), restored)
+            findings += of_aliases
+            unfinished += [f.item for f in of_aliases if f.verdict is Verdict.COULD_NOT_VERIFY]
+        if not unfinished:
+            journal.close()
         version = server.version
     record = objects.manifest.component(Component.QDRANT)
     return ComponentDrill(
         component=Component.QDRANT,
-        findings=tuple(findings) or (_nothing_to_restore(),),
+        findings=tuple(findings) or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
         versions={**(record.versions if record else {}), "restore_qdrant": version},
-    )
-
-
-def sweep(server: TargetQdrant, journal: RestoreJournal) -> None:
-    """Delete what an interrupted restore or drill left under names that are only ours.
-
-    What was being made under its own name stays: somebody may have mended it, and this restore
-    puts the data there anyway.
-    """
-    for name in journal.beside:
-        if is_scratch(name) or _OF_AN_ALIAS.search(name):
-            _log.warning("left by an interrupted restore, deleted: collection %s", name)
-            server.delete(name)
-        journal.gone(name)
-
-
-def compare_restored(server: TargetQdrant, name: str, facts: CollectionFacts) -> list[Finding]:
-    """What the server has under that name, with what was backed up."""
-    found = server.read(name, facts)
-    return compare_collection(
-        facts,
-        found.config,
-        found.payload_schema,
-        found.answer,
-        of_another_version=not same_minor(server.version, facts.server_version),
+        unfinished=tuple(unfinished),
     )
 
 
@@ -128,19 +112,36 @@ class _Restoring:
 
     def __init__(
         self,
-        objects: SetObjects,
         server: TargetQdrant,
+        journaled: JournaledServer,
         journal: RestoreJournal,
         clock: StepClock,
-        progress: ProgressCallback,
     ) -> None:
-        self._objects = objects
         self._server = server
+        self._journaled = journaled
         self._journal = journal
         self._clock = clock
-        self._progress = progress
 
-    def place(self, placement: Placement) -> tuple[Finding, ...]:
+    def finish(self, placement: Placement) -> tuple[Finding, ...]:
+        """Unless an earlier call has done so.
+
+        Raises:
+            SourceError: the server does not answer any more.
+            StoreError: the set cannot be read.
+        """
+        name = placement.final_name
+        findings = self._journal.finished(name)
+        if findings is None:
+            try:
+                findings = self._place(placement)
+            except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
+                if not self._server.answers():
+                    raise
+                return (not_restored(name, error),)
+            self._journal.add(name, findings)
+        return findings
+
+    def _place(self, placement: Placement) -> tuple[Finding, ...]:
         """Into place if it is the same; what fails leaves what was there."""
         name = placement.final_name
         if name in self._server.aliases():
@@ -171,47 +172,49 @@ class _Restoring:
         """Under a name that nothing has."""
         self._journal.begin(name)
         try:
-            findings = self._upload(placement.collection, name)
+            findings = self._journaled.restore_as(name, placement.collection)
             if _failed(findings):
-                return (*findings, _not_in_place(placement))
+                return (*findings, not_in_place(placement.final_name))
             with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
                 publish()
+                give_back_aliases(self._server, self._journal)
             self._journal.gone(name)
-            return (*findings, _in_place(placement, what or f"collection {name}"))
+            return (*findings, in_place(placement.final_name, what or f"collection {name}"))
         finally:
             if name in self._journal.beside:
-                self._take_away(name)
+                self._journaled.take_away(name)
 
     def _over_a_collection(self, placement: Placement) -> tuple[Finding, ...]:
         name = placement.final_name
-        beside = new_scratch_name()
-        self._journal.begin(beside)
+        beside = self._journaled.begin_beside()
         is_needed = False
         try:
-            findings = self._upload(placement.collection, beside)
+            findings = self._journaled.restore_as(beside, placement.collection)
             if _failed(findings):
-                return (*findings, _not_in_place(placement))
+                return (*findings, not_in_place(placement.final_name))
             # The copy beside is what the data can be had from if this goes wrong.
             is_needed = True
             self._replace(placement, beside)
             is_needed = False
-            return (*findings, _in_place(placement, f"collection {name}"))
+            return (*findings, in_place(name, f"collection {name}"))
         finally:
             if not is_needed:
-                self._take_away(beside)
+                self._journaled.take_away(beside)
 
     def _replace(self, placement: Placement, beside: str) -> None:
         """From here on the old data goes."""
         name = placement.final_name
         try:
-            aliases = [a for a, target in self._server.aliases().items() if target == name]
-            # Over a collection that is there, it would keep that one's configuration. Its aliases
-            # go with it.
-            self._server.delete(name)
-            findings = self._upload(placement.collection, name, step="put in place")
-            for alias in aliases:
-                self._server.point_alias(alias, name, exists=False)
-        except SourceError as error:
+            with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
+                aliases = self._server.aliases()
+                self._journal.keep_aliases({a: name for a in aliases if aliases[a] == name})
+                # Over a collection that is there, it would keep that one's configuration. Its
+                # aliases go with it.
+                self._server.delete(name)
+            findings = self._journaled.restore_as(name, placement.collection, step="put in place")
+            with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
+                give_back_aliases(self._server, self._journal)
+        except OnyxError as error:
             raise self._half_done(name, beside, error.what) from error
         if _failed(findings):
             what = "; ".join(f.message for f in findings if f.verdict is Verdict.FAILED)
@@ -224,30 +227,6 @@ class _Restoring:
             remedy=f"Run the same restore again. Until then an alias can stand in: delete {name}"
             f" and let an alias of that name mean {beside}.",
         )
-
-    def _upload(
-        self, collection: CollectionObjects, name: str, *, step: str = ""
-    ) -> tuple[Finding, ...]:
-        """Upload under `name` and compare what the server has there then."""
-        size = collection.snapshot.plain_bytes
-        item = f"{collection.name} ({step})" if step else collection.name
-        meter = Meter(self._progress, component=Component.QDRANT, item=item, total_bytes=size)
-        with (
-            self._clock.step(Step.RESTORE, item, plain_bytes=size),
-            self._objects.open(collection.snapshot) as reader,
-        ):
-            self._server.upload(name, collection, reader, meter)
-        with self._clock.step(Step.COMPARE, item):
-            return tuple(compare_restored(self._server, name, collection.facts))
-
-    def _take_away(self, beside: str) -> None:
-        with self._clock.step(Step.CLEAN_UP, beside):
-            try:
-                self._server.delete(beside)
-            except SourceError as error:
-                _log.warning("%s is left for the next restore: %s", beside, error.what)
-            else:
-                self._journal.gone(beside)
 
 
 def _refuse(
@@ -284,29 +263,5 @@ def _identity(objects: SetObjects, request: QdrantRestoreRequest, url: str) -> s
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _in_place(placement: Placement, what: str) -> Finding:
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=placement.final_name,
-        aspect="in place",
-        message=f"Put in place: {what}.",
-    )
-
-
-def _not_in_place(placement: Placement) -> Finding:
-    return Finding(
-        verdict=Verdict.FAILED,
-        item=placement.final_name,
-        aspect="in place",
-        message=f"Not put in place: collection {placement.final_name}; what was there is as it"
-        " was.",
-    )
-
-
-def _nothing_to_restore() -> Finding:
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=Component.QDRANT,
-        aspect="in place",
-        message="The set has no collections: nothing was restored.",
-    )
+def _names(placements: list[Placement]) -> list[str]:
+    return [each.final_name for each in placements]

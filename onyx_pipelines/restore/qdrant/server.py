@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.errors import IntegrityError, SourceError
 from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
@@ -28,6 +28,7 @@ _CHUNK: Final = 1024 * 1024
 _METADATA_TIMEOUT_S: Final = 60.0
 # Unpacking and loading come after the last byte, and the server says nothing meanwhile.
 _RECOVERY_TIMEOUT_S: Final = 3600.0
+_BARE: Final[Json] = {"vectors": {}, "wal_config": {"wal_capacity_mb": 1}}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,13 @@ class TargetQdrant:
         self.url = address.url
         self.version = self._snapshots.version()
 
+    def answers(self) -> bool:
+        try:
+            self.collections()
+        except SourceError:
+            return False
+        return True
+
     def collections(self) -> list[str]:
         return self._collections.names()
 
@@ -61,40 +69,58 @@ class TargetQdrant:
         return int(self._collections.info(collection).get("points_count") or 0)
 
     def upload(
-        self, collection: str, source: CollectionObjects, reader: ObjectReader, meter: Meter
+        self,
+        collection: str,
+        file: str,
+        source: CollectionObjects,
+        reader: ObjectReader,
+        meter: Meter,
     ) -> None:
         """Make the collection from a snapshot, or put the snapshot in the place of its data.
+
+        The server keeps the snapshot under this name of a file, whatever becomes of it.
 
         Raises:
             SourceError: the server did not take it.
             IntegrityError: what was read is not what the manifest says; the server got no end.
         """
         doing = f"restoring {collection!r}"
-        name = f"onyx-{secrets.token_hex(6)}.snapshot"
-        form = _Form(name, source.snapshot.plain_bytes, reader, meter)
+        form = _Form(file, source.snapshot.plain_bytes, reader, meter)
         timeout = httpx.Timeout(
             _METADATA_TIMEOUT_S, read=_RECOVERY_TIMEOUT_S, write=_METADATA_TIMEOUT_S
         )
-        before = self._listed(collection)
-        try:
-            with self._errors.during(doing):
-                response = self._http.post(
-                    f"/collections/{quote(collection, safe='')}/snapshots/upload",
-                    params={
-                        "wait": "true",
-                        "priority": "snapshot",
-                        "checksum": source.facts.snapshot_sha256,
-                    },
-                    headers=form.headers,
-                    content=form.body(),
-                    timeout=timeout,
-                )
-                if not response.is_success:
-                    raise self._errors.answered(doing, response.status_code, response.text)
-        finally:
-            # The server keeps the uploaded file among the collection's snapshots.
-            for left in self._listed(collection) - before:
-                self._snapshots.delete(collection, left)
+        with self._errors.during(doing):
+            response = self._http.post(
+                f"/collections/{quote(collection, safe='')}/snapshots/upload",
+                params={
+                    "wait": "true",
+                    "priority": "snapshot",
+                    "checksum": source.facts.snapshot_sha256,
+                },
+                headers=form.headers,
+                content=form.body(),
+                timeout=timeout,
+            )
+            if not response.is_success:
+                raise self._errors.answered(doing, response.status_code, response.text)
+
+    def is_recovering(self, collection: str) -> bool:
+        """Whether the server says that it is putting a snapshot into it."""
+        return self._snapshots.is_recovering(collection) is True
+
+    def delete_file(self, collection: str, file: str) -> None:
+        """One that is not there is fine; the collection must be."""
+        self._snapshots.delete(collection, file)
+
+    def make_bare(self, collection: str) -> None:
+        """With nothing in it, and little on disk."""
+        self._collections.create(collection, _BARE)
+
+    def is_bare(self, collection: str) -> bool:
+        """Whether it has neither vectors nor points: nothing is lost with it."""
+        info = self._collections.info(collection)
+        params = info["config"]["params"]
+        return not (params["vectors"] or params.get("sparse_vectors") or info["points_count"])
 
     def read(self, collection: str, expected: CollectionFacts) -> ReadBack:
         """The configuration, and what the facts' points and query find there now."""
@@ -140,11 +166,6 @@ class TargetQdrant:
             return None
         result = answer.get("result") if isinstance(answer, dict) else None
         return str(result["id"]) if isinstance(result, dict) and result.get("id") else None
-
-    def _listed(self, collection: str) -> frozenset[str]:
-        if collection not in self.collections():
-            return frozenset()
-        return self._snapshots.list(collection).names
 
 
 @contextmanager

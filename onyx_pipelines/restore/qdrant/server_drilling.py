@@ -7,19 +7,18 @@ import socket
 from urllib.parse import urlsplit
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError, SourceError
-from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
-from onyx_pipelines.restore.qdrant.drill_findings import damaged, nothing_to_restore
+from onyx_pipelines.restore.qdrant.collections import collections_of
+from onyx_pipelines.restore.qdrant.drill_findings import damaged, not_taken, nothing_to_restore
+from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
-from onyx_pipelines.restore.qdrant.restoring import compare_restored, sweep
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
-from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
 
 
@@ -30,7 +29,7 @@ def drill_on_server(
 
     Raises:
         RestoreError: it is the server that is backed up; nothing was touched.
-        SourceError: it does not answer.
+        SourceError: it does not answer; one collection that it does not take is a finding.
         StoreError, KeyFileError: the set cannot be read.
     """
     begun = len(clock.timings())
@@ -45,18 +44,20 @@ def drill_on_server(
         with clock.step(Step.PREPARE, "server for drills"):
             _refuse_production(server, address, settings)
             journal = RestoreJournal(settings.state_dir, address.url, "drill")
-            sweep(server, journal)
+            journaled = JournaledServer(server, journal, objects, clock, progress)
+            journaled.sweep()
         for collection in collections:
-            scratch = new_scratch_name()
-            journal.begin(scratch)
+            scratch = journaled.begin_beside()
             try:
-                findings += _restored(objects, server, collection, scratch, clock, progress)
+                findings += journaled.restore_as(scratch, collection)
             except (IntegrityError, NotFoundError) as error:
                 findings.append(damaged(collection, error))
+            except SourceError as error:
+                if not server.answers():
+                    raise
+                findings.append(not_taken(collection, error))
             finally:
-                with clock.step(Step.CLEAN_UP, collection.name):
-                    server.delete(scratch)
-                    journal.gone(scratch)
+                journaled.take_away(scratch)
         journal.close()
         version = server.version
     record = objects.manifest.component(Component.QDRANT)
@@ -67,25 +68,6 @@ def drill_on_server(
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
         versions={**(record.versions if record else {}), "restore_engine": f"Qdrant {version}"},
     )
-
-
-def _restored(
-    objects: SetObjects,
-    server: TargetQdrant,
-    collection: CollectionObjects,
-    scratch: str,
-    clock: StepClock,
-    progress: ProgressCallback,
-) -> list[Finding]:
-    size = collection.snapshot.plain_bytes
-    meter = Meter(progress, component=Component.QDRANT, item=collection.name, total_bytes=size)
-    with (
-        clock.step(Step.RESTORE, collection.name, plain_bytes=size),
-        objects.open(collection.snapshot) as reader,
-    ):
-        server.upload(scratch, collection, reader, meter)
-    with clock.step(Step.COMPARE, collection.name):
-        return compare_restored(server, scratch, collection.facts)
 
 
 def _refuse_production(server: TargetQdrant, address: Address, settings: Settings) -> None:

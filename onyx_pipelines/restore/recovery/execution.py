@@ -57,8 +57,9 @@ def restore_set(
 ) -> RestoreResult:
     """Replace data by what the set holds. Whoever calls this has asked the person.
 
-    An interrupted call goes on where it stopped when it is made again. A component that fails its
-    comparison leaves what was there, and the next ones are restored all the same.
+    An interrupted call goes on where it stopped when it is made again, and so does one that left
+    something unfinished. A component that fails its comparison leaves what was there, and the next
+    ones are restored all the same.
 
     Args:
         safety_backup: taken of what is overwritten, before anything is touched; None: none.
@@ -88,8 +89,10 @@ def restore_set(
             clock = StepClock()
             workdir = scratch_dir(settings)
             mark = UnfinishedRestore(record.restore_id, set_id, command)
+            done: list[ComponentDrill] = []
             for component in plan.components:
-                if record.finished_component(component) is not None:
+                if (earlier := record.finished_component(component)) is not None:
+                    done.append(earlier)
                     continue
                 request = choice.request_for(component, plan.components, settings)
                 mark_restore(settings.state_dir, mark)
@@ -107,9 +110,12 @@ def restore_set(
                         "recovery_s": result.recovery_s,
                     },
                 )
-                record = with_component(record, result)
-                file.put(record)
-        file.remove()
+                done.append(result)
+                if not result.unfinished:
+                    record = with_component(record, result)
+                    file.put(record)
+        if not any(each.unfinished for each in done):
+            file.remove()
     return RestoreResult(
         restore_id=record.restore_id,
         backup_id=set_id,
@@ -118,7 +124,7 @@ def restore_set(
         started_at=record.started_at,
         finished_at=datetime.now(UTC),
         safety_backup_id=record.safety_backup_id,
-        components=record.finished,
+        components=tuple(done),
     )
 
 

@@ -30,5 +30,10 @@ class RestoreResult(BaseModel):
         return worst(component.verdict for component in self.components)
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What the same call tries again."""
+        return tuple(name for component in self.components for name in component.unfinished)
+
+    @property
     def duration_s(self) -> float:
         return (self.finished_at - self.started_at).total_seconds()

@@ -23,6 +23,9 @@ class Faults(BaseModel):
         wrong_checksum: descriptions have a checksum of other bytes.
         compress_download: "gzip" although the client asked for identity.
         delete_status: deleting a snapshot answers this instead.
+        recover_delay_s: putting a snapshot into a collection takes this long more.
+        disk_bytes: how large the disk is on which everything stands; it is full while a snapshot
+            is unpacked, which takes 1.4 times its size beside the uploaded file.
         metrics_status: /metrics answers this.
         recovery_mode: the server says that it is in it.
         remote_shards: shards that another node is said to have.
@@ -48,6 +51,8 @@ class Faults(BaseModel):
     wrong_checksum: bool = False
     compress_download: Literal["gzip"] | None = None
     delete_status: int | None = None
+    recover_delay_s: float = 0
+    disk_bytes: int | None = None
     metrics_status: int | None = None
     recovery_mode: bool = False
     remote_shards: tuple[int, ...] = ()

@@ -27,6 +27,11 @@ def metrics_text(node: Node, version: str) -> str:
             f'{name}{{id="{key}"}} {getattr(each, attribute)}'
             for key, each in list(node.collections.items())
         ]
+    lines.append("# TYPE snapshot_recovery_running gauge")
+    lines += [
+        f'snapshot_recovery_running{{id="{name}"}} {running}'
+        for name, running in list(node.recoveries.items())
+    ]
     lines.append("# TYPE rest_responses_total counter")
     lines += [
         f'rest_responses_total{{method="{method}",endpoint="{template}",status="{status}"}} {count}'

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -22,12 +23,18 @@ from onyx_pipelines.sandbox.qdrant_standin.configuration import incompatibility,
 from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
-from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import SnapshotFiles, sha256_of
+from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import (
+    SnapshotFiles,
+    disk_usage,
+    sha256_of,
+)
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot
 
 VERSION = "1.20.0-edge-dev"
 _NAME_LIMIT = 255
 _BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+# Of a snapshot's size, beside the uploaded file: a server was seen to take 2.4 times it in all.
+_UNPACKED_SHARE = 1.4
 _UNPACKED_LIMIT_BYTES = 64 * 1024**3
 
 
@@ -43,6 +50,9 @@ class Node:
         self.keys = keys
         self.faults = Faults()
         self.cuts_left = 0
+        self._directory = directory
+        # Under way, by the name of the collection.
+        self.recoveries: Counter[str] = Counter()
         self._storage = directory / "storage" / "collections"
         self._temporary = directory / "storage" / "tmp"
         self.snapshots = SnapshotFiles(
@@ -159,10 +169,22 @@ class Node:
         return self.recover(name, path)
 
     def recover(self, name: str, snapshot: Path) -> bool:
-        """Make a collection from a snapshot file, or put its data into the one that is there."""
+        """Make a collection from a snapshot file, or put its data into the one that is there.
+
+        It goes on to its end when the client has gone, as on a server.
+        """
         _require_valid(name)
+        self.recoveries[name] += 1
+        try:
+            time.sleep(self.faults.recover_delay_s)
+            return self._recover(name, snapshot)
+        finally:
+            self.recoveries[name] -= 1
+
+    def _recover(self, name: str, snapshot: Path) -> bool:
         place = Path(tempfile.mkdtemp(dir=self._temporary)) / "unpacked"
         try:
+            self._require_room(name, snapshot)
             with snapshot.open("rb") as source:
                 unpacked = unpack_snapshot(source, place, max_bytes=_UNPACKED_LIMIT_BYTES)
             if "config.json" not in unpacked.files:
@@ -176,6 +198,16 @@ class Node:
         finally:
             shutil.rmtree(place.parent, ignore_errors=True)
         return True
+
+    def _require_room(self, name: str, snapshot: Path) -> None:
+        limit = self.faults.disk_bytes
+        needed = int(_UNPACKED_SHARE * snapshot.stat().st_size)
+        if limit is not None and disk_usage(self._directory) + needed > limit:
+            raise ApiError(
+                500,
+                "Service internal error: File IO error: failed to unpack"
+                f" `{self._temporary}/col-{name}-recovery-XXXXXX/0/segments`",
+            )
 
     def _replace(self, name: str, place: Path, unpacked: UnpackedSnapshot) -> None:
         """Of a collection that is there, only the data become others."""

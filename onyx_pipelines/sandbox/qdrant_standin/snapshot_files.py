@@ -7,9 +7,10 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
 from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
@@ -18,6 +19,7 @@ from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_writing import PEER_ID
 
 _TAR_BLOCK_BYTES = 512
+_DISK_BLOCK_BYTES = 512
 _TAR_RECORD_BYTES = 10 * 1024
 
 
@@ -121,6 +123,16 @@ class SnapshotFiles:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def disk_usage(directory: Path) -> int:
+    """Bytes that the files below it take on disk."""
+    used = 0
+    for path in directory.rglob("*"):
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            used += status.st_blocks * _DISK_BLOCK_BYTES if S_ISREG(status.st_mode) else 0
+    return used
 
 
 def _cut_end(archive: Path) -> None:

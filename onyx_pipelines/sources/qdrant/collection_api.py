@@ -116,6 +116,9 @@ class CollectionApi:
         found = self._of("POST", collection, "/points/query", "searching", body)
         return list(found["points"])
 
+    def create(self, collection: str, config: Json) -> None:
+        self._of("PUT", collection, "", "making", config)
+
     def delete(self, collection: str) -> None:
         """One that is not there is fine."""
         self._of("DELETE", collection, "", "deleting")

@@ -139,12 +139,18 @@ class SnapshotApi:
 
     def is_creating(self, collection: str) -> bool | None:
         """Whether a snapshot is in the making; None: cannot be known (before 1.16, no access)."""
+        return self._is_running("snapshot_creation_running", collection)
+
+    def is_recovering(self, collection: str) -> bool | None:
+        """Whether a snapshot is being put into the collection; None: cannot be known."""
+        return self._is_running("snapshot_recovery_running", collection)
+
+    def _is_running(self, gauge: str, collection: str) -> bool | None:
         metrics = self.metrics()
         if metrics is None:
             return None
         label = re.escape(f'id="{collection}"')
-        gauge = re.compile(rf"^\w*snapshot_creation_running\{{[^}}]*{label}[^}}]*\}} (\d+)", re.M)
-        found = gauge.search(metrics)
+        found = re.search(rf"^\w*{gauge}\{{[^}}]*{label}[^}}]*\}} (\d+)", metrics, re.MULTILINE)
         return None if found is None else found[1] != "0"
 
     def metrics(self) -> str | None:

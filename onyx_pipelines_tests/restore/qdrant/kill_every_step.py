@@ -1,10 +1,11 @@
 """A program: one restore of a collection, killed at its first step, then at its second, and so on.
 
 Until the collection is put in place a kill leaves its old points. From then on its new points are
-there, if not under its name then beside it; and the same restore, run again, leaves the new points
-and nothing else. Prints how many kills there were.
+there, if not under its name then beside it; and the same restore, run again, leaves the new points,
+the alias, and nothing else, not even a file on the server's disk. Prints how many kills there were.
 
-Arguments: a directory, the server's URL and API key, and the collection, which has 20 points.
+Arguments: a directory, the server's URL and API key, the collection, which has 20 points and an
+alias, and the directory of the server's snapshots, or "" for another host's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import httpx
 from qdrant_client import QdrantClient
 
+from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.killing import completes, dies_at
@@ -24,12 +26,12 @@ _NEW, _OLD = 20, 17
 
 
 def main() -> None:
-    root, url, api_key, name = Path(sys.argv[1]), *sys.argv[2:5]
+    root, url, api_key, name, snapshots = Path(sys.argv[1]), *sys.argv[2:6]
     for folder in ("state", "store"):
         (root / folder).mkdir(mode=0o700)
     server = QdrantServer(url, api_key, QdrantClient(url=url, api_key=api_key or None))
     sets = QdrantSets(root, server)
-    before = sets.collections()
+    before, aliases = sets.collections(), server.request("GET", "/aliases")
     objects = sets.of(name)
 
     def restore() -> None:
@@ -45,15 +47,20 @@ def main() -> None:
         beside = sets.collections() - before
         return {sets.count(each) for each in {name, *beside} & sets.collections()}
 
-    step = 1
+    def kept_files() -> list[Path]:
+        return sorted(Path(snapshots).rglob("*.snapshot")) if snapshots else []
+
+    step, kept = 1, kept_files()
     reset()
-    while dies_at(step, restore, (httpx.Client, "send")):
+    while dies_at(step, restore, (httpx.Client, "send"), (Meter, "finish")):
         assert counts() & {_NEW, _OLD}, counts()
         completes(restore)
         assert sets.count(name) == _NEW
         assert sets.collections() == before, sets.collections() - before
         left = list((root / "state" / "restores").iterdir())
         assert left == [], left
+        assert server.request("GET", "/aliases") == aliases
+        assert kept_files() == kept
         reset()
         step += 1
     assert sets.count(name) == _NEW

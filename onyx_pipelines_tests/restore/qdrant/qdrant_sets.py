@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.progress import ProgressCallback, silent
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.planned_change import PlannedChange
@@ -59,10 +59,12 @@ class QdrantSets:
             source = DoctoredSource(source, path, edit)
         return seal(self.root, source)
 
-    def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
+    def restore(
+        self, objects: SetObjects, *, progress: ProgressCallback = silent, **request: Any
+    ) -> ComponentDrill:
         request.setdefault("replace", True)
         asked = QdrantRestoreRequest(**request)
-        return restore(objects, asked, StepClock(), self.root, self.settings(), silent)
+        return restore(objects, asked, StepClock(), self.root, self.settings(), progress)
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
         return plan(objects, QdrantRestoreRequest(**request), self.settings())

@@ -8,19 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer
+from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
+from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(
-    tmp_path: Path, qdrant_server: QdrantServer, make_collection: MakeCollection
+    tmp_path: Path,
+    qdrant_server: QdrantServer,
+    make_collection: MakeCollection,
+    standin_process: QdrantStandIn,
 ) -> None:
     program = "onyx_pipelines_tests.restore.qdrant.kill_every_step"
     name = make_collection(points=20)
+    set_alias(qdrant_server, f"{name}-live", name)
+    is_here = qdrant_server.url == standin_process.url
+    snapshots = standin_process.data_dir / "snapshots" if is_here else ""
+    of_server = (qdrant_server.url, qdrant_server.api_key, name, snapshots)
 
     done = subprocess.run(
-        [sys.executable, "-m", program, tmp_path, qdrant_server.url, qdrant_server.api_key, name],
+        [sys.executable, "-m", program, tmp_path, *of_server],
         capture_output=True,
         text=True,
         check=False,
@@ -28,3 +36,16 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(
 
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) >= 8
+
+
+def test_a_kill_while_the_server_unpacks_leaves_a_file_until_the_next_run(
+    tmp_path: Path, faulty_collection: str, standin: QdrantStandIn
+) -> None:
+    program = "onyx_pipelines_tests.restore.qdrant.kill_while_unpacking"
+    arguments = (tmp_path, standin.data_dir.parent, faulty_collection)
+
+    done = subprocess.run(
+        [sys.executable, "-m", program, *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr[-3000:]

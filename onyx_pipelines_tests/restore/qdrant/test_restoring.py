@@ -19,7 +19,7 @@ from onyx_pipelines.errors import NotFoundError, RestoreError, SettingsError
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer
+from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 
 OTHER_VECTORS = models.VectorParams(size=3, distance=models.Distance.DOT)
@@ -84,6 +84,22 @@ class TestARestoredCollection:
         counts = (sets.count(f"{name}-copy"), sets.count(name))
         qdrant_server.client.delete_collection(f"{name}-copy")
         assert counts == (20, 17)
+
+    def test_replaces_one_with_another_number_of_shards(
+        self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        """Which a server refuses to upload over."""
+        name = make_collection()
+        objects = sets.of(name)
+        qdrant_server.client.delete_collection(name)
+        vectors = models.VectorParams(size=8, distance=models.Distance.COSINE)
+        qdrant_server.client.create_collection(name, vectors_config=vectors, shard_number=3)
+
+        result = sets.restore(objects)
+
+        after = qdrant_server.request("GET", f"/collections/{name}")
+        assert result.verdict is Verdict.PASSED, result.problems()
+        assert (sets.count(name), after["config"]["params"]["shard_number"]) == (20, 1)
 
     def test_replaces_one_with_other_vectors(
         self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
@@ -167,17 +183,6 @@ class TestARestoredCollection:
         assert [each.alias_name for each in aliases] == [f"{name}-live"]
 
 
-def set_alias(server: QdrantServer, alias: str, collection: str) -> None:
-    server.client.update_collection_aliases(
-        [
-            models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)),
-            models.CreateAliasOperation(
-                create_alias=models.CreateAlias(collection_name=collection, alias_name=alias)
-            ),
-        ]
-    )
-
-
 def one_point_more(facts: dict[str, Any]) -> None:
     facts["points_before"] += 1
     facts["points_after"] += 1
@@ -252,6 +257,36 @@ class TestAfterAnInterruption:
 
         assert left not in sets.collections()
         assert theirs in sets.collections()
+
+    def test_what_an_alias_means_stays(
+        self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        """The last one was killed after it had switched the alias."""
+        name = make_collection()
+        switched = make_collection(f"{name}-live-20261126T120000-0a1b2c", points=3)
+        set_alias(qdrant_server, f"{name}-live", switched)
+        RestoreJournal(sets.root / "state", qdrant_server.url, "earlier").begin(switched)
+
+        sets.restore(sets.of(name))
+
+        assert sets.count(f"{name}-live") == 3
+
+    def test_aliases_that_went_with_a_collection_are_set_again(
+        self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        """Unless somebody has set them to something else meanwhile."""
+        name, other = make_collection(), make_collection(points=5)
+        objects = sets.of(name)
+        journal = RestoreJournal(sets.root / "state", qdrant_server.url, "earlier")
+        journal.keep_aliases({f"{name}-a": name, f"{name}-b": name, "of-a-lost-one": "lost"})
+        qdrant_server.client.delete_collection(name)
+        set_alias(qdrant_server, f"{name}-b", other)
+
+        sets.restore(objects)
+
+        left = RestoreJournal(sets.root / "state", qdrant_server.url, "later").aliases
+        assert (sets.count(f"{name}-a"), sets.count(f"{name}-b")) == (20, 5)
+        assert left == {"of-a-lost-one": "lost"}
 
 
 class TestThePlan:

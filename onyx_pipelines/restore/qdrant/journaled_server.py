@@ -1,0 +1,171 @@
+"""A server that is restored into, with what is made there in the journal before it is made.
+
+The server keeps every uploaded file under the name of its collection, also where no collection
+could be made of it or that collection was deleted, and then no call lists it. So a file is deleted
+before its collection is, and where there is no collection, a bare one is made to delete it from.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects
+from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal, Upload
+from onyx_pipelines.restore.qdrant.server import TargetQdrant
+from onyx_pipelines.restore.qdrant.versions import same_minor
+from onyx_pipelines.restore.results import Finding, Step
+from onyx_pipelines.sources.qdrant.facts import CollectionFacts
+from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.stores.store import ObjectReader
+
+_OF_AN_ALIAS: Final = re.compile(r"-\d{8}T\d{6}-[0-9a-f]{6}$")
+# For a server that goes on with an upload whose client has gone.
+_PATIENCE_S: Final = 600.0
+_POLL_S: Final = 0.5
+_log = logger("restore")
+
+
+class JournaledServer:
+    """Restores collections of a set, and takes away again what a restore or a drill made."""
+
+    def __init__(
+        self,
+        server: TargetQdrant,
+        journal: RestoreJournal,
+        objects: SetObjects,
+        clock: StepClock,
+        progress: ProgressCallback,
+    ) -> None:
+        self._server = server
+        self._journal = journal
+        self._objects = objects
+        self._clock = clock
+        self._progress = progress
+
+    def begin_beside(self) -> str:
+        """A name for a collection that is taken away again."""
+        name = new_scratch_name()
+        self._journal.begin(name)
+        return name
+
+    def restore_as(
+        self, name: str, collection: CollectionObjects, *, step: str = ""
+    ) -> tuple[Finding, ...]:
+        """Upload under `name`, and compare what the server has there then.
+
+        Raises:
+            SourceError, IntegrityError: as `TargetQdrant.upload`; no file is left.
+        """
+        size = collection.snapshot.plain_bytes
+        item = f"{collection.name} ({step})" if step else collection.name
+        meter = Meter(self._progress, component=Component.QDRANT, item=item, total_bytes=size)
+        with (
+            self._clock.step(Step.RESTORE, item, plain_bytes=size),
+            self._objects.open(collection.snapshot) as reader,
+        ):
+            self._upload(name, collection, reader, meter)
+        with self._clock.step(Step.COMPARE, item):
+            return tuple(self._compare(name, collection.facts))
+
+    def take_away(self, collection: str) -> None:
+        """Or leave it to the next call, with a warning."""
+        with self._clock.step(Step.CLEAN_UP, collection):
+            try:
+                if self._server.is_recovering(collection):
+                    _log.warning("%s is left for the next restore: it is being made", collection)
+                    return
+                self._server.delete(collection)
+            except SourceError as error:
+                _log.warning("%s is left for the next restore: %s", collection, error.what)
+            else:
+                self._journal.gone(collection)
+
+    def sweep(self) -> None:
+        """Delete what an interrupted restore or drill left under names that are only ours.
+
+        What was being made under its own name stays: somebody may have mended it, and this restore
+        puts the data there anyway. What an alias means is in use.
+
+        Raises:
+            SourceError: the server is still at it, or does not answer.
+        """
+        for upload in self._journal.uploads:
+            if not self._wait_until_recovered(upload.collection):
+                raise SourceError(
+                    "The Qdrant server still unpacks what an interrupted restore sent it for the"
+                    f" collection {upload.collection}.",
+                    remedy="Run it again when the server is done.",
+                    transient=True,
+                )
+            self._delete_file(upload)
+        in_use = set(self._server.aliases().values()) if self._journal.beside else set()
+        for name in self._journal.beside:
+            if (is_scratch(name) or _OF_AN_ALIAS.search(name)) and name not in in_use:
+                _log.warning("left by an interrupted restore, deleted: collection %s", name)
+                self._server.delete(name)
+            self._journal.gone(name)
+
+    def _upload(
+        self, name: str, collection: CollectionObjects, reader: ObjectReader, meter: Meter
+    ) -> None:
+        upload = self._journal.begin_upload(name)
+        try:
+            self._server.upload(name, upload.file, collection, reader, meter)
+        except Exception:
+            # Not for an interrupt: who sends one does not wait, and the next call has the journal.
+            self._wait_until_recovered(name)
+            raise
+        finally:
+            self._delete_file(upload)
+
+    def _compare(self, name: str, facts: CollectionFacts) -> list[Finding]:
+        found = self._server.read(name, facts)
+        return compare_collection(
+            facts,
+            found.config,
+            found.payload_schema,
+            found.answer,
+            of_another_version=not same_minor(self._server.version, facts.server_version),
+        )
+
+    def _delete_file(self, upload: Upload) -> None:
+        """Or leave it to the next call, with a warning."""
+        name = upload.collection
+        try:
+            if self._server.is_recovering(name):
+                _log.warning("%s is left for the next restore: it is being unpacked", upload.file)
+                return
+            if name not in self._server.collections():
+                upload = self._journal.make_bare(upload)
+                self._server.make_bare(name)
+            self._server.delete_file(name, upload.file)
+            if upload.is_bare and self._server.is_bare(name):
+                self._server.delete(name)
+        except SourceError as error:
+            _log.warning(
+                "the uploaded file %s of the collection %s stays on the server until the next"
+                " restore: %s",
+                upload.file,
+                name,
+                error.what,
+            )
+        else:
+            self._journal.file_gone(upload)
+
+    def _wait_until_recovered(self, collection: str) -> bool:
+        """False: it took too long."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while self._server.is_recovering(collection):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True

@@ -1,0 +1,112 @@
+"""The server keeps every uploaded file: a restore leaves none there, whatever becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onyx_pipelines.restore.qdrant.collections import collections_of
+from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
+from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
+from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
+
+
+def kept_files(standin: QdrantStandIn) -> list[Path]:
+    """Also those that no call lists."""
+    return sorted((standin.data_dir / "snapshots").rglob("*.snapshot"))
+
+
+class TestAFileThatWasUploaded:
+    def test_is_not_left_where_the_disk_was_full(
+        self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
+    ) -> None:
+        objects = faulty_sets.of(faulty_collection)
+        faulty_sets.server.client.delete_collection(faulty_collection)
+        collections, before = faulty_sets.collections(), kept_files(standin)
+
+        standin.set_faults(disk_bytes=0)
+        result = faulty_sets.restore(objects)
+
+        assert result.verdict is not Verdict.PASSED
+        assert kept_files(standin) == before
+        assert faulty_sets.collections() == collections
+
+    def test_leaves_its_room_to_the_next_restore(
+        self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
+    ) -> None:
+        objects = faulty_sets.of(faulty_collection)
+        faulty_sets.server.client.delete_collection(faulty_collection)
+        (snapshot,) = (each.snapshot.plain_bytes for each in collections_of(objects))
+        used = disk_usage(standin.data_dir)
+        standin.set_faults(disk_bytes=used + 2 * snapshot)
+        for _ in range(3):
+            faulty_sets.restore(objects)
+
+        standin.set_faults(disk_bytes=used + int(2.5 * snapshot))
+        result = faulty_sets.restore(objects)
+
+        assert result.verdict is Verdict.PASSED, result.problems()
+
+    def test_is_deleted_by_the_next_restore_where_the_server_refused_that(
+        self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
+    ) -> None:
+        objects = faulty_sets.of(faulty_collection)
+        before = kept_files(standin)
+        standin.set_faults(delete_status=500)
+        refused = faulty_sets.restore(objects)
+        left = {*kept_files(standin)} - {*before}
+
+        standin.set_faults()
+        result = faulty_sets.restore(objects)
+
+        assert (refused.verdict, len(left)) == (Verdict.PASSED, 2)
+        assert result.verdict is Verdict.PASSED
+        assert kept_files(standin) == before
+
+    def test_is_deleted_where_its_collection_is_gone(
+        self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
+    ) -> None:
+        left = left_behind(faulty_sets, standin, "gone")
+
+        faulty_sets.restore(faulty_sets.of(faulty_collection))
+
+        assert not left.exists()
+        assert "gone" not in faulty_sets.collections()
+
+    def test_is_deleted_from_a_collection_that_somebody_made_since(
+        self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
+    ) -> None:
+        left = left_behind(faulty_sets, standin, "made-since", is_bare=True)
+        vectors = {"size": 3, "distance": "Dot"}
+        faulty_sets.server.request("PUT", "/collections/made-since", json={"vectors": vectors})
+
+        faulty_sets.restore(faulty_sets.of(faulty_collection))
+
+        is_there = "made-since" in faulty_sets.collections()
+        faulty_sets.server.client.delete_collection("made-since")
+        assert (left.exists(), is_there) == (False, True)
+
+    def test_takes_the_bare_collection_with_it_that_a_killed_call_made_for_that(
+        self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
+    ) -> None:
+        left = left_behind(faulty_sets, standin, "made-bare", is_bare=True)
+        faulty_sets.server.request("PUT", "/collections/made-bare", json={"vectors": {}})
+
+        faulty_sets.restore(faulty_sets.of(faulty_collection))
+
+        assert (left.exists(), "made-bare" in faulty_sets.collections()) == (False, False)
+
+
+def left_behind(
+    sets: QdrantSets, standin: QdrantStandIn, collection: str, *, is_bare: bool = False
+) -> Path:
+    """A file of an upload that a kill cut short."""
+    journal = RestoreJournal(sets.root / "state", sets.server.url, "earlier")
+    upload = journal.begin_upload(collection)
+    if is_bare:
+        journal.make_bare(upload)
+    file = standin.data_dir / "snapshots" / collection / upload.file
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"left")
+    return file
