@@ -13,16 +13,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import httpx
 from qdrant_client import QdrantClient
 
-from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
+from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.killing import completes, dies_at
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 
 _NEW, _OLD = 20, 17
+# What changes the server while data is put in place. Uploads are steps of the clock.
+_CHANGES = (
+    (CollectionApi, "delete"),
+    (CollectionApi, "change_aliases"),
+    (SnapshotApi, "delete"),
+)
 
 
 def main() -> None:
@@ -52,7 +58,7 @@ def main() -> None:
 
     step, kept = 1, kept_files()
     reset()
-    while dies_at(step, restore, (httpx.Client, "send"), (Meter, "finish")):
+    while dies_at(step, restore, *_CHANGES):
         assert counts() & {_NEW, _OLD}, counts()
         completes(restore)
         assert sets.count(name) == _NEW

@@ -11,7 +11,7 @@ import pytest
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(
