@@ -41,3 +41,9 @@ def take_safety_backup(
         outcome.backup_id, "safety backup before a restore", now=datetime.now(UTC)
     )
     return outcome.backup_id
+
+
+def warnings_of_set(settings: Settings, backup_id: str) -> list[str]:
+    """In what it is not whole."""
+    manifest = open_host(settings).catalog.find(backup_id).manifest
+    return [warning for record in manifest.components.values() for warning in record.warnings]

@@ -33,7 +33,7 @@ from onyx_pipelines.restore.recovery import (
 )
 from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.safety_backup import take_safety_backup
+from onyx_pipelines.safety_backup import take_safety_backup, warnings_of_set
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
 
@@ -204,7 +204,7 @@ def _restore(
     if as_json:
         print_json(_result_json(result))
     else:
-        _show_result(result)
+        _show_result(result, settings)
     finish(_EXIT_CODES[result.verdict])
 
 
@@ -281,7 +281,7 @@ def show_plan(plan: RestorePlan, *, safety: bool) -> None:
         err.line(f"note: {note}")
 
 
-def _show_result(result: RestoreResult) -> None:
+def _show_result(result: RestoreResult, settings: Settings) -> None:
     out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
         (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
@@ -302,4 +302,6 @@ def _show_result(result: RestoreResult) -> None:
             f"What was there before is in the set {result.safety_backup_id}, which is held until"
             " `onyx release` lets it go."
         )
+        for warning in warnings_of_set(settings, result.safety_backup_id):
+            out.warning(f"that set: {warning}")
     out.line(f"{result.duration_s:.1f} s in all")

@@ -1,12 +1,15 @@
-"""Removes a tree of any depth with few open files, never following a link out of it."""
+"""Removes a tree of any depth with few open files, never through a link or a mount out of it."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from onyx_pipelines.sources.volumes.mounts import mount_id
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -17,7 +20,8 @@ def remove_tree(path: Path) -> None:
     Directories that their owner may not write to are opened up first.
 
     Raises:
-        OSError: something could not be removed, or puts new files in; what is left is left.
+        OSError: something could not be removed, is mounted there, or puts new files in; what is
+            left is left.
     """
     try:
         parent_fd = os.open(path.parent, _FLAGS & ~os.O_NOFOLLOW)
@@ -35,14 +39,15 @@ def remove_tree(path: Path) -> None:
 
 def _empty(root_name: bytes, parent_fd: int) -> None:
     """Down into the first directory, up again when it is empty: one open directory at a time."""
-    fd = _enter(root_name, parent_fd)
+    mount = mount_id(parent_fd)
+    fd = _enter(root_name, parent_fd, mount)
     names: list[bytes] = []
     inodes = [_inode(fd)]
     try:
         while True:
             below = _remove_files(fd)
             if below is not None:
-                fd = _replace(fd, _enter(below, fd))
+                fd = _replace(fd, _enter(below, fd, mount))
                 names.append(below)
                 inodes.append(_inode(fd))
             elif names:
@@ -83,14 +88,19 @@ def _remove_unless_directory(name: bytes, parent_fd: int) -> bool:
     return True
 
 
-def _enter(name: bytes, parent_fd: int) -> int:
+def _enter(name: bytes, parent_fd: int, mount: int) -> int:
     """Open a directory that is to be emptied, though its mode may forbid its owner to."""
-    mode = os.lstat(name, dir_fd=parent_fd).st_mode
-    if mode & 0o700 != 0o700:
-        with suppress(PermissionError):  # of another owner; whether that matters shows next
-            # It is a directory: nothing is followed, unless who may write here wants it so.
-            os.chmod(name, 0o700, dir_fd=parent_fd)
-    return os.open(name, _FLAGS, dir_fd=parent_fd)
+    path_fd = os.open(name, _FLAGS | os.O_PATH, dir_fd=parent_fd)
+    try:
+        if mount_id(path_fd) != mount:
+            raise OSError(errno.EXDEV, f"something is mounted at {os.fsdecode(name)!r}")
+        path = Path(f"/proc/self/fd/{path_fd}")
+        if os.fstat(path_fd).st_mode & 0o700 != 0o700:
+            with suppress(PermissionError):  # of another owner; whether that matters shows next
+                path.chmod(0o700)
+        return os.open(path, _FLAGS & ~os.O_NOFOLLOW)
+    finally:
+        os.close(path_fd)
 
 
 def _replace(old_fd: int, new_fd: int) -> int:

@@ -6,8 +6,7 @@ All that is read is kept as loot, to be searched for what must not be readable.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,18 +157,3 @@ class BucketReach:
             arguments["VersionId"] = version
         with suppress(ClientError):
             getattr(self.client, call)(Bucket=self.bucket, Key=name, **arguments)
-
-
-@contextmanager
-def as_another_user(uid: int) -> Iterator[None]:
-    """With that user's rights to files and none of root's."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(uid)
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)

@@ -17,7 +17,7 @@ from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.keys import copy_to_escrow
 from onyx_pipelines.vault.signing import load_signing_key
 from onyx_pipelines_tests.attacks.attacker import Attacker
-from onyx_pipelines_tests.attacks.reach import DirectoryReach, as_another_user
+from onyx_pipelines_tests.attacks.reach import DirectoryReach
 from onyx_pipelines_tests.attacks.victim import (
     Victim,
     after_this_second,
@@ -29,12 +29,12 @@ from onyx_pipelines_tests.attacks.victim import (
     with_history,
 )
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_volume_host
+from onyx_pipelines_tests.users import NOBODY, as_another_user
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 HARMS = 500
 SEED = 20_261_126
-NOBODY = 65534
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from onyx_pipelines.errors import NotFoundError, RestoreError
 from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.volumes.keeping import stay_with
 from onyx_pipelines.restore.volumes.live_tree import existing_part
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection, select
 from onyx_pipelines.restore.volumes.swap_record import Placement, placement
@@ -59,8 +61,13 @@ def replaced_paths(target: Path, selection: Selection) -> list[Parts]:
     ]
 
 
-def placements_of(target: Path, selection: Selection, staging: Path) -> list[Placement]:
+def placements_of(
+    target: Path, selection: Selection, staging: Path, kept: Sequence[Parts]
+) -> list[Placement]:
     """What changes places: the root itself, or each chosen path with the directories it lacks.
+
+    Args:
+        kept: what of the target is to stay, relative to it.
 
     Raises:
         RestoreError: something on the way to one is no directory.
@@ -79,5 +86,13 @@ def placements_of(target: Path, selection: Selection, staging: Path) -> list[Pla
                 f"{shown(b'/'.join(parts))} was not restored, so it cannot be put in place.",
                 remedy="If it is a device node, ask for those; otherwise choose another path.",
             )
-        placements.append(placement((*in_anchor, *parts), (NEW, *parts), staged.lstat().st_ino))
+        live = target.joinpath(*map(os.fsdecode, parts))
+        placements.append(
+            placement(
+                (*in_anchor, *parts),
+                (NEW, *parts),
+                staged.lstat().st_ino,
+                stay_with(kept, parts, live, staged),
+            )
+        )
     return placements

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.volumes.selection import Parts
+from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
 from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.sources.volumes.mounts import mount_points
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -22,19 +22,36 @@ def is_mount_point(directory: Path) -> bool:
     if os.path.ismount(directory):
         return True
     try:
-        lines = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
+        return os.fsencode(os.path.realpath(directory)) in mount_points()
     except OSError:
         return False
-    return os.fsencode(os.path.realpath(directory)) in parse_mount_points(lines)
 
 
-def parse_mount_points(mountinfo: list[bytes]) -> frozenset[bytes]:
-    """The fifth field of proc(5)'s mountinfo, whose blanks and backslashes are octal."""
-    return frozenset(
-        re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), fields[4])
-        for line in mountinfo
-        if len(fields := line.split(b" ")) > 4
-    )
+def refuse_mounts(directory: Path, selection: Selection) -> None:
+    """A restore would move or delete, with what it replaces, what is mounted in it.
+
+    Raises:
+        RestoreError: something is mounted where it would be, or that cannot be known.
+    """
+    root = os.fsencode(os.path.realpath(directory))
+    try:
+        points = mount_points()
+    except OSError as error:
+        raise RestoreError(
+            f"What is mounted in {directory} cannot be known ({error.strerror}).",
+            remedy="Give this process a /proc.",
+        ) from None
+    for point in points:
+        if not point.startswith(root.rstrip(b"/") + b"/"):
+            continue
+        parts = tuple(point[len(root) :].strip(b"/").split(b"/"))
+        if selection.reach(parts) is not Reach.OUTSIDE:
+            raise RestoreError(
+                f"{directory} holds {shown(b'/'.join(parts))}, which is mounted there: its data is"
+                " not the volume's, and a restore would delete it.",
+                remedy="Unmount it and mount it again afterwards, or restore into another directory"
+                " (--into), or single paths beside it (--path).",
+            )
 
 
 def holds_anything(directory: Path) -> bool:

@@ -9,15 +9,21 @@ from typing import Final
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
-from onyx_pipelines.restore.volumes.live_tree import holds_anything, is_mount_point
+from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence
+from onyx_pipelines.restore.volumes.live_tree import (
+    holds_anything,
+    is_mount_point,
+    refuse_mounts,
+)
 from onyx_pipelines.restore.volumes.requests import (
     RestoreTarget,
     VolumesRestoreRequest,
     targets_of,
 )
 from onyx_pipelines.restore.volumes.room import missing_bytes
+from onyx_pipelines.restore.volumes.selection import WHOLE
 from onyx_pipelines.restore.volumes.staging import room_bytes
-from onyx_pipelines.restore.volumes.volume_objects import open_facts, volumes_of
+from onyx_pipelines.restore.volumes.volume_objects import volumes_of
 from onyx_pipelines.restore.volumes.wording import shown
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
@@ -47,11 +53,14 @@ def plan(
 
 
 def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Settings) -> PlannedChange:
+    refuse_mounts(target.directory, WHOLE)
     overwrites = holds_anything(target.directory)
     sentences = [f"The archive has {target.volume.plain_bytes:,} bytes."]
     if overwrites:
         sentences.append(f"What is there now is removed ({_measured(target.directory)}).")
-        sentences += _lost_excludes(objects, target)
+        kept = kept_paths(objects, target.volume, target.directory, WHOLE, settings.volume_excludes)
+        if kept:
+            sentences.append(f"But {kept_sentence(kept)}.")
     sentences += _how(objects, target, settings, is_whole=True)
     return PlannedChange(
         what=f"volume {target.volume.name}",
@@ -68,6 +77,8 @@ def _path_changes(
     settings: Settings,
 ) -> list[PlannedChange]:
     selection = selection_in(objects, target.volume, request.paths)
+    refuse_mounts(target.directory, selection)
+    kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
     replaced = set(replaced_paths(target.directory, selection))
     how = _how(objects, target, settings, is_whole=False)
     return [
@@ -116,12 +127,6 @@ def _how(
             + (": those that run keep the old files." if is_whole and not moves_contents else ".")
         )
     return sentences
-
-
-def _lost_excludes(objects: SetObjects, target: RestoreTarget) -> list[str]:
-    with open_facts(objects, target.volume) as (header, _):
-        patterns = ", ".join(shown(p.encode("utf-8", "surrogateescape")) for p in header.excludes)
-    return [f"Left out of the backup, and so lost there: {patterns}."] if patterns else []
 
 
 def _measured(directory: Path) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from onyx_pipelines.errors import RestoreError
@@ -20,7 +21,8 @@ from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.restore.volumes.choosing import placements_of, replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.drilling import versions
-from onyx_pipelines.restore.volumes.live_tree import holds_anything
+from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
+from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_mounts
 from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
 from onyx_pipelines.restore.volumes.requests import (
     RestoreTarget,
@@ -29,7 +31,7 @@ from onyx_pipelines.restore.volumes.requests import (
 )
 from onyx_pipelines.restore.volumes.restore_journal import FinishedVolume, RestoreJournal
 from onyx_pipelines.restore.volumes.room import missing_bytes
-from onyx_pipelines.restore.volumes.selection import Selection
+from onyx_pipelines.restore.volumes.selection import Parts, Selection
 from onyx_pipelines.restore.volumes.staging import (
     Staging,
     room_bytes,
@@ -78,7 +80,7 @@ def restore(
                 _log.warning("an interrupted restore was settled: %s", path)
             finished = {t.volume.name: journal.finished(t.volume.name) for t in targets}
             selections = {
-                target.volume.name: _prepare(objects, request, target)
+                target.volume.name: _prepare(objects, request, target, settings)
                 for target in targets
                 if finished[target.volume.name] is None
             }
@@ -90,7 +92,8 @@ def restore(
                 plain_bytes += earlier.plain_bytes
                 continue
             selection = selections[target.volume.name]
-            findings += _restore_one(recreation, target, selection, journal, clock, settings)
+            one = _VolumeRestore(objects, target, selection, journal, settings)
+            findings += one.run(recreation, clock)
             plain_bytes += target.volume.plain_bytes
         journal.close()
     return ComponentDrill(
@@ -103,10 +106,15 @@ def restore(
 
 
 def _prepare(
-    objects: SetObjects, request: VolumesRestoreRequest, target: RestoreTarget
+    objects: SetObjects,
+    request: VolumesRestoreRequest,
+    target: RestoreTarget,
+    settings: Settings,
 ) -> Selection:
     """Refuse what cannot go well before anything is touched. Raises as `restore`."""
     selection = selection_in(objects, target.volume, request.paths)
+    refuse_mounts(target.directory, selection)
+    kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
     is_replacing = (
         holds_anything(target.directory)
         if selection.chosen is None
@@ -127,61 +135,70 @@ def _prepare(
     return selection
 
 
-def _restore_one(
-    recreation: VolumeRecreation,
-    target: RestoreTarget,
-    selection: Selection,
-    journal: RestoreJournal,
-    clock: StepClock,
-    settings: Settings,
-) -> tuple[Finding, ...]:
-    name = target.volume.name
-    try:
-        target.directory.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            staging = stack.enter_context(staging_for(target.directory))
-            findings = recreation.run(
-                target.volume, staging.new, selection=selection, shelf=staging.shelf
-            )
-            if worst(finding.verdict for finding in findings) is Verdict.FAILED:
-                return (*findings, _outcome(target, Verdict.FAILED, "Not put in place"))
-            findings = (*findings, _outcome(target, Verdict.PASSED, "Put in place"))
-            with (
-                clock.step(Step.RESTORE, f"{name} (put in place)"),
-                _containers_stopped(target.configured_as, settings),
-            ):
-                _put_in_place(target, selection, staging, journal, findings)
-            with clock.step(Step.CLEAN_UP, name):
-                stack.close()
-    except OSError as error:
-        raise RestoreError(
-            f"The volume {name!r} could not be restored to {target.directory}"
-            f" ({error.strerror}); what was there is as it was.",
-            remedy="Check that this user may create, rename and remove files there.",
-        ) from None
-    return findings
+@dataclass(frozen=True)
+class _VolumeRestore:
+    """One volume, from its archive to its place."""
 
+    objects: SetObjects
+    target: RestoreTarget
+    selection: Selection
+    journal: RestoreJournal
+    settings: Settings
 
-def _put_in_place(
-    target: RestoreTarget,
-    selection: Selection,
-    staging: Staging,
-    journal: RestoreJournal,
-    findings: tuple[Finding, ...],
-) -> None:
-    """The journal names what is to be there, so it is true from the instant of the rename."""
-    if selection.chosen is None and staging.is_inside:
-        staging.swap.place_contents()
-        inodes = {target.directory: target.directory.lstat().st_ino}
-        journal.add(FinishedVolume.of(target.volume, inodes, findings))
-        return
-    placements = placements_of(target.directory, selection, staging.directory)
-    inodes = {
-        staging.directory.parent.joinpath(*map(os.fsdecode, item.live_parts)): item.inode
-        for item in placements
-    }
-    journal.add(FinishedVolume.of(target.volume, inodes, findings))
-    staging.swap.place(placements)
+    def run(self, recreation: VolumeRecreation, clock: StepClock) -> tuple[Finding, ...]:
+        """What was found. Raises as `restore`."""
+        target, name = self.target, self.target.volume.name
+        try:
+            target.directory.parent.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as stack:
+                staging = stack.enter_context(staging_for(target.directory))
+                findings = recreation.run(
+                    target.volume, staging.new, selection=self.selection, shelf=staging.shelf
+                )
+                if worst(finding.verdict for finding in findings) is Verdict.FAILED:
+                    return (*findings, _outcome(target, Verdict.FAILED, "Not put in place"))
+                with (
+                    clock.step(Step.RESTORE, f"{name} (put in place)"),
+                    _containers_stopped(target.configured_as, self.settings),
+                ):
+                    findings = self._put_in_place(staging, findings)
+                with clock.step(Step.CLEAN_UP, name):
+                    stack.close()
+        except OSError as error:
+            raise RestoreError(
+                f"The volume {name!r} could not be restored to {target.directory}"
+                f" ({error.strerror}); what was there is as it was.",
+                remedy="Check that this user may create, rename and remove files there.",
+            ) from None
+        return findings
+
+    def _put_in_place(self, staging: Staging, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """The journal names what is to be there, so it is true from the instant of the rename."""
+        target, selection = self.target, self.selection
+        # Looked at again: hours may have passed.
+        refuse_mounts(target.directory, selection)
+        kept = kept_paths(
+            self.objects,
+            target.volume,
+            target.directory,
+            selection,
+            self.settings.volume_excludes,
+        )
+        findings = (*findings, _outcome(target, Verdict.PASSED, "Put in place", kept))
+        if selection.chosen is None and staging.is_inside:
+            staying = stay_with(kept, (), target.directory, staging.new)
+            staging.swap.place_contents(staying)
+            inodes = {target.directory: target.directory.lstat().st_ino}
+            self.journal.add(FinishedVolume.of(target.volume, inodes, findings))
+            return findings
+        placements = placements_of(target.directory, selection, staging.directory, kept)
+        inodes = {
+            staging.directory.parent.joinpath(*map(os.fsdecode, item.live_parts)): item.inode
+            for item in placements
+        }
+        self.journal.add(FinishedVolume.of(target.volume, inodes, findings))
+        staging.swap.place(placements)
+        return findings
 
 
 @contextmanager
@@ -198,8 +215,12 @@ def _containers_stopped(volume: str | None, settings: Settings) -> Iterator[None
         yield
 
 
-def _outcome(target: RestoreTarget, verdict: Verdict, what: str) -> Finding:
+def _outcome(
+    target: RestoreTarget, verdict: Verdict, what: str, kept: Sequence[Parts] = ()
+) -> Finding:
     rest = "" if verdict is Verdict.PASSED else "; what was there is as it was"
+    if kept:
+        rest = f"; {kept_sentence(kept)}"
     return Finding(
         verdict=verdict,
         item=shown(target.volume.name.encode("utf-8", "surrogateescape")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,31 @@ class Stage(StrEnum):
     FILLING = "filling"
 
 
+_Path = Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
+
+
+class KeptPath(BaseModel):
+    """What goes from the replaced tree into the one that replaces it, as it is.
+
+    The times are of the directories that it comes into and goes from, which both changes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: _Path
+    new_mtime_ns: int
+    old_mtime_ns: int
+
+    @classmethod
+    def of(cls, parts: Parts, *, new_mtime_ns: int, old_mtime_ns: int) -> Self:
+        path = b"/".join(parts).hex()
+        return cls(path=path, new_mtime_ns=new_mtime_ns, old_mtime_ns=old_mtime_ns)
+
+    @property
+    def parts(self) -> Parts:
+        return _parts(self.path)
+
+
 class Placement(BaseModel):
     """One staged file or tree and where it goes, both as paths in hexadecimal digits.
 
@@ -30,9 +55,10 @@ class Placement(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    live: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
-    staged: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
+    live: _Path
+    staged: _Path
     inode: int
+    kept: tuple[KeptPath, ...] = ()
 
     @property
     def live_parts(self) -> Parts:
@@ -49,12 +75,16 @@ class SwapRecord(BaseModel):
     format_version: Literal[1] = 1
     stage: Stage
     placements: tuple[Placement, ...] = ()
+    # Where all that a root holds changes places.
+    kept: tuple[KeptPath, ...] = ()
     # Of the staged root, which every rename out of it changes.
     root_mtime_ns: int = 0
 
 
-def placement(live: Parts, staged: Parts, inode: int) -> Placement:
-    return Placement(live=b"/".join(live).hex(), staged=b"/".join(staged).hex(), inode=inode)
+def placement(live: Parts, staged: Parts, inode: int, kept: tuple[KeptPath, ...] = ()) -> Placement:
+    return Placement(
+        live=b"/".join(live).hex(), staged=b"/".join(staged).hex(), inode=inode, kept=kept
+    )
 
 
 class SwapRecordFile:

@@ -18,6 +18,7 @@ from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.volumes.renaming import exchange, rename_to_new, sync_file_system
 from onyx_pipelines.restore.volumes.root_metadata import copy_metadata
 from onyx_pipelines.restore.volumes.swap_record import (
+    KeptPath,
     Parts,
     Placement,
     Stage,
@@ -49,14 +50,19 @@ class Swap:
         """
         self._run(SwapRecord(stage=Stage.PLACING, placements=tuple(placements)))
 
-    def place_contents(self) -> None:
-        """Everything in `anchor` makes way for everything in `new`: for a root that cannot move.
+    def place_contents(self, kept: Sequence[KeptPath] = ()) -> None:
+        """Everything in `anchor` but `kept` makes way for everything in `new`: for a root that
+        cannot move.
 
         Not one step: whoever looks meanwhile sees a part. Raises as `place`.
         """
         (self._staging / os.fsdecode(_OLD)).mkdir(mode=0o700, exist_ok=True)
         staged_root = (self._staging / os.fsdecode(NEW)).stat()
-        self._run(SwapRecord(stage=Stage.EMPTYING, root_mtime_ns=staged_root.st_mtime_ns))
+        self._run(
+            SwapRecord(
+                stage=Stage.EMPTYING, root_mtime_ns=staged_root.st_mtime_ns, kept=tuple(kept)
+            )
+        )
 
     def finish_interrupted(self) -> bool:
         """Complete what a killed process began; False if there was nothing.
@@ -104,6 +110,7 @@ class Swap:
             if record.stage is Stage.PLACING:
                 for number, item in enumerate(record.placements):
                     _place(item, _old_name(number), anchor_fd, staging_fd)
+                    _carry(item, _old_name(number), anchor_fd, staging_fd, back=False)
             else:
                 self._exchange_contents(record, anchor_fd, staging_fd)
             os.fsync(anchor_fd)
@@ -120,6 +127,8 @@ class Swap:
                 return
             with _opened_in(staging_fd, NEW) as new_fd, _opened_in(staging_fd, _OLD) as old_fd:
                 if record.stage is Stage.FILLING:
+                    for kept in record.kept:
+                        _move_kept(kept, anchor_fd, old_fd, kept.old_mtime_ns)
                     self._move_all(anchor_fd, new_fd, staging_fd)
                 self._move_all(old_fd, anchor_fd, staging_fd)
 
@@ -129,6 +138,8 @@ class Swap:
                 self._move_all(anchor_fd, old_fd, staging_fd)
                 self._record.write(record.model_copy(update={"stage": Stage.FILLING}))
             self._move_all(new_fd, anchor_fd, staging_fd)
+            for kept in record.kept:
+                _move_kept(kept, old_fd, anchor_fd, kept.new_mtime_ns)
             copy_metadata(new_fd, anchor_fd, mtime_ns=record.root_mtime_ns)
 
     def _move_all(self, source_fd: int, target_fd: int, aside_fd: int) -> None:
@@ -170,6 +181,38 @@ def _place(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int) ->
         os.fsync(live_fd)
 
 
+def _carry(
+    item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int, *, back: bool
+) -> None:
+    """What is kept goes from the replaced tree into the new one, or back; does what is still to be
+    done."""
+    if not item.kept:
+        return
+    has_old = _inode(old_name, staging_fd) is not None
+    replaced: Parts = (old_name,) if has_old else item.staged_parts
+    with (
+        _parent(staging_fd, (*replaced, b".")) as (old_fd, _),
+        _parent(anchor_fd, (*item.live_parts, b".")) as (live_fd, _),
+    ):
+        for kept in item.kept:
+            if back:
+                _move_kept(kept, live_fd, old_fd, kept.old_mtime_ns)
+            else:
+                _move_kept(kept, old_fd, live_fd, kept.new_mtime_ns)
+
+
+def _move_kept(kept: KeptPath, source_fd: int, target_fd: int, mtime_ns: int) -> None:
+    with ExitStack() as stack:
+        try:
+            from_fd, name = stack.enter_context(_parent(source_fd, kept.parts))
+        except FileNotFoundError:
+            return  # the tree is not there yet, so nothing of it was moved
+        to_fd, _ = stack.enter_context(_parent(target_fd, kept.parts))
+        if _inode(name, from_fd) is not None:
+            rename_to_new(name, from_fd, name, to_fd)
+        os.utime(to_fd, ns=(mtime_ns, mtime_ns))
+
+
 def _take_back(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int) -> None:
     """Undo whatever part of `_place` was done, also none."""
     has_old = _inode(old_name, staging_fd) is not None
@@ -179,6 +222,8 @@ def _take_back(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int
             return
         with _parent(anchor_fd, item.live_parts) as (live_fd, live):
             is_in_place = _inode(live, live_fd) == item.inode
+            if is_in_place:
+                _carry(item, old_name, anchor_fd, staging_fd, back=True)
             if is_in_place and not has_old and replaced is not None:
                 exchange(staged, staged_fd, live, live_fd)
                 return

@@ -3,7 +3,8 @@
 After each kill the old data must still be somewhere or the new data be in place; then the same
 restore runs again, and must leave the new data and nothing else. Prints how many kills there were.
 
-Arguments: a directory, and exchange, renames, contents or paths. A program of its own because it
+Arguments: a directory, and exchange, renames, contents or paths; with `-kept` behind it, something
+that no backup holds lies there too, and stays. A program of its own because it
 forks: it has one thread.
 """
 
@@ -25,30 +26,35 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     restored,
     settings_for,
 )
-from onyx_pipelines_tests.sources.volumes.trees import make_tree, tree_of
+from onyx_pipelines_tests.sources.volumes.trees import Tree, make_tree, tree_of
 
 _NEW = {b"a": b"new a", b"d": {b"e": b"new e", b"f": b"new f"}, b"n": b"only new"}
 _OLD = {b"a": b"old a", b"d": {b"e": b"old e"}, b"o": b"only old"}
+_KEPT: Tree = {b"d": {b"x.tmp": b"kept"}, b"q": {b"y.tmp": b"kept too"}}
 # What a restore does to the file system, as Python's audit events name it; and renameat2.
-_STEPS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime"})
+_STEPS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.utime"})
 
 
 class _Scenario:
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder = folder
-        self._kind = kind
+        self._kind, _, kept = kind.partition("-")
+        self._kept: Tree = (
+            {b"d": {b"x.tmp": b"kept"}, b"q": {b"y.tmp": b"kept too"}} if kept else {}
+        )
         self.place = folder / "place"
         self.target = self.place / "v"
         self._objects, self.settings = _prepared(folder)
-        if kind == "renames":
+        if self._kind == "renames":
             renaming._renameat2 = lambda *_: False  # type: ignore[assignment]
-        if kind == "contents":
+        if self._kind == "contents":
             staging.is_mount_point = lambda path: path == self.target
 
     def reset(self) -> None:
         shutil.rmtree(self.place, ignore_errors=True)
         shutil.rmtree(self.settings.state_dir, ignore_errors=True)
         make_tree(self.target, dict(_OLD))
+        make_tree(self.target, self._kept)
 
     def run(self) -> None:
         paths = ("a", "d") if self._kind == "paths" else ()
@@ -61,6 +67,7 @@ class _Scenario:
         everywhere = list(bytes_of(self.place).values())
         old = ["old a", "old e", "only old"]
         has_old = all(text.encode() in everywhere for text in old)
+        assert everywhere.count(b"kept") == bool(self._kept)
         assert has_old or self._is_new(), (everywhere, list(self.place.rglob("*")))
 
     def expect_new_and_nothing_else(self) -> None:
@@ -72,8 +79,10 @@ class _Scenario:
     def _is_new(self) -> bool:
         """Contents, and times of all but the root, whose own a staging directory in it changes."""
         expected = {"a": b"new a", "d/e": b"new e", "d/f": b"new f"}
-        kept = {"o": b"only old"} if self._kind == "paths" else {"n": b"only new"}
-        if not self.target.exists() or _without_staging(bytes_of(self.target)) != expected | kept:
+        expected |= {"o": b"only old"} if self._kind == "paths" else {"n": b"only new"}
+        if self._kept:
+            expected |= {"d/x.tmp": b"kept", "q/y.tmp": b"kept too"}
+        if not self.target.exists() or _without_staging(bytes_of(self.target)) != expected:
             return False
         times = {os.fsdecode(path): node.mtime_ns for path, node in tree_of(self.target).items()}
         return all(
@@ -89,7 +98,7 @@ def _without_staging(contents: dict[str, bytes]) -> dict[str, bytes]:
 
 def _prepared(folder: Path) -> tuple[SetObjects, Settings]:
     make_tree(folder / "source", dict(_NEW))
-    objects = make_vault(folder / "vault").back_up({"v": folder / "source"})
+    objects = make_vault(folder / "vault").back_up({"v": folder / "source"}, excludes=("*.tmp",))
     return objects, settings_for(folder / "host")
 
 
@@ -121,7 +130,13 @@ def _kill_at(step: int) -> None:
         return renameat2(*arguments)  # type: ignore[arg-type]
 
     renaming._renameat2 = counted  # type: ignore[assignment]
-    sys.addaudithook(lambda event, _: count() if event in _STEPS else None)
+    sys.addaudithook(lambda event, details: count() if _changes(event, details) else None)
+
+
+def _changes(event: str, details: tuple[object, ...]) -> bool:
+    if event == "open":
+        return isinstance(details[2], int) and bool(details[2] & (os.O_CREAT | os.O_TRUNC))
+    return event in _STEPS
 
 
 def main() -> None:

@@ -1,0 +1,53 @@
+"""Real mounts for a test, which only root can make; they go with the block."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+from onyx_pipelines_tests.requirements_of_tests import unavailable
+
+
+class Kind(StrEnum):
+    """Of mounts. A bind mount has the device number of what is around it."""
+
+    BIND = "bind"
+    TMPFS = "tmpfs"
+    OVERLAY = "overlay"
+
+
+@contextmanager
+def mounted(kind: Kind, point: Path, beside: Path) -> Iterator[None]:
+    """Something mounted at `point`, which exists.
+
+    Args:
+        beside: for what a mount is made of, a directory if it is not there; a bind mount is of it.
+    """
+    if os.geteuid() != 0:
+        unavailable("only root can mount")
+    if not beside.exists():
+        beside.mkdir()
+    _mount(*_arguments(kind, beside), point)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", point], check=True)
+
+
+def _arguments(kind: Kind, beside: Path) -> list[str | Path]:
+    if kind is Kind.BIND:
+        return ["--bind", beside]
+    if kind is Kind.TMPFS:
+        return ["-t", "tmpfs", "-o", "size=256m", "none"]
+    for name in ("lower", "upper", "work"):
+        (beside / name).mkdir()
+    layers = f"lowerdir={beside}/lower,upperdir={beside}/upper,workdir={beside}/work"
+    return ["-t", "overlay", "-o", layers, "none"]
+
+
+def _mount(*arguments: str | Path) -> None:
+    subprocess.run(["mount", *arguments], check=True)
