@@ -21,6 +21,7 @@ from onyx_pipelines.notifications import channel_states
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.qdrant.examining import describe_target
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.keys import check_private_key
@@ -63,6 +64,7 @@ def examine(settings: Settings) -> list[CheckResult]:
         ("secret files", lambda: _secret_files(settings)),
         ("passwords", lambda: _passwords(settings)),
         *((f"source {component}", _source_check(host, component)) for component in Component),
+        ("drill Qdrant", lambda: _drill_qdrant(settings)),
         *((f"store {store.name}", _store_check(store)) for store in host.stores),
         *((f"sets in {store.name}", _sets_check(host, store)) for store in host.stores),
         ("second store", lambda: _second_store(host)),
@@ -153,6 +155,14 @@ def _source_check(host: BackupHost, component: Component) -> Callable[[], str]:
         return source.describe()
 
     return check
+
+
+def _drill_qdrant(settings: Settings) -> str:
+    if not settings.drill_qdrant_url:
+        return "the embedded engine"
+    return describe_target(
+        settings.drill_qdrant_url, settings.drill_qdrant_api_key, settings.qdrant_ca_file
+    )
 
 
 def _store_check(store: Store) -> Callable[[], str]:

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.condition import Trouble, recovery_mode, refusal, troubles
 from onyx_pipelines.sources.qdrant.failures import NotThereError, QdrantErrors, RefusedError
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
-from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi
+from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
+
+_TIMEOUT_S: Final = 60.0
 
 
 def examine(
@@ -41,10 +48,30 @@ def examine(
     return "the key may make snapshots of these, and restore none"
 
 
+def describe_target(url: str, api_key: SecretStr, ca_file: Path | None) -> str:
+    """A server that collections are to be restored into.
+
+    Raises:
+        SourceError: it does not answer, or the key may not do that.
+    """
+    address = normalised_url(url)
+    errors = QdrantErrors(address, api_key)
+    with open_http(address, api_key, read_timeout_s=_TIMEOUT_S, ca_file=ca_file) as http:
+        snapshots = SnapshotApi(http, errors)
+        version = snapshots.version()
+        if not may_manage(snapshots):
+            raise errors.failed(
+                "examining it",
+                "the key may not make, restore and drop collections",
+                remedy="Use the server's API key, or a token (JWT) with the access `m`.",
+            )
+    return f"Qdrant {version} at {address}; the key may restore collections"
+
+
 def may_manage(snapshots: SnapshotApi) -> bool:
     """Whether the key may do everything, which a restore needs."""
     try:
-        snapshots.create(new_scratch_name(), timeout_s=60)
+        snapshots.create(new_scratch_name(), timeout_s=_TIMEOUT_S)
     except NotThereError:
         return True
     except RefusedError:

@@ -14,6 +14,7 @@ from onyx_pipelines.errors import SourceError
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.access import make_token
 from onyx_pipelines.sources.qdrant import QdrantSource
+from onyx_pipelines.sources.qdrant.examining import describe_target
 from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, back_up, open_client, sample_points
 
 _KEY = "the-admins-key"
@@ -91,6 +92,12 @@ class TestWhatDoctorSays:
             source_with(key).describe()
 
         assert "ONYX_QDRANT_API_KEY" in caught.value.remedy
+
+    def test_of_the_key_of_a_server_for_drills(self, server: QdrantStandIn) -> None:
+        assert "may restore" in describe_target(server.url, SecretStr(_KEY), None)
+        with pytest.raises(SourceError, match="may not make, restore and drop") as caught:
+            describe_target(server.url, SecretStr(token_for(notes="rw")), None)
+        assert "`m`" in caught.value.remedy
 
     def test_is_found_without_making_anything(
         self, server: QdrantStandIn, source_with: MakeSource
