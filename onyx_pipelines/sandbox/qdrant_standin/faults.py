@@ -30,6 +30,9 @@ class Faults(BaseModel):
         recovery_mode: the server says that it is in it.
         remote_shards: shards that another node is said to have.
         local_state, remote_state: what the shards of this node and of the other one are said to be.
+        replica_lag_s: another node has a replica of each collection, which takes over so late what
+            was restored, and does not know from the start that it must; until then it answers
+            searches with what it has, which is nothing.
         custom_sharding: collections that are said to be sharded by keys of their own.
         collection_status: what collections are said to be that would be green.
         all_status: every request answers this.
@@ -58,6 +61,7 @@ class Faults(BaseModel):
     remote_shards: tuple[int, ...] = ()
     local_state: str = "Active"
     remote_state: str = "Active"
+    replica_lag_s: float = 0
     custom_sharding: tuple[str, ...] = ()
     collection_status: dict[str, Literal["yellow", "grey", "red"]] = {}
     all_status: int | None = None
@@ -76,3 +80,10 @@ def as_planted(faults: Faults, name: str, info: Json) -> Json:
         return info
     optimizer = {"error": "planted fault"} if status == "red" else info["optimizer_status"]
     return {**info, "status": status, "optimizer_status": optimizer}
+
+
+def replica_state(faults: Faults, since_s: float) -> str:
+    """Of a replica on the other node, so long after the collection was restored."""
+    if since_s >= faults.replica_lag_s:
+        return faults.remote_state
+    return "Active" if since_s < faults.replica_lag_s / 3 else "Partial"

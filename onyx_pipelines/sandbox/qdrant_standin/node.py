@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -53,6 +54,7 @@ class Node:
         self._directory = directory
         # Under way, by the name of the collection.
         self.recoveries: Counter[str] = Counter()
+        self._restored_at: dict[str, float] = {}
         self._storage = directory / "storage" / "collections"
         self._temporary = directory / "storage" / "tmp"
         self.snapshots = SnapshotFiles(
@@ -75,6 +77,10 @@ class Node:
     def close(self) -> None:
         for collection in self.collections.values():
             collection.close()
+
+    def since_restored_s(self, name: str) -> float:
+        """Endless for a collection that was not."""
+        return time.monotonic() - self._restored_at.get(name, -math.inf)
 
     def set_faults(self, faults: Faults) -> None:
         self.faults = faults
@@ -229,6 +235,7 @@ class Node:
             shutil.rmtree(present.directory)
         place.rename(self._storage / name)
         self.collections[name] = Collection(self._storage / name, name)
+        self._restored_at[name] = time.monotonic()
 
 
 def _require_valid(name: str) -> None:

@@ -10,7 +10,7 @@ from typing import IO, Any, TypeAlias
 
 from onyx_pipelines.sandbox.qdrant_standin.access import Access, sees
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
-from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, as_planted
+from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, as_planted, replica_state
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.metrics import metrics_text
 from onyx_pipelines.sandbox.qdrant_standin.node import VERSION, Node
@@ -244,6 +244,8 @@ def _aliases(node: Node, call: Call) -> Answer:
 def _cluster(node: Node, call: Call) -> Answer:
     collection = node.collection(call.path["name"])
     counts, faults = collection.shard_counts, node.faults
+    elsewhere = range(len(counts)) if faults.replica_lag_s else faults.remote_shards
+    state = replica_state(faults, node.since_restored_s(collection.name))
     by_key = {"shard_key": "planted"} if collection.name in faults.custom_sharding else {}
     return {
         "peer_id": PEER_ID,
@@ -253,8 +255,8 @@ def _cluster(node: Node, call: Call) -> Answer:
             for number, points in enumerate(counts)
         ],
         "remote_shards": [
-            {"shard_id": number, **by_key, "peer_id": PEER_ID + 1, "state": faults.remote_state}
-            for number in faults.remote_shards
+            {"shard_id": number, **by_key, "peer_id": PEER_ID + 1, "state": state}
+            for number in elsewhere
         ],
         "shard_transfers": [],
     }
@@ -310,9 +312,10 @@ def _query(node: Node, call: Call) -> Answer:
     body = call.body()
     if body.get("prefetch"):
         raise unsupported("prefetch")
-    points = node.collection(call.path["name"]).query(
-        body, payload=_payload(body, default=False), vector=_vector(body)
-    )
+    collection = node.collection(call.path["name"])
+    if node.since_restored_s(collection.name) < node.faults.replica_lag_s:
+        return {"points": []}
+    points = collection.query(body, payload=_payload(body, default=False), vector=_vector(body))
     return {"points": points}
 
 
