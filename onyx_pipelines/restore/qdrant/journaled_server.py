@@ -17,10 +17,12 @@ from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.replicas import once_settled
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal, Upload
 from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.qdrant.versions import same_minor
 from onyx_pipelines.restore.results import Finding, Step
+from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
 from onyx_pipelines.sources.source import Component
@@ -128,6 +130,13 @@ class JournaledServer:
             self._delete_file(upload)
 
     def _compare(self, name: str, facts: CollectionFacts) -> list[Finding]:
+        return once_settled(
+            lambda: self._server.cluster(name),
+            lambda: self._compare_now(name, facts),
+            lambda found: worst(each.verdict for each in found) is not Verdict.FAILED,
+        )
+
+    def _compare_now(self, name: str, facts: CollectionFacts) -> list[Finding]:
         found = self._server.read(name, facts)
         return compare_collection(
             facts,

@@ -122,6 +122,10 @@ class TargetQdrant:
         params = info["config"]["params"]
         return not (params["vectors"] or params.get("sparse_vectors") or info["points_count"])
 
+    def cluster(self, collection: str) -> Json:
+        """Where its shards are, and in which state."""
+        return self._collections.cluster(collection)
+
     def read(self, collection: str, expected: CollectionFacts) -> ReadBack:
         """The configuration, and what the facts' points and query find there now."""
         with self._errors.during(f"reading {collection!r}"):

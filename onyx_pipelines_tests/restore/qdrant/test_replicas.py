@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from onyx_pipelines.restore.qdrant.replicas import once_settled
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
+from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 
 
 class Cluster:
@@ -76,3 +79,13 @@ def test_a_node_that_is_gone_is_not_waited_for_for_ever() -> None:
 
     assert cluster.settled(patience_s=0.05) == "the same"
     assert cluster.compared_in == ["Dead"]
+
+
+def test_a_restore_waits_for_the_other_node(
+    faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
+) -> None:
+    objects = faulty_sets.of(faulty_collection)
+    faulty_sets.server.client.delete_collection(faulty_collection)
+    standin.set_faults(replica_lag_s=1)
+
+    assert faulty_sets.restore(objects).verdict is Verdict.PASSED
