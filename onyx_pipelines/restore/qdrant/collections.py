@@ -38,11 +38,19 @@ def collections_of(objects: SetObjects, chosen: Sequence[str] = ()) -> list[Coll
             found.append(CollectionObjects(record.name, record, facts))
     missing = set(chosen) - {each.name for each in found}
     if missing:
+        unread = missing_of(objects)
+        reasons = [f" {n} could not be backed up: {unread[n]}" for n in sorted(missing & {*unread})]
         raise NotFoundError(
-            f"The set has no collection {', '.join(sorted(missing))}.",
+            f"The set has no collection {', '.join(sorted(missing))}.{''.join(reasons)}",
             remedy=f"It has: {', '.join(each.name for each in found) or 'none'}.",
         )
     return [each for each in found if not chosen or each.name in chosen]
+
+
+def missing_of(objects: SetObjects) -> dict[str, str]:
+    """Collections that were there and could not be backed up, and why."""
+    record = objects.manifest.component(Component.QDRANT)
+    return record.missing if record else {}
 
 
 def aliases_of(objects: SetObjects) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.planned_change import PlannedChange
-from onyx_pipelines.restore.qdrant.collections import aliases_of, collections_of
+from onyx_pipelines.restore.qdrant.collections import aliases_of, collections_of, missing_of
 from onyx_pipelines.restore.qdrant.requests import (
     Placement,
     QdrantRestoreRequest,
@@ -18,7 +18,8 @@ from onyx_pipelines.settings import Settings
 def plan(
     objects: SetObjects, request: QdrantRestoreRequest, settings: Settings
 ) -> list[PlannedChange]:
-    """One change for each collection, and one for each alias that would mean another one.
+    """One change for each collection, and one for each alias that would mean another one; what the
+    set lacks is told too, as a change that is none.
 
     Raises:
         NotFoundError, SettingsError: the request fits neither the set nor this host.
@@ -29,6 +30,9 @@ def plan(
     with open_target(address_of(request, settings)) as server:
         aliases, collections = server.aliases(), set(server.collections())
         changes = [_change(each, server, aliases, collections) for each in placements]
+        if not request.collections:
+            lacks = sorted(missing_of(objects).items())
+            changes += [_no_change(name, why, server) for name, why in lacks]
         if not request.collection_as:
             names = {each.final_name for each in placements}
             changes += [
@@ -58,6 +62,15 @@ def _change(
         target=f"{name} at {server.url}",
         overwrites=name in aliases or name in collections,
         detail=" ".join(sentences),
+    )
+
+
+def _no_change(name: str, why: str, server: TargetQdrant) -> PlannedChange:
+    return PlannedChange(
+        what=f"collection {name}",
+        target=f"{name} at {server.url}",
+        overwrites=False,
+        detail=f"It is not in the set and stays as it is; it could not be backed up: {why}",
     )
 
 

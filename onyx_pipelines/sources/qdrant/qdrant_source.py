@@ -275,8 +275,8 @@ class QdrantSource:
         if missing:
             raise SourceError(
                 f"Qdrant {url} has no collection {', '.join(missing)}.",
-                remedy="Correct ONYX_QDRANT_COLLECTIONS (an alias is not a collection);"
-                f" there are: {', '.join(present) or 'none'}.",
+                remedy="Correct ONYX_QDRANT_COLLECTIONS (an alias is not a collection), or use a"
+                f" key that sees it; there are: {', '.join(present) or 'none'}.",
             )
         return self._collections
 
