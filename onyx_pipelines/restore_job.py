@@ -174,7 +174,7 @@ def _confirmed(
         )
         entry.result(
             verdict=result.verdict.value,
-            detail=f"restore {result.restore_id}",
+            detail=" ".join([f"restore {result.restore_id}.", *result.notes]),
             outcome=Outcome.OK if result.verdict is Verdict.PASSED else Outcome.FAILED,
         )
     return result
@@ -215,7 +215,8 @@ def result_markdown(result: RestoreResult) -> str:
     ]
     if result.unfinished:
         problems.append(f"- The same job goes on with {text(', '.join(result.unfinished))}.")
-    return "\n".join([table(("component", "verdict", "seconds"), rows), "", *problems])
+    notes = [f"- {text(note)}" for note in result.notes]
+    return "\n".join([table(("component", "verdict", "seconds"), rows), "", *problems, *notes])
 
 
 @dg.job(

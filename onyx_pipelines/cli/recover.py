@@ -197,8 +197,7 @@ def _restore(
         )
         entry.result(
             verdict=result.verdict.value,
-            detail=f"restore {result.restore_id}"
-            + (f", safety backup {result.safety_backup_id}" if result.safety_backup_id else ""),
+            detail=_detail(result),
             outcome=Outcome.OK if result.verdict is Verdict.PASSED else Outcome.FAILED,
         )
     if as_json:
@@ -206,6 +205,11 @@ def _restore(
     else:
         _show_result(result, settings)
     finish(_EXIT_CODES[result.verdict])
+
+
+def _detail(result: RestoreResult) -> str:
+    taken = f", safety backup {result.safety_backup_id}" if result.safety_backup_id else ""
+    return " ".join([f"restore {result.restore_id}{taken}.", *result.notes])
 
 
 def _give_up(settings: Settings) -> None:
@@ -242,6 +246,7 @@ def _result_json(result: RestoreResult) -> dict[str, object]:
         "verdict": result.verdict.value,
         "seconds": result.duration_s,
         "safety_backup_id": result.safety_backup_id or None,
+        "notes": list(result.notes),
         "components": {
             each.component.value: {
                 "verdict": each.verdict.value,

@@ -15,6 +15,7 @@ from onyx_pipelines.cli.output import (
     EXIT_UNABLE,
     JsonOption,
     bold,
+    err,
     finish,
     out,
     print_json,
@@ -62,6 +63,8 @@ def drill(
     settings = load_settings()
     result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
     paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
+    for sentence in result.passed_over:
+        err.warning(sentence)
     if as_json:
         print_json(_as_json(result, paths))
     else:
@@ -98,8 +101,14 @@ def _drilled(
         )
         entry.about(result.backup_id)
         passed = result.verdict is Verdict.PASSED
-        entry.result(verdict=result.verdict.value, outcome=Outcome.OK if passed else Outcome.FAILED)
+        entry.result(
+            verdict=result.verdict.value,
+            detail=" ".join(result.passed_over),
+            outcome=Outcome.OK if passed else Outcome.FAILED,
+        )
         about.details = {"set": result.backup_id, "verdict": result.verdict.value}
+        if result.passed_over:
+            about.details["passed over"] = " ".join(result.passed_over)
         if not passed:
             about.problems = (f"The restore drill of {result.backup_id}: {result.verdict.value}.",)
     return result
@@ -113,6 +122,7 @@ def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
         "verdict": result.verdict.value,
         "seconds": result.recovery_s,
         "objective_seconds": result.objective_s,
+        "passed_over": list(result.passed_over),
         "within_objective": result.recovery_is_measured and result.within_objective,
         "components": {
             each.component.value: {

@@ -14,6 +14,7 @@ from onyx_pipelines.restore.drill_folder import DrillFolder
 from onyx_pipelines.restore.promises import (
     Answer,
     content_answer,
+    newest_answer,
     recency_answer,
     recovery_time_answer,
     rows_answer,
@@ -140,7 +141,13 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
             "recovery_time_within_objective",
             asset="restore_drill_report",
             description="The measured recovery time is within the objective (60 min, AC9.4.2).",
-        )
+        ),
+        dg.AssetCheckSpec(
+            "newest_set_is_drilled",
+            asset="restore_drill_report",
+            description="No newer set was passed over because it is damaged, not trusted or dated"
+            " ahead.",
+        ),
     ],
 )
 def restore_drill_report(
@@ -158,7 +165,8 @@ def restore_drill_report(
         history = read_history(settings.reports_dir)
         paths = write_report(result, settings.reports_dir, history=history)
     folder.remove()
-    answer = recovery_time_answer(result)
+    for sentence in result.passed_over:
+        context.log.warning(sentence)
     return dg.MaterializeResult(
         metadata={
             "verdict": result.verdict.value,
@@ -172,7 +180,10 @@ def restore_drill_report(
             "recovery_point": dg.MetadataValue.timestamp(result.recovery_point),
             "problems_count": sum(len(each.problems()) for each in result.components),
         },
-        check_results=[check_result("recovery_time_within_objective", answer)],
+        check_results=[
+            check_result("recovery_time_within_objective", recovery_time_answer(result)),
+            check_result("newest_set_is_drilled", newest_answer(result)),
+        ],
     )
 
 

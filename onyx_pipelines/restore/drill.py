@@ -17,6 +17,7 @@ from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError, O
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects, open_set
+from onyx_pipelines.restore.passed_over import passed_over
 from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
 from onyx_pipelines.restore.unreadable_sets import refuse_unreadable
 from onyx_pipelines.restore.verdict import Verdict
@@ -56,10 +57,12 @@ def driller(component: Component) -> ComponentDriller:
 
 @dataclass(frozen=True)
 class Drillable:
-    """A set and the store that it is taken from."""
+    """A set and the store that it is taken from. `passed_over`: newer ones that "latest" could not
+    be, in sentences."""
 
     store: Store
     backup_id: str
+    passed_over: tuple[str, ...] = ()
 
 
 def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Drillable:
@@ -78,15 +81,19 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
                 remedy="Set ONYX_OFFSITE_URL, or take the set from the local store.",
             )
         stores = {store_name: stores[store_name]}
+    catalog = Catalog(list(stores.values()), trust)
     try:
-        view = Catalog(list(stores.values()), trust).find(backup_id)
+        view = catalog.find(backup_id)
     except NotFoundError:
         refuse_unreadable(list(stores.values()), trust, backup_id)
         raise
     # One that is nowhere whole is drilled all the same: it fails, and what it lacks is named.
     having = view.stores or view.incomplete_in
     name = "offsite" if "offsite" in having else having[0]
-    return Drillable(stores[name], view.backup_id)
+    newer: tuple[str, ...] = ()
+    if backup_id == "latest":
+        newer = passed_over(view, [catalog.last_scan], datetime.now(UTC))
+    return Drillable(stores[name], view.backup_id, newer)
 
 
 def drill_component(
@@ -149,6 +156,7 @@ def put_together(
         finished_at=now,
         objective_s=settings.recovery_time_objective_minutes * 60,
         components=tuple(components),
+        passed_over=drillable.passed_over,
     )
     whole = {each.component for each in components} == {
         record.component for record in manifest_view.manifest.components.values()

@@ -54,6 +54,12 @@ def recovery_time_answer(result: DrillResult) -> Answer:
     return Answer(Verdict.PASSED if result.within_objective else Verdict.FAILED, (sentence,))
 
 
+def newest_answer(result: DrillResult) -> Answer:
+    """`newest_set_is_drilled`: a newer one that could not be taken is not known to come back."""
+    verdict = Verdict.COULD_NOT_VERIFY if result.passed_over else Verdict.PASSED
+    return Answer(verdict, result.passed_over)
+
+
 def recency_answer(last_passed: datetime | None, now: datetime, max_age: timedelta) -> Answer:
     """`drill_is_recent`: a missing success is a failure too."""
     if last_passed is None:

@@ -103,7 +103,8 @@ class ComponentDrill(_Record):
 
 
 class DrillResult(_Record):
-    """One whole drill of one backup set."""
+    """One whole drill of one backup set. `passed_over`: where the latest was asked for, which newer
+    ones could not be taken, and why."""
 
     drill_id: str
     backup_id: str
@@ -114,6 +115,7 @@ class DrillResult(_Record):
     objective_s: float
     components: tuple[ComponentDrill, ...]
     error: str = ""
+    passed_over: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

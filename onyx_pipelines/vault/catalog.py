@@ -120,19 +120,24 @@ class Catalog:
         self._last: Scan | None = None
 
     @property
+    def last_scan(self) -> Scan:
+        """The last look at the stores."""
+        return self._last or self.scan()
+
+    @property
     def problems(self) -> tuple[CatalogProblem, ...]:
         """What the last look at the stores could not read."""
-        return (self._last or self.scan()).problems
+        return self.last_scan.problems
 
     @property
     def damaged(self) -> tuple[DamagedSet, ...]:
         """What the last look at the stores found not to be as it was."""
-        return (self._last or self.scan()).damaged
+        return self.last_scan.damaged
 
     @property
     def untrusted(self) -> tuple[UntrustedSet, ...]:
         """What the last look at the stores found and does not count."""
-        return (self._last or self.scan()).untrusted
+        return self.last_scan.untrusted
 
     def sets(self) -> list[SetView]:
         """Every set that some store has whole, newest first."""
@@ -180,7 +185,7 @@ class Catalog:
         """
         scan = self.scan()
         if text == "latest":
-            moments = {each.backup_id: each.written_at for each in scan.damaged}
+            moments = {each.backup_id: each.moment for each in scan.damaged}
             moments |= {view.backup_id: view.timestamp for view in scan.views}
             matches = sorted(moments, key=lambda each: (moments[each], each))[-1:]
         else:

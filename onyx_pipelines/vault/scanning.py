@@ -38,13 +38,20 @@ class DamagedSet:
     """A set that is there and is not as it was: its manifest cannot be read, objects are missing
     or of another length, or its last verification failed.
 
-    `written_at` is when its manifest was, by the store's clock.
+    `written_at` is when its manifest was, by the store's clock; `recovery_point`: None where that
+    cannot be read.
     """
 
     store: str
     backup_id: str
     what: str
     written_at: datetime
+    recovery_point: datetime | None = None
+
+    @property
+    def moment(self) -> datetime:
+        """Its recovery point, as far as that is known."""
+        return self.recovery_point or self.written_at
 
     @property
     def sentence(self) -> str:
@@ -120,7 +127,9 @@ class StoredSet:
     def damaged(self) -> DamagedSet | None:
         if self.is_sound:
             return None
-        return DamagedSet(self.store, self.backup_id, self.damage, self.written_at)
+        return DamagedSet(
+            self.store, self.backup_id, self.damage, self.written_at, self.manifest.timestamp
+        )
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ def restore_set(
         finished_at=datetime.now(UTC),
         safety_backup_id=record.safety_backup_id,
         components=tuple(done),
+        notes=plan.notes,
     )
 
 

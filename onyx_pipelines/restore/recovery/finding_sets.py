@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
+from onyx_pipelines.restore.passed_over import passed_over
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.catalog import Catalog
-from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
+from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import SetView, newest
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
@@ -18,7 +18,8 @@ from onyx_pipelines.vault.trust import Trust
 
 @dataclass(frozen=True)
 class FoundSet:
-    """A set and the store to read it from; `notes` say what could not be looked at."""
+    """A set and the store to read it from; `notes` say what could not be looked at, what is damaged
+    of it, and which newer sets were passed over."""
 
     store: Store
     view: SetView
@@ -36,16 +37,14 @@ def find_set(settings: Settings, backup_id: str, store_name: str | None) -> Foun
     trust = Trust.of(settings)
     stores = _stores(settings, store_name)
     found: list[tuple[Store, SetView]] = []
-    damaged: list[DamagedSet] = []
-    untrusted: list[UntrustedSet] = []
+    scans: list[Scan] = []
     notes: list[str] = []
     errors: list[OnyxError] = []
     absences: list[OnyxError] = []
     for store in stores:
         catalog = Catalog([store], trust)
         try:
-            damaged += catalog.damaged
-            untrusted += catalog.untrusted
+            scans.append(catalog.scan())
             found.append((store, catalog.find(backup_id)))
         except NotFoundError as error:
             absences.append(error)
@@ -55,28 +54,20 @@ def find_set(settings: Settings, backup_id: str, store_name: str | None) -> Foun
             errors.append(error)
             notes.append(f"The {store.name} store was not asked: {error.what}")
     candidates = [each for each in found if each[1].stores] or found
-    latest = newest((view for _, view in candidates), datetime.now(UTC))
+    now = datetime.now(UTC)
+    latest = newest((view for _, view in candidates), now)
     if latest is None:
         raise [*errors, *absences][0]
     store, view = next(each for each in candidates if each[1].backup_id == latest.backup_id)
     notes += [
         f"Set {each.backup_id} in the {each.store} store is damaged: {each.what}"
-        for each in damaged
-        if each.backup_id == view.backup_id or each.written_at > view.timestamp
+        for scan in scans
+        for each in scan.damaged
+        if each.backup_id == view.backup_id
     ]
-    notes += _passed_over(untrusted)
+    if backup_id == "latest":
+        notes += passed_over(view, scans, now)
     return FoundSet(store, view, tuple(notes))
-
-
-def _passed_over(untrusted: Sequence[UntrustedSet]) -> list[str]:
-    """A set that should count may be among them: made by a host that this machine does not know."""
-    if not untrusted:
-        return []
-    last = max(untrusted, key=lambda each: each.written_at)
-    return [
-        f"{len(untrusted)} sets are not trusted and were passed over, the newest"
-        f" {last.backup_id} in the {last.store} store: {last.what}"
-    ]
 
 
 def _stores(settings: Settings, store_name: str | None) -> Sequence[Store]:

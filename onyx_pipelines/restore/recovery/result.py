@@ -11,7 +11,8 @@ from onyx_pipelines.restore.verdict import Verdict, worst
 class RestoreResult(BaseModel):
     """One restore. `components` were compared as in a drill; a failed one was not put in place.
 
-    `safety_backup_id`: the set that holds what was replaced; empty: none was taken.
+    `safety_backup_id`: the set that holds what was replaced; empty: none was taken. `notes`: the
+    plan's, e.g. which newer sets were passed over.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +25,7 @@ class RestoreResult(BaseModel):
     finished_at: AwareDatetime
     safety_backup_id: str
     components: tuple[ComponentDrill, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

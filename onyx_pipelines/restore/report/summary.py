@@ -80,7 +80,8 @@ def limits(result: DrillResult) -> list[str]:
 
 
 def headline(result: DrillResult) -> str:
-    """Why the verdict is what it is, in one or two sentences. One line, printable."""
+    """Why the verdict is what it is, in one or two sentences, and which newer sets were passed
+    over. One line, printable."""
     sentences = [_reason(result)]
     if result.error:
         sentences.insert(0, f"The drill stopped early: {_ended(printable(result.error))}")
@@ -89,6 +90,7 @@ def headline(result: DrillResult) -> str:
             f"Recovery took {duration_text(result.recovery_s)}, over the objective of"
             f" {limit_text(result.objective_s)}."
         )
+    sentences += [printable(each) for each in result.passed_over]
     return " ".join(filter(None, sentences))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.drill import choose_set
 from onyx_pipelines.restore.recovery.finding_sets import FoundSet, find_set
+from onyx_pipelines_tests.attacks.forging import forge_set
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
 
 
@@ -54,6 +57,65 @@ def test_the_latest_is_one_that_is_whole_and_the_newer_damaged_one_is_told(
 
     assert chosen.view.backup_id == backup_id
     assert [newest in note for note in chosen.notes] == [True, True]
+    assert all("passed over: it is damaged" in note for note in chosen.notes)
+
+
+def lose_an_object(host: HostUnderTest, backup_id: str) -> None:
+    for store in ("backups", "offsite"):
+        host.first_object(backup_id, store=store).unlink()
+
+
+@pytest.fixture
+def newest(volume_host: HostUnderTest, backup_id: str) -> str:
+    """A second set, which no store has whole; the first one is kept."""
+    volume_host.open().catalog.hold(backup_id, "wanted", now=datetime.now(UTC))
+    newest = volume_host.run().backup_id
+    lose_an_object(volume_host, newest)
+    return newest
+
+
+def test_a_drill_and_a_restore_of_the_latest_say_which_newer_sets_they_pass_over_and_why(
+    volume_host: HostUnderTest, backup_id: str, newest: str
+) -> None:
+    drilled = choose_set(volume_host.settings, "latest", None)
+    restored = found(volume_host, "latest")
+
+    assert drilled.backup_id == restored.view.backup_id == backup_id
+    assert sorted(drilled.passed_over) == sorted(restored.notes)
+    for store, sentence in zip(("local", "offsite"), sorted(restored.notes), strict=True):
+        assert f"The newer set {newest} in the {store} store was passed over" in sentence
+        assert "is missing" in sentence
+
+
+def test_who_asks_for_a_set_by_its_id_passes_over_none(
+    volume_host: HostUnderTest, backup_id: str, newest: str
+) -> None:
+    assert newest
+    assert choose_set(volume_host.settings, backup_id, None).passed_over == ()
+    assert found(volume_host, backup_id).notes == ()
+
+
+def test_an_older_damaged_set_is_passed_over_by_nobody(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    volume_host.open().catalog.hold(backup_id, "wanted", now=datetime.now(UTC))
+    lose_an_object(volume_host, backup_id)
+    newest = volume_host.run().backup_id
+
+    drilled = choose_set(volume_host.settings, "latest", None)
+
+    assert (drilled.backup_id, drilled.passed_over) == (newest, ())
+
+
+def test_a_newer_untrusted_set_is_passed_over(volume_host: HostUnderTest, backup_id: str) -> None:
+    offsite = volume_host.open().offsite
+    assert offsite
+    forgery = forge_set(offsite, backup_id, at=datetime.now(UTC))
+
+    (sentence,) = choose_set(volume_host.settings, "latest", None).passed_over
+
+    assert f"The newer set {forgery} in the offsite store" in sentence
+    assert "not trusted" in sentence
 
 
 def test_what_is_left_of_a_set_that_is_nowhere_whole_can_still_be_restored_by_its_id(
