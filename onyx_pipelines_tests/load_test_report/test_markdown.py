@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from onyx_pipelines.load_test.results import Interval, LoadTestResult
 from onyx_pipelines_tests.load_test_report import made_up
 
 FAILING = made_up.failing().result
+FILES = ("report.md", "report.html", "result.json")
 
 
 def _with(result: LoadTestResult, **changes: object) -> str:
@@ -116,3 +118,13 @@ def test_a_profiles_name_cannot_end_the_code_block() -> None:
     page = _with(FAILING, profile="x\n```\n# INJECTED")
 
     assert "\n# INJECTED" not in page
+
+
+def test_the_example_is_what_its_result_is_written_as_today() -> None:
+    folder = Path(__file__).parents[2] / "reports" / "examples" / "load-test"
+    result = LoadTestResult.model_validate_json((folder / "result.json").read_bytes())
+    written = {name: (folder / name).read_text(encoding="utf-8") for name in FILES}
+
+    assert written["report.md"] == report_markdown(result)
+    assert all(objective.text in written["report.html"] for objective in result.objectives)
+    assert [name for name, text in written.items() if "GiB" in text] == []

@@ -119,6 +119,12 @@ def test_the_lifecycle_rule_is_one_that_a_bucket_takes(versioned: S3Location) ->
     assert stored["NoncurrentVersionExpiration"]["NoncurrentDays"] == 35
 
 
+def test_the_page_on_object_lock_shows_that_rule() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "object_lock.md").read_text(encoding="utf-8")
+
+    assert f"\n{lifecycle_rule('PREFIX/', 35)}\n" in page
+
+
 def test_a_bucket_without_versions_has_nothing_to_count(s3_store: S3Store) -> None:
     s3_store.put("sets/a", b"x")
     s3_store.put("sets/a", b"y")
