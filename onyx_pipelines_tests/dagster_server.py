@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 from onyx_pipelines_tests.waiting import PATIENCE_S
 
@@ -33,7 +34,12 @@ class DagsterServer:
     home: Path
 
     def graphql(self, query: str) -> dict[str, object]:
-        answer = httpx.post(f"{self.url}/graphql", json={"query": query}, trust_env=False)
+        answer = httpx.post(
+            f"{self.url}/graphql",
+            json={"query": query},
+            trust_env=False,
+            verify=usual_certificates(),
+        )
         data: dict[str, object] = answer.json()["data"]
         return data
 

@@ -161,9 +161,12 @@ class HostUnderTest:
         return self.open().catalog.find(backup_id).manifest
 
     def intact(self, backup_id: str) -> bool:
-        """Whether every byte of the set in the local store unseals to what it was."""
+        """Whether every byte of the set, wherever it lies, unseals to what it was."""
         host = self.open()
-        return verifying.verify_set(host, host.local, backup_id, silent, deep=True).ok
+        stores = [store for store in host.stores if store.name in self.stores_of(backup_id)]
+        return bool(stores) and all(
+            verifying.verify_set(host, store, backup_id, silent, deep=True).ok for store in stores
+        )
 
     def first_object(self, backup_id: str, *, store: str = "backups") -> Path:
         folder = self.root / store / "sets" / backup_id

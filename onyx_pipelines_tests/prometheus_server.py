@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 from onyx_pipelines_tests.requirements_of_tests import program
 from onyx_pipelines_tests.waiting import PATIENCE_S
@@ -24,7 +25,12 @@ class PrometheusServer:
 
     def value(self, query: str) -> float | None:
         """Of the first series."""
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, trust_env=False)
+        answer = httpx.get(
+            f"{self.url}/api/v1/query",
+            params={"query": query},
+            trust_env=False,
+            verify=usual_certificates(),
+        )
         result = answer.json()["data"]["result"]
         return float(result[0]["value"][1]) if result else None
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 
 from onyx_pipelines.api.problems import ProblemError
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.settings import Settings
 
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
@@ -116,6 +117,7 @@ class DagsterClient:
             timeout=_TIMEOUT,
             auth=(settings.dagster_user, password) if settings.dagster_user else None,
             trust_env=False,
+            verify=usual_certificates(),
         )
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import httpx
 
 from onyx_pipelines.api.models import MetricsHealth
 from onyx_pipelines.api.problems import ProblemError
+from onyx_pipelines.certificates import usual_certificates
 
 _TIMEOUT_S: Final = 10.0
 _WINDOW: Final = "5m"
@@ -121,7 +122,7 @@ class Prometheus:
                 remedy="Set ONYX_PROMETHEUS_URL to its address.",
             )
         try:
-            with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
+            with _client() as client:
                 answer = client.get(self._url + path, params=parameters)
                 answer.raise_for_status()
                 return answer.json()["data"]
@@ -131,6 +132,10 @@ class Prometheus:
                 f"Prometheus does not answer ({type(error).__name__}).",
                 remedy="See whether it runs, and whether ONYX_PROMETHEUS_URL is right.",
             ) from None
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(timeout=_TIMEOUT_S, trust_env=False, verify=usual_certificates())
 
 
 def _moment(text: str) -> datetime | None:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.errors import SettingsError, SourceError
 
 _ANSWER_TIMEOUT_S: Final = 60.0
@@ -70,6 +71,7 @@ class DockerEngine:
             timeout=_ANSWER_TIMEOUT_S,
             # A proxy of the environment is none for the engine.
             trust_env=False,
+            verify=usual_certificates(),
         )
 
     def __enter__(self) -> Self:
