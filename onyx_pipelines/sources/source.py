@@ -34,6 +34,10 @@ class ByteSink(Protocol):
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int: ...
 
+    def sha256(self) -> str:
+        """Of all bytes taken so far, to compare with what their sender says of them."""
+        ...
+
 
 class ComponentSink(Protocol):
     """Where one component's objects go.

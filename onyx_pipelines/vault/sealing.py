@@ -1,7 +1,7 @@
 """Sealing: plain bytes in, compressed and encrypted bytes out, both hashed, in one pass.
 
-zstd compresses in a worker thread while this one hashes, encrypts (Tink AES256_GCM_HKDF_1MB) and
-writes, so no thread of our own is needed. `unsealing` is the way back.
+zstd compresses in a worker thread (see `compression`) while this one hashes, encrypts (Tink
+AES256_GCM_HKDF_1MB) and writes, so no thread of our own is needed. `unsealing` is the way back.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Self
 
 import tink
-import zstandard
 from tink import streaming_aead
 
+from onyx_pipelines.vault.compression import Compressor
 from onyx_pipelines.vault.stores.store import ObjectWriter
 from onyx_pipelines.vault.wrapping import Keyset
 
@@ -56,16 +56,14 @@ class Sealer:
 
         Args:
             compression_level: of zstd, 1 to 19.
-            compression_threads: of zstd; 0 compresses in the calling thread.
+            compression_threads: of zstd, at least one.
         """
         if compression_level not in COMPRESSION_LEVELS:
             raise ValueError(f"zstd level {compression_level} is not one of 1 to 19")
         self._plain_hash = hashlib.sha256()
         self._plain_bytes = 0
         self._gathered = bytearray()
-        self._compressor = zstandard.ZstdCompressor(
-            level=compression_level, threads=compression_threads
-        ).compressobj()
+        self._compressor = Compressor(level=compression_level, threads=compression_threads)
         self._ciphertext = _Ciphertext(destination)
         self._closed = False
         self._released = False
@@ -98,6 +96,12 @@ class Sealer:
                     self._compress(view[start : start + _PIECE_BYTES])
         return length
 
+    def sha256(self) -> str:
+        """Of the plain bytes so far."""
+        digest = self._plain_hash.copy()
+        digest.update(self._gathered)
+        return digest.hexdigest()
+
     def finish(self) -> SealedFigures:
         """Seal the end.
 
@@ -106,7 +110,7 @@ class Sealer:
         """
         self._require_open()
         self._compress_gathered()
-        self._encrypt(self._compressor.flush())
+        self._encrypt(self._compressor.finish())
         try:
             self._encryption.close()
         except tink.TinkError as error:

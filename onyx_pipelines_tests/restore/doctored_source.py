@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,3 +70,6 @@ class _Collector:
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         self.data += data
         return len(data)
+
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()

@@ -135,6 +135,20 @@ def test_a_small_view_of_wider_items_counts_bytes() -> None:
     assert unseal(bytes(destination.data), plain) == plain
 
 
+def test_the_hash_of_what_was_taken_so_far_is_known_before_the_end() -> None:
+    small, large = os.urandom(1000), os.urandom(2 * MIB)
+
+    with Sealer(KEYSET, PLACE, Collected()) as sealer:
+        for chunk in (small, large, small):
+            sealer.write(chunk)
+        so_far = sealer.sha256()
+        sealer.write(b"more")
+        figures = sealer.finish()
+
+    assert so_far == hashlib.sha256(small + large + small).hexdigest()
+    assert figures.plain_sha256 == hashlib.sha256(small + large + small + b"more").hexdigest()
+
+
 @pytest.mark.parametrize("level", [1, 3, 19])
 def test_every_level_comes_back(level: int) -> None:
     plain = b"some text " * 5000
@@ -282,7 +296,7 @@ def test_an_interrupt_while_writing_is_raised_as_it_is() -> None:
 
 
 def test_an_error_that_the_producer_ignores_still_fails_the_object() -> None:
-    sealer = Sealer(KEYSET, PLACE, Collected(1), compression_threads=0)
+    sealer = Sealer(KEYSET, PLACE, Collected(1))
     with pytest.raises(StoreError):
         sealer.write(os.urandom(4 * MIB))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,11 +41,9 @@ def stream_snapshot(
         SourceError: the sink must not keep what it got.
     """
     doing = f"streaming {snapshot.name}"
-    digest = hashlib.sha256()
     end = ArchiveEnd()
     size_bytes = 0
     for data in _resumed(api, errors, snapshot):
-        digest.update(data)
         sink.write(data)
         meter.add(len(data))
         size_bytes += len(data)
@@ -58,7 +55,8 @@ def stream_snapshot(
             remedy="Run it again.",
             transient=True,
         )
-    if snapshot.checksum and digest.hexdigest() != snapshot.checksum.lower():
+    sha256 = sink.sha256()
+    if snapshot.checksum and sha256 != snapshot.checksum.lower():
         raise errors.failed(
             doing,
             "the bytes do not have the server's checksum",
@@ -71,7 +69,7 @@ def stream_snapshot(
             "the archive has no end marker",
             remedy="The server did not finish it: see its log and its free disk.",
         )
-    return Streamed(size_bytes, digest.hexdigest(), snapshot.checksum is not None)
+    return Streamed(size_bytes, sha256, snapshot.checksum is not None)
 
 
 def _resumed(api: SnapshotApi, errors: QdrantErrors, snapshot: ServerSnapshot) -> Iterator[bytes]:

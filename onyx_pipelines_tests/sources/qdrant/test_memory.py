@@ -12,6 +12,7 @@ from qdrant_client import models
 from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, MakeCollection, QdrantServer
 
 _PROGRAM = """
+import hashlib
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,15 @@ from onyx_pipelines.progress import silent
 from onyx_pipelines.sources.qdrant import QdrantSource
 
 class Discarded:
+    def __init__(self):
+        self.digest = hashlib.sha256()
+
     def write(self, data, /):
+        self.digest.update(data)
         return len(data)
+
+    def sha256(self):
+        return self.digest.hexdigest()
 
 class DiscardingSink:
     @contextmanager

@@ -85,6 +85,9 @@ def stream(script: Handler, snapshot: ServerSnapshot) -> tuple[bytes, Streamed]:
             received.extend(data)
             return len(data)
 
+        def sha256(self) -> str:
+            return hashlib.sha256(received).hexdigest()
+
     with httpx.Client(base_url=URL, transport=httpx.MockTransport(script)) as client:
         meter = Meter(silent, component="qdrant", item="documents")
         streamed = stream_snapshot(SnapshotApi(client, errors), errors, snapshot, Sink(), meter)
