@@ -103,7 +103,8 @@ def test_every_service_of_the_stack_was_watched(whole: dg.ExecuteInProcessResult
     metadata = metadata_of(whole, "service_saturation")
 
     for service in ("app", "pg", "qdrant", "host"):
-        assert 0 <= metadata[f"{service}/cpu_saturation"] <= 2  # type: ignore[operator]
+        # Without a limit above: where much else runs, many of its threads wait for a CPU.
+        assert metadata[f"{service}/cpu_saturation"] >= 0  # type: ignore[operator]
     assert metadata["app/pool_saturation"] is not None
     assert metadata["peak_memory_bytes"] > 50e6  # type: ignore[operator]
 
