@@ -17,6 +17,7 @@ from onyx_pipelines.restore.recovery import (
     plan_restore,
     restore_set,
 )
+from onyx_pipelines.restore.report.wording import speed_text
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
@@ -203,20 +204,25 @@ def plan_markdown(plan: RestorePlan) -> str:
 
 
 def result_markdown(result: RestoreResult) -> str:
-    """Each component's verdict, and every finding that is not a pass."""
+    """Each component's verdict, every finding that is not a pass, and what goes on."""
     rows = [
         (each.component.value, text(each.verdict.value), f"{each.recovery_s:.1f}")
         for each in result.components
     ]
-    problems = [
+    lines = [
         f"- {text(finding.item)}: {text(finding.message)}"
         for each in result.components
         for finding in each.problems()
     ]
+    lines += [
+        f"- {each.component.value}: {text(speed)}"
+        for each in result.components
+        if (speed := speed_text(each))
+    ]
     if result.unfinished:
-        problems.append(f"- The same job goes on with {text(', '.join(result.unfinished))}.")
-    notes = [f"- {text(note)}" for note in result.notes]
-    return "\n".join([table(("component", "verdict", "seconds"), rows), "", *problems, *notes])
+        lines.append(f"- The same job goes on with {text(', '.join(result.unfinished))}.")
+    lines += [f"- {text(note)}" for note in result.notes]
+    return "\n".join([table(("component", "verdict", "seconds"), rows), "", *lines])
 
 
 @dg.job(

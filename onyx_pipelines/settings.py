@@ -204,6 +204,13 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="API key for `onyx restore --into http://…`; empty: ONYX_QDRANT_API_KEY.",
     )
+    restore_qdrant_index_wait_s: float = Field(
+        0,
+        ge=0,
+        description="How long a restore of Qdrant waits, when everything is in place, until its"
+        " vectors are indexed as before. 0: not at all, as the data answers already, and what comes"
+        " after the restore need not wait for what may take hours; the result says how far it is.",
+    )
     reports_dir: Path = Field(
         Path("reports"), description="Where drills and load tests put their reports."
     )

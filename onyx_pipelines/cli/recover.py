@@ -32,6 +32,7 @@ from onyx_pipelines.restore.recovery import (
     restore_set,
 )
 from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
+from onyx_pipelines.restore.report.wording import speed_text
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.safety_backup import take_safety_backup, warnings_of_set
 from onyx_pipelines.settings import Settings, load_settings
@@ -253,6 +254,9 @@ def _result_json(result: RestoreResult) -> dict[str, object]:
                 "seconds": each.recovery_s,
                 "problems": [finding.model_dump(mode="json") for finding in each.problems()],
                 "unfinished": list(each.unfinished),
+                "indexed_after_seconds": each.indexed_after_s,
+                "indexed_share": each.indexed_share,
+                "indexing": [state.model_dump(mode="json") for state in each.indexing],
             }
             for each in result.components
         },
@@ -297,6 +301,8 @@ def _show_result(result: RestoreResult, settings: Settings) -> None:
         for finding in each.findings:
             if finding.verdict is not Verdict.PASSED or finding.aspect == "in place":
                 out.line(f"{finding.item}: {finding.message}")
+        if speed := speed_text(each):
+            out.line(f"{each.component.value}: {speed}")
     if result.unfinished:
         out.line(
             f"Unfinished: {', '.join(result.unfinished)}. The same command goes on with that;"

@@ -52,6 +52,25 @@ class Finding(_Record):
     limits: str = ""
 
 
+class Indexing(_Record):
+    """How far a restored collection is on its way to be searched as fast as before.
+
+    `status` is the server's word: green, yellow (it is indexing), grey (it waits for a write), red.
+    `indexed_before` is None where the set does not say.
+    """
+
+    item: str
+    status: str
+    indexed_vectors: Annotated[int, Field(ge=0)]
+    indexed_before: Annotated[int, Field(ge=0)] | None = None
+
+    @property
+    def is_as_before(self) -> bool:
+        """Green is: nothing is left to index. Else it may still merge what it has."""
+        before = self.indexed_before
+        return self.status == "green" or (before is not None and 0 < before <= self.indexed_vectors)
+
+
 def share_of(restored_bytes: int, all_bytes: int) -> float:
     """The part of a component's data that was restored; 1 if there was nothing, or none of it:
     then no time was measured that could be extrapolated."""
@@ -62,6 +81,8 @@ class ComponentDrill(_Record):
     """One component of a drill. `share` is the part of its data that was restored, 0 to 1.
 
     `unfinished`: what a real restore could not put in place, and the same call tries again.
+    `indexing`: of restored collections; `indexed_after_s`: when all of them were seen to be as fast
+    as before, in seconds from the beginning; None: they are not yet.
     """
 
     component: Component
@@ -71,6 +92,8 @@ class ComponentDrill(_Record):
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     versions: dict[str, str] = Field(default_factory=dict)
     unfinished: tuple[str, ...] = ()
+    indexing: tuple[Indexing, ...] = ()
+    indexed_after_s: Annotated[float, Field(ge=0)] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -84,6 +107,13 @@ class ComponentDrill(_Record):
             for timing in self.steps
             if timing.step not in {Step.COMPARE, Step.CLEAN_UP}
         )
+
+    @property
+    def indexed_share(self) -> float | None:
+        """Of the vectors that were indexed before, 0 to 1; None: not known, or there were none."""
+        known = [(each.indexed_vectors, each.indexed_before or 0) for each in self.indexing]
+        before = sum(total for _, total in known)
+        return sum(min(each) for each in known) / before if before else None
 
     @property
     def extrapolated_recovery_s(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from onyx_pipelines.restore.qdrant.collections import (
     aliases_of,
     collections_of,
 )
+from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.requests import (
     Placement,
@@ -71,7 +73,7 @@ def restore(
         SourceError: the server does not answer.
         StoreError, KeyFileError: the set cannot be read.
     """
-    begun = len(clock.timings())
+    begun, began_at = len(clock.timings()), time.monotonic()
     collections = collections_of(objects, request.collections)
     placements = placements_of(request, collections)
     address = address_of(request, settings)
@@ -87,12 +89,16 @@ def restore(
         restoring = _Restoring(server, journaled, journal, clock)
         findings = [f for each in placements for f in restoring.finish(each)]
         unfinished = [n for n in _names(placements) if journal.finished(n) is None]
+        in_place_now = {f.item for f in findings if is_in_place(f)}
+        placed = [each for each in placements if each.final_name in in_place_now]
         if not request.collection_as:
             with clock.step(Step.RESTORE, "aliases"):
-                restored = {f.item for f in findings if is_in_place(f)}
-                of_aliases = restore_aliases(server, aliases_of(objects), restored)
+                of_aliases = restore_aliases(server, aliases_of(objects), in_place_now)
             findings += of_aliases
             unfinished += [f.item for f in of_aliases if f.verdict is Verdict.COULD_NOT_VERIFY]
+        watch = IndexWatch(server, {p.final_name: p.collection.facts for p in placed})
+        watch.wait(settings.restore_qdrant_index_wait_s)
+        findings += watch.findings()
         if not unfinished:
             journal.close()
         version = server.version
@@ -104,6 +110,8 @@ def restore(
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
         versions={**(record.versions if record else {}), "restore_qdrant": version},
         unfinished=tuple(unfinished),
+        indexing=watch.found(),
+        indexed_after_s=round(time.monotonic() - began_at, 3) if watch.is_as_before() else None,
     )
 
 

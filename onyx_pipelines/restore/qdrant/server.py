@@ -40,6 +40,15 @@ class ReadBack:
     answer: EdgeAnswer
 
 
+@dataclass(frozen=True)
+class IndexState:
+    """What a collection says of its index; `problem`: what its optimizer failed at."""
+
+    status: str
+    indexed_vectors: int
+    problem: str = ""
+
+
 class TargetQdrant:
     """Calls that raise SourceError; made by `open_target`."""
 
@@ -150,6 +159,20 @@ class TargetQdrant:
                 engine=f"Qdrant {self.version}",
             )
             return ReadBack(info["config"], payload_schema(info), answer)
+
+    def indexing(self, collection: str) -> IndexState:
+        with self._errors.during(f"asking how far {collection!r} is indexed"):
+            info = self._collections.info(collection)
+            optimizer = info.get("optimizer_status")
+            return IndexState(
+                status=str(info["status"]),
+                indexed_vectors=int(info.get("indexed_vectors_count") or 0),
+                problem=str(optimizer.get("error", "")) if isinstance(optimizer, dict) else "",
+            )
+
+    def start_optimizer(self, collection: str) -> None:
+        """Of a grey collection, which waits for any change: this one changes nothing."""
+        self._collections.change(collection, {"optimizers_config": {}})
 
     def delete(self, collection: str) -> None:
         """One that is not there is fine."""

@@ -12,11 +12,12 @@ from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import collections_of
 from onyx_pipelines.restore.qdrant.drill_findings import damaged, not_taken, nothing_to_restore
+from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.source import Component
@@ -40,6 +41,7 @@ def drill_on_server(
     )
     collections = collections_of(objects)
     findings: list[Finding] = []
+    indexing: list[Indexing] = []
     with open_target(address) as server:
         with clock.step(Step.PREPARE, "server for drills"):
             _refuse_production(server, address, settings)
@@ -50,6 +52,10 @@ def drill_on_server(
             scratch = journaled.begin_beside()
             try:
                 findings += journaled.restore_as(scratch, collection)
+                watch = IndexWatch(server, {scratch: collection.facts})
+                watch.wait(0)
+                findings += watch.findings()
+                indexing += watch.found()
             except (IntegrityError, NotFoundError) as error:
                 findings.append(damaged(collection, error))
             except SourceError as error:
@@ -67,6 +73,7 @@ def drill_on_server(
         steps=clock.timings()[begun:],
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
         versions={**(record.versions if record else {}), "restore_engine": f"Qdrant {version}"},
+        indexing=tuple(indexing),
     )
 
 

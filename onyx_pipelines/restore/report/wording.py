@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from onyx_pipelines.restore.results import Step
+from onyx_pipelines.restore.results import ComponentDrill, Step
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
@@ -27,6 +27,7 @@ VERDICT_NAMES = {
 }
 # A shape for each verdict: colour alone tells nothing on a grey print or to one man in twelve.
 VERDICT_SIGNS = {Verdict.PASSED: "✓", Verdict.FAILED: "✕", Verdict.COULD_NOT_VERIFY: "?"}
+_NAMED = 5
 NOTHING = "\N{EN DASH}"  # in a cell that has no value
 
 
@@ -83,6 +84,21 @@ def percent_text(share: float) -> str:
     if 99 < percent < 100:
         return "over 99 %"
     return f"{percent:.0f} %"
+
+
+def speed_text(drill: ComponentDrill) -> str:
+    """When its data answers, and when as fast as before; "" where that is the same thing."""
+    if not drill.indexing:
+        return ""
+    answers = f"data answers after {duration_text(drill.recovery_s)}"
+    if drill.indexed_after_s is not None:
+        return f"{answers}, indexed as before after {duration_text(drill.indexed_after_s)}"
+    share = drill.indexed_share
+    how_far = "" if share is None else f" ({percent_text(share)} of the vectors that were)"
+    going_on = [f"{i.item} is {i.status}" for i in drill.indexing if not i.is_as_before]
+    if len(going_on) > _NAMED:
+        going_on[_NAMED:] = [f"{len(going_on) - _NAMED} more are not green"]
+    return f"{answers}, not yet indexed as before{how_far}: {list_text(going_on)}"
 
 
 def moment_text(moment: datetime) -> str:

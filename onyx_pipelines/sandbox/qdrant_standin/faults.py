@@ -34,7 +34,10 @@ class Faults(BaseModel):
             was restored, and does not know from the start that it must; until then it answers
             searches with what it has, which is nothing.
         custom_sharding: collections that are said to be sharded by keys of their own.
-        collection_status: what collections are said to be that would be green.
+        collection_status: what collections are said to be that would be green; a grey one, until
+            something of it is changed.
+        indexing_s: a collection is yellow for so long after a snapshot was put into it, and more
+            and more of its vectors are said to be indexed.
         all_status: every request answers this.
         all_delay_s: every request is answered this much later.
         all_cpu_s: every request takes this much CPU time.
@@ -64,19 +67,30 @@ class Faults(BaseModel):
     replica_lag_s: float = 0
     custom_sharding: tuple[str, ...] = ()
     collection_status: dict[str, Literal["yellow", "grey", "red"]] = {}
+    indexing_s: float = 0
     all_status: int | None = None
     all_delay_s: float = 0
     all_cpu_s: float = 0
     echo_headers: bool = False
 
 
-def as_planted(faults: Faults, name: str, info: Json) -> Json:
-    """What a collection tells of itself, with what is planted for that."""
+def as_planted(
+    faults: Faults, name: str, info: Json, *, is_changed: bool, restored_s: float
+) -> Json:
+    """What a collection tells of itself, with what is planted for that.
+
+    Args:
+        is_changed: since the faults were planted.
+        restored_s: how long ago a snapshot was put into it.
+    """
     if name in faults.custom_sharding:
         params = {**info["config"]["params"], "sharding_method": "custom"}
         info = {**info, "config": {**info["config"], "params": params}}
+    if restored_s < faults.indexing_s:
+        indexed = int(info["indexed_vectors_count"] * restored_s / faults.indexing_s)
+        info = {**info, "status": "yellow", "indexed_vectors_count": indexed}
     status = faults.collection_status.get(name)
-    if status is None:
+    if status is None or (status == "grey" and is_changed):
         return info
     optimizer = {"error": "planted fault"} if status == "red" else info["optimizer_status"]
     return {**info, "status": status, "optimizer_status": optimizer}

@@ -21,7 +21,7 @@ from onyx_pipelines.errors import IntegrityError
 from onyx_pipelines.sandbox.qdrant_standin.access import Keys
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
 from onyx_pipelines.sandbox.qdrant_standin.configuration import incompatibility, new_config
-from onyx_pipelines.sandbox.qdrant_standin.faults import Faults
+from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, as_planted
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import (
@@ -55,6 +55,8 @@ class Node:
         # Under way, by the name of the collection.
         self.recoveries: Counter[str] = Counter()
         self._restored_at: dict[str, float] = {}
+        # Collections, since faults were planted.
+        self._changed: set[str] = set()
         self._storage = directory / "storage" / "collections"
         self._temporary = directory / "storage" / "tmp"
         self.snapshots = SnapshotFiles(
@@ -85,12 +87,30 @@ class Node:
     def set_faults(self, faults: Faults) -> None:
         self.faults = faults
         self.cuts_left = faults.cut_times
+        self._changed.clear()
+
+    def told_of(self, collection: Collection) -> Json:
+        """What it tells of itself."""
+        name = collection.name
+        return as_planted(
+            self.faults,
+            name,
+            collection.info(),
+            is_changed=name in self._changed,
+            restored_s=self.since_restored_s(name),
+        )
 
     def collection(self, name: str) -> Collection:
         """By its name or an alias."""
         found = self.collections.get(self.aliases.get(name, name))
         if found is None:
             raise ApiError(404, f"Not found: Collection `{name}` doesn't exist!")
+        return found
+
+    def to_change(self, name: str) -> Collection:
+        """The same, of what is changed now."""
+        found = self.collection(name)
+        self._changed.add(found.name)
         return found
 
     def create(self, name: str, request: Json) -> bool:
@@ -109,6 +129,7 @@ class Node:
                 return False
             collection.close()
             shutil.rmtree(collection.directory)
+            self._restored_at.pop(name, None)
             self._set_aliases({a: c for a, c in self.aliases.items() if c != name})
         return True
 

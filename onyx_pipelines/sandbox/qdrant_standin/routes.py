@@ -10,7 +10,7 @@ from typing import IO, Any, TypeAlias
 
 from onyx_pipelines.sandbox.qdrant_standin.access import Access, sees
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
-from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, as_planted, replica_state
+from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, replica_state
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.metrics import metrics_text
 from onyx_pipelines.sandbox.qdrant_standin.node import VERSION, Node
@@ -193,8 +193,7 @@ def _exists(node: Node, call: Call) -> Answer:
 
 @_route("GET", "/collections/{name}")
 def _info(node: Node, call: Call) -> Answer:
-    collection = node.collection(call.path["name"])
-    return as_planted(node.faults, collection.name, collection.info())
+    return node.told_of(node.collection(call.path["name"]))
 
 
 @_route("PUT", "/collections/{name}")
@@ -204,7 +203,7 @@ def _create(node: Node, call: Call) -> Answer:
 
 @_route("PATCH", "/collections/{name}")
 def _change(node: Node, call: Call) -> Answer:
-    return node.collection(call.path["name"]).change(call.body())
+    return node.to_change(call.path["name"]).change(call.body())
 
 
 @_route("DELETE", "/collections/{name}")
@@ -276,12 +275,12 @@ def _delete_index(node: Node, call: Call) -> Answer:
 
 @_route("PUT", "/collections/{name}/points")
 def _upsert(node: Node, call: Call) -> Answer:
-    return node.collection(call.path["name"]).upsert(_points(call.body()))
+    return node.to_change(call.path["name"]).upsert(_points(call.body()))
 
 
 @_route("POST", "/collections/{name}/points/delete")
 def _delete_points(node: Node, call: Call) -> Answer:
-    return node.collection(call.path["name"]).delete(call.body())
+    return node.to_change(call.path["name"]).delete(call.body())
 
 
 @_route("POST", "/collections/{name}/points")

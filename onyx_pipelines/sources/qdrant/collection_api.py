@@ -119,6 +119,9 @@ class CollectionApi:
     def create(self, collection: str, config: Json) -> None:
         self._of("PUT", collection, "", "making", config)
 
+    def change(self, collection: str, config: Json) -> None:
+        self._of("PATCH", collection, "", "changing", config)
+
     def delete(self, collection: str) -> None:
         """One that is not there is fine."""
         self._of("DELETE", collection, "", "deleting")

@@ -48,7 +48,8 @@ class CollectionFacts(_Facts):
     exactly that; `moved` are the points looked at that were not. `writes_seen`: whether the server
     answered any write between both looks; None where it does not say. `checksum_source` says how
     the snapshot's bytes were checked: by the server's checksum, or by their length only (a server
-    with S3 snapshot storage gives none). Version 1 had samples only, and no `moved`.
+    with S3 snapshot storage gives none). `indexed_vectors`: about so many had an index. Version 1
+    had samples only, and no `moved`.
     """
 
     format: Literal["onyx-qdrant-facts"] = "onyx-qdrant-facts"
@@ -68,6 +69,7 @@ class CollectionFacts(_Facts):
     snapshot_bytes: int
     snapshot_sha256: str
     checksum_source: Literal["server", "length only"]
+    indexed_vectors: int | None = None
 
     @property
     def has_moved(self) -> bool:

@@ -239,6 +239,7 @@ class QdrantSource:
             snapshot_bytes=streamed.size_bytes,
             snapshot_sha256=streamed.sha256,
             checksum_source="server" if streamed.has_server_checksum else "length only",
+            indexed_vectors=info.get("indexed_vectors_count"),
         )
         _write(sink, object_path("facts", "qdrant", name, suffix=".json"), name, facts)
         return facts

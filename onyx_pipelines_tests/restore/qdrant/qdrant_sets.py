@@ -60,11 +60,17 @@ class QdrantSets:
         return seal(self.root, source)
 
     def restore(
-        self, objects: SetObjects, *, progress: ProgressCallback = silent, **request: Any
+        self,
+        objects: SetObjects,
+        *,
+        progress: ProgressCallback = silent,
+        index_wait_s: float = 0,
+        **request: Any,
     ) -> ComponentDrill:
         request.setdefault("replace", True)
         asked = QdrantRestoreRequest(**request)
-        return restore(objects, asked, StepClock(), self.root, self.settings(), progress)
+        settings = self.settings(restore_qdrant_index_wait_s=index_wait_s)
+        return restore(objects, asked, StepClock(), self.root, settings, progress)
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
         return plan(objects, QdrantRestoreRequest(**request), self.settings())
