@@ -6,7 +6,7 @@ within a second would have the same name. One that cannot be read is missing; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,7 @@ class _Server:
     errors: QdrantErrors
     version: str
     collections: tuple[str, ...]
+    absent: Mapping[str, SourceError]
     aliases: dict[str, str]
 
     def writes(self) -> int | None:
@@ -136,6 +137,8 @@ class QdrantSource:
         """
         url = normalised_url(self._url)
         with self._connect(url) as server:
+            for error in server.absent.values():
+                raise error
             names = ", ".join(server.collections) or "none"
             rights = examine(server.new_api(), server.api, server.errors, server.collections)
             return f"Qdrant {server.version} at {url}, collections {names}; {rights}"
@@ -261,10 +264,14 @@ class QdrantSource:
             server_version = api.version()
             present = collections_api.names()
             aliases = collections_api.aliases()
-            chosen = self._chosen(url, present)
-            yield _Server(new_api, api, errors, server_version, chosen, aliases)
+            chosen = self._chosen(present)
+            absent = {name: _absent(url, name, present) for name in chosen if name not in present}
+            there = tuple(name for name in chosen if name in present)
+            if absent and not there:
+                raise next(iter(absent.values()))
+            yield _Server(new_api, api, errors, server_version, there, absent, aliases)
 
-    def _chosen(self, url: str, present: Sequence[str]) -> tuple[str, ...]:
+    def _chosen(self, present: Sequence[str]) -> tuple[str, ...]:
         if not self._collections:
             raise SourceError(
                 "No Qdrant collection is chosen.",
@@ -272,14 +279,15 @@ class QdrantSource:
             )
         if _EVERY in self._collections:
             return tuple(name for name in present if not is_scratch(name))
-        missing = [name for name in self._collections if name not in present]
-        if missing:
-            raise SourceError(
-                f"Qdrant {url} has no collection {', '.join(missing)}.",
-                remedy="Correct ONYX_QDRANT_COLLECTIONS (an alias is not a collection), or use a"
-                f" key that sees it; there are: {', '.join(present) or 'none'}.",
-            )
         return self._collections
+
+
+def _absent(url: str, name: str, present: Sequence[str]) -> SourceError:
+    return SourceError(
+        f"Qdrant {url} has no collection {name}.",
+        remedy="Correct ONYX_QDRANT_COLLECTIONS (an alias is not a collection), or use a"
+        f" key that sees it; there are: {', '.join(present) or 'none'}.",
+    )
 
 
 def _explained(error: SourceError, unwell: Sequence[Trouble]) -> SourceError:
@@ -302,11 +310,12 @@ def _report(
     server: _Server, taken: Taken[CollectionFacts], problems: Sequence[str]
 ) -> ComponentReport:
     facts = taken.done
+    missing = {**server.absent, **taken.missing}
     warnings = dict.fromkeys(
         [
             *problems,
             *(f"the collection {name!r} was dropped meanwhile" for name in taken.vanished),
-            *(f"the collection {n!r} is not in this set: {e}" for n, e in taken.missing.items()),
+            *(f"the collection {n!r} is not in this set: {e}" for n, e in missing.items()),
         ]
     )
     status = ComponentStatus.COMPLETED_WITH_WARNINGS if warnings else ComponentStatus.COMPLETED
@@ -322,5 +331,5 @@ def _report(
         },
         versions={"qdrant": server.version},
         warnings=tuple(warnings),
-        missing={name: str(error) for name, error in taken.missing.items()},
+        missing={name: str(error) for name, error in missing.items()},
     )

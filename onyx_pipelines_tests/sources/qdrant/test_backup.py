@@ -153,14 +153,14 @@ def test_a_name_that_is_a_path_is_no_collection(
         make_source(qdrant_server, name).back_up(RecordingSink(), silent)
 
 
-def test_a_chosen_collection_that_is_missing_is_named_before_anything_is_written(
+def test_that_no_chosen_collection_is_there_is_a_failure_before_anything_is_written(
     qdrant_server: QdrantServer, make_collection: MakeCollection, make_source: MakeSource
 ) -> None:
     present = make_collection()
     sink = RecordingSink()
 
     with pytest.raises(SourceError) as caught:
-        make_source(qdrant_server, present, "not-there").back_up(sink, silent)
+        make_source(qdrant_server, "not-there").back_up(sink, silent)
 
     assert "has no collection not-there" in caught.value.what
     assert "ONYX_QDRANT_COLLECTIONS" in caught.value.remedy

@@ -52,6 +52,22 @@ class TestOnAnyServer:
     def fine(self, make_collection: MakeCollection) -> str:
         return make_collection("z-fine", points=3)
 
+    def test_one_that_was_chosen_and_is_not_there_is_missing(
+        self, fine: str, qdrant_server: QdrantServer, make_source: MakeSource
+    ) -> None:
+        sink, report = back_up(make_source(qdrant_server, fine, "not-there"))
+
+        assert taken(sink, fine)
+        assert not taken(sink, "not-there")
+        assert list(report.missing) == ["not-there"]
+        assert "has no collection not-there" in report.missing["not-there"]
+
+    def test_one_that_was_chosen_and_is_not_there_is_said_by_the_doctor(
+        self, fine: str, qdrant_server: QdrantServer, make_source: MakeSource
+    ) -> None:
+        with pytest.raises(SourceError, match="has no collection not-there"):
+            make_source(qdrant_server, fine, "not-there").describe()
+
     def test_one_that_the_server_cannot_snapshot_is_missing_and_says_why(
         self,
         fine: str,
