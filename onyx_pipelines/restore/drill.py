@@ -27,6 +27,7 @@ from onyx_pipelines.telemetry import log_fields, logger
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.keys import PrivateKey, load_private_key
 from onyx_pipelines.vault.lock import set_in_use
+from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
@@ -118,6 +119,8 @@ def drill_component(
         try:
             objects = open_set(drillable.store, drillable.backup_id, key, signers)
             result = driller(component)(objects, clock, workdir, settings, progress)
+            lacking = _lacking(objects.manifest, component)
+            result = result.model_copy(update={"findings": (*result.findings, *lacking)})
         except (IntegrityError, NotFoundError, KeyFileError) as error:
             # Also a set that is not sealed to this host's key: it does not come back here.
             result = _stopped(component, error, Verdict.FAILED, clock, begun)
@@ -255,6 +258,21 @@ def _stopped(
         ),
         steps=clock.timings()[begun:],
         plain_bytes=0,
+    )
+
+
+def _lacking(manifest: Manifest, component: Component) -> tuple[Finding, ...]:
+    """What a partial set does not hold comes back from no drill of it."""
+    return tuple(
+        Finding(
+            verdict=Verdict.COULD_NOT_VERIFY,
+            item=name,
+            aspect="backup",
+            message=f"the set does not have it: {why}",
+        )
+        for record in manifest.components.values()
+        if record.component is component
+        for name, why in record.missing.items()
     )
 
 

@@ -252,3 +252,17 @@ class TestAndItsObstacles:
 
         with pytest.raises(KeyFileError, match="no private key"):
             drill(volume_host, "local")
+
+
+def test_what_a_partial_set_does_not_hold_is_named_and_not_verified(
+    backup_host: HostUnderTest,
+) -> None:
+    backup_host.set(QDRANT_COLLECTIONS=f"{COLLECTION},not-there")
+    backup_host.run(Component.QDRANT)
+
+    result = drill(backup_host, "local")
+
+    assert result.verdict is Verdict.COULD_NOT_VERIFY
+    [problem] = result.components[0].problems()
+    assert problem.item == "not-there"
+    assert problem.message.startswith("the set does not have it: Qdrant")
