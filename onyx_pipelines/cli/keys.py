@@ -37,6 +37,7 @@ from onyx_pipelines.vault.keys import (
     copy_to_escrow,
     load_private_key,
 )
+from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.public_keys import PublicKey
 from onyx_pipelines.vault.recipients import add_recipient, load_recipients, remove_recipient
 from onyx_pipelines.vault.rewrapping import RewrapOutcome, Rewrapper
@@ -140,7 +141,7 @@ def rewrap(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
         trust.signing_key(),
     )
     recording = _audited(settings, "keys.rewrap") if yes else nullcontext(Entry(None))
-    with recording as entry:
+    with recording as entry, ExclusiveLock(settings.state_dir, "rewrap"):
         results = rewrap_sets(open_stores(settings), rewrapper, dry_run=not yes)
         failed = [result for result in results if result.outcome is RewrapOutcome.FAILED]
         signers_commands.note_changes(entry, len(results), failed)

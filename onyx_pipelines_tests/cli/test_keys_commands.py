@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from onyx_pipelines.cli import keys
 from onyx_pipelines.cli.app import app
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.errors import AlreadyRunningError, KeyFileError
+from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
+from onyx_pipelines.vault.rewrapping import rewrap
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, key_material
 
 runner = CliRunner()
@@ -103,6 +107,42 @@ def test_rewrap_changes_nothing_without_yes(volume_host: HostUnderTest) -> None:
     assert (planned.exit_code, done.exit_code) == (0, 0)
     assert unchanged == before
     assert manifest.read_bytes() != before
+
+
+@pytest.mark.parametrize("options", [(), ("--yes",)])
+def test_rewrap_leaves_a_host_alone_that_writes_or_prunes_or_restores(
+    volume_host: HostUnderTest, options: tuple[str, ...]
+) -> None:
+    backup_id = volume_host.run().backup_id
+    manifest = volume_host.backups / "sets" / backup_id / "manifest.json"
+    before = manifest.read_bytes()
+    runner.invoke(app, ["keys", "create", "--name", "n", "--path", str(volume_host.root / "n")])
+
+    with ExclusiveLock(volume_host.settings.state_dir, "backup", backup_id):
+        answer = runner.invoke(app, ["keys", "rewrap", *options])
+
+    assert isinstance(answer.exception, AlreadyRunningError)
+    assert "A backup already runs" in answer.exception.what
+    assert manifest.read_bytes() == before
+
+
+def test_nobody_begins_while_sets_are_rewrapped(
+    volume_host: HostUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume_host.run()
+    seen: list[str] = []
+
+    def noting(*arguments: Any, **options: Any) -> Any:
+        holder = current_holder(volume_host.settings.state_dir)
+        seen.append(holder.purpose if holder else "nobody")
+        return rewrap(*arguments, **options)
+
+    monkeypatch.setattr(keys, "rewrap_sets", noting)
+    answer = runner.invoke(app, ["keys", "rewrap", "--yes"])
+
+    assert answer.exit_code == 0
+    assert seen == ["rewrap"]
+    assert current_holder(volume_host.settings.state_dir) is None
 
 
 def test_rewrap_on_a_host_without_the_private_key_says_so(volume_host: HostUnderTest) -> None:
