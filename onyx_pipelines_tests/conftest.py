@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from onyx_pipelines_tests.docker_engine import stop_engine
 from onyx_pipelines_tests.fixtures_docker import docker, troubled
@@ -22,6 +23,12 @@ from onyx_pipelines_tests.lifetime import begin_session, end_session
 from onyx_pipelines_tests.servers_of_tests import needs_a_server
 
 __all__ = ["backup_host", "docker", "sandbox", "troubled", "volume_host"]
+
+# How long an example takes says how busy the machine is.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -22,7 +22,7 @@ ALLOWED = {
     "processes": {"errors"},
     "threads": set(),
     "page.text": set(),
-    "notify": {"telemetry"},
+    "notify": {"page.text", "telemetry"},
     "audit": {"errors", "settings", "telemetry", "threads", "vault"},
     "sources": {"certificates", "errors", "progress", "processes", "settings", "telemetry"},
     "quantities": set(),

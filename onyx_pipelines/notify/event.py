@@ -1,4 +1,7 @@
-"""What happened, for people: short, without secrets, the same for every channel."""
+"""What happened, for people: short, without secrets, the same for every channel.
+
+Its texts can be written by every channel: what does not print stands as its escape.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+
+from onyx_pipelines.page.text import printable
 
 
 class Outcome(StrEnum):
@@ -41,6 +46,12 @@ class Event:
     playbook: str = ""
     occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    def __post_init__(self) -> None:
+        for name in ("subject", "run_id", "job", "summary", "playbook"):
+            object.__setattr__(self, name, _writable(getattr(self, name)))
+        for name in ("details", "links"):
+            object.__setattr__(self, name, dict(map(_pair, getattr(self, name).items())))
+
     @property
     def is_bad(self) -> bool:
         return self.outcome in {Outcome.FAILED, Outcome.WARNED, Outcome.MISSED}
@@ -51,6 +62,16 @@ class Event:
             "outcome": self.outcome.value,
             "occurred_at": self.occurred_at.isoformat(),
         }
+
+
+def _writable(text: str) -> str:
+    """Names of files may hold what is no Unicode, ends a line or turns the writing direction."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _pair(named: tuple[str, str | int | float]) -> tuple[str, str | int | float]:
+    name, value = named
+    return _writable(name), _writable(value) if isinstance(value, str) else value
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:

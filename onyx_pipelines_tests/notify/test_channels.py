@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_string, policy
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -36,19 +40,44 @@ EVENT = Event(
     occurred_at=datetime(2026, 11, 3, 2, 1, tzinfo=UTC),
 )
 SECRET = "planted-secret-path"
-texts = st.text(max_size=4000)
+# A file's name, a collection's, an exception's text.
+AWKWARD = (
+    "pages/[id] \udcff <!channel> <@U1> <http://evil|click> *b* _i_ `c` ~s~ & :boom:"
+    " \x1b[31m\x00 \u202e"
+)
+texts = st.text(st.characters(), max_size=4000)
 events = st.builds(
     Event,
     outcome=st.sampled_from(Outcome),
     subject=texts,
-    run_id=st.text(max_size=40),
-    job=st.text(max_size=40),
+    run_id=st.text(st.characters(), max_size=40),
+    job=st.text(st.characters(), max_size=40),
     summary=texts,
     details=st.dictionaries(st.text(max_size=50), st.one_of(texts, st.integers()), max_size=14),
-    links=st.dictionaries(st.text(max_size=30), st.text(max_size=300), max_size=5),
-    playbook=st.text(max_size=100),
+    links=st.dictionaries(st.text(max_size=30), st.text(st.characters(), max_size=900), max_size=5),
+    playbook=st.text(st.characters(), max_size=100),
     occurred_at=st.datetimes(timezones=st.just(UTC)),
 )
+
+
+MARKUP = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
+LINK = re.compile(r"<[^<>| \n]*\|[^<>]*>")
+
+
+def hostile(text: str) -> Event:
+    return Event(
+        Outcome.FAILED, text, text, "j", text, {text: text}, links={"run": text}, playbook=text
+    )
+
+
+def text_objects(value: Any) -> list[dict[str, Any]]:
+    """Every text object of Slack's in a message."""
+    if isinstance(value, list):
+        return [each for item in value for each in text_objects(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value] if isinstance(value.get("text"), str) else []
+    return own + [each for item in value.values() for each in text_objects(item)]
 
 
 class TestSlack:
@@ -75,6 +104,7 @@ class TestSlack:
     def test_whatever_is_told_slack_takes_it(self, event: Event) -> None:
         message = slack_message([event])
 
+        assert json.loads(json.dumps(message, ensure_ascii=False).encode()) == message
         assert len(message["blocks"]) <= 50
         for block in message["blocks"]:
             if block["type"] == "header":
@@ -84,13 +114,32 @@ class TestSlack:
             assert len(block.get("fields", [])) <= 10
             assert all(len(each["text"]) <= 2000 for each in block.get("fields", []))
 
-    def test_a_name_cannot_mention_anybody(self) -> None:
-        hostile = Event(Outcome.FAILED, "x", "", "j", "<!channel> & <@U1>", {"t": "<!here>"})
+    @given(events)
+    @example(hostile(AWKWARD))
+    @example(hostile("&" * 5000))
+    def test_no_text_is_markup_a_mention_or_half_an_escape(self, event: Event) -> None:
+        message = slack_message([event, event])
 
-        text = str(slack_message([hostile])["blocks"][1:])
+        texts = text_objects(message["blocks"])
+        links = [each for each in texts if each["type"] == "mrkdwn"]
+        plain = [each for each in texts if each["type"] == "plain_text"]
+        assert len(links) <= 1
+        assert len(links) + len(plain) == len(texts)
+        assert not any(each["emoji"] for each in plain)
+        assert not message["mrkdwn"]
+        for text in (message["text"], *(each["text"] for each in plain)):
+            assert not MARKUP.search(text), text
+        for each in links:
+            assert all(LINK.fullmatch(link) for link in each["text"].split(" · ")), each
 
-        assert "<!" not in text
-        assert "<@" not in text
+    def test_what_a_name_really_is_can_be_read(self) -> None:
+        blocks = slack_message([hostile(AWKWARD)])["blocks"]
+
+        shown = html.unescape(blocks[1]["text"]["text"])
+        assert shown == (
+            r"pages/[id] \udcff <!channel> <@U1> <http://evil|click> *b* _i_ `c` ~s~ & :boom:"
+            r" \x1b[31m\x00 \u202e"
+        )
 
     @pytest.mark.parametrize(
         ("answer", "transient", "wait"),
@@ -169,10 +218,45 @@ class TestMail:
     def test_no_text_becomes_a_header(self, event: Event) -> None:
         mail = mail_message([event], "a@example.org", ["b@example.org"])
 
+        assert bytes(mail)
         assert set(mail.keys()) <= {
             "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version",
             "Content-Type", "Content-Transfer-Encoding",
         }  # fmt: skip
+
+
+class TestAwkwardNames:
+    """Whatever a name is made of, it arrives, on every channel, at the first try."""
+
+    def test_by_slack(self) -> None:
+        with webhook() as hook:
+            SlackChannel(SecretStr(hook.url), routes(["failed"])).send([hostile(AWKWARD)])
+
+        assert r"\udcff" in hook.json()["text"]
+
+    def test_by_mail(self) -> None:
+        with mail_host() as host:
+            server = MailServer("127.0.0.1", host.port, SmtpSecurity.NONE)
+            channel = MailChannel(server, "a@example.org", "b@example.org", routes(["failed"]))
+            channel.send([hostile(AWKWARD)])
+
+        mail = message_from_string(host.messages[0], policy=policy.default)
+        assert r"\udcff <!channel>" in mail["Subject"]
+        assert r"\x1b[31m\x00" in mail.get_content()  # type: ignore[attr-defined]
+
+    def test_by_the_dead_mans_switch(self) -> None:
+        event = replace(hostile(AWKWARD), job="nightly_backup")
+        with webhook() as hook:
+            DeadManSwitch({"nightly_backup": SecretStr(f"{hook.url}/p")}).send([event])
+
+        assert rb"\udcff" in hook.requests[0][1]
+
+    def test_by_another_messenger(self) -> None:
+        with webhook() as hook:
+            address = hook.url.replace("http://", "json://")
+            OtherChannel(SecretStr(address), routes(["failed"])).send([hostile(AWKWARD)])
+
+        assert r"*b* _i_ `c` ~s~ & :boom: \x1b[31m\x00" in hook.json()["message"]
 
 
 class TestOther:

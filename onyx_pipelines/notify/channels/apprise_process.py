@@ -22,7 +22,12 @@ def main() -> int:
     messenger = apprise.Apprise()
     if not messenger.add(told["address"]):
         return UNKNOWN_ADDRESS
-    sent = messenger.notify(title=told["title"], body=told["body"], notify_type=told["type"])
+    sent = messenger.notify(
+        title=told["title"],
+        body=told["body"],
+        notify_type=told["type"],
+        body_format=apprise.NotifyFormat.TEXT,  # nothing in it is markup
+    )
     return SENT if sent else NOT_TAKEN
 
 

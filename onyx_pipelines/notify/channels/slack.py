@@ -1,10 +1,16 @@
-"""Slack's incoming webhooks: one message of blocks (docs.slack.dev/messaging, Block Kit)."""
+"""Slack's incoming webhooks: one message of blocks (docs.slack.dev/messaging, Block Kit).
+
+All text is `plain_text`, where only `&`, `<` and `>` mean something: mrkdwn knows no escape for
+`*`, `_`, `~` and backticks, so names in it would be styled.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, takewhile
 from typing import Any, Final
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -18,6 +24,11 @@ _HEADER: Final = 150
 _SECTION: Final = 2900
 _FIELD: Final = 1900
 _FIELDS: Final = 10
+_LINK_NAME: Final = 60
+_BETWEEN_LINKS: Final = " · "
+_CUT_OFF: Final = " … (cut off)"
+_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ENDS_ADDRESS: Final = frozenset("|<> \n")
 _LIMIT_S: Final = 15.0
 
 
@@ -54,36 +65,49 @@ def message(events: Sequence[Event]) -> dict[str, Any]:
     """The newest event's facts, and how many there were of its kind."""
     newest = events[-1]
     blocks: list[dict[str, Any]] = [
-        {
-            "type": "header",
-            "text": {"type": "plain_text", "text": _cut(headline(events), _HEADER), "emoji": True},
-        },
-        _section(_escaped(newest.summary)),
+        {"type": "header", "text": _plain(headline(events), _HEADER)},
+        {"type": "section", "text": _plain(newest.summary or "-", _SECTION)},
     ]
-    facts = [
-        {"type": "mrkdwn", "text": _cut(f"*{_escaped(str(name))}*\n{_escaped(str(value))}", _FIELD)}
-        for name, value in newest.details.items()
-    ]
+    facts = [_plain(f"{name}:\n{value}", _FIELD) for name, value in newest.details.items()]
     if facts:
         blocks.append({"type": "section", "fields": facts[:_FIELDS]})
-    links = [f"<{_escaped(url)}|{_escaped(name)}>" for name, url in newest.links.items()]
-    if newest.playbook:
-        links.append(f"<{_escaped(newest.playbook)}|what to do>")
-    if links:
-        blocks.append(_section(" · ".join(links)))
+    playbook = {"what to do": newest.playbook} if newest.playbook else {}
+    if links := _links({**newest.links, **playbook}):
+        blocks.append({"type": "section", "text": links})
     when = f"{newest.occurred_at:%Y-%m-%d %H:%M:%S} UTC, run {newest.run_id or 'none'}"
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": _escaped(when)}]})
-    return {"text": _cut(headline(events), _SECTION), "blocks": blocks}
+    blocks.append({"type": "context", "elements": [_plain(when, _FIELD)]})
+    # What a notification shows. Slack would read it as mrkdwn.
+    return {"text": _escaped(headline(events), _SECTION), "mrkdwn": False, "blocks": blocks}
 
 
-def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text or "-", _SECTION)}}
+def _plain(text: str, limit: int) -> dict[str, Any]:
+    """`emoji`: whether `:name:` becomes one."""
+    return {"type": "plain_text", "text": _escaped(text, limit), "emoji": False}
 
 
-def _escaped(text: str) -> str:
-    """What Slack would take for markup or a mention."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _links(links: Mapping[str, str]) -> dict[str, Any] | None:
+    """The only text with markup, of addresses and names that are ours. What has no room is left
+    out: half an address leads nowhere."""
+    found = [f"<{_address(url)}|{_escaped(name, _LINK_NAME)}>" for name, url in links.items()]
+    lengths = accumulate(len(each) + len(_BETWEEN_LINKS) for each in found)
+    fitting = [each for each, length in zip(found, lengths, strict=True) if length <= _SECTION]
+    if not fitting:
+        return None
+    return {"type": "mrkdwn", "text": _BETWEEN_LINKS.join(fitting), "verbatim": True}
 
 
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 12] + " … (cut off)"
+def _address(url: str) -> str:
+    """Without what would end it."""
+    return "".join(
+        quote(each) if each in _ENDS_ADDRESS else _ESCAPES.get(each, each) for each in url
+    )
+
+
+def _escaped(text: str, limit: int) -> str:
+    """What mentions and links nothing, no longer than `limit`, no escape cut in two."""
+    pieces = [_ESCAPES.get(char, char) for char in text]
+    if sum(map(len, pieces)) <= limit:
+        return "".join(pieces)
+    lengths = accumulate(map(len, pieces))
+    fitting = takewhile(lambda length: length <= limit - len(_CUT_OFF), lengths)
+    return "".join(pieces[: sum(1 for _ in fitting)]) + _CUT_OFF
