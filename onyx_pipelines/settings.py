@@ -147,7 +147,10 @@ class Settings(BaseSettings):
         " stopped while it is read. Empty: none is.",
     )
     docker_host: str = Field(
-        "unix:///var/run/docker.sock", description="Docker API, for stopping containers."
+        "unix:///var/run/docker.sock",
+        description="Docker API: what volumes are made with, and which containers use them; those"
+        " are stopped while a restore replaces a volume. Empty, or no such socket: this host has no"
+        " engine.",
     )
 
     stall_timeout_s: float = Field(

@@ -105,4 +105,6 @@ def _no_settings_from_the_shell() -> Iterator[None]:
             if name.startswith(("ONYX_", "DAGSTER_")):
                 patch.delenv(name)
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        # Not the developer's own engine.
+        patch.setenv("ONYX_DOCKER_HOST", "")
         yield

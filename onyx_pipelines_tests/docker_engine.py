@@ -28,7 +28,19 @@ from onyx_pipelines_tests.requirements_of_tests import program, unavailable
 from onyx_pipelines_tests.waiting import wait_until
 
 IMAGE: Final = os.environ.get("DOCKER_TEST_IMAGE", "busybox:stable")
-_APPLETS: Final = ("sh", "sleep", "cat", "ls", "touch", "chmod", "chown", "rm", "stat", "mkdir")
+_APPLETS: Final = (
+    "sh",
+    "sleep",
+    "cat",
+    "ls",
+    "touch",
+    "chmod",
+    "chown",
+    "rm",
+    "stat",
+    "mkdir",
+    "readlink",
+)
 
 
 def engine_host() -> str:

@@ -43,6 +43,7 @@ class DockerWorld:
         command: Sequence[str] = SLEEPS,
         mounts: Mapping[str, str] | None = None,
         is_running: bool = True,
+        healthcheck: Mapping[str, Any] | None = None,
         **host_config: Any,
     ) -> None:
         """A container.
@@ -61,6 +62,7 @@ class DockerWorld:
                 "Env": environment(),
                 "StopSignal": "SIGKILL",
                 "Labels": dict(labels or {}),
+                "Healthcheck": healthcheck,
                 "HostConfig": {
                     "NetworkMode": "none",
                     "Binds": [f"{source}:{target}" for source, target in (mounts or {}).items()],
@@ -108,8 +110,14 @@ class DockerWorld:
     def pause(self, name: str) -> None:
         self.ask("POST", f"/containers/{self.prefix}{name}/pause")
 
+    def unpause(self, name: str) -> None:
+        self.ask("POST", f"/containers/{self.prefix}{name}/unpause")
+
     def remove(self, name: str) -> None:
         self.ask("DELETE", f"/containers/{self.prefix}{name}", {"force": "true"})
+
+    def remove_volume(self, name: str) -> None:
+        self.ask("DELETE", f"/volumes/{self.prefix}{name}")
 
     def names(self) -> list[str]:
         """Of all containers that are ours, without the prefix."""

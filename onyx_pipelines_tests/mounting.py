@@ -43,10 +43,14 @@ def _arguments(kind: Kind, beside: Path) -> list[str | Path]:
         return ["--bind", beside]
     if kind is Kind.TMPFS:
         return ["-t", "tmpfs", "-o", "size=256m", "none"]
+    return ["-t", "overlay", "-o", overlay_options(beside), "none"]
+
+
+def overlay_options(beside: Path) -> str:
+    """Of an overlay whose layers are made there, all empty."""
     for name in ("lower", "upper", "work"):
         (beside / name).mkdir()
-    layers = f"lowerdir={beside}/lower,upperdir={beside}/upper,workdir={beside}/work"
-    return ["-t", "overlay", "-o", layers, "none"]
+    return f"lowerdir={beside}/lower,upperdir={beside}/upper,workdir={beside}/work"
 
 
 def _mount(*arguments: str | Path) -> None:

@@ -32,7 +32,7 @@ USUAL = {
     "VOLUMES": "",
     "OFFSITE_URL": "",
     "S3_ENDPOINT_URL": "",
-    "DOCKER_HOST": "unix:///var/run/docker.sock",
+    "DOCKER_HOST": "",
     "STOP_CONTAINERS_LABEL": "",
     "PG_HOST": "",
     "PG_PORT": 5432,
@@ -56,6 +56,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostUnderTest]:
         host.offsite_dir.mkdir(mode=0o700)
         host.set(S3_ACCESS_KEY_ID="AKIA-TEST", S3_SECRET_ACCESS_KEY="not-asked-for")
         for name in USUAL:
+            patch.delenv(f"ONYX_{name}", raising=False)
             patch.setenv(f"ONYX_{name}_FILE", str(root / name))
         yield host
 

@@ -29,14 +29,18 @@ class Trouble:
 
     refuse_start: set[str] = field(default_factory=set)
     refuse_stop: set[str] = field(default_factory=set)
-    # Called once, when a stop arrives and before it is passed on.
+    # Called once each, the last one first, when such a call arrives and before it is passed on.
     before_stop: list[Callable[[], object]] = field(default_factory=list)
-    # The same, when an answer to a stop comes back.
-    after_stop: list[Callable[[], object]] = field(default_factory=list)
+    before_start: list[Callable[[], object]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
 
-    def refuses(self, action: str, name: str) -> bool:
-        return name in {"start": self.refuse_start, "stop": self.refuse_stop}.get(action, ())
+    def arrives(self, action: str, name: str) -> bool:
+        """Whether the call is passed on."""
+        self.calls.append(f"{action} {name}")
+        hooks = {"start": self.before_start, "stop": self.before_stop}.get(action)
+        if hooks:
+            hooks.pop()()
+        return name not in {"start": self.refuse_start, "stop": self.refuse_stop}.get(action, ())
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -62,10 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._pass_on(body)
             return
         name, action = self.server.name_of(change[1]), change[2]
-        trouble.calls.append(f"{action} {name}")
-        if action == "stop" and trouble.before_stop:
-            trouble.before_stop.pop()()
-        if trouble.refuses(action, name):
+        if not trouble.arrives(action, name):
             message = json.dumps({"message": f"cannot {action} container: permission denied"})
             self._answer(500, "application/json", message.encode())
             return
@@ -78,8 +79,6 @@ class _Handler(BaseHTTPRequestHandler):
             content=body,
             headers={"Content-Type": self.headers.get("Content-Type") or "application/json"},
         )
-        if "/stop" in self.path and self.server.trouble.after_stop:
-            self.server.trouble.after_stop.pop()()
         self._answer(
             answer.status_code,
             answer.headers.get("Content-Type", ""),

@@ -40,6 +40,13 @@ def find_doubts(
     if unread:
         what = f"{', '.join(unread)}: could not be backed up, though an earlier set has it"
         doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
+    emptied = _emptied_volumes(records, previous) if previous else []
+    if previous and emptied:
+        what = (
+            f"{', '.join(emptied)}: empty, though not in the set of"
+            f" {previous.timestamp:%Y-%m-%d %H:%M}"
+        )
+        doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
     return tuple(doubts)
 
 
@@ -50,6 +57,18 @@ def _lost_sources(
     unasked = frozenset(left_out)
     before = _sources(previous.components.values()) - _sources(records) - _missing(records)
     return [f"{component} {name}" for component, name in sorted(before) if component not in unasked]
+
+
+def _emptied_volumes(records: Iterable[ComponentRecord], previous: Manifest) -> list[str]:
+    """An empty one may be one that is not mounted."""
+    return [
+        f"volume {key.removeprefix('volume.').removesuffix('.files')}"
+        for record in records
+        if (before := previous.component(record.component)) is not None
+        for key, files in record.summary.items()
+        if key.startswith("volume.") and key.endswith(".files") and not files
+        if before.summary.get(key)
+    ]
 
 
 def _sources(records: Iterable[ComponentRecord]) -> set[tuple[str, str]]:

@@ -157,6 +157,8 @@ class Sandbox:
         return {
             "ONYX_STATE_DIR": str(self.state_dir / "state"),
             "ONYX_HOST_NAME": "sandbox",
+            # Its volumes are plain directories, whatever engine this machine has.
+            "ONYX_DOCKER_HOST": "",
             "ONYX_BACKUP_DIR": str(self.state_dir / "backups"),
             "ONYX_OFFSITE_URL": f"s3://{self.s3.bucket}/onyx",
             "ONYX_S3_ENDPOINT_URL": self.s3.endpoint_url,

@@ -115,6 +115,23 @@ def test_a_source_that_was_given_up_is_told_once(
     assert two_volumes
 
 
+def test_a_volume_that_is_empty_now_is_told_and_takes_nobodys_place(
+    volume_host: HostUnderTest, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "small.txt").write_text("small", encoding="utf-8")
+    volume_host.set(VOLUMES=f"{VOLUME}={volume_host.volume},notes={notes}")
+    good = volume_host.run().backup_id
+    (notes / "small.txt").unlink()
+
+    emptied = volume_host.run()
+
+    assert volume_host.stores_of(good) == {"local", "offsite"}
+    assert any("volume notes: empty, though not in" in each for each in emptied.problems)
+    assert all("volume notes" in why for why in reasons(volume_host, emptied.backup_id).values())
+
+
 class ClockBefore(datetime):
     """A clock that is more than a year behind."""
 

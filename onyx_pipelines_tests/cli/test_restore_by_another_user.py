@@ -63,6 +63,6 @@ def test_a_file_that_no_backup_could_read_survives_the_restore(host: HostUnderTe
     assert (host.volume / "greeting.txt").read_text(encoding="utf-8") == "hello\n" * 2000
     assert backup.exit_code == 1
     assert answer.exit_code == 2
-    assert "1 path in no backup stay as they are (secret)" in answer.stdout
+    assert "1 path is in no backup and stays as it is: secret" in answer.stdout
     assert "What was there before is in the set" in answer.stdout
     assert "that set: volume data: 1 could not be read" in answer.stdout

@@ -26,7 +26,7 @@ from onyx_pipelines.restore.recovery.run_record import (
     with_component,
 )
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.volumes.staging import settle_interrupted
+from onyx_pipelines.restore.volumes.restoring import settle_configured
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
@@ -138,7 +138,7 @@ def give_up(settings: Settings) -> list[str]:
         AlreadyRunningError: a task holds the host's lock.
     """
     with ExclusiveLock(settings.state_dir, "restore"):
-        done = [str(path) for path in settle_interrupted(list(settings.volumes.values()))]
+        done = [str(path) for path in settle_configured(settings)]
         done += [str(path) for path in forget_all(settings.state_dir)]
         clear_restore(settings.state_dir)
     return done

@@ -67,7 +67,12 @@ def kept_sentence(kept: Sequence[Parts]) -> str:
     """For people; empty where there is none."""
     if not kept:
         return ""
-    return f"{count_text(len(kept), 'path')} in no backup stay as they are ({_named(kept)})"
+    stay = (
+        "is in no backup and stays as it is"
+        if len(kept) == 1
+        else ("are in no backup and stay as they are")
+    )
+    return f"{count_text(len(kept), 'path')} {stay}: {_named(kept)}"
 
 
 def stay_with(

@@ -15,18 +15,6 @@ from onyx_pipelines.sources.volumes.mounts import mount_points
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def is_mount_point(directory: Path) -> bool:
-    """Also of a bind mount from the same file system, which `os.path.ismount` does not see."""
-    if not directory.is_dir():
-        return False
-    if os.path.ismount(directory):
-        return True
-    try:
-        return os.fsencode(os.path.realpath(directory)) in mount_points()
-    except OSError:
-        return False
-
-
 def refuse_mounts(directory: Path, selection: Selection) -> None:
     """A restore would move or delete, with what it replaces, what is mounted in it.
 

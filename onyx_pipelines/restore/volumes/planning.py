@@ -10,11 +10,7 @@ from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence
-from onyx_pipelines.restore.volumes.live_tree import (
-    holds_anything,
-    is_mount_point,
-    refuse_mounts,
-)
+from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_mounts
 from onyx_pipelines.restore.volumes.requests import (
     RestoreTarget,
     VolumesRestoreRequest,
@@ -23,10 +19,11 @@ from onyx_pipelines.restore.volumes.requests import (
 from onyx_pipelines.restore.volumes.room import missing_bytes
 from onyx_pipelines.restore.volumes.selection import WHOLE
 from onyx_pipelines.restore.volumes.staging import room_bytes
-from onyx_pipelines.restore.volumes.volume_objects import volumes_of
 from onyx_pipelines.restore.volumes.wording import shown
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.volumes.containers import names_of_users
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
+from onyx_pipelines.sources.volumes.mounts import is_mount_point
 from onyx_pipelines.sources.volumes.walking import measure_bytes
 
 # A larger tree is not measured: a plan should not take minutes.
@@ -44,7 +41,7 @@ def plan(
         IntegrityError, StoreError, KeyFileError: the set cannot be read.
     """
     changes: list[PlannedChange] = []
-    for target in targets_of(request, volumes_of(objects), settings):
+    for target in targets_of(request, objects, settings):
         if request.paths:
             changes += _path_changes(objects, request, target, settings)
         else:
@@ -114,17 +111,19 @@ def _how(
             f"Its file system is {shortage:,} bytes too small for old and new side by side: the"
             " restore will refuse."
         )
-    if target.configured_as is None:
-        return sentences
-    if settings.stop_containers_label:
+    if target.missing is not None:
         sentences.append(
-            f"Containers with the label {settings.stop_containers_label}={target.configured_as}, or"
-            " with that label and no value, are stopped while the data changes places."
+            f"The Docker volume {target.missing.name} is made first, {target.missing.described()}."
         )
-    else:
+    users = names_of_users(settings, target.directory, target.configured_as)
+    if users:
         sentences.append(
-            "Containers that have it mounted must be stopped first and started afterwards"
-            + (": those that run keep the old files." if is_whole and not moves_contents else ".")
+            f"Stopped while the data changes places, and started again: {', '.join(users)}."
+        )
+    elif users is None and target.configured_as is not None:
+        sentences.append(
+            "This host has no Docker engine: whatever else uses the directory must be stopped first"
+            + (", or keeps the old files." if is_whole and not moves_contents else ".")
         )
     return sentences
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onyx_pipelines.errors import NotFoundError, RestoreError, SettingsError
-from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.volumes.locating import Locator, recorded_volume
+from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, volumes_of
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,17 @@ class RestoreTarget:
     """One volume and its directory, links in whose path are resolved.
 
     `configured_as`: the volume that the settings have there, whose containers then matter.
+    `missing`: to be made there first.
     """
 
     volume: VolumeObjects
     directory: Path
     configured_as: str | None
+    missing: EngineVolume | None = None
 
 
 def targets_of(
-    request: VolumesRestoreRequest, volumes: list[VolumeObjects], settings: Settings
+    request: VolumesRestoreRequest, objects: SetObjects, settings: Settings
 ) -> list[RestoreTarget]:
     """Where each chosen volume goes.
 
@@ -52,15 +57,22 @@ def targets_of(
         NotFoundError: the set has no volume of that name, or none at all.
         SettingsError: a volume has no place on this host, or two have the same.
         RestoreError: a place is one that must not be replaced.
+        SourceError: the Docker engine does not answer.
     """
-    chosen = _chosen(request, volumes)
+    chosen = _chosen(request, volumes_of(objects))
     if request.paths and len(chosen) != 1:
         raise SettingsError(
             "Paths are relative to one volume, and more than one is to be restored.",
             remedy="Name exactly one volume together with its paths.",
         )
-    originals = {name: _resolved(path) for name, path in settings.volumes.items()}
-    targets = [_target(volume, request, originals) for volume in chosen]
+    locator = Locator.of(settings)
+    originals = {name: locator.directory_of(path) for name, path in settings.volumes.items()}
+    targets = [
+        _original(volume, settings, locator, recorded_volume(objects, volume))
+        if request.target is None
+        else _elsewhere(volume, request, request.target, locator, originals)
+        for volume in chosen
+    ]
     if len({target.directory for target in targets}) != len(targets):
         raise SettingsError(
             "Two volumes would be restored into the same directory.",
@@ -86,25 +98,33 @@ def _chosen(request: VolumesRestoreRequest, volumes: list[VolumeObjects]) -> lis
     return [by_name[name] for name in dict.fromkeys(request.volumes)] or volumes
 
 
-def _target(
-    volume: VolumeObjects, request: VolumesRestoreRequest, originals: dict[str, Path]
+def _original(
+    volume: VolumeObjects, settings: Settings, locator: Locator, recorded: EngineVolume | None
 ) -> RestoreTarget:
-    original = originals.get(volume.name)
-    if request.target is None:
-        if original is None:
-            raise SettingsError(
-                f"The settings of this host do not say where the volume {volume.name!r} is.",
-                remedy="Add it to ONYX_VOLUMES, or name a target directory.",
-            )
-        return RestoreTarget(volume, original, volume.name)
-    directory = _resolved(request.target)
+    if volume.name not in settings.volumes:
+        raise SettingsError(
+            f"The settings of this host do not say where the volume {volume.name!r} is.",
+            remedy="Add it to ONYX_VOLUMES, or name a target directory.",
+        )
+    place = locator.place_of(settings.volumes[volume.name], recorded)
+    return RestoreTarget(volume, place.directory, volume.name, place.missing)
+
+
+def _elsewhere(
+    volume: VolumeObjects,
+    request: VolumesRestoreRequest,
+    target: Path,
+    locator: Locator,
+    originals: dict[str, Path],
+) -> RestoreTarget:
     if len(request.volumes) != 1:
         if volume.name in ("", ".", "..") or "/" in volume.name or "\0" in volume.name:
             raise SettingsError(
                 f"The volume's name {volume.name!r} cannot be that of a directory.",
                 remedy="Restore it alone, with its own target directory.",
             )
-        directory = _resolved(directory / volume.name)
+        target = target / volume.name
+    directory = locator.place_of(_resolved(target), None).directory
     configured = (name for name, path in originals.items() if path == directory)
     return RestoreTarget(volume, directory, next(configured, None))
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from onyx_pipelines.restore.volumes.choosing import placements_of, replaced_path
 from onyx_pipelines.restore.volumes.drilling import versions
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
 from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_mounts
+from onyx_pipelines.restore.volumes.locating import made_volume
 from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
 from onyx_pipelines.restore.volumes.requests import (
     RestoreTarget,
@@ -38,11 +39,11 @@ from onyx_pipelines.restore.volumes.staging import (
     settle_interrupted,
     staging_for,
 )
-from onyx_pipelines.restore.volumes.volume_objects import volumes_of
 from onyx_pipelines.restore.volumes.wording import shown
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.sources.volumes.containers import ContainerPause
+from onyx_pipelines.sources.volumes.containers import ContainerPause, PauseSession
+from onyx_pipelines.sources.volumes.read_volume import known_places
 
 _log = logging.getLogger(__name__)
 
@@ -58,8 +59,8 @@ def restore(
     """Restore the chosen volumes. The same call after an interruption goes on where it stopped.
 
     A volume whose data does not pass is not put in place: its findings say so, and the next ones
-    are restored all the same. Original places: containers with the configured label are stopped
-    while the restored data takes its place.
+    are restored all the same. Containers that have the directory mounted
+    are stopped while the restored data takes its place, and started again.
 
     Raises:
         NotFoundError, SettingsError: the request fits neither the set nor this host.
@@ -69,14 +70,13 @@ def restore(
         AlreadyRunningError: another restore of volumes is under way.
     """
     begun = len(clock.timings())
-    targets = targets_of(request, volumes_of(objects), settings)
+    targets = targets_of(request, objects, settings)
     journal = RestoreJournal(settings.state_dir)
     findings: list[Finding] = []
     plain_bytes = 0
     with journal.held(_identity(objects, request, targets)):
         with clock.step(Step.PREPARE, "staging"):
-            places = [*(t.directory for t in targets), *map(_resolved, settings.volumes.values())]
-            for path in settle_interrupted(places):
+            for path in settle_configured(settings, *(target.directory for target in targets)):
                 _log.warning("an interrupted restore was settled: %s", path)
             finished = {t.volume.name: journal.finished(t.volume.name) for t in targets}
             selections = {
@@ -103,6 +103,17 @@ def restore(
         plain_bytes=plain_bytes,
         versions=versions(objects),
     )
+
+
+def settle_configured(settings: Settings, *others: Path) -> list[Path]:
+    """Finish or undo what killed restores left at the configured volumes and these other targets.
+
+    Raises:
+        RestoreError: a swap cannot be completed.
+    """
+    places = known_places(settings.docker_host)
+    configured = (places.data_of(path) for path in settings.volumes.values())
+    return settle_interrupted([*others, *(Path(os.path.realpath(path)) for path in configured)])
 
 
 def _prepare(
@@ -149,8 +160,9 @@ class _VolumeRestore:
         """What was found. Raises as `restore`."""
         target, name = self.target, self.target.volume.name
         try:
-            target.directory.parent.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
+                keep_volume = stack.enter_context(made_volume(self.settings, target.missing))
+                keep_parents = stack.enter_context(_parents(target))
                 staging = stack.enter_context(staging_for(target.directory))
                 findings = recreation.run(
                     target.volume, staging.new, selection=self.selection, shelf=staging.shelf
@@ -159,9 +171,11 @@ class _VolumeRestore:
                     return (*findings, _outcome(target, Verdict.FAILED, "Not put in place"))
                 with (
                     clock.step(Step.RESTORE, f"{name} (put in place)"),
-                    _containers_stopped(target.configured_as, self.settings),
+                    _containers_stopped(target, self.settings),
                 ):
                     findings = self._put_in_place(staging, findings)
+                keep_volume()
+                keep_parents()
                 with clock.step(Step.CLEAN_UP, name):
                     stack.close()
         except OSError as error:
@@ -202,17 +216,37 @@ class _VolumeRestore:
 
 
 @contextmanager
-def _containers_stopped(volume: str | None, settings: Settings) -> Iterator[None]:
-    """Those that the settings say use the volume, for as long as it takes to change places."""
-    pause = None if volume is None else ContainerPause.from_settings(settings)
+def _containers_stopped(target: RestoreTarget, settings: Settings) -> Iterator[None]:
+    """Those that use the directory, for as long as it takes to change places."""
+    pause = ContainerPause.for_restore(settings)
     with ExitStack() as stack:
-        if pause is not None and volume is not None:
+        if pause is not None:
             session = stack.enter_context(pause.session())
-            stack.enter_context(session.stopped(""))
-            stack.enter_context(session.stopped(volume))
-            for warning in session.warnings:
-                _log.warning("%s", warning)
+            stack.callback(_log_warnings, session)
+            stack.enter_context(session.stopped_for(target.directory, target.configured_as))
         yield
+
+
+def _log_warnings(session: PauseSession) -> None:
+    for warning in session.warnings:
+        _log.warning("%s", warning)
+
+
+@contextmanager
+def _parents(target: RestoreTarget) -> Iterator[Callable[[], None]]:
+    """Make the directories above the target, and take those away again that nothing came into: call
+    what this gives when something did."""
+    made: list[Path] = []
+    for folder in reversed(target.directory.parents):
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            made.append(folder)
+    try:
+        yield made.clear
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _outcome(
@@ -235,7 +269,3 @@ def _identity(
     """The same for the same restore, so that an interrupted one is known again."""
     text = repr((objects.manifest.backup_id, request, [str(t.directory) for t in targets]))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _resolved(path: Path) -> Path:
-    return Path(os.path.realpath(path))

@@ -1,21 +1,30 @@
-"""Containers that use a volume are stopped while it is read, and always started again.
+"""Containers that use a volume are stopped while it is read or replaced, and always started again.
 
-Only what runs and has the label is stopped, and only what we stopped is started. The journal is
-written before the first stop, so that the next run, or `restart_journalled`, makes up for a kill.
+A backup stops what has the label; a restore, whatever has the directory mounted. Only what we
+stopped is started. The journal is written before the first stop, so that the next run, or
+`restart_journalled`, makes up for a kill.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Final, Self
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.volumes.docker_engine import Container, DockerEngine
+from onyx_pipelines.sources.volumes.container_order import (
+    in_stop_order,
+    needs_healthy,
+    with_who_joins,
+)
+from onyx_pipelines.sources.volumes.docker_engine import Container, DockerEngine, open_engine
+from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.interruption import Interruption
 from onyx_pipelines.sources.volumes.journal import Journal, StoppedContainer
 
@@ -29,6 +38,8 @@ _COMPOSE_IDENTITY: Final = (
 _SWARM_TASK: Final = "com.docker.swarm.task.id"
 # How long a container has to run to count as started: one that cannot work ends at once.
 _RUNS_FOR_S: Final = 0.3
+# How long those that depend on a container's health wait for it.
+_HEALTHY_WITHIN_S: Final = 30.0
 
 
 class ContainerPause:
@@ -48,6 +59,17 @@ class ContainerPause:
         journal = Journal(settings.state_dir)
         if not settings.stop_containers_label and not journal.path.exists():
             return None
+        return cls(settings.docker_host, label=settings.stop_containers_label, journal=journal)
+
+    @classmethod
+    def for_restore(cls, settings: Settings) -> Self | None:
+        """None where there is no engine, so that no container uses anything."""
+        if not settings.stop_containers_label:
+            engine = open_engine(settings.docker_host)
+            if engine is None:
+                return None
+            engine.close()
+        journal = Journal(settings.state_dir)
         return cls(settings.docker_host, label=settings.stop_containers_label, journal=journal)
 
     @contextmanager
@@ -89,49 +111,113 @@ class PauseSession:
     def restart_left_behind(self) -> None:
         owed = self._journal.read()
         if owed:
-            self._start(owed)
+            self._start(tuple(reversed(owed)))
             self.restarted = tuple(entry.name for entry in owed)
             self._warnings.append(
-                "containers that an earlier, killed backup had left stopped were started:"
+                "containers that an earlier, killed run had left stopped were started:"
                 f" {', '.join(self.restarted)}"
             )
 
+    @cached_property
+    def places(self) -> EnginePlaces:
+        return EnginePlaces.of(self._engine)
+
     @contextmanager
-    def stopped(self, volume: str) -> Iterator[None]:
-        """Stop the containers whose label has this value; started again however the block ends.
+    def stopped(self, volume: str, directory: Path | None = None) -> Iterator[None]:
+        """For a backup: those whose label has this value, and who shares a namespace of theirs.
+
+        Args:
+            directory: of the volume; what others wrote to it meanwhile becomes a warning.
 
         Raises:
             SourceError: one could not be stopped (the others run again), or not be started.
         """
-        chosen = self._chosen(volume)
-        if not chosen:
+        if not self._label:
             yield
             return
-        owed = {container.id: _journal_entry(container) for container in chosen}
-        try:
-            self._journal.write((*self._journal.read(), *owed.values()))
-            for container in chosen:
-                _log.info("stopping container %s", container.name)
-                if not self._engine.stop(container):
-                    # Somebody else stopped it since we looked, so it is not ours to start.
-                    del owed[container.id]
-                    self._forget([container.id])
+        alive = self._engine.alive()
+        chosen = [each for each in alive if each.labels.get(self._label) == volume]
+        for each in chosen:
+            if each.is_paused:
+                self._warnings.append(
+                    f"container {each.name} is paused and was left so: its files are as they were"
+                    " in that instant"
+                )
+        running = [each for each in chosen if each.is_running]
+        with self._stopped(with_who_joins(running, alive)):
+            before = {each.id for each in self._engine.alive()}
             yield
+            if directory is not None:
+                self._warn_of_others(volume, directory, before)
+
+    @contextmanager
+    def stopped_for(self, directory: Path, volume: str | None) -> Iterator[None]:
+        """For a restore: all that have the directory mounted, what the label says of the volume,
+        and who shares a namespace of theirs. One that somebody starts meanwhile is restarted.
+
+        Raises:
+            SourceError: one could not be stopped (the others run again), or not be started.
+        """
+        with self._stopped(self.users(directory, volume)) as owed:
+            yield
+            late = self.users(directory, None)
+            if late:
+                names = ", ".join(each.name for each in late)
+                self._warnings.append(f"started meanwhile, and therefore restarted: {names}")
+                self._stop(late, owed)
+
+    def users(self, directory: Path, volume: str | None) -> list[Container]:
+        """Whom `stopped_for` would stop, in that order."""
+        return _users(self._engine.alive(), self.places, self._label, directory, volume)
+
+    @contextmanager
+    def _stopped(self, containers: Sequence[Container]) -> Iterator[dict[str, StoppedContainer]]:
+        """Started again however the block ends; gives what is owed, which may grow."""
+        owed: dict[str, StoppedContainer] = {}
+        try:
+            self._stop(in_stop_order(self._without_ours(containers)), owed)
+            yield owed
         finally:
             with self._interruption.deferred():
                 self._start(tuple(reversed(owed.values())))
 
-    def _chosen(self, volume: str) -> list[Container]:
-        if not self._label:
-            return []
-        chosen = [
-            container
-            for container in self._engine.running_with_label(self._label)
-            if container.labels.get(self._label) == volume
-        ]
-        for container in chosen:
+    def _stop(self, containers: Sequence[Container], owed: dict[str, StoppedContainer]) -> None:
+        for container in containers:
             _refuse_what_cannot_come_back(container)
-        return chosen
+        if not containers:
+            return
+        entries = {
+            container.id: _journal_entry(
+                container, is_awaited=any(needs_healthy(each, container) for each in containers)
+            )
+            for container in containers
+        }
+        owed.update(entries)
+        self._journal.write((*self._journal.read(), *entries.values()))
+        for container in containers:
+            _log.info("stopping container %s", container.name)
+            if container.is_paused:
+                self._engine.unpause(container)
+            if not self._engine.stop(container):
+                # Somebody else stopped it since we looked, so it is not ours to start.
+                del owed[container.id]
+                self._forget([container.id])
+
+    def _without_ours(self, containers: Sequence[Container]) -> list[Container]:
+        return [each for each in containers if each.id != self.places.own_id]
+
+    def _warn_of_others(self, volume: str, directory: Path, before: Collection[str]) -> None:
+        """One that Compose made anew, or somebody started, may have written."""
+        others = [
+            each.name
+            for each in self.places.users(directory, self._engine.alive())
+            if each.id not in before
+        ]
+        if others:
+            self._warnings.append(
+                f"volume {volume}: started while it was read, so that it may be of two moments:"
+                f" {', '.join(others)}"
+            )
 
     def _start(self, owed: Iterable[StoppedContainer]) -> None:
         """Start every one, whatever happens to the others; what failed stays in the journal."""
@@ -147,7 +233,7 @@ class PauseSession:
         self._forget(settled)
         if problems:
             raise SourceError(
-                "Not every container that was stopped for a backup was started again."
+                "Not every container that was stopped was started again."
                 f" {' '.join(problem.what for problem in problems)}",
                 remedy="Start them by hand (`docker start NAME`); the next backup tries again too.",
             )
@@ -159,7 +245,7 @@ class PauseSession:
                 f"container {entry.name} was removed while it was stopped, and not started again"
             )
             return
-        if not container.is_running:
+        if not container.is_running and not container.is_paused:
             _log.info("starting container %s", container.name)
             try:
                 self._engine.start(container)
@@ -174,6 +260,23 @@ class PauseSession:
                     f"Container {entry.name} ended as soon as it was started.",
                     remedy="See its log (`docker logs NAME`).",
                 )
+            if entry.is_awaited:
+                self._await_health(after)
+            if entry.was_paused:
+                self._engine.pause(after)
+
+    def _await_health(self, container: Container) -> None:
+        deadline = time.monotonic() + _HEALTHY_WITHIN_S
+        waiting: Container | None = container
+        while waiting and waiting.is_unhealthy and not self._interruption.is_pending:
+            if time.monotonic() > deadline:
+                self._warnings.append(
+                    f"container {container.name} was not healthy after {_HEALTHY_WITHIN_S:.0f} s,"
+                    " and what depends on it was started all the same"
+                )
+                return
+            time.sleep(_RUNS_FOR_S)
+            waiting = self._engine.inspect(container.id)
 
     def _find(self, entry: StoppedContainer) -> Container | None:
         """By id; else by name and Compose's labels, because a recreated one has a new id."""
@@ -197,6 +300,23 @@ class PauseSession:
             self._journal.write(c for c in self._journal.read() if c.id not in settled)
 
 
+def names_of_users(settings: Settings, directory: Path, volume: str | None) -> list[str] | None:
+    """The containers that a restore would stop; None: this host has no engine.
+
+    Args:
+        volume: the configured one that is there, for what the label says of it.
+
+    Raises:
+        SourceError: the engine does not answer.
+    """
+    engine = open_engine(settings.docker_host)
+    if engine is None:
+        return None
+    with engine:
+        places, label = EnginePlaces.of(engine), settings.stop_containers_label
+        return [each.name for each in _users(engine.alive(), places, label, directory, volume)]
+
+
 def restart_journalled(settings: Settings) -> tuple[str, ...]:
     """Start what a killed backup left stopped; the names of those containers, often none.
 
@@ -212,12 +332,28 @@ def restart_journalled(settings: Settings) -> tuple[str, ...]:
         return session.restarted
 
 
-def _journal_entry(container: Container) -> StoppedContainer:
+def _users(
+    alive: Sequence[Container],
+    places: EnginePlaces,
+    label: str,
+    directory: Path,
+    volume: str | None,
+) -> list[Container]:
+    labels = {"", volume} if label and volume is not None else set()
+    using = {each.id for each in places.users(directory, alive)}
+    chosen = [each for each in alive if each.id in using or each.labels.get(label) in labels]
+    together = with_who_joins(chosen, alive)
+    return in_stop_order([each for each in together if each.id != places.own_id])
+
+
+def _journal_entry(container: Container, *, is_awaited: bool) -> StoppedContainer:
     return StoppedContainer(
         id=container.id,
         name=container.name,
         compose=_compose_identity(container),
         stopped_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        was_paused=container.is_paused,
+        is_awaited=is_awaited,
     )
 
 
@@ -233,6 +369,7 @@ def _refuse_what_cannot_come_back(container: Container) -> None:
     else:
         return
     raise SourceError(
-        f"Container {container.name} cannot be stopped for a backup: {reason}.",
-        remedy="Take ONYX_STOP_CONTAINERS_LABEL's label off it, or make it without that.",
+        f"Container {container.name} cannot be stopped: {reason}.",
+        remedy="Stop it by hand, or make it without that; a backup stops what has"
+        " ONYX_STOP_CONTAINERS_LABEL's label, a restore what has the volume mounted.",
     )

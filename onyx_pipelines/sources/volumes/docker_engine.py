@@ -1,4 +1,4 @@
-"""The few calls of the Docker Engine API that stop and start containers.
+"""The few calls of the Docker Engine API that stop and start containers, and know volumes.
 
 https://docs.docker.com/reference/api/engine/, in the version that the engine says is its own.
 """
@@ -6,26 +6,41 @@ https://docs.docker.com/reference/api/engine/, in the version that the engine sa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
 
 from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.errors import SettingsError, SourceError
+from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 
+_T = TypeVar("_T")
 _ANSWER_TIMEOUT_S: Final = 60.0
 # What the engine waits for by default before it kills a container that is to stop.
 _DEFAULT_GRACE_S: Final = 10
 
 
 @dataclass(frozen=True)
+class Mount:
+    """A path of the host (of a volume, its mount point) and where a container has it."""
+
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True)
 class Container:
-    """What one container is and how it behaves. `status`: running, exited, created, paused, ..."""
+    """What one container is and how it behaves. `status`: running, exited, created, paused, ...
+
+    Args:
+        joins: ids or names of the containers whose namespaces it shares.
+        is_unhealthy: its own check has not passed, or not yet.
+    """
 
     id: str
     name: str
@@ -33,10 +48,17 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict)
     is_removed_when_stopped: bool = False
     stop_grace_s: int = _DEFAULT_GRACE_S
+    mounts: tuple[Mount, ...] = ()
+    joins: frozenset[str] = frozenset()
+    is_unhealthy: bool = False
 
     @property
     def is_running(self) -> bool:
         return self.status in ("running", "restarting")
+
+    @property
+    def is_paused(self) -> bool:
+        return self.status == "paused"
 
 
 class DockerEngine:
@@ -83,13 +105,19 @@ class DockerEngine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._client.close()
 
-    def running_with_label(self, label: str) -> list[Container]:
-        """Those that run and have the label, whatever its value; sorted by name."""
-        found = self._list(all_states=False, filters={"label": [label], "status": ["running"]})
-        inspected = (self.inspect(str(item["Id"])) for item in found)
-        return sorted((c for c in inspected if c and c.is_running), key=lambda c: c.name)
+    def alive(self) -> list[Container]:
+        """Those that run, restart or are paused; sorted by name."""
+        filters = {"status": ["running", "restarting", "paused"]}
+        inspected = (
+            self.inspect(str(item["Id"])) for item in self._list(all_states=True, filters=filters)
+        )
+        found = (each for each in inspected if each and (each.is_running or each.is_paused))
+        return sorted(found, key=lambda each: each.name)
 
     def with_labels(self, labels: Mapping[str, str]) -> list[Container]:
         """Those in any state that have all these labels with these values."""
@@ -103,11 +131,7 @@ class DockerEngine:
         response = self._call("GET", f"/containers/{quote(id_or_name, safe='')}/json")
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
-        self._answer(response, 200)
-        try:
-            return _container(response.json())
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise self._no_answer("it speaks another language") from None
+        return self._parsed(self._answer(response, 200), _container)
 
     def stop(self, container: Container) -> bool:
         """Stop it with its own grace period. False: it was not running any more."""
@@ -121,15 +145,49 @@ class DockerEngine:
     def start(self, container: Container) -> None:
         self._answer(self._call("POST", f"/containers/{container.id}/start"), 204, 304)
 
+    def pause(self, container: Container) -> None:
+        self._answer(self._call("POST", f"/containers/{container.id}/pause"), 204)
+
+    def unpause(self, container: Container) -> None:
+        # 409, or 500 of older ones: it is not paused any more.
+        self._answer(self._call("POST", f"/containers/{container.id}/unpause"), 204, 409, 500)
+
+    def volumes(self) -> list[EngineVolume]:
+        """All that it knows, sorted by name."""
+        response = self._answer(self._call("GET", "/volumes"), 200)
+        found = self._parsed(response, lambda answer: [*map(_volume, answer["Volumes"] or [])])
+        return sorted(found, key=lambda each: each.name)
+
+    def create_volume(self, volume: EngineVolume) -> EngineVolume:
+        """With this name, driver, options and labels; gives it with its mount point."""
+        body = {
+            "Name": volume.name,
+            "Driver": volume.driver,
+            "DriverOpts": dict(volume.options),
+            "Labels": dict(volume.labels),
+        }
+        response = self._answer(self._call("POST", "/volumes/create", body=body), 200, 201)
+        return self._parsed(response, _volume)
+
+    def remove_volume(self, volume: EngineVolume) -> None:
+        path = f"/volumes/{quote(volume.name, safe='')}"
+        self._answer(self._call("DELETE", path), 204, 404)
+
+    def root_directory(self) -> Path:
+        """Below which the driver `local` has its volumes, on the engine's host."""
+        response = self._answer(self._call("GET", "/info"), 200)
+        return self._parsed(response, lambda answer: Path(answer["DockerRootDir"]))
+
     def _list(self, *, all_states: bool, filters: Mapping[str, list[str]]) -> list[dict[str, Any]]:
         parameters = {"all": "true" if all_states else "false", "filters": json.dumps(filters)}
         response = self._call("GET", "/containers/json", parameters=parameters)
-        self._answer(response, 200)
+        return self._parsed(self._answer(response, 200), lambda answer: [*answer])
+
+    def _parsed(self, response: httpx.Response, parse: Callable[[Any], _T]) -> _T:
         try:
-            answer: list[dict[str, Any]] = response.json()
-        except ValueError:
+            return parse(response.json())
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise self._no_answer("it speaks another language") from None
-        return answer
 
     def _call(
         self,
@@ -137,6 +195,7 @@ class DockerEngine:
         path: str,
         *,
         parameters: Mapping[str, str] | None = None,
+        body: object = None,
         timeout_s: float = _ANSWER_TIMEOUT_S,
     ) -> httpx.Response:
         if self._version_prefix is None:
@@ -144,7 +203,11 @@ class DockerEngine:
             version = ping.headers.get("Api-Version", "")
             self._version_prefix = f"/v{version}" if version else ""
         return self._request(
-            method, self._version_prefix + path, parameters=parameters, timeout_s=timeout_s
+            method,
+            self._version_prefix + path,
+            parameters=parameters,
+            body=body,
+            timeout_s=timeout_s,
         )
 
     def _request(
@@ -153,20 +216,23 @@ class DockerEngine:
         path: str,
         *,
         parameters: Mapping[str, str] | None = None,
+        body: object = None,
         timeout_s: float = _ANSWER_TIMEOUT_S,
     ) -> httpx.Response:
         if self._socket is not None and not self._socket.is_socket():
             raise self._no_answer("there is no socket")
         try:
-            return self._client.request(method, path, params=parameters, timeout=timeout_s)
+            return self._client.request(
+                method, path, params=parameters, json=body, timeout=timeout_s
+            )
         except httpx.HTTPError as error:
             raise self._no_answer(type(error).__name__) from None
 
     def _no_answer(self, reason: str) -> SourceError:
         return SourceError(
             f"The Docker engine at {self._shown_host} does not answer ({reason}).",
-            remedy="Check ONYX_DOCKER_HOST and that this user may use the engine, or empty"
-            " ONYX_STOP_CONTAINERS_LABEL.",
+            remedy="Check ONYX_DOCKER_HOST and that this user may use the engine; it is empty where"
+            " there is none.",
             transient=True,
         )
 
@@ -182,17 +248,47 @@ class DockerEngine:
         )
 
 
+def open_engine(docker_host: str) -> DockerEngine | None:
+    """None: this host has none, because the setting is empty or its socket does not exist."""
+    address = urlsplit(docker_host)
+    if not docker_host or (address.scheme == "unix" and not Path(address.path).exists()):
+        return None
+    return DockerEngine(docker_host)
+
+
 def _container(inspected: Mapping[str, Any]) -> Container:
     config = inspected.get("Config") or {}
+    host_config = inspected.get("HostConfig") or {}
+    state = inspected["State"]
+    modes = (host_config.get(name) or "" for name in ("NetworkMode", "PidMode", "IpcMode"))
     return Container(
         id=inspected["Id"],
         name=str(inspected["Name"]).removeprefix("/"),
-        status=inspected["State"]["Status"],
+        status=state["Status"],
         labels=dict(config.get("Labels") or {}),
-        is_removed_when_stopped=bool((inspected.get("HostConfig") or {}).get("AutoRemove")),
+        is_removed_when_stopped=bool(host_config.get("AutoRemove")),
         stop_grace_s=_DEFAULT_GRACE_S
         if config.get("StopTimeout") is None
         else int(config["StopTimeout"]),
+        mounts=tuple(
+            Mount(mount["Source"], mount["Destination"])
+            for mount in inspected.get("Mounts") or []
+            if mount.get("Source")
+        ),
+        joins=frozenset(
+            mode.removeprefix("container:") for mode in modes if mode.startswith("container:")
+        ),
+        is_unhealthy=(state.get("Health") or {}).get("Status") in ("starting", "unhealthy"),
+    )
+
+
+def _volume(answer: Mapping[str, Any]) -> EngineVolume:
+    return EngineVolume(
+        name=answer["Name"],
+        driver=answer["Driver"],
+        options=dict(answer.get("Options") or {}),
+        labels=dict(answer.get("Labels") or {}),
+        mountpoint=answer.get("Mountpoint") or "",
     )
 
 

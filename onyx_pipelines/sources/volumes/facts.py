@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 
 FORMAT: Final = "onyx-volume-facts"
 FORMAT_VERSION: Final = 1
@@ -76,9 +77,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class FactsHeader:
+    """`docker`: with what a Docker engine had made the volume; None: none knew it."""
+
     volume: str
     archive: str
     excludes: tuple[str, ...]
+    docker: EngineVolume | None = None
 
 
 @dataclass(frozen=True)
@@ -98,15 +102,22 @@ class Counts:
 
 
 def header_line(header: FactsHeader) -> bytes:
-    return _line(
-        {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "volume": header.volume,
-            "archive": header.archive,
-            "excludes": list(header.excludes),
+    values: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "volume": header.volume,
+        "archive": header.archive,
+        "excludes": list(header.excludes),
+    }
+    if header.docker is not None:
+        made = header.docker
+        values["docker"] = {
+            "name": made.name,
+            "driver": made.driver,
+            "options": dict(made.options),
+            "labels": dict(made.labels),
         }
-    )
+    return _line(values)
 
 
 def entry_line(entry: Entry) -> bytes:
@@ -149,7 +160,9 @@ def read_facts(lines: Iterable[bytes]) -> tuple[FactsHeader, Iterator[Entry]]:
             f"The volume facts have format version {first.get('format_version')}.",
             remedy=f"This software reads version {FORMAT_VERSION}; install a newer one.",
         )
-    header = FactsHeader(first["volume"], first["archive"], tuple(first["excludes"]))
+    header = FactsHeader(
+        first["volume"], first["archive"], tuple(first["excludes"]), _docker(first.get("docker"))
+    )
     return header, _entries(rest)
 
 
@@ -164,6 +177,20 @@ _PLAIN_FIELDS: Final = (
     "acl_default",
     "error",
 )
+
+
+def _docker(values: Any) -> EngineVolume | None:
+    if values is None:
+        return None
+    try:
+        return EngineVolume(
+            name=values["name"],
+            driver=values["driver"],
+            options=dict(values["options"]),
+            labels=dict(values["labels"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise _damaged("describes a Docker volume in a way that cannot be read") from None
 
 
 def _entries(lines: Iterator[bytes]) -> Iterator[Entry]:

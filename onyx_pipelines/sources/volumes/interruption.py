@@ -57,6 +57,11 @@ class Interruption:
                 number, self._pending = self._pending, None
                 self._deliver(number, None)
 
+    @property
+    def is_pending(self) -> bool:
+        """A signal waits for the end of a deferred stretch."""
+        return self._pending is not None
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._deferring:
             self._pending = number

@@ -17,7 +17,10 @@ from onyx_pipelines.errors import AlreadyRunningError, SourceError
 
 
 class StoppedContainer(BaseModel):
-    """Enough to find it again when its id has changed. `compose` has Compose's own labels."""
+    """Enough to find it again when its id has changed. `compose` has Compose's own labels.
+
+    `is_awaited`: what starts after it needs it healthy.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,6 +28,8 @@ class StoppedContainer(BaseModel):
     name: str
     compose: dict[str, str]
     stopped_at: str
+    was_paused: bool = False
+    is_awaited: bool = False
 
 
 class _Content(BaseModel):
@@ -107,6 +112,6 @@ def _lock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise AlreadyRunningError(
-            "A backup is reading volumes, and their containers are stopped for it.",
+            "A backup or a restore of volumes is under way, and containers are stopped for it.",
             remedy="Wait until it ends; it starts them again.",
         ) from None

@@ -6,9 +6,7 @@ there makes it fail.
 
 from __future__ import annotations
 
-import os
 import platform
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
@@ -24,11 +22,12 @@ from onyx_pipelines.sources.source import (
     ComponentStatus,
     object_path,
 )
-from onyx_pipelines.sources.volumes.archiving import VolumeArchiver, open_root
+from onyx_pipelines.sources.volumes.archiving import VolumeArchiver
 from onyx_pipelines.sources.volumes.block_writer import BlockWriter
 from onyx_pipelines.sources.volumes.containers import ContainerPause, PauseSession
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
 from onyx_pipelines.sources.volumes.facts import Counts, FactsHeader, end_line, header_line
+from onyx_pipelines.sources.volumes.read_volume import ReadVolume, known_places
 from onyx_pipelines.sources.volumes.walking import measure_bytes
 
 ARCHIVE_MEDIA_TYPE: Final = "application/x-tar"
@@ -46,6 +45,7 @@ class VolumesSource:
         volumes: directory by name, as Docker mounts them on this host.
         excludes: patterns that hold in each of them, see excludes.py.
         pause: stops containers while their volume is read; None stops none.
+        docker_host: of the engine that knows what the volumes are; empty: there is none.
     """
 
     component = Component.VOLUMES
@@ -56,11 +56,13 @@ class VolumesSource:
         *,
         excludes: Sequence[str] = (),
         pause: ContainerPause | None = None,
+        docker_host: str = "",
     ) -> None:
         self._volumes = dict(sorted(volumes.items()))
         self._excludes = tuple(excludes)
         self._is_excluded = exclude_rule(self._excludes)
         self._pause = pause
+        self._docker_host = docker_host
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -68,6 +70,7 @@ class VolumesSource:
             settings.volumes,
             excludes=settings.volume_excludes,
             pause=ContainerPause.from_settings(settings),
+            docker_host=settings.docker_host,
         )
 
     def describe(self) -> str:
@@ -76,9 +79,10 @@ class VolumesSource:
         Raises:
             SourceError: one is not there.
         """
+        places = known_places(self._docker_host)
         with ExitStack() as stack:
             for name, path in self._volumes.items():
-                _open(stack, path, name)
+                ReadVolume.open(stack, name, path, places)
         return f"volumes {', '.join(self._volumes)}"
 
     def back_up(self, sink: ComponentSink, progress: ProgressCallback) -> ComponentReport:
@@ -95,28 +99,32 @@ class VolumesSource:
                 remedy="Set ONYX_VOLUMES, or leave this component out of the backup.",
             )
         with ExitStack() as stack:
-            # All of them first: no container stops for a volume that is not there.
-            roots = {name: _open(stack, path, name) for name, path in self._volumes.items()}
+            # All of them first: no container stops for a volume that is not there, and what is
+            # mounted for its containers alone stays readable through what was opened before.
+            places = known_places(self._docker_host)
+            volumes = [
+                ReadVolume.open(stack, name, path, places) for name, path in self._volumes.items()
+            ]
             session = None if self._pause is None else stack.enter_context(self._pause.session())
             with _stopped(session, ""):
                 counts = {
-                    name: self._back_up_volume(name, roots[name], sink, progress, session)
-                    for name in self._volumes
+                    volume.name: self._back_up_volume(volume, sink, progress, session)
+                    for volume in volumes
                 }
         return _report(counts, () if session is None else session.warnings)
 
     def _back_up_volume(
         self,
-        name: str,
-        root_fd: int,
+        volume: ReadVolume,
         sink: ComponentSink,
         progress: ProgressCallback,
         session: PauseSession | None,
     ) -> Counts:
+        name = volume.name
         archive_path = object_path("volumes", name, suffix=".tar")
         facts_path = object_path("facts", "volumes", name, suffix=".jsonl")
         with (
-            _stopped(session, name),
+            _stopped(session, name, volume.directory),
             sink.object(archive_path, name=name, media_type=ARCHIVE_MEDIA_TYPE) as tar_sink,
             sink.object(facts_path, name=name, media_type=FACTS_MEDIA_TYPE) as facts_sink,
         ):
@@ -125,44 +133,24 @@ class VolumesSource:
                 component=self.component,
                 item=name,
                 total_bytes=measure_bytes(
-                    root_fd, self._is_excluded, max_entries=_MEASURED_ENTRIES
+                    volume.root_fd, self._is_excluded, max_entries=_MEASURED_ENTRIES
                 ),
             )
             facts = BlockWriter(facts_sink)
-            facts.write(header_line(FactsHeader(name, archive_path, self._excludes)))
+            facts.write(header_line(FactsHeader(name, archive_path, self._excludes, volume.docker)))
             archiver = VolumeArchiver(BlockWriter(tar_sink), facts, meter)
-            counts = archiver.archive(root_fd, self._is_excluded)
-            _check_root_is_still_there(name, self._volumes[name], root_fd)
+            counts = archiver.archive(volume.root_fd, self._is_excluded)
+            volume.check_it_is_still_there()
             facts.write(end_line(counts))
             facts.flush()
             meter.finish()
         return counts
 
 
-def _open(stack: ExitStack, path: Path, name: str) -> int:
-    fd = open_root(path, name)
-    stack.callback(os.close, fd)
-    return fd
-
-
-def _stopped(session: PauseSession | None, volume: str) -> AbstractContextManager[None]:
-    return nullcontext() if session is None else session.stopped(volume)
-
-
-def _check_root_is_still_there(name: str, path: Path, root_fd: int) -> None:
-    """An unmounted volume looks like one whose files all vanished; it must not pass as that."""
-    opened = os.fstat(root_fd)
-    try:
-        now = path.stat()
-        is_same = stat.S_ISDIR(now.st_mode) and os.path.samestat(opened, now)
-    except OSError:
-        is_same = False
-    if not is_same:
-        raise SourceError(
-            f"Volume {name} was removed, replaced or unmounted while it was read.",
-            remedy="Run the backup again when it is back.",
-            transient=True,
-        )
+def _stopped(
+    session: PauseSession | None, volume: str, directory: Path | None = None
+) -> AbstractContextManager[None]:
+    return nullcontext() if session is None else session.stopped(volume, directory)
 
 
 def _report(counts: Mapping[str, Counts], pause_warnings: Iterable[str]) -> ComponentReport:

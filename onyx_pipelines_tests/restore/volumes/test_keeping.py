@@ -68,7 +68,9 @@ class TestExcluded:
         assert after.pop(b"folder/cache/new")
         assert after.pop(b"folder/cache").mtime_ns >= before.pop(b"folder/cache").mtime_ns
         assert after == before
-        assert in_place(result).endswith("; 1 path in no backup stay as they are (folder/cache).")
+        assert in_place(result).endswith(
+            "; 1 path is in no backup and stays as it is: folder/cache."
+        )
 
     def test_the_way_to_it_is_made_where_the_set_lacks_it(self, vault: Vault, cached: Path) -> None:
         objects = vault.back_up({"v": cached}, excludes=("*.tmp",))
@@ -152,7 +154,7 @@ class TestExcluded:
 
         (change,) = plan(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": cached}))
 
-        assert "1 path in no backup stay as they are (folder/cache/of)" in change.detail
+        assert "1 path is in no backup and stays as it is: folder/cache/of" in change.detail
 
     def test_what_cannot_be_moved_leaves_everything_as_it_was(
         self, vault: Vault, cached: Path

@@ -9,6 +9,7 @@ import pytest
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
 from onyx_pipelines.restore.volumes.volume_objects import volumes_of
+from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, settings_for
 from onyx_pipelines_tests.sources.volumes.trees import tree_of
 
@@ -21,7 +22,7 @@ def test_a_volume_in_its_place_is_overwritten(vault: Vault, volume: Path, tmp_pa
 
     assert (change.what, change.target, change.overwrites) == ("volume v", str(volume), True)
     assert "removed (20,270 bytes in its files)" in change.detail
-    assert "Containers that have it mounted must be stopped first" in change.detail
+    assert "no Docker engine: whatever else uses the directory must be stopped" in change.detail
     assert tree_of(tmp_path) == before
 
 
@@ -51,15 +52,19 @@ def test_each_path_is_a_change_of_its_own(vault: Vault, volume: Path, tmp_path: 
     ]
 
 
-def test_labelled_containers_are_announced(vault: Vault, volume: Path, tmp_path: Path) -> None:
+def test_labelled_containers_are_announced(
+    vault: Vault, volume: Path, tmp_path: Path, docker: DockerWorld
+) -> None:
     objects = vault.back_up({"v": volume})
+    for name, value in (("of-v", "v"), ("of-all", ""), ("of-w", "w")):
+        docker.create(name, labels={docker.label: value})
     settings = settings_for(tmp_path, {"v": volume}).model_copy(
-        update={"stop_containers_label": "onyx.stop"}
+        update={"stop_containers_label": docker.label, "docker_host": docker.host}
     )
 
     (change,) = plan(objects, VolumesRestoreRequest(), settings)
 
-    assert "Containers with the label onyx.stop=v" in change.detail
+    assert f"started again: {docker.prefix}of-all, {docker.prefix}of-v." in change.detail
 
 
 def test_a_mount_point_and_a_full_disk_are_announced(

@@ -10,7 +10,6 @@ import pytest
 
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.volumes import renaming
-from onyx_pipelines.restore.volumes.live_tree import is_mount_point
 from onyx_pipelines.restore.volumes.staging import settle_interrupted
 from onyx_pipelines.restore.volumes.swap_record import (
     Placement,
@@ -21,7 +20,7 @@ from onyx_pipelines.restore.volumes.swap_record import (
 )
 from onyx_pipelines.restore.volumes.swapping import Swap
 from onyx_pipelines.restore.workdir import create_owned
-from onyx_pipelines.sources.volumes.mounts import parse_mount_points
+from onyx_pipelines.sources.volumes.mounts import is_mount_point, parse_mount_points
 from onyx_pipelines_tests.restore.volumes.volume_sets import bytes_of
 from onyx_pipelines_tests.sources.volumes.trees import make_tree, tree_of
 

@@ -39,12 +39,15 @@ class Vault:
     store: LocalStore
     key: KeyPair
 
-    def back_up(self, volumes: Mapping[str, Path], **options: tuple[str, ...]) -> SetObjects:
+    def back_up(
+        self, volumes: Mapping[str, Path], *, excludes: tuple[str, ...] = (), docker_host: str = ""
+    ) -> SetObjects:
         """As the real backup does it."""
         backup_id = new_id()
         writer = SetWriter(self.store, backup_id, [self.key.recipient])
         sink = writer.component(Component.VOLUMES)
-        sink.finish(VolumesSource(volumes, **options).back_up(sink, silent), BEGAN)
+        source = VolumesSource(volumes, excludes=excludes, docker_host=docker_host)
+        sink.finish(source.back_up(sink, silent), BEGAN)
         complete(writer, Component.VOLUMES)
         return open_set(self.store, backup_id, self.key.private, signers())
 

@@ -155,8 +155,7 @@ def test_a_killed_backup_is_made_up_for_by_the_next_one(
 
     assert docker.status("db") == "running"
     assert report.warnings == (
-        "containers that an earlier, killed backup had left stopped were started:"
-        f" {docker.prefix}db",
+        f"containers that an earlier, killed run had left stopped were started: {docker.prefix}db",
     )
     assert not _journal(settings).exists()
 

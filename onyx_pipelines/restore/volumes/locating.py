@@ -1,0 +1,151 @@
+"""Where a volume's data is on this host, as its Docker engine says, and the volumes that are made
+there before anything is restored into them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError, SourceError
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.volumes.docker_engine import DockerEngine, open_engine
+from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
+from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
+
+
+@dataclass(frozen=True)
+class Place:
+    """`directory`: links in its path are resolved. `missing`: the volume that has to be made there
+    through the engine, which would make it root's afterwards."""
+
+    directory: Path
+    missing: EngineVolume | None = None
+
+
+@dataclass(frozen=True)
+class Locator:
+    """`volumes_root`: below which the engine's driver `local` has its volumes."""
+
+    places: EnginePlaces
+    volumes_root: Path | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Raises SourceError: there is an engine, and it does not answer."""
+        engine = open_engine(settings.docker_host)
+        if engine is None:
+            return cls(EnginePlaces(), None)
+        with engine:
+            return cls(EnginePlaces.of(engine), engine.root_directory() / "volumes")
+
+    def directory_of(self, path: Path) -> Path:
+        """Where the data of the volume at `path` is, as far as the engine knows."""
+        return _resolved(self.places.data_of(path))
+
+    def place_of(self, path: Path, recorded: EngineVolume | None) -> Place:
+        """Where the data of the volume at `path` is.
+
+        Args:
+            recorded: what the set says that the volume was made with.
+
+        Raises:
+            RestoreError: it is there only while a container runs.
+        """
+        known = self.places.volume_at(path)
+        missing = None if known else self._to_be_made(path, recorded)
+        volume = known or missing
+        if volume is None:
+            return Place(_resolved(path))
+        if volume.device is None and volume.is_mounted_for_containers:
+            raise RestoreError(
+                f"The volume {volume.name!r} is {volume.described()}: it is mounted only for its"
+                " containers, which stop while it is replaced.",
+                remedy="Mount it elsewhere on this host and restore there (--into), with its"
+                " containers stopped.",
+            )
+        if missing is not None:
+            return Place(_resolved(missing.device or path), missing)
+        return Place(self.directory_of(path))
+
+    def _to_be_made(self, path: Path, recorded: EngineVolume | None) -> EngineVolume | None:
+        """Only where the engine would make it: elsewhere a directory of that name is no volume."""
+        if recorded is None or self.volumes_root is None:
+            return None
+        expected = self.volumes_root / recorded.name / "_data"
+        is_device = recorded.device is not None and _resolved(recorded.device) == _resolved(path)
+        if _resolved(expected) != _resolved(path) and not is_device:
+            return None
+        is_taken = any(each.name == recorded.name for each in self.places.volumes)
+        return None if is_taken else replace(recorded, mountpoint=str(expected))
+
+
+@contextmanager
+def made_volume(settings: Settings, volume: EngineVolume | None) -> Iterator[Callable[[], None]]:
+    """Make it for the block. Call what it gives when the data is in place: otherwise the volume is
+    taken away again at the block's end.
+
+    Raises:
+        RestoreError: the engine does not make it.
+    """
+    engine = None if volume is None else open_engine(settings.docker_host)
+    if engine is None or volume is None:
+        yield lambda: None
+        return
+    is_kept = Path(volume.mountpoint).parent.exists()
+
+    def keep() -> None:
+        nonlocal is_kept
+        is_kept = True
+
+    with engine:
+        with _root_as_it_was(Path(volume.mountpoint)):
+            _make(engine, volume)
+        try:
+            yield keep
+        finally:
+            if not is_kept:
+                engine.remove_volume(volume)
+
+
+@contextmanager
+def _root_as_it_was(directory: Path) -> Iterator[None]:
+    """The engine takes a directory that it finds for the volume's, and gives it to root."""
+    before = directory.stat() if directory.is_dir() else None
+    yield
+    if before is not None:
+        os.chown(directory, before.st_uid, before.st_gid)
+        directory.chmod(before.st_mode & 0o7777)
+
+
+def recorded_volume(objects: SetObjects, volume: VolumeObjects) -> EngineVolume | None:
+    """What the set says that it was made with; damaged facts show where they are compared."""
+    try:
+        with open_facts(objects, volume) as (header, _):
+            return header.docker
+    except (IntegrityError, NotFoundError):
+        return None
+
+
+def _make(engine: DockerEngine, volume: EngineVolume) -> None:
+    try:
+        made = engine.create_volume(volume)
+    except SourceError as error:
+        raise RestoreError(
+            f"The volume {volume.name!r}, {volume.described()}, could not be made: {error.what}",
+            remedy="Make it with `docker volume create`, or restore it elsewhere (--into).",
+        ) from None
+    if _resolved(Path(made.mountpoint)) != _resolved(Path(volume.mountpoint)):
+        raise RestoreError(
+            f"The engine has made the volume {volume.name!r} elsewhere, at {made.mountpoint}.",
+            remedy="Correct ONYX_VOLUMES.",
+        )
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))

@@ -1,0 +1,267 @@
+"""A restore where a Docker engine runs: whoever uses the volume is stopped, and sees the new data;
+a volume that is gone comes back as what it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from onyx_pipelines.errors import RestoreError, SourceError
+from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.volumes import VolumesSource
+from onyx_pipelines_tests.docker_world import DockerWorld
+from onyx_pipelines_tests.fixtures_docker import Troubled
+from onyx_pipelines_tests.mounting import Kind, overlay_options
+from onyx_pipelines_tests.recording_sink import RecordingSink
+from onyx_pipelines_tests.restore.volumes.volume_sets import (
+    Vault,
+    bytes_of,
+    failed,
+    restored,
+    settings_for,
+)
+from onyx_pipelines_tests.sources.volumes.trees import archive
+
+IN_PLACE = VolumesRestoreRequest(replace=True)
+WATCHES = ("sh", "-c", "while :; do cat /d/file > /seen; sleep 0.1; done")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An engine with a volume of one file."""
+
+    docker: DockerWorld
+    vault: Vault
+    directory: Path
+    settings: Settings
+
+    @property
+    def volume(self) -> str:
+        return f"{self.docker.prefix}v"
+
+    def backed_up(self) -> SetObjects:
+        return self.vault.back_up({"v": self.directory}, docker_host=self.docker.host)
+
+    def backed_up_damaged(self) -> SetObjects:
+        """The archive has another file than the facts say."""
+        sink = RecordingSink()
+        VolumesSource({"v": self.directory}, docker_host=self.docker.host).back_up(sink, silent)
+        facts = sink.objects["facts/volumes/v.jsonl"].data
+        change(self.directory)
+        return self.vault.seal(
+            {"volumes/v.tar": archive(self.directory).tar, "facts/volumes/v.jsonl": facts}
+        )
+
+    def use(self, name: str, **options: object) -> None:
+        self.docker.create(name, mounts={self.volume: "/d"}, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def stack(docker: DockerWorld, vault: Vault, tmp_path: Path) -> Stack:
+    directory = docker.create_volume("v", labels={"project": "onyx"})
+    (directory / "file").write_bytes(b"as it was")
+    settings = settings_for(tmp_path, {"v": directory})
+    return Stack(docker, vault, directory, settings.model_copy(update={"docker_host": docker.host}))
+
+
+def change(directory: Path) -> None:
+    (directory / "file").write_bytes(b"newer")
+
+
+def test_who_has_it_mounted_is_stopped_without_any_label_and_sees_the_restored_data(
+    stack: Stack,
+) -> None:
+    objects = stack.backed_up()
+    change(stack.directory)
+    stack.use("reader")
+
+    result = restored(objects, IN_PLACE, stack.settings)
+
+    assert result.verdict is Verdict.PASSED
+    assert stack.docker.status("reader") == "running"
+    assert stack.docker.output("reader", "cat", "/d/file") == "as it was"
+
+
+def test_a_plan_names_them(stack: Stack) -> None:
+    objects = stack.backed_up()
+    stack.use("reader")
+    stack.docker.create("part", mounts={str(stack.directory): "/d"})
+    stack.docker.create("stranger")
+
+    (change,) = plan(objects, IN_PLACE, stack.settings)
+
+    part, reader = f"{stack.docker.prefix}part", f"{stack.docker.prefix}reader"
+    assert f"changes places, and started again: {part}, {reader}." in change.detail
+
+
+def test_a_paused_one_is_paused_again_on_the_restored_data(stack: Stack) -> None:
+    objects = stack.backed_up()
+    change(stack.directory)
+    stack.use("frozen", command=WATCHES)
+    stack.docker.pause("frozen")
+
+    restored(objects, IN_PLACE, stack.settings)
+
+    assert stack.docker.status("frozen") == "paused"
+    stack.docker.unpause("frozen")
+    assert stack.docker.output("frozen", "cat", "/d/file") == "as it was"
+
+
+def test_one_that_somebody_starts_meanwhile_is_restarted(stack: Stack, troubled: Troubled) -> None:
+    objects = stack.backed_up()
+    change(stack.directory)
+    stack.use("reader")
+    stack.use("late", is_running=False)
+    troubled.trouble.before_stop.append(lambda: stack.docker.start("late"))
+    settings = stack.settings.model_copy(update={"docker_host": troubled.host})
+
+    restored(objects, IN_PLACE, settings)
+
+    assert troubled.trouble.calls == ["stop reader", "stop late", "start late", "start reader"]
+    assert stack.docker.output("late", "cat", "/d/file") == "as it was"
+
+
+def test_one_that_cannot_come_back_leaves_what_was_there(stack: Stack) -> None:
+    objects = stack.backed_up()
+    change(stack.directory)
+    stack.use("once", AutoRemove=True)
+
+    with pytest.raises(SourceError, match=r"once cannot be stopped.*--rm"):
+        restored(objects, IN_PLACE, stack.settings)
+
+    assert bytes_of(stack.directory) == {"file": b"newer"}
+    assert stack.docker.status("once") == "running"
+
+
+def test_an_engine_that_does_not_answer_stops_the_restore_before_anything_is_touched(
+    stack: Stack, tmp_path: Path
+) -> None:
+    objects = stack.backed_up()
+    change(stack.directory)
+    (tmp_path / "docker.sock").touch()
+    settings = stack.settings.model_copy(update={"docker_host": f"unix://{tmp_path}/docker.sock"})
+
+    with pytest.raises(SourceError, match="does not answer"):
+        restored(objects, IN_PLACE, settings)
+
+    assert bytes_of(stack.directory) == {"file": b"newer"}
+
+
+def test_a_bind_volume_is_restored_where_its_containers_see_it(
+    docker: DockerWorld, vault: Vault, tmp_path: Path
+) -> None:
+    device = tmp_path / "device"
+    device.mkdir()
+    (device / "file").write_bytes(b"as it was")
+    options = {"type": "none", "o": "bind", "device": str(device)}
+    mountpoint = docker.create_volume("v", options=options)
+    objects = vault.back_up({"v": mountpoint}, docker_host=docker.host)
+    change(device)
+    docker.create("reader", mounts={f"{docker.prefix}v": "/d"})
+    settings = settings_for(tmp_path, {"v": mountpoint})
+
+    result = restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
+
+    assert result.findings[-1].message == f"Put in place: {device}."
+    assert docker.output("reader", "cat", "/d/file") == "as it was"
+
+
+def test_one_that_only_its_containers_mount_is_not_restored_in_its_place(
+    docker: DockerWorld, vault: Vault, volume: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "layers").mkdir()
+    layers = overlay_options(tmp_path / "layers")
+    options = {"type": Kind.OVERLAY.value, "o": layers, "device": "overlay"}
+    mountpoint = docker.create_volume("v", options=options)
+    docker.create("app", mounts={f"{docker.prefix}v": "/d"})
+    (mountpoint / "file").write_bytes(b"content")
+    objects = vault.back_up({"v": volume})
+    settings = settings_for(tmp_path, {"v": mountpoint})
+
+    with pytest.raises(RestoreError, match="mounted only for its containers"):
+        restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
+
+    assert (mountpoint / "file").read_bytes() == b"content"
+
+
+class TestAVolumeThatIsGone:
+    @pytest.fixture
+    def lost(self, stack: Stack) -> SetObjects:
+        """What is left of it."""
+        os.chown(stack.directory, 1000, 1001)
+        stack.directory.chmod(0o770)
+        objects = stack.backed_up()
+        stack.docker.remove_volume("v")
+        return objects
+
+    def test_it_is_made_with_its_labels_and_its_root_has_its_owner_and_mode(
+        self, stack: Stack, lost: SetObjects
+    ) -> None:
+        restored(lost, IN_PLACE, stack.settings)
+
+        made = stack.docker.volume("v")
+        assert made is not None
+        assert made["Labels"] == {"project": "onyx"}
+        stack.use("reader")
+        assert stack.docker.output("reader", "stat", "-c", "%u:%g %a", "/d") == "1000:1001 770"
+        assert stack.docker.output("reader", "cat", "/d/file") == "as it was"
+
+    def test_a_plan_says_so_and_makes_none(self, stack: Stack, lost: SetObjects) -> None:
+        (change,) = plan(lost, IN_PLACE, stack.settings)
+
+        assert f"The Docker volume {stack.volume} is made first" in change.detail
+        assert stack.docker.volume("v") is None
+
+    def test_one_with_options_is_made_with_them(
+        self, docker: DockerWorld, vault: Vault, tmp_path: Path
+    ) -> None:
+        device = tmp_path / "device"
+        device.mkdir()
+        (device / "file").write_bytes(b"as it was")
+        options = {"type": "none", "o": "bind", "device": str(device)}
+        mountpoint = docker.create_volume("v", options=options)
+        objects = vault.back_up({"v": mountpoint}, docker_host=docker.host)
+        docker.remove_volume("v")
+        shutil.rmtree(device)
+        settings = settings_for(tmp_path, {"v": mountpoint})
+
+        restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
+
+        made = docker.volume("v")
+        assert made is not None
+        assert made["Options"] == options
+        assert bytes_of(device) == {"file": b"as it was"}
+
+    def test_data_that_does_not_pass_leaves_no_volume(self, stack: Stack) -> None:
+        damaged = stack.backed_up_damaged()
+        stack.docker.remove_volume("v")
+
+        result = restored(damaged, IN_PLACE, stack.settings)
+
+        assert failed(result)
+        assert stack.docker.volume("v") is None
+        assert not stack.directory.parent.exists()
+
+    def test_data_that_does_not_pass_leaves_a_directory_that_only_the_engine_lost(
+        self, stack: Stack
+    ) -> None:
+        damaged = stack.backed_up_damaged()
+        stack.docker.remove_volume("v")
+        stack.directory.mkdir(parents=True)
+        (stack.directory / "file").write_bytes(b"copied by hand")
+        os.chown(stack.directory, 7, 7)
+        stack.directory.chmod(0o750)
+
+        restored(damaged, IN_PLACE, stack.settings)
+
+        status = stack.directory.stat()
+        assert bytes_of(stack.directory) == {"file": b"copied by hand"}
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (7, 7, 0o750)
