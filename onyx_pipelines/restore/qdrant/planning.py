@@ -12,6 +12,7 @@ from onyx_pipelines.restore.qdrant.requests import (
     placements_of,
 )
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
+from onyx_pipelines.restore.qdrant.server_room import peak_in_place_text, peak_text
 from onyx_pipelines.settings import Settings
 
 
@@ -48,6 +49,7 @@ def _change(
 ) -> PlannedChange:
     facts, name = placement.collection.facts, placement.final_name
     sentences = [f"{facts.points_after:,} points, a snapshot of {facts.snapshot_bytes:,} bytes."]
+    room = peak_text(facts.snapshot_bytes)
     if name in aliases:
         sentences.append(
             f"{name} is an alias: it is switched to a new collection; {aliases[name]} stays."
@@ -55,8 +57,10 @@ def _change(
     elif name in collections:
         sentences.append(
             f"The one that is there has {server.count(name):,} points. The new data is uploaded"
-            " beside and compared first, so the server needs room for it twice."
+            " beside and compared first, and stays until it is made anew."
         )
+        room = f"up to {peak_in_place_text(facts.snapshot_bytes)}"
+    sentences.append(f"The server's disk needs {room}.")
     return PlannedChange(
         what=f"collection {placement.collection.name}",
         target=f"{name} at {server.url}",

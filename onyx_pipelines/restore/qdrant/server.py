@@ -16,6 +16,7 @@ from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.restore.qdrant.requests import Address
+from onyx_pipelines.restore.qdrant.server_room import shortage
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts, Json, PointFacts
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
@@ -111,7 +112,16 @@ class TargetQdrant:
                 timeout=timeout,
             )
             if not response.is_success:
-                raise self._errors.answered(doing, response.status_code, response.text)
+                raise self._not_taken(doing, response, source.snapshot.plain_bytes)
+
+    def _not_taken(self, doing: str, response: httpx.Response, size: int) -> SourceError:
+        error = self._errors.answered(doing, response.status_code, response.text)
+        short = shortage(response.status_code, response.text, size)
+        if short is None:
+            return error
+        why, remedy = short
+        what = error.what.replace(f"{doing}: ", f"{doing}: {why}", 1)
+        return type(error)(what, remedy=remedy, transient=error.transient)
 
     def is_recovering(self, collection: str) -> bool:
         """Whether the server says that it is putting a snapshot into it."""

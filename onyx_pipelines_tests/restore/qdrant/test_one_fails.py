@@ -37,9 +37,18 @@ class Two:
     def restore(self) -> ComponentDrill:
         return self.sets.restore(self.objects)
 
+    @property
+    def large_bytes(self) -> int:
+        """Of its snapshot."""
+        return collections_of(self.objects)[0].snapshot.plain_bytes
+
+    def leave_room(self, snapshots: float) -> None:
+        """For so many of the large one."""
+        used = disk_usage(self.standin.data_dir)
+        self.standin.set_faults(disk_bytes=used + int(snapshots * self.large_bytes))
+
     def leave_no_room_for_the_large_one(self) -> None:
-        large, _ = (each.snapshot.plain_bytes for each in collections_of(self.objects))
-        self.standin.set_faults(disk_bytes=disk_usage(self.standin.data_dir) + 2 * large)
+        self.leave_room(2)
 
     def sealed(self, collection: str) -> Path:
         return next((self.sets.root / "store").rglob(f"{collection}.snapshot*"))
@@ -73,7 +82,10 @@ class TestACollectionThatTheServerHasNoRoomFor:
         result = two.restore()
 
         assert said(result) == [(two.large, Verdict.COULD_NOT_VERIFY)]
-        assert "HTTP 500" in result.problems()[0].message
+        message = result.problems()[0].message
+        needed = f"{int(2.4 * two.large_bytes):,} bytes free at its peak, 2.4 times the snapshot"
+        assert "its disk is probably full: HTTP 500" in message
+        assert f"the upload needs {needed}, besides what is there" in message
         assert (result.verdict, result.unfinished) == (Verdict.COULD_NOT_VERIFY, (two.large,))
 
     def test_does_not_stop_the_others_nor_their_aliases(self, two: Two) -> None:
@@ -123,9 +135,7 @@ def test_a_collection_that_is_gone_and_cannot_be_made_anew_is_named_with_the_cop
     """The one that is there is smaller than the copy: room for two uploads is not enough."""
     make_faulty_collection(two.large, points=1)
     set_alias(two.sets.server, "of-the-large-one", two.large)
-    large, _ = (each.snapshot.plain_bytes for each in collections_of(two.objects))
-    room = disk_usage(two.standin.data_dir) + int(2.45 * large)
-    two.standin.set_faults(disk_bytes=room)
+    two.leave_room(2.45)
     result = two.restore()
     (beside,) = (n for n in two.sets.collections() if n.startswith("onyx-restore-"))
     points_beside = two.sets.count(beside)

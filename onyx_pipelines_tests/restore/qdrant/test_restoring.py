@@ -304,6 +304,9 @@ class TestThePlan:
         assert changes[f"collection {name}"].overwrites
         assert "has 17 points" in changes[f"collection {name}"].detail
         assert not changes[f"collection {gone}"].overwrites
+        assert "needs up to" in changes[f"collection {name}"].detail
+        assert "at its peak, 3.4 times the snapshot" in changes[f"collection {name}"].detail
+        assert "at its peak, 2.4 times the snapshot" in changes[f"collection {gone}"].detail
         assert sets.collections() == before
 
 
