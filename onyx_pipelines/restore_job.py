@@ -61,7 +61,7 @@ class RestoreConfig(dg.Config):
     )
     with_globals: bool = Field(default=True, description="PostgreSQL's roles and grants too.")
     keep_old: bool = Field(
-        default=False, description="Keep replaced databases and collections, renamed."
+        default=False, description="Keep replaced databases, renamed (Qdrant cannot rename)."
     )
     make_devices: bool = Field(default=False, description="Device nodes of volumes too.")
 

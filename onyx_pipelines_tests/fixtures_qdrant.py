@@ -176,6 +176,12 @@ def set_alias(server: QdrantServer, alias: str, collection: str) -> None:
     )
 
 
+def restrict(server: QdrantServer, name: str, **limits: Any) -> None:
+    """Strict mode with these limits."""
+    strict = {"strict_mode_config": {"enabled": True, **limits}}
+    server.request("PATCH", f"/collections/{name}", json=strict)
+
+
 def sample_points(count: int) -> list[models.PointStruct]:
     """The same every time."""
     return [

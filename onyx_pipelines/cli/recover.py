@@ -94,7 +94,7 @@ def restore(
     ] = False,
     keep_old: Annotated[
         bool,
-        typer.Option("--keep-old", help="Keep replaced databases and collections, renamed."),
+        typer.Option("--keep-old", help="Keep replaced databases, renamed (Qdrant cannot rename)."),
     ] = False,
     make_devices: Annotated[
         bool, typer.Option("--make-devices", help="Restore device nodes of volumes too.")

@@ -11,6 +11,7 @@ from onyx_pipelines.restore.qdrant.ranking import finds_the_same, shown
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
+from onyx_pipelines.sources.qdrant.looking import Limits
 
 POINTS: Final = "points"
 CONTENT: Final = "content"
@@ -180,7 +181,10 @@ def _unseen(expected: CollectionFacts) -> str:
 def _stored_query(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
     query = expected.query
     if query is None:
-        return []
+        refused = not Limits.of(expected.config).allows_exact
+        return [_no_query(expected, "the collection allows no exact search")] if refused else []
+    if found.no_query:
+        return [_no_query(expected, found.no_query)]
     if finds_the_same(query, found.neighbours, expected.config, has_moved=expected.has_moved):
         message = f"the stored query finds the same {len(query.neighbours)} points"
         return [_passed(expected, QUERY, message)]
@@ -193,6 +197,11 @@ def _stored_query(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]
             found=shown(found.neighbours),
         )
     ]
+
+
+def _no_query(expected: CollectionFacts, why: str) -> Finding:
+    said = f"the stored query is left out: {why}"
+    return _passed(expected, QUERY, said, limits=said)
 
 
 def _indexes(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:

@@ -36,6 +36,7 @@ class EdgeAnswer(_Message):
     """Over all shards: exact count, the points that are there, the nearest ones best first.
 
     `wrong_indexes`: payload indexes that find other points than those with such a payload.
+    `no_query`: why there was no search.
     `ignores_updates`: a shard drops what is written to a point that it has, without a word.
     """
 
@@ -44,6 +45,7 @@ class EdgeAnswer(_Message):
     neighbours: tuple[Neighbour, ...]
     engine: str
     wrong_indexes: tuple[str, ...] = ()
+    no_query: str = ""
     ignores_updates: bool = False
 
 

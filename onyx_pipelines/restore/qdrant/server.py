@@ -18,8 +18,14 @@ from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.server_room import shortage
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
-from onyx_pipelines.sources.qdrant.facts import CollectionFacts, Json, PointFacts
-from onyx_pipelines.sources.qdrant.failures import QdrantErrors
+from onyx_pipelines.sources.qdrant.facts import (
+    CollectionFacts,
+    Json,
+    Neighbour,
+    PointFacts,
+    QueryFacts,
+)
+from onyx_pipelines.sources.qdrant.failures import QdrantErrors, RefusedError
 from onyx_pipelines.sources.qdrant.looking import Limits, Looking
 from onyx_pipelines.sources.qdrant.reading import payload_schema, search
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
@@ -57,9 +63,12 @@ class TargetQdrant:
         self._http = http
         self._errors = errors
         self._snapshots = SnapshotApi(http, errors)
-        self._collections = CollectionApi(http, errors, timeout_s=_METADATA_TIMEOUT_S)
+        self._collections = self._new_api()
         self.url = address.url
         self.version = self._snapshots.version()
+
+    def _new_api(self) -> CollectionApi:
+        return CollectionApi(self._http, self._errors, timeout_s=_METADATA_TIMEOUT_S)
 
     def answers(self) -> bool:
         try:
@@ -148,24 +157,22 @@ class TargetQdrant:
     def read(self, collection: str, expected: CollectionFacts) -> ReadBack:
         """The configuration, and what the facts' points and query find there now."""
         with self._errors.during(f"reading {collection!r}"):
-            info = self._collections.info(collection)
-            limits = Limits.of(info["config"])
-            looking = Looking(self._collections, collection, limits)
+            # Each reading may wait for the collection's rate, whatever others have waited.
+            api = self._new_api()
+            info = api.info(collection)
+            looking = Looking(api, collection, Limits.of(info["config"]))
             if expected.sample_is_all:
                 points = looking.all_points()
                 count = len(points)
             else:
                 points = looking.points([point.id for point in expected.sample])
                 count = looking.count()
-            query = expected.query
+            neighbours, no_query = _searched(api, collection, expected.query)
             answer = EdgeAnswer(
                 count=count,
                 points=tuple(PointFacts(id=i, fingerprint=print_) for i, print_ in points.items()),
-                neighbours=search(
-                    self._collections, collection, query.vector, query.using, len(query.neighbours)
-                )
-                if query
-                else (),
+                neighbours=neighbours,
+                no_query=no_query,
                 engine=f"Qdrant {self.version}",
             )
             return ReadBack(info["config"], payload_schema(info), answer)
@@ -203,6 +210,19 @@ class TargetQdrant:
             return None
         result = answer.get("result") if isinstance(answer, dict) else None
         return str(result["id"]) if isinstance(result, dict) and result.get("id") else None
+
+
+def _searched(
+    api: CollectionApi, collection: str, query: QueryFacts | None
+) -> tuple[tuple[Neighbour, ...], str]:
+    """The nearest points, and why there was no search, where a limit of the collection forbids."""
+    if query is None:
+        return (), ""
+    try:
+        found = search(api, collection, query.vector, query.using, len(query.neighbours))
+    except RefusedError as error:
+        return (), error.what
+    return found, ""
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class RestoreChoice:
             directory. Its password or key comes from ONYX_RESTORE_PG_PASSWORD and
             ONYX_RESTORE_QDRANT_API_KEY.
         with_globals: roles and grants too, where databases are restored.
-        keep_old: keep the databases and collections that are replaced, under another name.
+        keep_old: keep the databases that are replaced, under another name.
         make_devices: device nodes of volumes are restored too (by root).
     """
 

@@ -80,11 +80,23 @@ class StrictMode:
         if exact and self._strict.get("search_allow_exact") is False:
             raise _refused("Exact search disabled!", "Set exact=false.")
         conditions = list(_conditions(body.get("filter")))
+        self._check_sizes(body.get("filter"))
         if self._strict.get("unindexed_filtering_retrieve") is False:
             for key, value in conditions:
                 _require_index(key, value, schema)
         if self._reads:
             self._reads.take(cost + len(conditions))
+
+    def _check_sizes(self, filter_: Any) -> None:
+        """Of ids only: the sizes of other conditions are not looked at."""
+        allowed = self._strict.get("condition_max_size")
+        must = (filter_ or {}).get("must") or []
+        size = max((len(each.get("has_id", ())) for each in must), default=0)
+        if allowed and size > allowed:
+            raise _refused(
+                f"Condition size limit reached ({size} > {allowed})",
+                "Reduce the size of your condition.",
+            )
 
     def check_write(self, points: int) -> None:
         """Raises ApiError: not now."""

@@ -37,6 +37,7 @@ class Limits:
 
     page: int | None = None
     reads_per_minute: int | None = None
+    ids_in_filter: int | None = None
     allows_exact: bool = True
 
     @classmethod
@@ -48,6 +49,7 @@ class Limits:
         return cls(
             page=strict.get("max_query_limit"),
             reads_per_minute=strict.get("read_rate_limit"),
+            ids_in_filter=strict.get("condition_max_size"),
             allows_exact=strict.get("search_allow_exact") is not False,
         )
 
@@ -84,7 +86,9 @@ class Looking:
         """Those of them that are there."""
         found: Fingerprints = {}
         start, page = 0, self._first_page
-        largest = self._limits.page or _LARGEST_PAGE
+        largest = min(
+            self._limits.page or _LARGEST_PAGE, self._limits.ids_in_filter or _LARGEST_PAGE
+        )
         while start < len(ids):
             wanted = ids[start : start + min(page, largest)]
             try:

@@ -28,6 +28,7 @@ from onyx_pipelines_tests.fixtures_qdrant import (
     QdrantServer,
     back_up,
     facts_in,
+    restrict,
     sample_points,
 )
 from onyx_pipelines_tests.recorded_qdrant import DATA, VERSIONS
@@ -48,14 +49,6 @@ def looking_at(qdrant_server: QdrantServer) -> Iterator[MakeLooking]:
             return Looking(api, name, Limits.of(api.info(name)["config"]))
 
         yield make
-
-
-def restrict(server: QdrantServer, name: str, **limits: Any) -> None:
-    server.request(
-        "PATCH",
-        f"/collections/{name}",
-        json={"strict_mode_config": {"enabled": True, **limits}},
-    )
 
 
 def use_up(server: QdrantServer, name: str) -> None:
@@ -101,6 +94,15 @@ class TestACollectionWithLimits:
     ) -> None:
         name = make_collection(points=23)
         restrict(qdrant_server, name, read_rate_limit=2)
+
+        assert sorted(looking_at(name).points(list(range(23)))) == list(range(23))
+
+    def test_of_the_ids_in_a_filter_gives_single_points_within_that(
+        self, looking_at: MakeLooking, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        """Which are asked for by a filter where the rate is limited."""
+        name = make_collection(points=23)
+        restrict(qdrant_server, name, read_rate_limit=60, condition_max_size=4)
 
         assert sorted(looking_at(name).points(list(range(23)))) == list(range(23))
 
