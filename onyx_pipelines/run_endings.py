@@ -13,6 +13,7 @@ import dagster as dg
 
 from onyx_pipelines.audit import Phase, Trail
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.run_check_news import CheckOutcome
 from onyx_pipelines.settings import Settings
 
 CANCEL_ACTION: Final = "api cancel"
@@ -55,8 +56,8 @@ def ending_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Ending:
     return Ending(dg.DagsterRunStatus.FAILURE, _why_failed(events))
 
 
-def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
-    """One sentence for each asset check that did not hold in the run, the severest first."""
+def checks_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[CheckOutcome]:
+    """What came of each asset check of the run."""
     kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
     records = instance.get_records_for_run(run.run_id, of_type=kind, ascending=True).records
     # Of a step that was tried again the last word counts.
@@ -66,12 +67,14 @@ def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]
         if (event := each.event_log_entry.dagster_event)
         and (said := event.asset_check_evaluation_data)
     }
-    failed = [said for said in last.values() if not said.passed]
-    failed.sort(key=lambda said: said.severity is not dg.AssetCheckSeverity.ERROR)
     return [
-        f"{said.asset_key.to_user_string()}: {said.check_name} ({said.severity.value})"
-        f"{f': {said.description}' if said.description else ''}"
-        for said in failed
+        CheckOutcome(
+            f"{said.asset_key.to_user_string()}: {said.check_name}",
+            passed=said.passed,
+            is_error=said.severity is dg.AssetCheckSeverity.ERROR,
+            says=said.description or "",
+        )
+        for said in last.values()
     ]
 
 

@@ -14,7 +14,8 @@ from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import deliver_pending, keep
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.quantities import human_bytes
-from onyx_pipelines.run_endings import ending_of, failed_checks, who_cancelled
+from onyx_pipelines.run_check_news import CheckNews, KnownChecks, known_after, news_of
+from onyx_pipelines.run_endings import checks_of, ending_of, who_cancelled
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.run_watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.settings import Settings
@@ -153,17 +154,28 @@ def _tell_of(instance: dg.DagsterInstance, seen: Seen, settings: Settings) -> No
         keep(settings, _event(seen, settings, Outcome.STARTED, "It began."))
     if not seen.is_over:
         return
+    checks = KnownChecks(settings.state_dir)
+    known, now = checks.of(seen.job), datetime.now(UTC)
+    news = CheckNews()
     try:
-        events = ending_events(instance, seen, settings)
+        if seen.run and seen.run.status is dg.DagsterRunStatus.SUCCESS:
+            news = news_of(checks_of(instance, seen.run), known, now)
+        events = _ending_events(instance, seen, settings, news)
     except Exception as error:  # noqa: BLE001  (whatever a run's record lacks, its end is told)
         _log.exception("The record of run %s could not be read.", seen.run_id)
-        events = [_what_is_known(seen, settings, error)]
-    for event in events:
-        keep(settings, event)
+        events, news = [_what_is_known(seen, settings, error)], CheckNews()
+    taken = {event.outcome for event in events if keep(settings, event)}
+    checks.put(seen.job, known_after(news, known, now, was_told=Outcome.WARNED in taken))
 
 
-def ending_events(instance: dg.DagsterInstance, seen: Seen, settings: Settings) -> list[Event]:
-    """What people are told of a run that is over."""
+def _ending_events(
+    instance: dg.DagsterInstance, seen: Seen, settings: Settings, news: CheckNews
+) -> list[Event]:
+    """What people are told of a run that is over.
+
+    Args:
+        news: of the checks of a run that succeeded.
+    """
     run = seen.run
     if run is None:
         said = "Its run was deleted from Dagster before it was known how it ended."
@@ -175,14 +187,28 @@ def ending_events(instance: dg.DagsterInstance, seen: Seen, settings: Settings) 
         return [_event(seen, settings, outcome, ending.why, {"cancelled by": by} if by else {})]
     if outcome is Outcome.FAILED:
         return [_event(seen, settings, outcome, ending.why)]
-    failed = failed_checks(instance, run)
-    warnings = [_event(seen, settings, Outcome.WARNED, "\n".join(failed))] if failed else []
-    figures = _figures(instance, run)
+    warned = "\n".join(each.sentence for each in news.told)
+    warnings = [_event(seen, settings, Outcome.WARNED, warned)] if warned else []
+    mended = _mended(instance, run, news)
+    outcome = Outcome.RECOVERED if mended else Outcome.SUCCEEDED
+    said = "\n".join([*mended, *_as_it_is(news)]) or "All went well."
+    return [_event(seen, settings, outcome, said, _figures(instance, run)), *warnings]
+
+
+def _mended(instance: dg.DagsterInstance, run: dg.DagsterRun, news: CheckNews) -> list[str]:
+    said = []
     if _failed_before(instance, run):
-        said = "It had failed before; this run succeeded."
-        return [_event(seen, settings, Outcome.RECOVERED, said, figures), *warnings]
-    said = "It succeeded, but not every check holds." if failed else "All went well."
-    return [_event(seen, settings, outcome, said, figures), *warnings]
+        said.append("It had failed before; this run succeeded.")
+    if news.holds_again:
+        said.append(f"These checks hold again: {', '.join(news.holds_again)}.")
+    return said
+
+
+def _as_it_is(news: CheckNews) -> list[str]:
+    if not (news.told or news.known):
+        return []
+    known = [f"As before: {each.sentence}" for each in news.known]
+    return ["It succeeded, but not every check holds.", *known]
 
 
 def _what_is_known(seen: Seen, settings: Settings, error: Exception) -> Event:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from onyx_pipelines.notifications import channels_of
+from onyx_pipelines.notify.outbox import Outbox
 from onyx_pipelines.run_notifications import (
     notification_delivery,
     overdue_backup,
@@ -45,6 +47,12 @@ def tick(instance: dg.DagsterInstance, cursor: str | None = None) -> str:
         instance=instance, cursor=cursor, resources={"onyx": OnyxSettings()}
     ) as context:
         return str(run_notification.evaluate_tick(context).cursor)
+
+
+def deliver_what_waits(host: HostUnderTest) -> None:
+    """What is held back so that people are not told too often."""
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    Outbox(host.settings.state_dir).deliver(channels_of(host.settings), later)
 
 
 def test_a_failed_backup_reaches_slack_with_cause_link_and_playbook(
@@ -137,6 +145,43 @@ class TestChecksOfAGreenRun:
 
         (told,) = [slack.json(at) for at in range(len(slack.requests))]
         assert "size_is_plausible (ERROR)" in str(told)
+
+    def test_what_never_changes_is_told_once_and_what_holds_again_too(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+    ) -> None:
+        offsite = volume_host.settings.offsite_url
+        volume_host.set(OFFSITE_URL=None, NOTIFY_ON="warned,recovered")
+        seen = None
+        for _ in range(3):
+            assert run_job(instance).success
+            seen = tick(instance, seen)
+        volume_host.set(OFFSITE_URL=offsite)
+
+        run_job(instance)
+        tick(instance, seen)
+        deliver_what_waits(volume_host)
+
+        told = [slack.json(at) for at in range(len(slack.requests))]
+        assert [each["text"] for each in told] == [
+            "⚠️ nightly_backup warned",
+            "💚 nightly_backup recovered",
+        ]
+        assert "hold again: offsite_copy: " in str(told[1])
+
+    def test_who_wants_to_hear_of_successes_hears_what_is_as_before(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+    ) -> None:
+        volume_host.set(OFFSITE_URL=None, NOTIFY_ON="succeeded,warned")
+        run_job(instance)
+        seen = tick(instance)
+        begun = len(slack.requests)
+        run_job(instance)
+        tick(instance, seen)
+        deliver_what_waits(volume_host)
+
+        told = [slack.json(at) for at in range(begun, len(slack.requests))]
+        assert [each["text"] for each in told] == ["✅ nightly_backup succeeded"]
+        assert "As before: offsite_copy: offsite_copy_is_current (WARN)" in str(told)
 
     def test_who_does_not_want_warnings_gets_none(
         self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
