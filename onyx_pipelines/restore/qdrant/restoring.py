@@ -244,6 +244,7 @@ def _refuse(
     journal: RestoreJournal,
 ) -> None:
     """Everything that can be known before anything is touched."""
+    server.require_rights()
     there = {*server.collections(), *server.aliases()} - set(journal.beside)
     for placement in placements:
         version = placement.collection.facts.server_version

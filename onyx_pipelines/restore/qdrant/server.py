@@ -18,6 +18,7 @@ from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.server_room import shortage
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
+from onyx_pipelines.sources.qdrant.examining import require_management
 from onyx_pipelines.sources.qdrant.facts import (
     CollectionFacts,
     Json,
@@ -76,6 +77,10 @@ class TargetQdrant:
         except SourceError:
             return False
         return True
+
+    def require_rights(self) -> None:
+        """Raises SourceError: the key may not restore."""
+        require_management(self._snapshots, self._errors)
 
     def collections(self) -> list[str]:
         return self._collections.names()

@@ -59,13 +59,18 @@ def describe_target(url: str, api_key: SecretStr, ca_file: Path | None) -> str:
     with open_http(address, api_key, read_timeout_s=_TIMEOUT_S, ca_file=ca_file) as http:
         snapshots = SnapshotApi(http, errors)
         version = snapshots.version()
-        if not may_manage(snapshots):
-            raise errors.failed(
-                "examining it",
-                "the key may not make, restore and drop collections",
-                remedy="Use the server's API key, or a token (JWT) with the access `m`.",
-            )
+        require_management(snapshots, errors)
     return f"Qdrant {version} at {address}; the key may restore collections"
+
+
+def require_management(snapshots: SnapshotApi, errors: QdrantErrors) -> None:
+    """Raises SourceError: the key may not do what a restore needs."""
+    if not may_manage(snapshots):
+        raise errors.failed(
+            "examining it",
+            "the key may not make, restore and drop collections",
+            remedy="Use the server's API key, or a token (JWT) with the access `m`.",
+        )
 
 
 def may_manage(snapshots: SnapshotApi) -> bool:
