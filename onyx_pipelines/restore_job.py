@@ -220,7 +220,9 @@ def result_markdown(result: RestoreResult) -> str:
         if (speed := speed_text(each))
     ]
     if result.unfinished:
-        lines.append(f"- The same job goes on with {text(', '.join(result.unfinished))}.")
+        lines.append(
+            f"- Within a day the same job goes on with {text(', '.join(result.unfinished))}."
+        )
     lines += [f"- {text(note)}" for note in result.notes]
     return "\n".join([table(("component", "verdict", "seconds"), rows), "", *lines])
 

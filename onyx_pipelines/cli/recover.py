@@ -305,8 +305,8 @@ def _show_result(result: RestoreResult, settings: Settings) -> None:
             out.line(f"{each.component.value}: {speed}")
     if result.unfinished:
         out.line(
-            f"Unfinished: {', '.join(result.unfinished)}. The same command goes on with that;"
-            " `onyx restore --give-up` forgets it."
+            f"Unfinished: {', '.join(result.unfinished)}. The same command goes on with that"
+            " within a day; `onyx restore --give-up` forgets it."
         )
     if result.safety_backup_id:
         out.line(

@@ -3,6 +3,7 @@
 from onyx_pipelines.restore.qdrant.drilling import drill
 from onyx_pipelines.restore.qdrant.planning import plan
 from onyx_pipelines.restore.qdrant.requests import QdrantRestoreRequest
+from onyx_pipelines.restore.qdrant.restore_journal import forget_finished
 from onyx_pipelines.restore.qdrant.restoring import restore
 
-__all__ = ["QdrantRestoreRequest", "drill", "plan", "restore"]
+__all__ = ["QdrantRestoreRequest", "drill", "forget_finished", "plan", "restore"]

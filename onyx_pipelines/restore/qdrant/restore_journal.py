@@ -10,11 +10,14 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.vault.durable_files import replace_durably
+
+_FOLDER: Final = "restores"
 
 
 class Upload(BaseModel):
@@ -45,11 +48,8 @@ class RestoreJournal:
 
     def __init__(self, state_dir: Path, url: str, identity: str) -> None:
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
-        self._path = state_dir / "restores" / f"qdrant-{name}.journal"
-        try:
-            self._content = _Content.model_validate_json(self._path.read_bytes())
-        except (FileNotFoundError, ValidationError):
-            self._content = _Content()
+        self._path = state_dir / _FOLDER / f"qdrant-{name}.journal"
+        self._content = _read(self._path)
         if self._content.identity != identity:
             self._content.identity = identity
             self._content.findings = {}
@@ -122,4 +122,21 @@ class RestoreJournal:
             self._path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        replace_durably(self._path, self._content.model_dump_json().encode(), mode=0o600)
+        _write(self._path, self._content)
+
+
+def forget_finished(state_dir: Path) -> None:
+    """A restore begins anew: what an earlier one had finished counts no longer."""
+    for path in sorted((state_dir / _FOLDER).glob("qdrant-*.journal")):
+        _write(path, _read(path).model_copy(update={"findings": {}}))
+
+
+def _read(path: Path) -> _Content:
+    try:
+        return _Content.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return _Content()
+
+
+def _write(path: Path, content: _Content) -> None:
+    replace_durably(path, content.model_dump_json().encode(), mode=0o600)

@@ -152,8 +152,9 @@ class TargetQdrant:
     def is_bare(self, collection: str) -> bool:
         """Whether it has neither vectors nor points: nothing is lost with it."""
         info = self._collections.info(collection)
-        params = info["config"]["params"]
-        return not (params["vectors"] or params.get("sparse_vectors") or info["points_count"])
+        params = info.get("config", {}).get("params", {})
+        vectors = params.get("vectors", "unknown") or params.get("sparse_vectors")
+        return not vectors and info.get("points_count") == 0
 
     def cluster(self, collection: str) -> Json:
         """Where its shards are, and in which state."""

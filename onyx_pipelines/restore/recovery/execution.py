@@ -57,9 +57,9 @@ def restore_set(
 ) -> RestoreResult:
     """Replace data by what the set holds. Whoever calls this has asked the person.
 
-    An interrupted call goes on where it stopped when it is made again, and so does one that left
-    something unfinished. A component that fails its comparison leaves what was there, and the next
-    ones are restored all the same.
+    An interrupted call goes on where it stopped when it is made again, and so does, for a day, one
+    that left something unfinished. A component that fails its comparison leaves what was there, and
+    the next ones are restored all the same.
 
     Args:
         safety_backup: taken of what is overwritten, before anything is touched; None: none.
@@ -80,19 +80,22 @@ def restore_set(
         plan = plan_found(settings, choice, found, objects)
         announce(plan)
         file = RunRecordFile(settings.state_dir, set_id, choice)
-        record = file.begin()
+        earlier = file.earlier(datetime.now(UTC))
+        record = earlier or file.begin()
         if safety_backup is not None and not record.safety_backup_id and not record.finished:
             taken = _taken(safety_backup, plan, choice)
             record = record.model_copy(update={"safety_backup_id": taken})
             file.put(record)
         with ExclusiveLock(settings.state_dir, "restore"):
+            if earlier is None:
+                qdrant.forget_finished(settings.state_dir)
             clock = StepClock()
             workdir = scratch_dir(settings)
             mark = UnfinishedRestore(record.restore_id, set_id, command)
             done: list[ComponentDrill] = []
             for component in plan.components:
-                if (earlier := record.finished_component(component)) is not None:
-                    done.append(earlier)
+                if (finished := record.finished_component(component)) is not None:
+                    done.append(finished)
                     continue
                 request = choice.request_for(component, plan.components, settings)
                 mark_restore(settings.state_dir, mark)
@@ -114,7 +117,9 @@ def restore_set(
                 if not result.unfinished:
                     record = with_component(record, result)
                     file.put(record)
-        if not any(each.unfinished for each in done):
+        if any(each.unfinished for each in done):
+            file.put(record.model_copy(update={"ended_at": datetime.now(UTC)}))
+        else:
             file.remove()
     return RestoreResult(
         restore_id=record.restore_id,

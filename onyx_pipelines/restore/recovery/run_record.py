@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
@@ -19,11 +19,15 @@ from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.durable_files import replace_durably
 
 _FOLDER = "restores"
+_GOES_ON_WITHIN = timedelta(days=1)
 _log = logger("restore")
 
 
 class RunRecord(BaseModel):
-    """One restore under way. `safety_backup_id` empty: none was taken (yet)."""
+    """One restore under way. `safety_backup_id` empty: none was taken (yet).
+
+    `ended_at`: when it came to its end with something unfinished.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +36,7 @@ class RunRecord(BaseModel):
     started_at: AwareDatetime
     safety_backup_id: str = ""
     finished: tuple[ComponentDrill, ...] = ()
+    ended_at: AwareDatetime | None = None
 
     def finished_component(self, component: Component) -> ComponentDrill | None:
         return next((each for each in self.finished if each.component is component), None)
@@ -46,17 +51,23 @@ class RunRecordFile:
         name = hashlib.sha256(asked.encode()).hexdigest()[:24]
         self._path = state_dir / _FOLDER / f"{name}.json"
 
-    def begin(self) -> RunRecord:
-        """The record of an interrupted call, or a new one, which is written."""
+    def earlier(self, now: datetime) -> RunRecord | None:
+        """Of a call that was interrupted, or that left something unfinished within the last day:
+        after that, what it had finished is no longer what there is."""
         try:
             record = RunRecord.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
-            pass
+            return None
         except ValidationError:
             _log.warning("the record of an interrupted restore cannot be read; it begins anew")
-        else:
-            _log.info("going on with restore %s", record.restore_id)
-            return record
+            return None
+        if record.ended_at is not None and now - record.ended_at > _GOES_ON_WITHIN:
+            return None
+        _log.info("going on with restore %s", record.restore_id)
+        return record
+
+    def begin(self) -> RunRecord:
+        """A new one, which is written."""
         record = RunRecord(
             restore_id=str(uuid.uuid4()), backup_id=self._backup_id, started_at=datetime.now(UTC)
         )

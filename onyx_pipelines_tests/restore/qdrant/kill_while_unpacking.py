@@ -9,19 +9,17 @@ Arguments: a directory, the stand-in's directory, and the collection, which has 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from pathlib import Path
 
-import httpx
 from qdrant_client import QdrantClient
 
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
-from onyx_pipelines_tests.restore.qdrant.test_uploaded_files import kept_files
+from onyx_pipelines_tests.restore.qdrant.test_uploaded_files import is_unpacking, kept_files
 from onyx_pipelines_tests.waiting import wait_until
 
 
@@ -51,11 +49,6 @@ def main() -> None:
     assert (sets.collections(), kept_files(standin)) == before
     assert list((root / "state" / "restores").iterdir()) == []
     print(len(left))
-
-
-def is_unpacking(standin: QdrantStandIn) -> bool:
-    lines = httpx.get(f"{standin.url}/metrics").text.splitlines()
-    return any(re.match(r"snapshot_recovery_running\{.*\} [1-9]", each) for each in lines)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,24 @@ def host(
     return host
 
 
+def test_a_restore_that_was_given_up_begins_anew(
+    host: HostUnderTest, faulty_server: QdrantServer, make_faulty_collection: MakeCollection
+) -> None:
+    """What the first call had finished, and what has become of it since, does not count."""
+    good, bad = make_faulty_collection("a-good-one"), make_faulty_collection("b-bad-one")
+    host.set(QDRANT_COLLECTIONS=f"{good},{bad}")
+    host.run()
+    [backup_id] = host.listed()
+    flip_a_byte(next((host.backups / "sets" / backup_id).rglob(f"{bad}.snapshot*")))
+    host.onyx("restore", backup_id, "--confirm", "--no-safety-backup")
+    faulty_server.client.delete(good, points_selector=[1], wait=True)
+
+    host.onyx("restore", "--give-up")
+    host.onyx("restore", backup_id, "--confirm", "--no-safety-backup")
+
+    assert faulty_server.client.count(good).count == 20
+
+
 def test_the_same_command_goes_on_with_what_could_not_be_restored(
     host: HostUnderTest, faulty_server: QdrantServer, make_faulty_collection: MakeCollection
 ) -> None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+from qdrant_client import models
+
+from onyx_pipelines.errors import SourceError
 from onyx_pipelines.restore.qdrant.collections import collections_of
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
+from onyx_pipelines_tests.fixtures_qdrant import QdrantServer, open_client, sample_points
+from onyx_pipelines_tests.restore.qdrant.conftest import sets_in
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
+from onyx_pipelines_tests.waiting import wait_until
 
 
 def kept_files(standin: QdrantStandIn) -> list[Path]:
     """Also those that no call lists."""
     return sorted((standin.data_dir / "snapshots").rglob("*.snapshot"))
+
+
+def is_unpacking(standin: QdrantStandIn) -> bool:
+    lines = httpx.get(f"{standin.url}/metrics").text.splitlines()
+    return any(re.match(r"snapshot_recovery_running\{.*\} [1-9]", each) for each in lines)
 
 
 class TestAFileThatWasUploaded:
@@ -96,6 +110,31 @@ class TestAFileThatWasUploaded:
         faulty_sets.restore(faulty_sets.of(faulty_collection))
 
         assert (left.exists(), "made-bare" in faulty_sets.collections()) == (False, False)
+
+
+def test_a_server_that_dies_while_it_unpacks_keeps_the_file_until_the_next_restore(
+    tmp_path: Path,
+) -> None:
+    with QdrantStandIn(tmp_path / "standin") as standin, open_client(standin.url) as client:
+        sets = sets_in(tmp_path, QdrantServer(standin.url, "", client))
+        vectors = models.VectorParams(size=8, distance=models.Distance.COSINE)
+        client.create_collection("docs", vectors_config=vectors)
+        client.upsert("docs", points=sample_points(20), wait=True)
+        objects = sets.of("docs")
+        standin.set_faults(recover_delay_s=600)
+
+        with ThreadPoolExecutor() as pool:
+            restoring = pool.submit(sets.restore, objects)
+            wait_until(lambda: is_unpacking(standin), "an upload is unpacked")
+            standin.kill()
+            assert isinstance(restoring.exception(), SourceError)
+        left = kept_files(standin)
+        standin.start()
+        result = sets.restore(objects)
+
+        assert result.verdict is Verdict.PASSED, result.problems()
+        assert (len(left), kept_files(standin), sets.count("docs")) == (1, [], 20)
+        assert sets.collections() == {"docs"}
 
 
 def left_behind(
