@@ -7,6 +7,7 @@ instead, the path of a file that holds the value (Docker secrets work that way).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -134,12 +135,12 @@ class Settings(BaseSettings):
     volumes: Annotated[dict[str, Path], NoDecode] = Field(
         default_factory=dict,
         description="Volumes to archive, `name=/path,name=/path` (where Docker mounts them, usually"
-        " /var/lib/docker/volumes/NAME/_data).",
+        " /var/lib/docker/volumes/NAME/_data). A comma in a name or path is written `\\,`.",
     )
     volume_excludes: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Patterns relative to a volume's root that are left out, comma-separated, e.g."
-        " `cache/**,*.tmp`.",
+        " `cache/**,*.tmp`. A comma in a pattern is written `\\,`.",
     )
     stop_containers_label: str = Field(
         "",
@@ -367,7 +368,7 @@ class Settings(BaseSettings):
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            return tuple(_parts(value))
         return value
 
     @field_validator("volumes", mode="before")
@@ -376,7 +377,7 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         volumes: dict[str, str] = {}
-        for part in filter(None, (p.strip() for p in value.split(","))):
+        for part in _parts(value):
             name, separator, path = part.partition("=")
             if not separator or not name.strip() or not path.strip():
                 raise ValueError(f"{part!r} is not of the form name=/path")
@@ -430,6 +431,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the same)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _FileVariants(settings_cls)
+
+
+def _parts(value: str) -> list[str]:
+    """Of a list with commas; `\\,` is a comma in a part."""
+    parts = (part.strip().replace("\\,", ",") for part in re.split(r"(?<!\\),", value))
+    return [part for part in parts if part]
 
 
 class _FileVariants(PydanticBaseSettingsSource):

@@ -42,6 +42,18 @@ def test_volumes_are_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().volumes == {"files": Path("/srv/files"), "models": Path("/srv/a=b")}
 
 
+def test_a_comma_in_a_name_a_path_or_a_pattern_has_a_backslash_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ONYX_VOLUMES", r"a\,b=/srv/x\,y,c=/srv/c")
+    monkeypatch.setenv("ONYX_VOLUME_EXCLUDES", r"cache\,old/**,*.tmp")
+
+    loaded = load_settings()
+
+    assert loaded.volumes == {"a,b": Path("/srv/x,y"), "c": Path("/srv/c")}
+    assert loaded.volume_excludes == ("cache,old/**", "*.tmp")
+
+
 @pytest.mark.parametrize(
     ("value", "problem"),
     [("files", "name=/path"), ("=/srv", "name=/path"), ("a=/1,a=/2", "given twice")],

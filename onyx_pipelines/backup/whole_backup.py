@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,10 +15,10 @@ from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.errors import IntegrityError, OnyxError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.source import Component
+from onyx_pipelines.sources.source import USUAL_WARNINGS, Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.lock import ExclusiveLock
-from onyx_pipelines.vault.manifest import BackupType
+from onyx_pipelines.vault.manifest import BackupType, ComponentRecord
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
 ATTEMPTS = 4
@@ -30,7 +30,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BackupOutcome:
-    """What `onyx backup run` answers. `problems` are failed promises about a set that exists."""
+    """What `onyx backup run` answers. `problems` are failed promises about a set that exists;
+    `warnings` tell of nothing wrong, such as a file that changed while it was read."""
 
     backup_id: str
     status: str
@@ -41,6 +42,7 @@ class BackupOutcome:
     offsite: str
     pruned: tuple[str, ...]
     problems: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -79,7 +81,7 @@ def run_backup(
         )
         problems = [doubt.what for doubt in manifest.doubts]
         later = _after_completion(host, backup_id, progress, sleep, with_pruning=with_pruning)
-    warnings = [w for record in manifest.components.values() for w in record.warnings]
+    warned = [_divided(record) for record in manifest.components.values()]
     return BackupOutcome(
         backup_id=backup_id,
         status=manifest.shown_status,
@@ -89,8 +91,15 @@ def run_backup(
         is_verified=later.is_verified,
         offsite=later.offsite,
         pruned=later.pruned,
-        problems=(*problems, *later.problems, *warnings),
+        problems=(*problems, *later.problems, *(each for wrong, _ in warned for each in wrong)),
+        warnings=tuple(each for _, usual in warned for each in usual),
     )
+
+
+def _divided(record: ComponentRecord) -> tuple[Sequence[str], Sequence[str]]:
+    """Its warnings of something wrong, and those of what is usual."""
+    first_usual = len(record.warnings) - int(record.summary.get(USUAL_WARNINGS, 0))
+    return record.warnings[:first_usual], record.warnings[first_usual:]
 
 
 @dataclass(frozen=True)

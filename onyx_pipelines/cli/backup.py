@@ -63,7 +63,7 @@ def run(
     else:
         out.line(bold(outcome.backup_id), f" {outcome.status}")
         out.line(f"{human_bytes(outcome.plain_bytes)} sealed into {outcome.location}")
-        for problem in outcome.problems:
+        for problem in (*outcome.problems, *outcome.warnings):
             out.warning(problem)
     finish(EXIT_BAD if outcome.problems else 0)
 

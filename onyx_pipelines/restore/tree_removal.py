@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.sources.volumes.mounts import mount_id
 
+# FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, and the flags `i` and `a` of chattr(1).
+_GET_FLAGS: Final = 0x80086601
+_SET_FLAGS: Final = 0x40086602
+_UNCHANGEABLE: Final = 0x10 | 0x20
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove_tree(path: Path) -> None:
     """Remove a directory with all that it holds, or one file. An absent one is fine.
 
-    Directories that their owner may not write to are opened up first.
+    Directories that their owner may not write to are opened up first, and what was made immutable
+    (`chattr +i`) is made mutable again where this user may do so.
 
     Raises:
         OSError: something could not be removed, is mounted there, or puts new files in; what is
@@ -32,7 +39,7 @@ def remove_tree(path: Path) -> None:
         if _remove_unless_directory(name, parent_fd):
             return
         _empty(name, parent_fd)
-        os.rmdir(name, dir_fd=parent_fd)
+        _rmdir(name, parent_fd)
     finally:
         os.close(parent_fd)
 
@@ -55,7 +62,7 @@ def _empty(root_name: bytes, parent_fd: int) -> None:
                 inodes.pop()
                 if _inode(fd) != inodes[-1]:
                     raise OSError(f"{os.fsdecode(names[-1])!r} was moved while it was removed")
-                os.rmdir(names.pop(), dir_fd=fd)
+                _rmdir(names.pop(), fd)
             else:
                 return
     finally:
@@ -72,7 +79,7 @@ def _remove_files(fd: int) -> bytes | None:
                 name = os.fsencode(entry.name)
                 if entry.is_dir(follow_symlinks=False):
                     return name
-                os.unlink(name, dir_fd=fd)
+                _unlink(name, fd)
                 is_empty = False
     return None
 
@@ -84,8 +91,45 @@ def _remove_unless_directory(name: bytes, parent_fd: int) -> bool:
         return True
     if stat.S_ISDIR(found.st_mode):
         return False
-    os.unlink(name, dir_fd=parent_fd)
+    _unlink(name, parent_fd)
     return True
+
+
+def _unlink(name: bytes, parent_fd: int) -> None:
+    try:
+        os.unlink(name, dir_fd=parent_fd)
+    except PermissionError:
+        _make_mutable(name, parent_fd)
+        os.unlink(name, dir_fd=parent_fd)
+
+
+def _rmdir(name: bytes, parent_fd: int) -> None:
+    try:
+        os.rmdir(name, dir_fd=parent_fd)
+    except PermissionError:
+        _make_mutable(name, parent_fd)
+        os.rmdir(name, dir_fd=parent_fd)
+
+
+def _make_mutable(name: bytes, parent_fd: int) -> None:
+    """It and its directory. Nothing happens where that is not the reason, or not allowed."""
+    _clear_flags(parent_fd)
+    with suppress(OSError):
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent_fd)
+        try:
+            _clear_flags(fd)
+        finally:
+            os.close(fd)
+
+
+def _clear_flags(fd: int) -> None:
+    flags = bytearray(8)
+    with suppress(OSError):
+        fcntl.ioctl(fd, _GET_FLAGS, flags)
+        (before,) = struct.unpack_from("i", flags)
+        if before & _UNCHANGEABLE:
+            struct.pack_into("i", flags, 0, before & ~_UNCHANGEABLE)
+            fcntl.ioctl(fd, _SET_FLAGS, flags)
 
 
 def _enter(name: bytes, parent_fd: int, mount: int) -> int:

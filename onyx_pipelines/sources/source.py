@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from onyx_pipelines.progress import ProgressCallback
+
+USUAL_WARNINGS: Final = "usual_warnings_count"
 
 
 class Component(StrEnum):
@@ -74,6 +76,7 @@ class ComponentReport:
     `summary` has the numbers of the spec's `backup_metadata` (tables_count; vector_count and
     collections_count; file_count) and whatever else is worth plotting: plain JSON values, no
     secrets, nothing personal. `versions` has tools and servers, e.g. {"pg_dump": "16.4"}.
+    `warnings`: the last ones, as many as `summary[USUAL_WARNINGS]` says, tell of nothing wrong.
     `missing`: what could not be backed up though it is there, and why; the component is partial.
     """
 

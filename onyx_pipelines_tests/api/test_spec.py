@@ -3,10 +3,7 @@ beyond it."""
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.api.conftest import Api, make_api
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines_tests.growing import growing_all_the_time
 
 COMPONENTS = ["postgresql", "qdrant", "volumes"]
 # As the spec writes them. `?`: null where it is not known.
@@ -128,24 +126,6 @@ def test_what_is_answered_has_the_names_and_types_of_the_spec(method: str, path:
 
 def types(values: dict[str, Any]) -> dict[str, type]:
     return {name: type(value) for name, value in values.items()}
-
-
-@contextmanager
-def growing_all_the_time(path: Path) -> Iterator[None]:
-    ended = threading.Event()
-
-    def grow() -> None:
-        with path.open("ab", buffering=0) as file:
-            while not ended.wait(0.001):
-                file.write(b"more")
-
-    writer = threading.Thread(target=grow)
-    writer.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        writer.join()
 
 
 class TestBackupMetadata:

@@ -14,6 +14,7 @@ import pytest
 from onyx_pipelines.errors import AlreadyRunningError
 from onyx_pipelines.vault.lock import ExclusiveLock, Holder, current_holder
 from onyx_pipelines_tests.fixtures_sandbox import COMMAND, DEAD_PORT, HostUnderTest
+from onyx_pipelines_tests.growing import growing_all_the_time
 from onyx_pipelines_tests.waiting import wait_until
 
 
@@ -60,6 +61,21 @@ def test_warnings_leave_the_json_pure_and_answer_one(volume_host: HostUnderTest)
     assert answer.status == 1
     assert answer.json["offsite"] == "failed"
     assert "not-mounted" in answer.json["problems"][0]
+
+
+def test_a_file_that_changed_while_it_was_read_is_a_warning_and_answers_zero(
+    volume_host: HostUnderTest,
+) -> None:
+    growing = volume_host.volume / "growing.log"
+    growing.write_bytes(b"x" * 60_000_000)
+
+    with growing_all_the_time(growing):
+        answer = volume_host.onyx("backup", "run", "--json")
+
+    assert answer.status == 0
+    assert answer.json["status"] == "completed_with_warnings"
+    assert answer.json["problems"] == []
+    assert "1 changed while being read" in answer.json["warnings"][0]
 
 
 def test_one_component_alone_can_be_asked_for(backup_host: HostUnderTest) -> None:

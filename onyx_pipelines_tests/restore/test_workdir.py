@@ -22,6 +22,7 @@ from onyx_pipelines.restore.workdir import (
     refuse_inside_volumes,
     sweep_workdirs,
 )
+from onyx_pipelines_tests.immutable import make_immutable
 
 _HOLD_ONE = """
 import sys, time
@@ -189,3 +190,16 @@ def test_removing_what_is_not_there_or_one_file_is_fine(tmp_path: Path) -> None:
     remove_tree(tmp_path / "no" / "parent")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_immutable_is_removed(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "closed").mkdir(parents=True)
+    (tree / "file").touch()
+    (tree / "closed" / "file").touch()
+    for path in (tree / "closed" / "file", tree / "closed", tree / "file"):
+        make_immutable(path)
+
+    remove_tree(tree)
+
+    assert not tree.exists()

@@ -43,7 +43,7 @@ def differences(expected: Entry, found: Entry, limits: Limits) -> Iterator[Diffe
     if expected.device != found.device:
         yield Difference("device", str(expected.device), str(found.device))
     if expected.mode != found.mode:
-        yield _mode(expected.mode, found.mode, limits)
+        yield _mode(expected, found, limits)
     if (expected.uid, expected.gid) != (found.uid, found.gid):
         yield Difference(
             "owner",
@@ -69,14 +69,17 @@ def time_text(time_ns: int | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}.{fraction_ns:09d} UTC"
 
 
-def _mode(expected: int | None, found: int | None, limits: Limits) -> Difference:
-    # The kernel takes setgid away from a file of a group that its owner is no member of.
-    is_lost_setgid = found is not None and expected == found | stat.S_ISGID
+def _mode(expected: Entry, found: Entry, limits: Limits) -> Difference:
+    # Without its owner or group a file does not get these; and the kernel takes setgid away from
+    # one of a group that its owner is no member of.
+    lost = (expected.mode or 0) ^ (found.mode or 0)
+    explained = stat.S_ISGID | (stat.S_ISUID if expected.uid != found.uid else 0)
+    is_explained = found.mode is not None and lost & (expected.mode or 0) & explained == lost
     return Difference(
         "mode",
-        "none" if expected is None else f"{expected:04o}",
-        "none" if found is None else f"{found:04o}",
-        _if_met(Limit.OWNERS, limits) if is_lost_setgid else None,
+        "none" if expected.mode is None else f"{expected.mode:04o}",
+        "none" if found.mode is None else f"{found.mode:04o}",
+        _if_met(Limit.OWNERS, limits) if is_explained else None,
     )
 
 

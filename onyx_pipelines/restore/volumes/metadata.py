@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -54,7 +55,7 @@ def apply_to_open_file(fd: int, member: Member, limits: Limits) -> None:
         _set_owner(fd, member, limits)
     _set_attributes(fd, member.attributes, limits)
     # After the owner, whose change clears setuid, and after the list, whose mask it sets.
-    os.chmod(fd, member.mode)
+    os.chmod(fd, _mode_of(member, os.fstat(fd)))
     os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
 
 
@@ -66,7 +67,7 @@ def apply_to_name(name: bytes, parent_fd: int, member: Member, limits: Limits) -
     path = b"/proc/self/fd/%d/%s" % (parent_fd, name)
     _set_attributes(path, member.attributes, limits)
     if member.type is not EntryType.SYMLINK:
-        os.chmod(name, member.mode, dir_fd=parent_fd)
+        os.chmod(name, _mode_of(member, os.lstat(name, dir_fd=parent_fd)), dir_fd=parent_fd)
     times = (member.mtime_ns, member.mtime_ns)
     os.utime(name, ns=times, dir_fd=parent_fd, follow_symlinks=False)
 
@@ -76,6 +77,16 @@ def drop_inherited_lists(fd: int) -> None:
     for name in _LISTS:
         with suppress(OSError):  # there is none
             os.removexattr(fd, name)
+
+
+def _mode_of(member: Member, status: os.stat_result) -> int:
+    """A program must not run as somebody whose it never was."""
+    mode = member.mode
+    if status.st_uid != member.uid:
+        mode &= ~stat.S_ISUID
+    if status.st_gid != member.gid:
+        mode &= ~stat.S_ISGID
+    return mode
 
 
 def _set_owner(

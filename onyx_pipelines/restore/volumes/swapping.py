@@ -97,7 +97,8 @@ class Swap:
                 raise RestoreError(
                     f"The restored data could not be put in place in {self._staging.parent}"
                     f" ({error.strerror}); what was there is as it was.",
-                    remedy="Check who may rename there, and that no file system is mounted inside.",
+                    remedy="Check who may rename there, that no file system is mounted inside, and"
+                    " that nothing there is immutable (lsattr).",
                 ) from None
             raise
         try:

@@ -72,9 +72,9 @@ def parse_mount_points(mountinfo: Iterable[bytes]) -> list[bytes]:
 def mount_id(fd: int) -> int:
     """Of the mount that an open file was reached through: also a bind mount has its own, though
     its device number is that of what is around it. Raises OSError."""
-    for line in Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="ascii").splitlines():
-        name, _, value = line.partition(":")
-        if name == "mnt_id":
+    for line in Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines():
+        name, _, value = line.partition(b":")
+        if name == b"mnt_id":
             return int(value)
     raise OSError("the kernel does not say on which mount a file lies")
 

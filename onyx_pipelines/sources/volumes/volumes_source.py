@@ -16,6 +16,7 @@ from onyx_pipelines.errors import SourceError
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import (
+    USUAL_WARNINGS,
     Component,
     ComponentReport,
     ComponentSink,
@@ -154,7 +155,11 @@ def _stopped(
 
 
 def _report(counts: Mapping[str, Counts], pause_warnings: Iterable[str]) -> ComponentReport:
-    warnings = (*filter(None, map(_warning, counts.keys(), counts.values())), *pause_warnings)
+    unread = _warnings(counts, {"unreadable": "could not be read"})
+    moved = _warnings(
+        counts, {"changed": "changed while being read", "vanished": "vanished before being read"}
+    )
+    warnings = (*unread, *pause_warnings, *moved)
     summary: dict[str, int | float | str] = {
         "volumes_count": len(counts),
         "file_count": sum(c.files for c in counts.values()),
@@ -165,6 +170,8 @@ def _report(counts: Mapping[str, Counts], pause_warnings: Iterable[str]) -> Comp
         "unreadable_count": sum(c.unreadable for c in counts.values()),
         "skipped_count": sum(c.skipped for c in counts.values()),
         "excluded_count": sum(c.excluded for c in counts.values()),
+        # Files that are in use move.
+        USUAL_WARNINGS: len(moved),
     }
     for name, volume in counts.items():
         summary[f"volume.{name}.files"] = volume.files
@@ -178,15 +185,13 @@ def _report(counts: Mapping[str, Counts], pause_warnings: Iterable[str]) -> Comp
     )
 
 
-def _warning(name: str, counts: Counts) -> str:
+def _warnings(counts: Mapping[str, Counts], kinds: Mapping[str, str]) -> list[str]:
     """Numbers only: names of files may be personal, and stand in the sealed facts."""
-    parts = [
-        f"{number} {what}"
-        for number, what in (
-            (counts.changed, "changed while being read"),
-            (counts.vanished, "vanished before being read"),
-            (counts.unreadable, "could not be read"),
-        )
-        if number
-    ]
-    return f"volume {name}: {', '.join(parts)} (named in its facts)" if parts else ""
+    warnings = []
+    for name, volume in counts.items():
+        parts = [
+            f"{number} {what}" for kind, what in kinds.items() if (number := getattr(volume, kind))
+        ]
+        if parts:
+            warnings.append(f"volume {name}: {', '.join(parts)} (named in its facts)")
+    return warnings

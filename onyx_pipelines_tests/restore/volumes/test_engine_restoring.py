@@ -192,6 +192,22 @@ def test_one_that_only_its_containers_mount_is_not_restored_in_its_place(
     assert (mountpoint / "file").read_bytes() == b"content"
 
 
+def test_a_directory_with_a_comma_in_its_name_is_mounted_and_restored_as_any_other(
+    docker: DockerWorld, vault: Vault, tmp_path: Path
+) -> None:
+    directory = tmp_path / "a,b"
+    directory.mkdir()
+    (directory / "file").write_bytes(b"as it was")
+    objects = vault.back_up({"x,y": directory}, docker_host=docker.host)
+    change(directory)
+    docker.create("reader", mounts={str(directory): "/d"})
+    settings = settings_for(tmp_path, {"x,y": directory})
+
+    restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
+
+    assert docker.output("reader", "cat", "/d/file") == "as it was"
+
+
 class TestAVolumeThatIsGone:
     @pytest.fixture
     def lost(self, stack: Stack) -> SetObjects:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +16,9 @@ from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines_tests.immutable import immutable, make_immutable
 from onyx_pipelines_tests.mounting import Kind, mounted
-from onyx_pipelines_tests.requirements_of_tests import program, unavailable
+from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     bytes_of,
@@ -170,15 +170,18 @@ class TestExcluded:
         assert tree_of(cached) == before
 
 
-@contextmanager
-def immutable(path: Path) -> Iterator[None]:
-    """Nobody may change, move or remove it."""
-    if os.geteuid() != 0 or subprocess.run([program("chattr"), "+i", path], check=False).returncode:
-        unavailable("only root on some file systems can make a file immutable")
-    try:
-        yield
-    finally:
-        subprocess.run(["chattr", "-i", path], check=True)
+def test_what_is_immutable_is_replaced_and_nothing_is_left_of_it(
+    vault: Vault, volume: Path
+) -> None:
+    objects = vault.back_up({"v": volume})
+    before, siblings = tree_of(volume), set(volume.parent.iterdir())
+    (volume / "a.txt").write_bytes(b"newer")
+    make_immutable(volume / "a.txt")
+
+    restored_in_place(objects, volume)
+
+    assert tree_of(volume) == before
+    assert set(volume.parent.iterdir()) - siblings == {volume.parent / "state"}
 
 
 class TestUnreadable:

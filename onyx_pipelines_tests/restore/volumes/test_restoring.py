@@ -344,6 +344,27 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".onyx")]
 
 
+def test_a_restore_that_fails_leaves_none_of_the_directories_that_it_made(
+    place: Path,
+    tmp_path: Path,
+    backed_up: tuple[SetObjects, dict[bytes, Node]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+
+    with pytest.raises(RestoreError, match="No space left"):
+        restored(
+            backed_up[0],
+            VolumesRestoreRequest(("v",), target=place / "that" / "is" / "new"),
+            settings_for(tmp_path),
+        )
+
+    assert list(place.iterdir()) == []
+
+
 def test_an_interrupted_restore_goes_on_with_the_volume_where_it_stopped(
     vault: Vault,
     volume: Path,
