@@ -9,6 +9,7 @@ writing them to the disk would take longer than all the rest.
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import os
 import sys
@@ -30,6 +31,8 @@ _ENGINE = f"qdrant-edge-py {importlib.metadata.version('qdrant-edge-py')}"
 
 def main() -> None:
     """Until standard input ends."""
+    # A fork lives shortly, and looking for garbage would copy every page that it has of us.
+    gc.disable()
     for line in sys.stdin:
         request = EdgeRequest.model_validate_json(line)
         child = os.fork()

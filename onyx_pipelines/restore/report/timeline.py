@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from onyx_pipelines.page.text import printable
@@ -10,6 +10,8 @@ from onyx_pipelines.restore.results import DrillResult, Step, StepTiming
 from onyx_pipelines.sources.source import Component
 
 MAX_ROWS = 40
+# Of the whole time: what is closer than that in a shared row would be drawn as one anyway.
+_CLOSE = 0.01
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,10 @@ class Bar:
     offset_s: float
     duration_s: float
     lane: int
+
+    @property
+    def end_s(self) -> float:
+        return self.offset_s + self.duration_s
 
 
 @dataclass(frozen=True)
@@ -41,26 +47,27 @@ class Row:
 
     @property
     def end_s(self) -> float:
-        return max(bar.offset_s + bar.duration_s for bar in self.bars)
+        return max(bar.end_s for bar in self.bars)
 
 
 def timeline_rows(result: DrillResult, *, max_rows: int = MAX_ROWS) -> list[Row]:
     """One row per component and item, components in their order, items as they began.
 
     Of more than `max_rows`, those that took longest are kept; the others of a component share one
-    row, so every second that was measured is still there.
+    row (a lane for each step), so every second that was measured is still there.
     """
     rows = [row for drill in result.components for row in _rows(drill.component, drill.steps)]
     if len(rows) <= max_rows:
         return rows
     by_time = sorted(range(len(rows)), key=lambda index: -rows[index].busy_s)
     kept = set(by_time[: max(0, max_rows - len(result.components))])
+    close_s = _CLOSE * max(row.end_s for row in rows)
     folded: list[Row] = []
     for component in dict.fromkeys(row.component for row in rows):
         own = [index for index, row in enumerate(rows) if row.component is component]
         folded += [rows[index] for index in own if index in kept]
         if rest := [rows[index] for index in own if index not in kept]:
-            folded.append(_together(component, rest))
+            folded.append(_together(component, rest, close_s))
     return folded
 
 
@@ -90,6 +97,24 @@ def _in_lanes(timings: Sequence[StepTiming]) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _together(component: Component, rows: Sequence[Row]) -> Row:
-    bars = tuple(Bar(bar.step, bar.offset_s, bar.duration_s, 0) for row in rows for bar in row.bars)
-    return Row(component, f"{len(rows)} others", bars, sum(row.busy_s for row in rows))
+def _together(component: Component, rows: Sequence[Row], close_s: float) -> Row:
+    bars = [bar for row in rows for bar in row.bars]
+    used = [step for step in Step if any(bar.step is step for bar in bars)]
+    merged = tuple(
+        each
+        for lane, step in enumerate(used)
+        for each in _merged([bar for bar in bars if bar.step is step], lane, close_s)
+    )
+    return Row(component, f"{len(rows)} others", merged, sum(row.busy_s for row in rows))
+
+
+def _merged(bars: Sequence[Bar], lane: int, close_s: float) -> Iterator[Bar]:
+    """Thousands of bars of a hundredth of a second cost seconds to draw, and show no more."""
+    ordered = sorted(bars, key=lambda bar: bar.offset_s)
+    begin_s, end_s = ordered[0].offset_s, ordered[0].end_s
+    for bar in ordered[1:]:
+        if bar.offset_s > end_s + close_s:
+            yield Bar(bar.step, begin_s, end_s - begin_s, lane)
+            begin_s = bar.offset_s
+        end_s = max(end_s, bar.end_s)
+    yield Bar(ordered[0].step, begin_s, end_s - begin_s, lane)

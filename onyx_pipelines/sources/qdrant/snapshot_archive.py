@@ -103,6 +103,7 @@ class _Unpacking:
     def __init__(self, directory: Path, max_bytes: int) -> None:
         self._directory = directory
         self._left = max_bytes
+        self._made: set[Path] = set()
         self.files: dict[str, bytes] = {}
         self.shards: dict[int, Shard] = {}
 
@@ -162,7 +163,9 @@ class _Unpacking:
     ) -> None:
         self._count(member.size)
         target = root.joinpath(*path.parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(target.parent)
         # tarfile's reader of a stream says that it cannot seek; what it wraps can, forwards.
         unbuffered = getattr(source, "raw", source)
         with target.open("xb") as output:

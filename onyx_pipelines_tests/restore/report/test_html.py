@@ -228,6 +228,7 @@ def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
     assert printable(attack) in page.text
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6))
 def test_every_row_of_findings_keeps_its_columns(names: list[str]) -> None:
     findings = tuple(finding(Verdict.FAILED, name, name, name, name, name) for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.restore.report.scales import date_ticks, days, decade_ticks, duration_ticks
@@ -48,13 +48,38 @@ def test_steps_of_an_item_that_overlap_lie_in_different_lanes() -> None:
     assert [bar.lane for bar in row.bars] == [0, 1, 0]
 
 
+@settings(deadline=None)
 @given(_steps)
 def test_no_second_gets_lost_however_many_items_there_are(steps: list[StepTiming]) -> None:
     rows = timeline_rows(drill(_of(*steps)), max_rows=12)
 
     assert len(rows) <= 12
     assert sum(row.busy_s for row in rows) == pytest.approx(sum(s.duration_s for s in steps))
-    assert sum(len(row.bars) for row in rows) == len(steps)
+    drawn = [bar for row in rows for bar in row.bars]
+    assert len(drawn) <= len(steps)
+    for each in steps:
+        assert any(
+            bar.step is each.step
+            and bar.offset_s <= each.offset_s
+            and bar.end_s + 1e-6 >= each.offset_s + each.duration_s
+            for bar in drawn
+        )
+
+
+def test_thousands_of_short_steps_are_few_bars_in_a_lane_for_each_kind_of_step() -> None:
+    steps = [
+        timing(step, f"v{number}", number / 10 + 1000 * (number >= 500), 0.05)
+        for number in range(1000)
+        for step in (Step.FETCH, Step.COMPARE)
+    ]
+
+    *_, others = timeline_rows(drill(_of(*steps)), max_rows=2)
+
+    assert others.label == "999 others"
+    assert [(bar.step, bar.lane) for bar in others.bars] == [
+        (step, lane) for lane, step in enumerate((Step.FETCH, Step.COMPARE)) for _ in range(2)
+    ]
+    assert others.busy_s == pytest.approx(999 * 2 * 0.05)
 
 
 def test_the_items_that_took_longest_keep_their_own_row() -> None:
