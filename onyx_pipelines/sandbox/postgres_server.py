@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -53,14 +53,29 @@ class _Description:
 
 
 class PostgresServer:
-    """One PostgreSQL server with a superuser `postgres` and a generated password."""
+    """One PostgreSQL server with a superuser `postgres` and a generated password.
+
+    Args:
+        options: configuration parameters besides those of every such server.
+        environment: variables of the server besides ours.
+    """
 
     def __init__(
-        self, state_dir: Path, port: int | None = None, *, binaries: Binaries | None = None
+        self,
+        state_dir: Path,
+        port: int | None = None,
+        *,
+        binaries: Binaries | None = None,
+        locale: str = "C",
+        options: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._state = state_dir
         self._wanted_port = port or None
         self._binaries = binaries
+        self._locale = locale
+        self._options = {**_OPTIONS, **(options or {})}
+        self._environment = {**os.environ, **environment} if environment else None
 
     @classmethod
     def attach(cls, state_dir: Path) -> Self:
@@ -139,7 +154,7 @@ class PostgresServer:
             self._make_cluster()
         elif self._wanted_port is None and not _is_free(self.port):
             self._describe(replace(self._description, port=_free_port()))
-        settings = {**_OPTIONS, "port": self.port}
+        settings = {**self._options, "port": self.port}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         log = self.log_path
         log.touch(mode=0o600)
@@ -178,7 +193,7 @@ class PostgresServer:
             f"--pwfile={self.password_path}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
-            "--locale=C",
+            f"--locale={self._locale}",
             "--no-sync",
         )
         if self._account is not None:
@@ -255,6 +270,7 @@ class PostgresServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
+            env=self._environment,
             start_new_session=True,
             **identity,
         )

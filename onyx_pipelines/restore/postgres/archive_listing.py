@@ -7,52 +7,68 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from psycopg import sql
 
 from onyx_pipelines.processes import text_of
+from onyx_pipelines.restore.postgres.sql_script import NAME, plain, statements
 from onyx_pipelines.sources.postgres.binaries import Binaries
 
-_ENTRY = re.compile(r"\d+; \d+ \d+ (?P<what>.+)")
-_TIMEOUT_S = 300.0
-_STATEMENT = re.compile(
-    r"^(?:ALTER DATABASE |ALTER ROLE .* IN DATABASE |GRANT |REVOKE |COMMENT ON DATABASE )"
+_TIMEOUT_S: Final = 300.0
+# A dump holds one database, so whatever is said of one is said of it; names are not written alike
+# in all of these.
+_ABOUT_DATABASE = re.compile(
+    r"\d+; \d+ \d+ (?:DATABASE PROPERTIES - |(?:ACL|COMMENT|SECURITY LABEL) - DATABASE )"
 )
-# Ends with a semicolon that no name and no text holds.
-_WHOLE = re.compile(r"""(?:[^"']|"(?:[^"]|"")*+"|'(?:[^']|'')*+')*+(?<=;)""")
+_GRANTS = re.compile(r"\d+; \d+ \d+ (?:ACL|DEFAULT ACL) ")
+_ITSELF = re.compile(r"\d+; \d+ \d+ DATABASE - ")
+_STATEMENT = re.compile(
+    r"ALTER DATABASE |ALTER ROLE .* IN DATABASE |GRANT |REVOKE |COMMENT ON DATABASE "
+    r"|SECURITY LABEL .* ON DATABASE |(?:RE)?SET SESSION AUTHORIZATION",
+    re.DOTALL,
+)
+_SETTING = re.compile(
+    rf"ALTER (?:DATABASE {NAME}|ROLE (?P<role>{NAME}) IN DATABASE {NAME}) SET (?P<name>{NAME}) TO ",
+)
 
 
 @dataclass(frozen=True)
-class DatabaseProperties:
-    """Statements about the database under the name that was asked for; `comment` is one too."""
+class Setting:
+    """One setting of the database, or of a role in it, and the statement that makes it."""
 
-    statements: tuple[str, ...]
+    name: str
+    role: str | None
+    statement: str
+
+
+@dataclass(frozen=True)
+class DatabaseStatements:
+    """What is said of a database, worded for one name. `others` in their order."""
+
+    settings: tuple[Setting, ...]
+    others: tuple[str, ...]
     comment: str | None
 
 
-def read_properties(
-    dump: Path, binaries: Binaries, database: str, final_name: str
-) -> DatabaseProperties:
-    """Owner, settings, grants and comment of `database`, worded for `final_name`.
+def read_statements(
+    dump: Path, binaries: Binaries, *, database: str, name: str, owner: str
+) -> DatabaseStatements:
+    """What the dump says of `database`, worded for the name that it gets.
 
     Args:
         dump: in PostgreSQL's custom format.
+        owner: empty: as the dump says.
 
     Raises:
         ProgramError: pg_restore cannot read it.
     """
     program = binaries.path("pg_restore")
-    # Not splitlines(), here and below: names may hold what Unicode calls a line break.
+    # Not splitlines(): names may hold what Unicode calls a line break.
     listing = text_of([program, "--create", "--list", dump], timeout_s=_TIMEOUT_S).split("\n")
-    entries = [line for line in listing if _is_about_database(line, database)]
-    owner = next((_owner(line, database) for line in listing if _is_itself(line, database)), "")
-    statements: list[str] = []
-    if owner:
-        statements.append(
-            sql.SQL("ALTER DATABASE {} OWNER TO {}")
-            .format(sql.Identifier(final_name), sql.Identifier(owner))
-            .as_string()
-        )
+    owner = owner or _owner(listing, database)
+    entries = [line for line in listing if _ABOUT_DATABASE.match(line)]
+    found: list[str] = []
     if entries:
         with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
             file.write("\n".join(entries) + "\n")
@@ -61,28 +77,39 @@ def read_properties(
                 [program, "--create", f"--use-list={file.name}", "--file=-", dump],
                 timeout_s=_TIMEOUT_S,
             )
-        statements += [
-            renamed(statement, database, final_name) for statement in statements_of(script)
-        ]
-    comments = [each for each in statements if each.startswith("COMMENT ON DATABASE ")]
-    return DatabaseProperties(
-        tuple(each for each in statements if each not in comments),
-        comments[-1] if comments else None,
-    )
+        found = [renamed(statement, database, name) for statement in statements_of(script)]
+    return _sorted_out(found, name, owner)
+
+
+def _sorted_out(found: list[str], name: str, owner: str) -> DatabaseStatements:
+    comments = [each for each in found if each.startswith("COMMENT ON DATABASE ")]
+    settings = [setting for each in found if (setting := _setting(each))]
+    made = {setting.statement for setting in settings}
+    others = [each for each in found if each not in comments and each not in made]
+    if owner:
+        # First: what was granted is granted by its owner.
+        statement = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+            sql.Identifier(name), sql.Identifier(owner)
+        )
+        others.insert(0, statement.as_string())
+    return DatabaseStatements(tuple(settings), tuple(others), comments[-1] if comments else None)
+
+
+def _setting(statement: str) -> Setting | None:
+    found = _SETTING.match(statement)
+    if found is None:
+        return None
+    role = plain(found["role"]) if found["role"] else None
+    return Setting(plain(found["name"]), role, statement)
 
 
 def statements_of(script: str) -> list[str]:
     """The statements about a database, without their semicolons; texts may hold line breaks."""
-    found: list[str] = []
-    gathered = ""
-    for line in script.split("\n"):
-        if not gathered and not _STATEMENT.match(line):
-            continue
-        gathered = f"{gathered}\n{line}" if gathered else line
-        if _WHOLE.fullmatch(gathered):
-            found.append(gathered[:-1])
-            gathered = ""
-    return found
+    return [
+        statement.rstrip("\n").removesuffix(";")
+        for statement in statements(script)
+        if _STATEMENT.match(statement)
+    ]
 
 
 def renamed(statement: str, database: str, final_name: str) -> str:
@@ -95,24 +122,20 @@ def renamed(statement: str, database: str, final_name: str) -> str:
     return re.sub(rf"\bDATABASE (?:{names})(?=\s)", lambda _: f"DATABASE {new}", statement, count=1)
 
 
-def _is_about_database(line: str, database: str) -> bool:
-    found = _ENTRY.match(line)
-    if found is None:
-        return False
-    return found["what"].startswith(
-        (
-            f"DATABASE PROPERTIES - {database} ",
-            f"ACL - DATABASE {database} ",
-            f"ACL - {database} ",
-            f"COMMENT - DATABASE {database} ",
-        )
-    )
+def last_entries(contents: Path, binaries: Binaries, *, with_grants: bool) -> str:
+    """A list for pg_restore of what comes after the rows: indexes, keys, triggers, and all grants,
+    since an owner may need a right that others were later deprived of to build an index."""
+    program = binaries.path("pg_restore")
+    listing = text_of(
+        [program, "--list", "--section=post-data", contents], timeout_s=_TIMEOUT_S
+    ).split("\n")
+    entries = [line for line in listing if not _GRANTS.match(line)]
+    if with_grants:
+        everything = text_of([program, "--list", contents], timeout_s=_TIMEOUT_S).split("\n")
+        entries += [line for line in everything if _GRANTS.match(line)]
+    return "\n".join(entries) + "\n"
 
 
-def _is_itself(line: str, database: str) -> bool:
-    found = _ENTRY.match(line)
-    return found is not None and found["what"].startswith(f"DATABASE - {database} ")
-
-
-def _owner(line: str, database: str) -> str:
+def _owner(listing: list[str], database: str) -> str:
+    line = next((line for line in listing if _ITSELF.match(line)), "")
     return line.partition(f"DATABASE - {database} ")[2]

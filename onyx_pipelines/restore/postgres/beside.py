@@ -11,6 +11,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from onyx_pipelines.errors import SourceError
 from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 
@@ -45,15 +46,62 @@ def commented(database: str, comment: str | None) -> sql.Composed:
     )
 
 
-def drop(connection: psycopg.Connection[Any], database: str) -> None:
-    """With its sessions; one that is not there is fine."""
-    connection.execute(
-        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
-    )
+def drop(target: PostgresTarget, database: str) -> tuple[str, ...]:
+    """With its sessions and subscriptions; one that is not there is fine.
+
+    Gives the replication slots that its subscriptions had, each with its subscription: they stay on
+    the servers that are published from, since somebody may go on from there.
+    """
+    with (
+        target.connect(other_than(database)) as connection,
+        postgres_errors(target, database),
+    ):
+        slots = _drop_subscriptions(target, connection, database)
+        if _is_template(connection, database):
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(database))
+            )
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        )
+    return slots
 
 
-def sweep(target: PostgresTarget) -> list[str]:
-    """Drop what an interrupted restore of this host left; the host's lock says it is dead."""
+def _is_template(connection: psycopg.Connection[Any], database: str) -> bool:
+    row = connection.execute(
+        "SELECT datistemplate FROM pg_database WHERE datname = %s", (database,)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _drop_subscriptions(
+    target: PostgresTarget, connection: psycopg.Connection[Any], database: str
+) -> tuple[str, ...]:
+    """The server keeps a database that has any, and would ask their publishers to let go."""
+    found = connection.execute(
+        "SELECT s.subname, s.subslotname FROM pg_subscription s"
+        " JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = %s ORDER BY 1",
+        (database,),
+    ).fetchall()
+    if not found:
+        return ()
+    with target.connect(database) as inside, postgres_errors(target, database):
+        for name, _ in found:
+            for statement in (
+                "ALTER SUBSCRIPTION {} DISABLE",
+                "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
+                "DROP SUBSCRIPTION {}",
+            ):
+                inside.execute(sql.SQL(statement).format(sql.Identifier(name)))
+    return tuple(f"{slot} of subscription {name}" for name, slot in found if slot)
+
+
+def sweep(target: PostgresTarget) -> tuple[list[str], list[str]]:
+    """Drop what an interrupted restore of this host left; the host's lock says it is dead.
+
+    Gives those that are gone, and what kept others: a leftover must not keep anybody from a
+    restore.
+    """
     with (
         target.connect(MAINTENANCE_DATABASE) as connection,
         postgres_errors(target, MAINTENANCE_DATABASE),
@@ -63,7 +111,11 @@ def sweep(target: PostgresTarget) -> list[str]:
             " WHERE starts_with(datname, %s) OR starts_with(datname, %s) ORDER BY 1",
             (BESIDE_PREFIX, REPLACED_PREFIX),
         ).fetchall()
-        ours = [name for name, comment in rows if comment == mark()]
-        for name in ours:
-            drop(connection, name)
-    return ours
+    gone, kept = [], []
+    for name in [name for name, comment in rows if comment == mark()]:
+        try:
+            drop(target, name)
+            gone.append(name)
+        except SourceError as error:
+            kept.append(error.what)
+    return gone, kept

@@ -12,7 +12,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 10.0
 # A socket's whole path may have 107 bytes.
 _SOCKET_DIR_LIMIT = 90
+_CONNECTIONS = 30
 # Data that is thrown away need not survive a power cut: what costs time is off, here and only here.
 _OPTIONS = {
     "fsync": "off",
@@ -42,10 +44,27 @@ _OPTIONS = {
     "checkpoint_timeout": "1h",
     "shared_buffers": "256MB",
     "maintenance_work_mem": "256MB",
-    "max_connections": "30",
+    "max_connections": str(_CONNECTIONS),
     "listen_addresses": "",
     "logging_collector": "off",
 }
+
+
+@dataclass(frozen=True)
+class ClusterNeeds:
+    """What the databases of a set need of the cluster that they are restored into.
+
+    Args:
+        first_superuser: the name of the one that it is made with: only its grants need no right.
+        relations: tables and indexes of the largest database, which one transaction locks.
+        libraries: to be loaded at the start, as far as this host has them.
+        settings: parameters of these libraries.
+    """
+
+    first_superuser: str = SUPERUSER
+    relations: int = 0
+    libraries: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class ScratchCluster:
@@ -56,9 +75,12 @@ class ScratchCluster:
         binaries: of the same or a newer major version than what is restored.
     """
 
-    def __init__(self, directory: Path, binaries: Binaries) -> None:
+    def __init__(
+        self, directory: Path, binaries: Binaries, needs: ClusterNeeds | None = None
+    ) -> None:
         self._directory = directory
         self._binaries = binaries
+        self._needs = needs or ClusterNeeds()
         self._account = _unprivileged_account()
         self._sockets: Path | None = None
 
@@ -76,13 +98,32 @@ class ScratchCluster:
             RestoreError: it did not start; ends with its log's last lines.
         """
         self._make()
-        self._start()
+        libraries = [name for name in self._needs.libraries if self._has_library(name)]
+        self._configure(libraries)
+        try:
+            self._start()
+        except RestoreError:
+            if not libraries:
+                raise
+            # One that does not load here is one that this host lacks.
+            self._configure([])
+            self._start()
+        self._add_superuser()
+
+    def directory_of_tablespace(self, number: int) -> str:
+        """An empty one of the server's own: never where production has its data."""
+        path = self._data.with_name("tablespaces") / str(number)
+        path.mkdir(mode=0o700, parents=True)
+        path.parent.chmod(0o711)
+        self._give(path)
+        return str(path)
 
     def remove(self) -> None:
         """Stop it and delete it; fine at any time."""
         if (self._data / "postmaster.pid").exists():
             self._spawn(["pg_ctl", "stop", "-D", str(self._data), "--wait", "--mode=immediate"])
         shutil.rmtree(self._data, ignore_errors=True)
+        shutil.rmtree(self._data.with_name("tablespaces"), ignore_errors=True)
         self._log.unlink(missing_ok=True)
         if self._sockets is not None:
             shutil.rmtree(self._sockets, ignore_errors=True)
@@ -109,9 +150,40 @@ class ScratchCluster:
             # Only to pass through: what lies in it keeps its own owner and mode.
             self._directory.chmod(0o711)
         self._run(
-            "initdb", f"--pgdata={self._data}", f"--username={SUPERUSER}", "--auth=trust",
+            "initdb", f"--pgdata={self._data}", "--auth=trust",
+            f"--username={self._needs.first_superuser}",
             "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
         )  # fmt: skip
+
+    def _configure(self, libraries: Sequence[str]) -> None:
+        """In a file, since values may be anything. The later ones count."""
+        options = {
+            **(self._needs.settings if libraries else {}),
+            "shared_preload_libraries": ", ".join(f'"{name}"' for name in libraries),
+            "max_locks_per_transaction": str(64 + 2 * self._needs.relations // _CONNECTIONS),
+        }
+        if libraries:
+            # What they do in the background they would do to scratch: jobs of pg_cron would run.
+            options["max_worker_processes"] = "0"
+        lines = [
+            "{} = '{}'\n".format(name, value.replace("\\", "\\\\").replace("'", "''"))
+            for name, value in options.items()
+        ]
+        path = self._data / "postgresql.auto.conf"
+        path.write_text("".join(lines), encoding="utf-8")
+
+    def _has_library(self, name: str) -> bool:
+        places = ("lib", "lib/postgresql", "lib64", "lib64/postgresql")
+        prefix = self._binaries.bindir.parent
+        return any((prefix / place / f"{name}.so").exists() for place in places)
+
+    def _add_superuser(self) -> None:
+        """One of ours beside the first, whose rights the set's script of roles may change."""
+        first = self._needs.first_superuser
+        if first == SUPERUSER:
+            return
+        with replace(self.target, user=first).connect("postgres") as connection:
+            connection.execute(f"CREATE ROLE {SUPERUSER} SUPERUSER LOGIN".encode())
 
     def _start(self) -> None:
         options = {**_OPTIONS, "port": str(_PORT), "unix_socket_directories": str(self._sockets)}

@@ -5,15 +5,13 @@ Pure: both sides are facts. What the facts cannot decide is listed too and is ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
-    GlobalsFacts,
-    RoleFacts,
-    SchemaItem,
+    ExtensionFacts,
     SequenceFacts,
     TableFacts,
 )
@@ -32,6 +30,12 @@ class Aspect(StrEnum):
     SEQUENCE = "sequence"
     EXTENSION = "extension"
     SCHEMA = "schema"
+    OWNER = "owner"
+    GRANTS = "grants"
+    COMMENT = "comment"
+    LABEL = "security label"
+    SETTING = "setting"
+    LIMIT = "limit"
     LARGE_OBJECTS = "large objects"
     ROLE = "role"
     TABLESPACE = "tablespace"
@@ -49,11 +53,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Undecided:
-    """One thing that the facts cannot decide, and why."""
+    """One thing that the facts cannot decide, and why. `weighs`: a drill must not pass for it."""
 
     aspect: Aspect
     name: str
     reason: str
+    weighs: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,63 +67,65 @@ class Comparison:
     undecided: tuple[Undecided, ...]
 
 
-def compare(expected: DatabaseFacts, found: DatabaseFacts) -> Comparison:
-    """What differs in one database; `found` was read by the sampling rules of `expected`.
-
-    Sizes, names of databases and system identifiers are not compared: they differ by nature.
-    """
-    return Comparison(
-        differences=(
-            *_encoding(expected, found),
-            *_tables(expected, found),
-            *_sequences(expected, found),
-            *_extensions(expected, found),
-            *_schema(expected, found),
-            *_large_objects(expected, found),
-        ),
-        undecided=tuple(_undecided(expected, found)),
-    )
+def missing(aspect: Aspect, before: Iterable[str], after: Iterable[str]) -> Iterator[Difference]:
+    for name in sorted(set(before) - set(after)):
+        yield Difference(aspect, name, PRESENT, MISSING)
 
 
-def compare_globals(expected: GlobalsFacts, found: GlobalsFacts) -> Comparison:
-    """What differs in roles and tablespaces. Roles that were not there before are no matter."""
-    before = {role.name: role for role in expected.roles}
-    after = {role.name: role for role in found.roles}
-    differences = [
-        *_missing(Aspect.ROLE, before, after),
-        *(
-            Difference(Aspect.ROLE, name, _role(before[name]), _role(after[name]))
-            for name in sorted(before.keys() & after.keys())
-            if before[name] != after[name]
-        ),
-        *_missing(Aspect.TABLESPACE, expected.tablespaces, found.tablespaces),
-    ]
-    return Comparison(tuple(differences), ())
+def unexpected(aspect: Aspect, before: Iterable[str], after: Iterable[str]) -> Iterator[Difference]:
+    for name in sorted(set(after) - set(before)):
+        yield Difference(aspect, name, MISSING, PRESENT)
 
 
-def _encoding(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
-    before = f"{expected.encoding}, {expected.collation}, {expected.ctype}"
-    after = f"{found.encoding}, {found.collation}, {found.ctype}"
-    if before != after:
-        yield Difference(Aspect.ENCODING, expected.database, before, after)
+def granted(name: str, before: Iterable[str], after: Iterable[str]) -> Iterator[Difference]:
+    """What was granted on something and is not, or is and was not."""
+    then, now = set(before), set(after)
+    if then != now:
+        yield Difference(
+            Aspect.GRANTS,
+            name,
+            "; ".join(sorted(then - now)) or "nothing more",
+            "; ".join(sorted(now - then)) or "nothing more",
+        )
 
 
-def _tables(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
+def entries(
+    aspect: Aspect, name: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[Difference]:
+    """Of settings and labels by their name; values may be secrets."""
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield Difference(aspect, f"{name}{key}", _there(before, key), _there(after, key))
+
+
+def _there(found: Mapping[str, str], key: str) -> str:
+    return "its value" if key in found else MISSING
+
+
+def content(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
+    """Tables and their rows, sequences, extensions."""
     before = {table.name: table for table in expected.tables}
     after = {table.name: table for table in found.tables}
-    yield from _missing(Aspect.TABLE, before, after)
-    yield from _unexpected(Aspect.TABLE, before, after)
+    yield from missing(Aspect.TABLE, before, after)
+    yield from unexpected(Aspect.TABLE, before, after)
     for name in sorted(before.keys() & after.keys()):
-        yield from _content(before[name], after[name])
+        yield from _rows(before[name], after[name])
+    yield from _sequences(expected, found)
+    yield from missing(Aspect.EXTENSION, _names(expected.extensions), _names(found.extensions))
 
 
-def _content(expected: TableFacts, found: TableFacts) -> Iterator[Difference]:
+def _names(extensions: Iterable[ExtensionFacts]) -> list[str]:
+    return [extension.name for extension in extensions]
+
+
+def _rows(expected: TableFacts, found: TableFacts) -> Iterator[Difference]:
+    if expected.left_out:
+        return
     if expected.rows != found.rows:
         yield Difference(Aspect.ROWS, expected.name, f"{expected.rows} rows", f"{found.rows} rows")
     elif (
         expected.fingerprint is not None
-        and (expected.sample_modulus, expected.fingerprint_method)
-        == (found.sample_modulus, found.fingerprint_method)
+        and _rule(expected) == _rule(found)
         and expected.fingerprint != found.fingerprint
     ):
         yield Difference(
@@ -129,10 +136,14 @@ def _content(expected: TableFacts, found: TableFacts) -> Iterator[Difference]:
         )
 
 
+def _rule(table: TableFacts) -> tuple[object, ...]:
+    return table.sample_modulus, table.fingerprint_method
+
+
 def _sequences(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
     before = {sequence.name: sequence for sequence in expected.sequences}
     after = {sequence.name: sequence for sequence in found.sequences}
-    yield from _missing(Aspect.SEQUENCE, before, after)
+    yield from missing(Aspect.SEQUENCE, before, after)
     for name in sorted(before.keys() & after.keys()):
         if _is_behind(after[name], before[name]):
             yield Difference(
@@ -155,73 +166,26 @@ def _position(sequence: SequenceFacts) -> str:
     return f"{sequence.last_value} {'given out' if sequence.is_called else 'to come'}"
 
 
-def _extensions(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
-    yield from _missing(
-        Aspect.EXTENSION,
-        [extension.name for extension in expected.extensions],
-        [extension.name for extension in found.extensions],
-    )
-
-
-def _schema(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
-    before, after = _by_name(expected.schema_items), _by_name(found.schema_items)
-    yield from _missing(Aspect.SCHEMA, before, after)
-    yield from _unexpected(Aspect.SCHEMA, before, after)
-    if expected.server_major != found.server_major:
-        return
-    for name in sorted(before.keys() & after.keys()):
-        if before[name] != after[name]:
-            yield Difference(
-                Aspect.SCHEMA,
-                name,
-                f"definition {before[name][:12]}",
-                f"definition {after[name][:12]}",
-            )
-
-
-def _by_name(items: Iterable[SchemaItem]) -> dict[str, str]:
-    return {f"{item.kind} {item.name}": item.definition for item in items}
-
-
-def _large_objects(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
-    if expected.large_objects != found.large_objects:
-        yield Difference(
-            Aspect.LARGE_OBJECTS,
-            expected.database,
-            str(expected.large_objects),
-            str(found.large_objects),
-        )
-
-
-def _undecided(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Undecided]:
+def undecided_content(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Undecided]:
+    """Rows that were not compared, and versions of extensions."""
     after = {table.name: table for table in found.tables}
     for table in expected.tables:
         restored = after.get(table.name)
-        if restored is None or restored.rows != table.rows:
+        if table.left_out:
+            yield Undecided(Aspect.ROWS, table.name, f"its rows are left out: {table.left_out}")
+        elif restored is None or restored.rows != table.rows:
             continue
-        if table.fingerprint is None:
+        elif table.fingerprint is None:
             yield Undecided(
                 Aspect.CONTENT,
                 table.name,
                 "its rows were only counted: it is above ONYX_PG_FINGERPRINT_MAX_BYTES and has no"
                 " primary key to sample by",
+                weighs=True,
             )
-        elif (table.sample_modulus, table.fingerprint_method) != (
-            restored.sample_modulus,
-            restored.fingerprint_method,
-        ):
-            yield Undecided(Aspect.CONTENT, table.name, "the two were read by different rules")
-    if expected.server_major != found.server_major:
-        yield Undecided(
-            Aspect.SCHEMA,
-            expected.database,
-            f"PostgreSQL {expected.server_major} and {found.server_major} may word definitions"
-            " differently: only their names were compared",
-        )
-    if expected.large_objects:
-        yield Undecided(
-            Aspect.LARGE_OBJECTS, expected.database, "they were counted, their content not compared"
-        )
+        elif _rule(table) != _rule(restored):
+            reason = "the two were read by different rules"
+            yield Undecided(Aspect.CONTENT, table.name, reason, weighs=True)
     versions = {extension.name: extension.version for extension in found.extensions}
     for extension in expected.extensions:
         version = versions.get(extension.name, extension.version)
@@ -232,28 +196,3 @@ def _undecided(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Undeci
                 f"version {extension.version} was restored as {version}, which is what is installed"
                 " there",
             )
-
-
-def _missing(aspect: Aspect, before: Iterable[str], after: Iterable[str]) -> Iterator[Difference]:
-    for name in sorted(set(before) - set(after)):
-        yield Difference(aspect, name, PRESENT, MISSING)
-
-
-def _unexpected(
-    aspect: Aspect, before: Iterable[str], after: Iterable[str]
-) -> Iterator[Difference]:
-    for name in sorted(set(after) - set(before)):
-        yield Difference(aspect, name, MISSING, PRESENT)
-
-
-def _role(role: RoleFacts) -> str:
-    rights = {
-        "superuser": role.superuser,
-        "login": role.can_login,
-        "createrole": role.create_role,
-        "createdb": role.create_database,
-        "replication": role.replication,
-        "bypassrls": role.bypass_rls,
-    }
-    words = [name for name, given in rights.items() if given]
-    return ", ".join([*words, *(f"member of {group}" for group in role.member_of)]) or "no rights"

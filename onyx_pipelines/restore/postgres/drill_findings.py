@@ -52,6 +52,28 @@ def complained(item: str, complaints: Collection[str]) -> Finding:
     )
 
 
+def reports_of_damage(said: str) -> list[str]:
+    """Of what pg_amcheck printed. It computes an index's expression as its owner, who may no longer
+    have the right: that is no damage."""
+    reports: list[str] = []
+    for line in said.split("\n"):
+        if line.startswith((" ", "\t")) and reports:
+            reports[-1] += f"\n{line}"
+        elif line:
+            reports.append(line)
+    return [report for report in reports if "permission denied for function" not in report]
+
+
+def damaged_pages(item: str, reports: Sequence[str]) -> Finding:
+    return Finding(
+        verdict=Verdict.FAILED,
+        item=item,
+        aspect="pages",
+        message="pg_amcheck found damage",
+        found="\n".join(filter(None, reports))[-500:],
+    )
+
+
 def no_room(item: str, place: str, shortage_bytes: int) -> Finding:
     return Finding(
         verdict=Verdict.COULD_NOT_VERIFY,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,18 +12,27 @@ from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.cluster import PROGRAMS, ScratchCluster, stop_abandoned
+from onyx_pipelines.restore.postgres.cluster import (
+    PROGRAMS,
+    SUPERUSER,
+    ClusterNeeds,
+    ScratchCluster,
+    stop_abandoned,
+)
 from onyx_pipelines.restore.postgres.comparison import globals_findings
 from onyx_pipelines.restore.postgres.database_drilling import DatabaseDrilling
-from onyx_pipelines.restore.postgres.differences import compare_globals
 from onyx_pipelines.restore.postgres.drill_findings import damaged, nothing_to_restore
+from onyx_pipelines.restore.postgres.globals_differences import compare_globals
+from onyx_pipelines.restore.postgres.globals_script import with_tablespaces_in
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.production_guard import refuse_production
 from onyx_pipelines.restore.postgres.server_drilling import drill_on_server
+from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
-from onyx_pipelines.sources.postgres.target import PostgresTarget
+from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.source import Component
 
 _PREFIX: Final = "onyx-scratch-postgresql-"
@@ -58,21 +69,19 @@ def drill(
     with clock.step(Step.PREPARE, "scratch cluster"):
         sweep_workdirs(workdir, prefix=_PREFIX, before_removal=stop_abandoned)
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
-        cluster = ScratchCluster(scratch, binaries)
+        cluster = ScratchCluster(scratch, binaries, _needs(objects, databases))
         try:
             with clock.step(Step.PREPARE, "scratch cluster"):
                 cluster.start()
             refuse_production(cluster.target, [each.facts for each in databases], settings)
-            findings += _roles(objects, clock, progress, cluster.target, binaries, scratch)
+            findings += _roles(objects, clock, progress, cluster, binaries, scratch)
             drilling = DatabaseDrilling(
                 objects,
                 clock,
                 progress,
-                cluster.target,
-                binaries,
+                Staging(cluster.target, binaries, may_lack_locale=True),
                 scratch,
                 holds_data=True,
-                with_roles=True,
             )
             for database in databases:
                 findings += drilling.run(database, database.name)
@@ -91,11 +100,34 @@ def drill(
     )
 
 
+def _needs(objects: SetObjects, databases: Sequence[DatabaseObjects]) -> ClusterNeeds:
+    facts = [each.facts for each in databases]
+    first_superuser = None
+    try:
+        found = loading.globals_of(objects)
+        if found is not None:
+            first_superuser = found[1].first_superuser
+    except (IntegrityError, NotFoundError):
+        pass  # said when they are restored
+    wanted = {extension.name for each in facts for extension in each.extensions}
+    libraries = [name for each in facts for name in each.preloaded_libraries if name in wanted]
+    return ClusterNeeds(
+        first_superuser=first_superuser or SUPERUSER,
+        relations=max((_relations(each) for each in facts), default=0),
+        libraries=tuple(dict.fromkeys(libraries)),
+        settings={k: v for each in facts for k, v in each.preloaded_settings.items()},
+    )
+
+
+def _relations(facts: DatabaseFacts) -> int:
+    return sum(item.kind in {"table", "index"} for item in facts.schema_items)
+
+
 def _roles(
     objects: SetObjects,
     clock: StepClock,
     progress: ProgressCallback,
-    target: PostgresTarget,
+    cluster: ScratchCluster,
     binaries: Binaries,
     scratch: Path,
 ) -> list[Finding]:
@@ -111,8 +143,15 @@ def _roles(
     except (IntegrityError, NotFoundError) as error:
         return [damaged("globals", error)]
     with clock.step(Step.RESTORE, "globals", plain_bytes=record.plain_bytes):
-        loading.apply_globals(target, binaries, script)
+        numbers = itertools.count()
+        loading.change(
+            script,
+            lambda text: with_tablespaces_in(
+                text, lambda _: cluster.directory_of_tablespace(next(numbers))
+            ),
+        )
+        loading.apply_globals(cluster.target, binaries, script)
     script.unlink()
     with clock.step(Step.COMPARE, "globals"):
-        restored = loading.read_restored_globals(target, facts)
+        restored = loading.read_restored_globals(cluster.target, facts)
         return globals_findings(facts, compare_globals(facts, restored))

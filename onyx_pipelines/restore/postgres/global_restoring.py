@@ -3,6 +3,7 @@ are, since others may log in with them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from onyx_pipelines.progress import ProgressCallback
@@ -13,9 +14,9 @@ from onyx_pipelines.restore.postgres.differences import (
     MISSING,
     Aspect,
     Difference,
-    compare_globals,
 )
-from onyx_pipelines.restore.postgres.globals_script import without_existing
+from onyx_pipelines.restore.postgres.globals_differences import compare_globals
+from onyx_pipelines.restore.postgres.globals_script import granted_by_nobody, without_existing
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.binaries import Binaries
@@ -47,16 +48,7 @@ def restore_globals(
     with clock.step(Step.FETCH, _ITEM, plain_bytes=record.plain_bytes):
         loading.fetch(objects, record, script, progress)
         before = loading.read_restored_globals(target, expected)
-        text = script.read_text(encoding="utf-8", errors="surrogateescape")
-        script.write_text(
-            without_existing(
-                text,
-                roles={role.name for role in before.roles},
-                tablespaces=before.tablespaces,
-            ),
-            encoding="utf-8",
-            errors="surrogateescape",
-        )
+        loading.change(script, lambda text: _for_server(text, expected, before))
     with clock.step(Step.RESTORE, _ITEM, plain_bytes=record.plain_bytes):
         loading.apply_globals(target, binaries, script)
     script.unlink()
@@ -65,12 +57,22 @@ def restore_globals(
     return tuple(_findings(expected, before, after))
 
 
+def _for_server(script: str, expected: GlobalsFacts, there: GlobalsFacts) -> str:
+    left = without_existing(
+        script, roles={role.name for role in there.roles}, tablespaces=there.tablespaces
+    )
+    first = expected.first_superuser
+    return left if first in {None, there.first_superuser} else granted_by_nobody(left, first)
+
+
 def _findings(expected: GlobalsFacts, before: GlobalsFacts, after: GlobalsFacts) -> list[Finding]:
     there = {role.name for role in before.roles}
     differences = compare_globals(expected, after).differences
     findings = [
         _left_alone(each)
-        if each.aspect is Aspect.ROLE and each.name in there and each.found != MISSING
+        if _is_of_any(each, {role.name for role in before.roles}, before.tablespaces)
+        else _elsewhere(each)
+        if each.aspect is Aspect.TABLESPACE
         else _failed(each)
         for each in differences
     ]
@@ -87,12 +89,36 @@ def _findings(expected: GlobalsFacts, before: GlobalsFacts, after: GlobalsFacts)
     return findings
 
 
+def _is_of_any(
+    difference: Difference, roles: Collection[str], tablespaces: Collection[str]
+) -> bool:
+    """Whether it is about one of those that were there before."""
+    if difference.found == MISSING and difference.aspect in {Aspect.ROLE, Aspect.TABLESPACE}:
+        return False
+    names = {*(f"role {name}" for name in roles), *(f"tablespace {name}" for name in tablespaces)}
+    whole = f"role {difference.name}" if difference.aspect is Aspect.ROLE else difference.name
+    return any(whole == name or whole.startswith(f"{name}: ") for name in names)
+
+
+def _elsewhere(difference: Difference) -> Finding:
+    return Finding(
+        verdict=Verdict.PASSED,
+        item=_ITEM,
+        aspect=difference.aspect.value,
+        message=f"tablespace {difference.name} could not be made: its directory is not there",
+        expected=difference.expected,
+        found=difference.found,
+        limits="what lay in it is restored into the default tablespace",
+    )
+
+
 def _left_alone(difference: Difference) -> Finding:
     return Finding(
         verdict=Verdict.PASSED,
         item=_ITEM,
         aspect=difference.aspect.value,
-        message=f"role {difference.name} was there already and was left as it is",
+        message=f"{difference.aspect.value} {difference.name} was there already and was left as it"
+        " is",
         expected=difference.expected,
         found=difference.found,
     )

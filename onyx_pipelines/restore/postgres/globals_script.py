@@ -1,56 +1,68 @@
-"""The script of roles and grants without what the server has already: a restore must not change the
-password of a role that others use. Pure."""
+"""The script of roles and grants, changed for the server that it is run on. Pure."""
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection
 
-_OF_ROLE = re.compile(
-    r'^(?:CREATE|ALTER|COMMENT ON) ROLE (?P<name>"(?:[^"]|"")+"|[^\s";]+)(?=[\s;])'
-)
-_TABLESPACE = re.compile(r'^CREATE TABLESPACE (?P<name>"(?:[^"]|"")+"|[^\s";]+)\s')
+from psycopg import sql
+
+from onyx_pipelines.restore.postgres.sql_script import NAME, plain, statements
+
+_OF_ROLE = re.compile(rf"(?:CREATE|ALTER|COMMENT ON) ROLE (?P<name>{NAME})(?=[\s;])")
+_TABLESPACE = re.compile(rf"CREATE TABLESPACE (?P<name>{NAME})\s.*?LOCATION (?=')", re.DOTALL)
+_GRANTED_BY = re.compile(rf"(?P<grant>GRANT .*) GRANTED BY (?P<name>{NAME});\n?", re.DOTALL)
 
 
 def without_existing(
     script: str, *, roles: Collection[str], tablespaces: Collection[str] = ()
 ) -> str:
-    """What is left to be run where these roles and tablespaces exist. Memberships stay: to grant
-    one twice is no change."""
+    """What is left to be run where these roles and tablespaces exist: a restore must not change the
+    password of a role that others use. Memberships stay: to grant one twice is no change."""
     return "".join(
         statement
-        for statement in _statements(script)
+        for statement in statements(script)
         if not _is_of(_OF_ROLE, statement, roles)
         and not _is_of(_TABLESPACE, statement, tablespaces)
     )
 
 
+def with_tablespaces_in(script: str, directory: Callable[[str], str]) -> str:
+    """With each tablespace in a directory of its own: where the script says is where production
+    has its data."""
+    return "".join(_relocated(statement, directory) for statement in statements(script))
+
+
+def granted_by_nobody(script: str, role: str) -> str:
+    """Without the role as a grantor of memberships: the first superuser of a cluster, which another
+    cluster calls otherwise, grants whatever another one may not."""
+    return "".join(
+        f"{found['grant']};\n"
+        if (found := _GRANTED_BY.fullmatch(statement)) and plain(found["name"]) == role
+        else statement
+        for statement in statements(script)
+    )
+
+
 def roles_in(script: str) -> frozenset[str]:
     """Names of the roles that the script creates."""
-    found = (_OF_ROLE.match(statement) for statement in _statements(script))
-    return frozenset(
-        _plain(each["name"]) for each in found if each and each[0].startswith("CREATE")
-    )
+    found = (_OF_ROLE.match(statement) for statement in statements(script))
+    return frozenset(plain(each["name"]) for each in found if each and each[0].startswith("CREATE"))
+
+
+def tablespaces_in(script: str) -> tuple[str, ...]:
+    found = (_TABLESPACE.match(statement) for statement in statements(script))
+    return tuple(plain(each["name"]) for each in found if each)
+
+
+def _relocated(statement: str, directory: Callable[[str], str]) -> str:
+    found = _TABLESPACE.match(statement)
+    if found is None:
+        return statement
+    place = sql.Literal(directory(plain(found["name"]))).as_string()
+    return f"{found[0]}{place};\n"
 
 
 def _is_of(pattern: re.Pattern[str], statement: str, names: Collection[str]) -> bool:
     found = pattern.match(statement)
-    return found is not None and _plain(found["name"]) in names
-
-
-def _plain(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Lines, but for statements whose quoted text holds line breaks: those are kept together."""
-    gathered = ""
-    # Not splitlines(): a role's name may hold what Unicode calls a line break.
-    for line in io.StringIO(script, newline="\n"):
-        gathered += line
-        if gathered.count("'") % 2 == 0 or gathered.startswith("--"):
-            yield gathered
-            gathered = ""
-    if gathered:
-        yield gathered
+    return found is not None and plain(found["name"]) in names

@@ -4,25 +4,20 @@ programs."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg import sql
-
-from onyx_pipelines.errors import RestoreError, SourceError
+from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.processes import ProgramError, input_to, output_of
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.postgres.archive_listing import last_entries
 from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
 from onyx_pipelines.sources.postgres.binaries import Binaries
-from onyx_pipelines.sources.postgres.content import (
-    read_content_like,
-    read_inventory,
-    use_canonical_settings,
-)
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
-from onyx_pipelines.sources.postgres.inventory import read_globals
+from onyx_pipelines.sources.postgres.server_facts import read_globals
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import Component, object_path
 from onyx_pipelines.vault.layout import SEALED_SUFFIX
@@ -35,11 +30,14 @@ _JOBS = 2
 _STALL_TIMEOUT_S = 4 * 3600.0
 _SHOWN_ERRORS = 5
 # Nobody uses the database yet. What its transactions left unsynced is synced by the one that puts
-# it in its place.
+# it in its place. Settings of the database itself are there already: they must not keep rows out.
 _FOR_LOADING = (
-    "ALTER DATABASE {} SET synchronous_commit = off",
-    "ALTER DATABASE {} SET maintenance_work_mem = '256MB'",
+    "-c synchronous_commit=off",
+    "-c maintenance_work_mem=256MB",
+    "-c default_transaction_read_only=off",
 )
+# How amounts of money stand in dumps that say so (facts of version 2).
+_OF_DUMP = "-c lc_monetary=C"
 
 
 @dataclass(frozen=True)
@@ -110,26 +108,10 @@ def fetch(
     meter.finish()
 
 
-def create_database(target: PostgresTarget, name: str, facts: DatabaseFacts) -> None:
-    """Empty, with the encoding and collation of the original, or C where this host lacks it."""
-    for locale in dict.fromkeys(((facts.collation, facts.ctype), ("C", "C"))):
-        statement = sql.SQL(
-            "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}"
-        ).format(sql.Identifier(name), facts.encoding, *locale)
-        try:
-            with (
-                target.connect(MAINTENANCE_DATABASE) as connection,
-                postgres_errors(target, name),
-            ):
-                connection.execute(statement)
-            return
-        except SourceError as error:
-            if "locale" not in error.what and "incompatible" not in error.what:
-                raise
-    raise RestoreError(
-        f"The database {name} cannot be made with encoding {facts.encoding}.",
-        remedy="Install the locale of the original server.",
-    )
+def change(script: Path, how: Callable[[str], str]) -> None:
+    """Names in it may be no UTF-8."""
+    text = script.read_text(encoding="utf-8", errors="surrogateescape")
+    script.write_text(how(text), encoding="utf-8", errors="surrogateescape")
 
 
 def apply_globals(target: PostgresTarget, binaries: Binaries, script: Path) -> None:
@@ -138,21 +120,23 @@ def apply_globals(target: PostgresTarget, binaries: Binaries, script: Path) -> N
         binaries.path("psql"), "--no-psqlrc", "--quiet", "--no-password",
         "--file", script, "--output", "/dev/null",
     ]  # fmt: skip
-    _run(command, target, MAINTENANCE_DATABASE)
+    _run(command, target, target.environment(MAINTENANCE_DATABASE))
 
 
 def load_dump(
     target: PostgresTarget,
     binaries: Binaries,
-    database: str,
+    name: str,
+    database: DatabaseObjects,
     archive: DumpArchive,
     *,
     with_owners: bool = True,
+    with_tablespaces: bool = True,
 ) -> tuple[str, ...]:
     """Restore a dump while it is unsealed; gives what pg_restore complained of, empty if nothing.
 
     First the schema, then the rows as they come, then what is built over them (indexes, keys), in
-    two jobs. The database is set up for loading; `settle` takes that back.
+    two jobs, and grants at the very end. `archive` has read its contents.
 
     Args:
         with_owners: whether owners and grants are restored too, for which the roles must be there.
@@ -161,62 +145,59 @@ def load_dump(
         SourceError: the server was lost.
         IntegrityError, NotFoundError: the dump is not what the manifest says.
     """
-    options = ["--no-password", f"--dbname={connection_string(database)}"]
-    if not with_owners:
-        options += ["--no-owner", "--no-privileges"]
-    program = binaries.path("pg_restore")
+    options = [
+        "--no-password",
+        f"--dbname={connection_string(name)}",
+        *(() if with_owners else ("--no-owner",)),
+        *(() if with_tablespaces else ("--no-tablespaces",)),
+    ]
+    command: list[str | Path] = [binaries.path("pg_restore"), *options]
+    environment = _environment(target, name, database.facts)
     complaints: list[str] = []
     try:
-        archive.read_contents(binaries)
+        _run(
+            [*command, "--section=pre-data", "--no-privileges", archive.contents],
+            target,
+            environment,
+        )
     except ProgramError as error:
-        return _complaints(error)
-    _execute(target, database, _FOR_LOADING)
-    for section in ("pre-data", "data", "post-data"):
-        command: list[str | Path] = [program, *options, f"--section={section}"]
+        complaints += _complaints(error)
+    try:
+        with input_to(
+            [*command, "--section=data", "--no-privileges"],
+            environment=environment,
+            stall_timeout_s=_STALL_TIMEOUT_S,
+            secrets=target.secrets,
+        ) as restoring:
+            archive.feed(restoring)
+            restoring.finish()
+    except ProgramError as error:
+        complaints += _complaints(error)
+    entries = last_entries(archive.contents, binaries, with_grants=with_owners)
+    with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
+        file.write(entries)
+        file.flush()
         try:
-            if section == "data":
-                with input_to(
-                    command,
-                    environment=target.environment(database),
-                    stall_timeout_s=_STALL_TIMEOUT_S,
-                    secrets=target.secrets,
-                ) as restoring:
-                    archive.feed(restoring)
-                    restoring.finish()
-            else:
-                _run([*command, f"--jobs={_JOBS}", archive.contents], target, database)
+            _run(
+                [*command, f"--use-list={file.name}", f"--jobs={_JOBS}", archive.contents],
+                target,
+                environment,
+            )
         except ProgramError as error:
             complaints += _complaints(error)
     return tuple(complaints[:_SHOWN_ERRORS])
 
 
-def settle(target: PostgresTarget, database: str) -> None:
-    """Take back what only loading needed."""
-    _execute(target, database, ("ALTER DATABASE {} RESET ALL",))
+def _environment(target: PostgresTarget, name: str, facts: DatabaseFacts) -> dict[str, str]:
+    environment = target.environment(name)
+    wanted = [*_FOR_LOADING, *((_OF_DUMP,) if facts.format_version > 1 else ())]
+    environment["PGOPTIONS"] = " ".join([environment.get("PGOPTIONS", ""), *wanted]).strip()
+    return environment
 
 
 def _complaints(error: ProgramError) -> tuple[str, ...]:
     lines = [line for line in error.stderr_tail.split("\n") if "error:" in line]
     return tuple(lines[:_SHOWN_ERRORS]) or (error.what,)
-
-
-def _execute(target: PostgresTarget, database: str, statements: Sequence[str]) -> None:
-    with (
-        target.connect(MAINTENANCE_DATABASE) as connection,
-        postgres_errors(target, database),
-    ):
-        for statement in statements:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(database)))
-
-
-def read_restored(target: PostgresTarget, database: str, expected: DatabaseFacts) -> DatabaseFacts:
-    """The facts of a restored database, by the rules that the expected ones were read by."""
-    with target.connect(database) as connection, postgres_errors(target, database):
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        use_canonical_settings(connection)
-        found = read_content_like(connection, read_inventory(connection), expected)
-        connection.execute("COMMIT")
-    return found
 
 
 def read_restored_globals(target: PostgresTarget, expected: GlobalsFacts) -> GlobalsFacts:
@@ -236,10 +217,12 @@ def available_extensions(target: PostgresTarget) -> frozenset[str]:
     return frozenset(name for (name,) in rows)
 
 
-def _run(command: Sequence[str | Path], target: PostgresTarget, database: str) -> None:
+def _run(
+    command: Sequence[str | Path], target: PostgresTarget, environment: Mapping[str, str]
+) -> None:
     with output_of(
         command,
-        environment=target.environment(database),
+        environment=environment,
         stall_timeout_s=_STALL_TIMEOUT_S,
         secrets=target.secrets,
     ) as output:

@@ -16,18 +16,12 @@ from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.archive_listing import DatabaseProperties, read_properties
-from onyx_pipelines.restore.postgres.beside import (
-    BESIDE_PREFIX,
-    drop,
-    marked,
-    new_name,
-    other_than,
-    sweep,
-)
+from onyx_pipelines.restore.postgres.archive_listing import renamed
+from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, new_name, sweep
 from onyx_pipelines.restore.postgres.comparison import database_findings
-from onyx_pipelines.restore.postgres.differences import compare
-from onyx_pipelines.restore.postgres.dump_archive import DumpArchive, open_dump
+from onyx_pipelines.restore.postgres.database_differences import compare
+from onyx_pipelines.restore.postgres.drill_findings import complained
+from onyx_pipelines.restore.postgres.dump_archive import open_dump
 from onyx_pipelines.restore.postgres.global_restoring import restore_globals
 from onyx_pipelines.restore.postgres.requests import (
     Placement,
@@ -37,14 +31,15 @@ from onyx_pipelines.restore.postgres.requests import (
 )
 from onyx_pipelines.restore.postgres.restore_journal import RestoreJournal
 from onyx_pipelines.restore.postgres.server import TargetServer, look_at
+from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
-from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.postgres.binaries import find_binaries
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 
@@ -86,8 +81,11 @@ def restore(
             bindir=settings.pg_bindir,
             programs=PROGRAMS,
         )
-        for name in sweep(target):
+        gone, kept = sweep(target)
+        for name in gone:
             _log.warning("left by an interrupted restore, dropped: database %s", name)
+        for reason in kept:
+            _log.warning("left by an interrupted restore, not dropped: %s", reason)
         sweep_workdirs(workdir, prefix=_PREFIX)
     journal = RestoreJournal(settings.state_dir, _identity(objects, request, target))
     findings: list[Finding] = []
@@ -95,7 +93,8 @@ def restore(
         if request.with_globals and not request.tables:
             # What a second run finds there already it leaves alone, so it needs no journal.
             findings += restore_globals(objects, target, binaries, scratch, clock, progress)
-        restoring = _Restoring(objects, request, clock, progress, target, binaries, scratch)
+        staging = Staging(target, binaries)
+        restoring = _Restoring(objects, request, clock, progress, staging, scratch)
         for placement in placements:
             earlier = journal.finished(f"database {placement.final_name}")
             if earlier is None:
@@ -122,16 +121,14 @@ class _Restoring:
         request: PostgresRestoreRequest,
         clock: StepClock,
         progress: ProgressCallback,
-        target: PostgresTarget,
-        binaries: Binaries,
+        staging: Staging,
         scratch: Path,
     ) -> None:
         self._objects = objects
         self._request = request
         self._clock = clock
         self._progress = progress
-        self._target = target
-        self._binaries = binaries
+        self._staging = staging
         self._scratch = scratch
 
     def place(self, placement: Placement, tables: Sequence[str]) -> tuple[Finding, ...]:
@@ -144,74 +141,32 @@ class _Restoring:
                 self._clock.step(Step.RESTORE, database.name, plain_bytes=size),
                 open_dump(self._objects, database.dump, self._progress) as archive,
             ):
-                loading.create_database(self._target, beside, database.facts)
-                self._execute(beside, str(marked(beside).as_string()))
-                complaints = loading.load_dump(self._target, self._binaries, beside, archive)
-                properties = self._properties(archive, database.name, beside, final_name)
+                staged = self._staging.make(database, beside, archive)
             with self._clock.step(Step.COMPARE, database.name):
-                found = loading.read_restored(self._target, beside, database.facts)
-                findings = database_findings(database.facts, compare(database.facts, found))
-                if complaints:
-                    findings.append(complained(database.name, complaints))
+                expected, found = self._staging.compared(database, staged)
+                findings = database_findings(expected, compare(expected, found), staged.limits)
+                if staged.complaints:
+                    findings.append(complained(database.name, staged.complaints))
             if worst(finding.verdict for finding in findings) is Verdict.FAILED:
                 return (*findings, _not_in_place(final_name))
             if tables:
                 table_restore = TableRestore(
-                    self._target, self._binaries, self._clock, self._scratch
+                    self._staging.target, self._staging.binaries, self._clock, self._scratch
                 )
                 return (*findings, *table_restore.copy(database, beside, final_name, tables))
             with self._clock.step(Step.RESTORE, f"{database.name} (put in place)"):
-                kept = self._put_in_place(properties, beside, final_name)
-            return (*findings, _in_place(final_name, kept))
+                comment = staged.comment and renamed(staged.comment, beside, final_name)
+                kept, slots = put_in_place(
+                    self._staging.target,
+                    beside,
+                    final_name,
+                    comment=comment,
+                    keep_old=self._request.keep_old,
+                )
+            return (*findings, _in_place(final_name, kept), *_slots_left(final_name, slots))
         finally:
-            with (
-                self._clock.step(Step.CLEAN_UP, database.name),
-                self._target.connect(other_than(final_name)) as connection,
-                postgres_errors(self._target, beside),
-            ):
-                drop(connection, beside)
-
-    def _properties(
-        self, archive: DumpArchive, database: str, beside: str, final_name: str
-    ) -> DatabaseProperties:
-        """Statements about the one beside, and the comment that it gets once it is in place."""
-        with postgres_errors(self._target, database):
-            found = read_properties(archive.contents, self._binaries, database, beside)
-            if found.comment is None:
-                return found
-            named = read_properties(archive.contents, self._binaries, database, final_name)
-            return DatabaseProperties(found.statements, named.comment)
-
-    def _put_in_place(
-        self, properties: DatabaseProperties, beside: str, final_name: str
-    ) -> str | None:
-        loading.settle(self._target, beside)
-        self._execute(beside, *properties.statements)
-        return put_in_place(
-            self._target,
-            beside,
-            final_name,
-            comment=properties.comment,
-            keep_old=self._request.keep_old,
-        )
-
-    def _execute(self, database: str, *statements: str) -> None:
-        with (
-            self._target.connect(other_than(database)) as connection,
-            postgres_errors(self._target, database),
-        ):
-            for statement in statements:
-                connection.execute(statement.encode())
-
-
-def complained(item: str, complaints: tuple[str, ...]) -> Finding:
-    return Finding(
-        verdict=Verdict.FAILED,
-        item=item,
-        aspect="pg_restore",
-        message="pg_restore reported errors",
-        found="\n".join(complaints),
-    )
+            with self._clock.step(Step.CLEAN_UP, database.name):
+                drop(self._staging.target, beside)
 
 
 def _refuse(
@@ -275,6 +230,21 @@ def _in_place(name: str, kept: str | None) -> Finding:
         aspect="in place",
         message=f"Put in place: database {name}.{rest}",
     )
+
+
+def _slots_left(name: str, slots: Sequence[str]) -> list[Finding]:
+    if not slots:
+        return []
+    return [
+        Finding(
+            verdict=Verdict.PASSED,
+            item=name,
+            aspect="note",
+            message="What was there was subscribed. On the server that it subscribed to stays the"
+            f" replication slot {', '.join(slots)}, which keeps its log from being deleted: give it"
+            " to the restored subscription or drop it there.",
+        )
+    ]
 
 
 def _not_in_place(name: str) -> Finding:

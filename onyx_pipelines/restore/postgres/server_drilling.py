@@ -16,6 +16,7 @@ from onyx_pipelines.restore.postgres.drill_findings import damaged, nothing_to_r
 from onyx_pipelines.restore.postgres.globals_script import roles_in
 from onyx_pipelines.restore.postgres.production_guard import refuse_production
 from onyx_pipelines.restore.postgres.server import TargetServer, look_at
+from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
@@ -71,11 +72,9 @@ def drill_on_server(
             objects,
             clock,
             progress,
-            target,
-            binaries,
+            Staging(target, binaries, with_roles=False, may_lack_locale=True),
             scratch,
             holds_data=False,
-            with_roles=False,
         )
         findings += _roles(objects, clock)
         for database in databases:

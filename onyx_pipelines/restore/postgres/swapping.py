@@ -21,7 +21,7 @@ from onyx_pipelines.restore.postgres.beside import (
     new_name,
     other_than,
 )
-from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.2
@@ -36,10 +36,11 @@ def put_in_place(
     *,
     comment: str | None,
     keep_old: bool,
-) -> str | None:
+) -> tuple[str | None, tuple[str, ...]]:
     """Rename `beside` to `final_name`; what has that name goes out of the way first.
 
-    Sessions of both are ended. Gives the name under which the old one was kept, if it was.
+    Sessions of both are ended. Gives the name under which the old one was kept, if it was, and the
+    replication slots that it leaves elsewhere (see `drop`).
 
     Args:
         comment: the statement that comments the database, under its final name.
@@ -48,17 +49,13 @@ def put_in_place(
         RestoreError: the server refuses; both databases are as they were.
     """
     maintenance = other_than(final_name)
-    kept: str | None = None
     with target.connect(maintenance) as connection:
         exists = _exists(connection, final_name)
         old = _name_for_old(final_name, keep_old=keep_old) if exists else None
         _swap(target, maintenance, connection, beside, final_name, old, comment, keep_old=keep_old)
-        if old is not None and keep_old:
-            kept = old
-        elif old is not None:
-            with postgres_errors(target, old):
-                drop(connection, old)
-    return kept
+    if old is None or keep_old:
+        return old, ()
+    return None, drop(target, old)
 
 
 def _swap(

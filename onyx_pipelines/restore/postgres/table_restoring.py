@@ -24,8 +24,8 @@ from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (
-    read_content_like,
     read_inventory,
+    read_tables_like,
     use_canonical_settings,
 )
 from onyx_pipelines.sources.postgres.facts import TableFacts
@@ -247,10 +247,7 @@ def _differing(
     """Which of the tables is not what it was; read in the transaction that changed them."""
     use_canonical_settings(connection)
     inventory = read_inventory(connection).only(tables)
-    found = {
-        table.name: table
-        for table in read_content_like(connection, inventory, database.facts).tables
-    }
+    found = {table.name: table for table in read_tables_like(connection, inventory, database.facts)}
     return [
         name
         for name in tables

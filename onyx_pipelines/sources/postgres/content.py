@@ -9,6 +9,9 @@ from typing import Any
 import psycopg
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.sources.postgres import large_objects
+from onyx_pipelines.sources.postgres.catalog_query import OURS, not_of_extension
+from onyx_pipelines.sources.postgres.database_facts import read_preloaded, read_properties
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
     FingerprintMethod,
@@ -18,12 +21,13 @@ from onyx_pipelines.sources.postgres.facts import (
 )
 from onyx_pipelines.sources.postgres.inventory import (
     read_extensions,
-    read_schema,
     read_sequences,
     read_system_identifier,
     server_major,
     server_version,
 )
+from onyx_pipelines.sources.postgres.schema import read_schema
+from onyx_pipelines.sources.postgres.schema_version_1 import read_schema_1
 
 Connection = psycopg.Connection[Any]
 
@@ -39,6 +43,12 @@ CANONICAL_SETTINGS = (
     "SET LOCAL search_path = pg_catalog",
     # Rows that a policy would hide are an error, as they are for pg_dump.
     "SET LOCAL row_security = off",
+    # So must the words be that the server has for a definition.
+    "SET LOCAL quote_all_identifiers = off",
+    "SET LOCAL standard_conforming_strings = on",
+    "SET LOCAL transform_null_equals = off",
+    # To compile a query on catalogs takes longer than to run it.
+    "SET LOCAL jit = off",
 )
 
 # Types whose values are equal only if their texts are, and which are cheaper to hash as they are.
@@ -46,25 +56,29 @@ CANONICAL_SETTINGS = (
 _EXACT_TYPES = "'{bool,int2,int4,int8,uuid,bytea,date,timestamp,timestamptz}'::regtype[]::oid[]"
 
 _TABLES = f"""
-SELECT format('%I.%I', n.nspname, c.relname), pg_table_size(c.oid), c.oid,
+SELECT format('%I.%I', n.nspname, c.relname), pg_table_size(c.oid),
        (SELECT string_agg(format('t.%I', a.attname), ',' ORDER BY k.position)
         FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(number, position), pg_attribute a
         WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid
           AND a.attnum = k.number),
-       (SELECT string_agg(CASE WHEN a.atttypid = ANY ({_EXACT_TYPES}) THEN format('t.%I', a.attname)
-                               ELSE format('t.%I::text COLLATE "C"', a.attname) END,
-                          ',' ORDER BY a.attnum)
-        FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+       columns.by_number, columns.by_name, columns.names, config.condition,
+       c.relpersistence = 'u' AND pg_is_in_recovery()
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass
-                  AND d.objid = c.oid AND d.deptype = 'e')
+LEFT JOIN LATERAL (
+  SELECT k.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) k(id, condition)
+  WHERE k.id = c.oid) config ON true
+CROSS JOIN LATERAL (
+  SELECT string_agg(hashed.name, ',' ORDER BY a.attnum), string_agg(hashed.name, ',' ORDER BY
+         a.attname), string_agg(format('t.%I', a.attname), ',' ORDER BY a.attname)
+  FROM pg_attribute a CROSS JOIN LATERAL (
+    SELECT CASE WHEN a.atttypid = ANY ({_EXACT_TYPES}) THEN format('t.%I', a.attname)
+                ELSE format('t.%I::text COLLATE "C"', a.attname) END) hashed(name)
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+) columns (by_number, by_name, names)
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
+  AND ({not_of_extension("pg_class", "c")} OR config.condition IS NOT NULL)
 ORDER BY 1
 """  # noqa: S608  (identifiers are quoted)
-
-_NAMES = f"SELECT name FROM ({_TABLES}) listed (name, size_bytes, id, key, columns)"  # noqa: S608
 
 # 64 bits, and the same in every version since 11, because hash partitions rely on it. MD5 takes
 # more than twice the time, which a backup would spend next to pg_dump on the same server.
@@ -93,10 +107,16 @@ class Inventory:
 
 @dataclass(frozen=True)
 class _Table:
+    """How its rows are read. `condition`: the WHERE clause of an extension's configuration."""
+
     name: str
     size_bytes: int
     key: str | None
-    columns: str | None
+    by_number: str | None
+    by_name: str | None
+    names: str | None
+    condition: str | None
+    is_unreadable: bool
 
 
 def use_canonical_settings(connection: Connection) -> None:
@@ -107,13 +127,17 @@ def use_canonical_settings(connection: Connection) -> None:
 
 def list_tables(connection: Connection) -> tuple[str, ...]:
     """Names, as they stand in a query, of the tables that hold rows."""
-    return tuple(name for (name,) in connection.execute(_NAMES.encode()).fetchall())
+    return tuple(table.name for table in _tables(connection) if not table.is_unreadable)
+
+
+def _tables(connection: Connection) -> tuple[_Table, ...]:
+    return tuple(_Table(*row) for row in connection.execute(_TABLES.encode()).fetchall())
 
 
 def read_inventory(
     connection: Connection, sequences: tuple[SequenceFacts, ...] | None = None
 ) -> Inventory:
-    """Everything but the content of tables, in the transaction's snapshot."""
+    """What is there to be read, in the transaction's snapshot: neither rows nor definitions."""
     row = connection.execute(
         "SELECT d.datname, pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,"
         " pg_database_size(d.oid), (SELECT count(*) FROM pg_largeobject_metadata)"
@@ -122,10 +146,7 @@ def read_inventory(
     if row is None:
         raise SourceError("The server does not list its own database.", remedy="Try again.")
     name, encoding, collation, ctype, size, large_objects = row
-    tables = tuple(
-        _Table(name, size, key, columns)
-        for name, size, _, key, columns in connection.execute(_TABLES.encode()).fetchall()
-    )
+    libraries, preloaded_settings = read_preloaded(connection)
     facts = DatabaseFacts(
         database=name,
         server_version=server_version(connection),
@@ -139,9 +160,12 @@ def read_inventory(
         tables=(),
         sequences=read_sequences(connection) if sequences is None else sequences,
         extensions=read_extensions(connection),
-        schema_items=read_schema(connection),
+        schema_items=(),
+        properties=read_properties(connection),
+        preloaded_libraries=libraries,
+        preloaded_settings=preloaded_settings,
     )
-    return Inventory(facts, tables)
+    return Inventory(facts, _tables(connection))
 
 
 def read_content(
@@ -151,26 +175,61 @@ def read_content(
     fingerprint_max_bytes: int,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> DatabaseFacts:
-    """Count and fingerprint every table; needs `use_canonical_settings`.
+    """Definitions, and every table counted and fingerprinted; needs `use_canonical_settings`.
 
     Raises:
         SourceError: `cancelled` became true between two tables.
     """
     method: FingerprintMethod = (
-        "columns" if inventory.facts.server_major >= _COLUMNS_HASH_SINCE else "text"
+        "named columns" if inventory.facts.server_major >= _COLUMNS_HASH_SINCE else "named text"
     )
+    schema = read_schema(connection)
     tables = []
     for table in inventory.tables:
         if cancelled():
             raise SourceError("Reading the facts was cancelled.", remedy="See the other error.")
         tables.append(_read_table(connection, table, fingerprint_max_bytes, method))
-    return inventory.facts.model_copy(update={"tables": tuple(tables)})
+    return inventory.facts.model_copy(
+        update={
+            "tables": tuple(tables),
+            "schema_items": schema,
+            "large_object_groups": large_objects.read_groups(connection),
+            "large_object_content": large_objects.read_content(
+                connection, limit_bytes=fingerprint_max_bytes
+            ),
+        }
+    )
 
 
 def read_content_like(
     connection: Connection, inventory: Inventory, expected: DatabaseFacts
 ) -> DatabaseFacts:
     """The same for a restored copy: each table by the rule that `expected` was read by."""
+    tables = read_tables_like(connection, inventory, expected)
+    if expected.format_version == 1:
+        return inventory.facts.model_copy(
+            update={
+                "format_version": 1,
+                "tables": tables,
+                "schema_items": read_schema_1(connection),
+            }
+        )
+    content = expected.large_object_content
+    return inventory.facts.model_copy(
+        update={
+            "tables": tables,
+            "schema_items": read_schema(connection),
+            "large_object_groups": large_objects.read_groups(connection),
+            "large_object_content": content
+            and large_objects.read_content(connection, modulus=content.sample_modulus),
+        }
+    )
+
+
+def read_tables_like(
+    connection: Connection, inventory: Inventory, expected: DatabaseFacts
+) -> tuple[TableFacts, ...]:
+    """Of the tables of `inventory`, each by its rule. Facts of version 1 know no configuration."""
     rules = {
         table.name: (
             None if table.fingerprint is None else table.sample_modulus,
@@ -178,16 +237,25 @@ def read_content_like(
         )
         for table in expected.tables
     }
-    tables = tuple(
+    return tuple(
         _fingerprinted(connection, table, *rules.get(table.name, (1, "text")))
         for table in inventory.tables
+        if expected.format_version > 1 or table.condition is None
     )
-    return inventory.facts.model_copy(update={"tables": tables})
 
 
 def _read_table(
     connection: Connection, table: _Table, limit_bytes: int, method: FingerprintMethod
 ) -> TableFacts:
+    if table.is_unreadable:
+        return TableFacts(
+            name=table.name,
+            rows=0,
+            fingerprint=None,
+            fingerprint_method=method,
+            size_bytes=table.size_bytes,
+            left_out="it is unlogged, and a standby has no rows of it",
+        )
     modulus = sample_modulus(table.size_bytes, limit_bytes)
     return _fingerprinted(
         connection, table, None if modulus > 1 and not table.key else modulus, method
@@ -198,10 +266,7 @@ def _fingerprinted(
     connection: Connection, table: _Table, modulus: int | None, method: FingerprintMethod
 ) -> TableFacts:
     """`modulus` None: rows are counted only."""
-    if method == "columns" and table.columns:
-        row_hash = _COLUMNS_HASH.format(columns=table.columns)
-    else:
-        row_hash = _TEXT_HASH.format(row="t")
+    row_hash = _row_hash(table, method)
     if modulus is None:
         what = "NULL"
     elif modulus == 1:
@@ -209,9 +274,10 @@ def _fingerprinted(
     else:
         key_hash = _TEXT_HASH.format(row=f"ROW({table.key})")
         what = f"coalesce(sum(CASE WHEN {key_hash} & {modulus - 1} = 0 THEN {row_hash} END), 0)"
-    row = connection.execute(
-        f"SELECT count(*), {what} FROM ONLY {table.name} t".encode()  # noqa: S608  (quoted by %I)
-    ).fetchone()
+    source = f"FROM ONLY {table.name} t {table.condition or ''}"
+    # Indexes are locked by whoever reads a table: not all of them until the end.
+    with connection.transaction(force_rollback=True):
+        row = connection.execute(f"SELECT count(*), {what} {source}".encode()).fetchone()
     rows, fingerprint = row or (0, None)
     return TableFacts(
         name=table.name,
@@ -221,3 +287,13 @@ def _fingerprinted(
         sample_modulus=modulus or 1,
         size_bytes=table.size_bytes,
     )
+
+
+def _row_hash(table: _Table, method: FingerprintMethod) -> str:
+    if method == "named columns" and table.by_name:
+        return _COLUMNS_HASH.format(columns=table.by_name)
+    if method == "columns" and table.by_number:
+        return _COLUMNS_HASH.format(columns=table.by_number)
+    if method == "named text" and table.names:
+        return _TEXT_HASH.format(row=f"ROW({table.names})")
+    return _TEXT_HASH.format(row="t")

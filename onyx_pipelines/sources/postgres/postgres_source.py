@@ -17,10 +17,10 @@ from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.inventory import (
     list_databases,
-    read_globals,
     server_major,
     server_version,
 )
+from onyx_pipelines.sources.postgres.server_facts import read_globals
 from onyx_pipelines.sources.postgres.snapshot import ContentReader, dump, open_snapshot
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import (

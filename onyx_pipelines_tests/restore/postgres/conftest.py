@@ -12,10 +12,11 @@ from onyx_pipelines_tests.fixtures_postgres import (
     make_role,
     postgres_server,
     public_dir,
+    wheel,
 )
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
 
-__all__ = ["make_database", "make_role", "postgres_server", "public_dir", "sets"]
+__all__ = ["make_database", "make_role", "postgres_server", "public_dir", "sets", "wheel"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from onyx_pipelines_tests.fixtures_postgres import (
     make_role,
     postgres_server,
     public_dir,
+    wheel,
 )
 
-__all__ = ["make_database", "make_role", "postgres_server", "public_dir"]
+__all__ = ["make_database", "make_role", "postgres_server", "public_dir", "wheel"]

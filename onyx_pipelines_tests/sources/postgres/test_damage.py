@@ -19,6 +19,14 @@ from onyx_pipelines_tests.fixtures_postgres import (
 )
 from onyx_pipelines_tests.recording_sink import RecordingSink
 
+RECENT_MESSAGES = {
+    "view app.recent_messages",
+    *(
+        f"column app.recent_messages.{name}"
+        for name in ("id", "session_id", "role", "content", "tokens", "created_at")
+    ),
+}
+
 
 def _entries(facts: DatabaseFacts) -> dict[str, tuple[object, ...]]:
     """Everything that a restore must bring back, by kind and name."""
@@ -27,7 +35,7 @@ def _entries(facts: DatabaseFacts) -> dict[str, tuple[object, ...]]:
         **{f"content {t.name}": (t.fingerprint, t.sample_modulus) for t in facts.tables},
         **{f"position {s.name}": (s.last_value, s.is_called) for s in facts.sequences},
         **{f"extension {e.name}": (e.version,) for e in facts.extensions},
-        **{f"{item.kind} {item.name}": (item.definition,) for item in facts.schema_items},
+        **{f"{item.kind} {item.name}": (item,) for item in facts.schema_items},
         "large objects": (facts.large_objects,),
         "encoding": (facts.encoding,),
     }
@@ -64,16 +72,16 @@ def backed_up(postgres_server: PostgresServer) -> RecordingSink:
         ("DROP INDEX app.messages_by_session", {"index app.messages_by_session"}),
         (
             "DROP EXTENSION pg_trgm CASCADE",
-            {"extension pg_trgm", "index app.documents_by_title"},
+            {"extension pg_trgm", "index app.documents_by_title", "comment extension pg_trgm"},
         ),
-        ("DROP VIEW app.recent_messages", {"view app.recent_messages"}),
+        ("DROP VIEW app.recent_messages", RECENT_MESSAGES),
         ("DROP FUNCTION app.message_count", {"function app.message_count(bigint)"}),
-        ("ALTER TABLE app.users ADD x int", {"content app.users", "table app.users"}),
+        ("ALTER TABLE app.users ADD x int", {"content app.users", "column app.users.x"}),
         (
             "ALTER TABLE app.messages DROP CONSTRAINT messages_tokens_check",
             {"constraint app.messages messages_tokens_check"},
         ),
-        ("ALTER TABLE app.users ALTER email DROP NOT NULL", {"table app.users"}),
+        ("ALTER TABLE app.users ALTER email DROP NOT NULL", {"column app.users.email"}),
         ("ALTER TYPE app.role ADD VALUE 'system'", {"type app.role"}),
         ("SELECT lo_create(0)", {"large objects"}),
     ],

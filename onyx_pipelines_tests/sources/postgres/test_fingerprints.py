@@ -119,7 +119,10 @@ def test_a_copy_is_read_by_the_method_of_the_original(
     (again,) = facts_now(postgres_server, database, like=by_text).tables
     (same,) = facts_now(postgres_server, database, like=facts).tables
 
-    assert (table.fingerprint_method, again.fingerprint_method) == ("columns", "text")
+    assert (table.fingerprint_method, again.fingerprint_method) == (
+        "named columns",
+        "text",
+    )
     assert again.fingerprint != table.fingerprint == same.fingerprint
 
 

@@ -1,0 +1,295 @@
+"""A database of a set made under a name: created, set up, filled, and given what belongs to it. A
+drill and a real restore take these very steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from onyx_pipelines.errors import RestoreError, SourceError
+from onyx_pipelines.processes import ProgramError
+from onyx_pipelines.restore.postgres import loading
+from onyx_pipelines.restore.postgres.archive_listing import (
+    DatabaseStatements,
+    Setting,
+    read_statements,
+)
+from onyx_pipelines.restore.postgres.beside import commented, marked, other_than
+from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
+from onyx_pipelines.restore.postgres.host_limits import HostLimits
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.rewording import in_the_words_of
+from onyx_pipelines.sources.postgres.binaries import Binaries
+from onyx_pipelines.sources.postgres.catalog_query import digest
+from onyx_pipelines.sources.postgres.content import (
+    read_content_like,
+    read_inventory,
+    use_canonical_settings,
+)
+from onyx_pipelines.sources.postgres.facts import DatabaseFacts
+from onyx_pipelines.sources.postgres.inventory import server_major
+from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+
+# A library that the server lacks keeps everybody out of the database.
+_LIBRARIES: Final = frozenset({"session_preload_libraries", "local_preload_libraries"})
+_PROVIDERS_SINCE: Final = 15
+_LOCALES: Final = {"icu": sql.SQL("ICU_LOCALE {}"), "builtin": sql.SQL("BUILTIN_LOCALE {}")}
+
+
+@dataclass(frozen=True)
+class Staged:
+    """`complaints`: what went wrong. `comment`: the statement that comments the database, which
+    until it is in its place has a comment of ours."""
+
+    name: str
+    complaints: tuple[str, ...]
+    limits: HostLimits
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where databases are made.
+
+    Args:
+        with_roles: whether the set's roles are there, so that owners and grants can be restored.
+        may_lack_locale: whether a database may get another locale where the server lacks its own.
+    """
+
+    target: PostgresTarget
+    binaries: Binaries
+    with_roles: bool = True
+    may_lack_locale: bool = False
+
+    def make(self, database: DatabaseObjects, name: str, archive: DumpArchive) -> Staged:
+        """Settings come before the data, which may need them; those that the server refuses are
+        tried again at the end.
+
+        Raises:
+            RestoreError: the server cannot have such a database.
+            SourceError: the server was lost.
+            IntegrityError, NotFoundError: the dump is not what the manifest says.
+        """
+        limits = HostLimits(tablespaces=self._lacking_tablespaces(database.facts, name))
+        limits = replace(limits, locale=self._create(database.facts, name, limits))
+        with self._maintenance(name) as connection:
+            connection.execute(marked(name))
+        try:
+            archive.read_contents(self.binaries)
+            said = self._statements(archive, database, name)
+        except ProgramError as error:
+            return Staged(name, (error.what,), limits, None)
+        refused = self._apply_settings(name, said.settings)
+        complaints = loading.load_dump(
+            self.target,
+            self.binaries,
+            name,
+            database,
+            archive,
+            with_owners=self.with_roles,
+            with_tablespaces=not limits.tablespaces,
+        )
+        notes = self._detach_subscriptions(name)
+        refused = self._apply_settings(name, [setting for setting, _ in refused])
+        settings = {_as_difference(setting): why for setting, why in refused}
+        complaints += self._apply(name, said.others)
+        return Staged(
+            name, complaints, replace(limits, settings=settings, notes=notes), said.comment
+        )
+
+    def compared(
+        self, database: DatabaseObjects, staged: Staged
+    ) -> tuple[DatabaseFacts, DatabaseFacts]:
+        """What the database was, in the restored server's words, and what the staged one is."""
+        expected, name = database.facts, staged.name
+        with self.target.connect(name) as connection, postgres_errors(self.target, name):
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            use_canonical_settings(connection)
+            found = read_content_like(connection, read_inventory(connection), expected)
+            connection.execute("COMMIT")
+            if expected.format_version > 1:
+                expected = in_the_words_of(connection, found, expected)
+        if found.properties is not None:
+            comment = self._comment_in_place(staged)
+            properties = found.properties.model_copy(update={"comment": comment})
+            found = found.model_copy(update={"properties": properties})
+        return expected, found
+
+    def _comment_in_place(self, staged: Staged) -> str | None:
+        """The digest of the comment that it will have."""
+        of_database = digest("shobj_description(oid, 'pg_database')")
+        with (
+            self._maintenance(staged.name) as connection,
+            connection.transaction(force_rollback=True),
+        ):
+            connection.execute(
+                staged.comment.encode() if staged.comment else commented(staged.name, None)
+            )
+            row = connection.execute(
+                f"SELECT {of_database} FROM pg_database WHERE datname = %s".encode(),  # noqa: S608
+                (staged.name,),
+            ).fetchone()
+        return row[0] if row else None
+
+    def _statements(
+        self, archive: DumpArchive, database: DatabaseObjects, name: str
+    ) -> DatabaseStatements:
+        properties = database.facts.properties
+        said = read_statements(
+            archive.contents,
+            self.binaries,
+            database=database.name,
+            name=name,
+            owner=properties.owner if properties else "",
+        )
+        if self.with_roles:
+            return said
+        settings = tuple(setting for setting in said.settings if setting.role is None)
+        about_roles = ("GRANT ", "REVOKE ", "SET ", "RESET ")
+        others = tuple(
+            each
+            for each in said.others
+            if not each.startswith(about_roles) and " OWNER TO " not in each
+        )
+        return DatabaseStatements(settings, others, said.comment)
+
+    def _lacking_tablespaces(self, facts: DatabaseFacts, name: str) -> tuple[str, ...]:
+        wanted = {item.tablespace for item in facts.schema_items if item.tablespace}
+        if facts.properties is not None:
+            wanted.add(facts.properties.tablespace)
+        with self._maintenance(name) as connection:
+            rows = connection.execute("SELECT spcname FROM pg_tablespace").fetchall()
+        return tuple(sorted(wanted - {name for (name,) in rows}))
+
+    def _create(self, facts: DatabaseFacts, name: str, limits: HostLimits) -> str:
+        """Empty; gives why it has another locale than the original."""
+        with self._maintenance(name) as connection:
+            options = _locale_options(facts, server_major(connection))
+            space = facts.properties.tablespace if facts.properties else ""
+            if space and space not in limits.tablespaces:
+                options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(space)))
+            try:
+                connection.execute(_creation(name, facts, options))
+                return ""
+            except psycopg.Error as error:
+                said = str(error).strip()
+                if not _is_about_locale(said):
+                    raise
+            if not self.may_lack_locale:
+                raise RestoreError(
+                    f"The server cannot have the locale of database {facts.database}: {said}.",
+                    remedy="Install the locale of the original server there (locale-gen), or a"
+                    " PostgreSQL that is built with ICU.",
+                )
+            plainest = [sql.SQL("LC_COLLATE 'C' LC_CTYPE 'C'")]
+            if server_major(connection) >= _PROVIDERS_SINCE:
+                plainest.append(sql.SQL("LOCALE_PROVIDER libc"))
+            connection.execute(_creation(name, facts, plainest))
+            return f"the server cannot have its locale ({said})"
+
+    def _apply_settings(self, name: str, settings: Sequence[Setting]) -> list[tuple[Setting, str]]:
+        """Those that the server refused, and what it said."""
+        refused = []
+        with self._maintenance(name) as connection:
+            for setting in settings:
+                try:
+                    connection.execute(setting.statement.encode())
+                except psycopg.OperationalError:
+                    raise
+                except psycopg.Error as error:
+                    refused.append((setting, str(error).strip()))
+        return refused + self._without_lacking_libraries(name, settings)
+
+    def _without_lacking_libraries(
+        self, name: str, settings: Sequence[Setting]
+    ) -> list[tuple[Setting, str]]:
+        loading_some = [each for each in settings if each.role is None and each.name in _LIBRARIES]
+        if not loading_some:
+            return []
+        try:
+            with self.target.connect(name):
+                return []
+        except SourceError as error:
+            said = error.what
+        with self._maintenance(name) as connection:
+            for setting in loading_some:
+                connection.execute(
+                    sql.SQL("ALTER DATABASE {} RESET {}").format(
+                        sql.Identifier(name), sql.Identifier(setting.name)
+                    )
+                )
+        return [(setting, said) for setting in loading_some]
+
+    def _apply(self, name: str, statements: Sequence[str]) -> tuple[str, ...]:
+        """In one session, in their order; gives what the server said to those that it refused."""
+        said = []
+        with self._maintenance(name) as connection:
+            for statement in statements:
+                try:
+                    connection.execute(statement.encode())
+                except psycopg.OperationalError:
+                    raise
+                except psycopg.Error as error:
+                    said.append(f"{str(error).strip()} ({statement.split(' ')[0]} of the database)")
+        return tuple(said)
+
+    def _detach_subscriptions(self, name: str) -> tuple[str, ...]:
+        """They are restored disabled; and their slots belong to the database that was backed up."""
+        with self.target.connect(name) as connection, postgres_errors(self.target, name):
+            rows = connection.execute(
+                "SELECT s.subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+                " WHERE d.datname = current_database() ORDER BY 1"
+            ).fetchall()
+            for (subscription,) in rows:
+                connection.execute(
+                    sql.SQL("ALTER SUBSCRIPTION {} SET (slot_name = NONE)").format(
+                        sql.Identifier(subscription)
+                    )
+                )
+        return tuple(
+            f"Subscription {subscription} is there, disabled and without a slot: nothing arrives"
+            " before somebody gives it one and enables it (ALTER SUBSCRIPTION)."
+            for (subscription,) in rows
+        )
+
+    @contextmanager
+    def _maintenance(self, name: str) -> Iterator[psycopg.Connection[Any]]:
+        database = other_than(name)
+        with self.target.connect(database) as connection, postgres_errors(self.target, name):
+            yield connection
+
+
+def _as_difference(setting: Setting) -> str:
+    return f"of role {setting.role}: {setting.name}" if setting.role else setting.name
+
+
+def _is_about_locale(said: str) -> bool:
+    lowered = said.lower()
+    return any(word in lowered for word in ("locale", "incompatible", "icu", "collat"))
+
+
+def _creation(name: str, facts: DatabaseFacts, options: Sequence[sql.Composable]) -> sql.Composed:
+    return sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} {}").format(
+        sql.Identifier(name), facts.encoding, sql.SQL(" ").join(options)
+    )
+
+
+def _locale_options(facts: DatabaseFacts, major: int) -> list[sql.Composable]:
+    options: list[sql.Composable] = [
+        sql.SQL("LC_COLLATE {} LC_CTYPE {}").format(facts.collation, facts.ctype)
+    ]
+    properties = facts.properties
+    if properties is None or major < _PROVIDERS_SINCE:
+        return options
+    options.append(sql.SQL("LOCALE_PROVIDER {}").format(sql.Identifier(properties.locale_provider)))
+    locale = _LOCALES.get(properties.locale_provider)
+    if locale is not None:
+        options.append(locale.format(properties.locale))
+    if properties.icu_rules is not None:
+        options.append(sql.SQL("ICU_RULES {}").format(properties.icu_rules))
+    return options

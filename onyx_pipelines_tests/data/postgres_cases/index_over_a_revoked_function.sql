@@ -1,0 +1,4 @@
+CREATE ROLE other; 
+CREATE FUNCTION norm(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)';
+CREATE TABLE words (w text); ALTER TABLE words OWNER TO other; INSERT INTO words VALUES ('A');
+CREATE INDEX ON words (norm(w)); REVOKE EXECUTE ON FUNCTION norm(text) FROM PUBLIC;

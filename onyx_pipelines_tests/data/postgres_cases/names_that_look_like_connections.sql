@@ -1,0 +1,1 @@
+CREATE DATABASE "a=b"; CREATE DATABASE "postgres://x";

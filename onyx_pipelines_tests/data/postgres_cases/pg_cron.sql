@@ -1,0 +1,2 @@
+CREATE DATABASE crondb; \c crondb
+CREATE EXTENSION pg_cron; CREATE TABLE t (i int); INSERT INTO t VALUES (1);

@@ -1,0 +1,2 @@
+CREATE ROLE "o'brien" LOGIN; ALTER ROLE "o'brien" SET work_mem = '5MB';
+CREATE ROLE zed LOGIN VALID UNTIL '2031-01-01' CONNECTION LIMIT 3; ALTER ROLE zed SET search_path = 'app';

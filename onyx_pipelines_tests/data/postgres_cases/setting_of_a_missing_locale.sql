@@ -1,0 +1,1 @@
+ALTER DATABASE :"database" SET lc_time = 'de_DE.UTF-8';

@@ -1,0 +1,2 @@
+CREATE DATABASE replicated; \c replicated
+CREATE UNLOGGED TABLE scratchpad (i int); CREATE TABLE kept (i int); INSERT INTO kept VALUES (1);
