@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.restore.postgres.database_differences import compare
+from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.rewording import in_the_words_of
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import Binaries
@@ -17,7 +18,8 @@ from onyx_pipelines.sources.postgres.content import (
     read_inventory,
     use_canonical_settings,
 )
-from onyx_pipelines.sources.postgres.facts import DatabaseFacts
+from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
+from onyx_pipelines.sources.postgres.server_facts import read_globals
 from onyx_pipelines_tests.fixtures_postgres import facts_now
 from onyx_pipelines_tests.restore.postgres.foreign import CASES, drilled, make_sets, run_case
 
@@ -29,6 +31,10 @@ LOGICAL = {"wal_level": "logical"}
 def server(public_dir: Path) -> Iterator[PostgresServer]:
     with PostgresServer(public_dir / "everything", options=LOGICAL) as server:
         run_case(server, "everything")
+        with server.connect() as connection:
+            connection.execute("SET allow_in_place_tablespaces = on")
+            connection.execute("CREATE TABLESPACE spare LOCATION ''")
+            connection.execute("ALTER TABLESPACE spare SET (random_page_cost = 2)")
         yield server
 
 
@@ -68,6 +74,77 @@ def differences_after(server: PostgresServer, expected: DatabaseFacts, damage: s
         found = read_content_like(connection, read_inventory(connection), expected)
         reworded = in_the_words_of(connection, found, expected)
         return {f"{d.aspect.value}: {d.name}" for d in compare(reworded, found).differences}
+
+
+GLOBAL_LOSSES = [
+    ("ALTER ROLE everything_reader VALID UNTIL '2032-01-01'", "role: everything_reader"),
+    ("ALTER ROLE everything_reader VALID UNTIL 'infinity'", "role: everything_reader"),
+    ("ALTER ROLE everything_reader CONNECTION LIMIT -1", "role: everything_reader"),
+    ("ALTER ROLE everything_reader INHERIT", "role: everything_reader"),
+    ("ALTER ROLE everything_reader BYPASSRLS", "role: everything_reader"),
+    ("REVOKE ADMIN OPTION FOR everything_owner FROM everything_reader", "role: everything_reader"),
+    ("REVOKE everything_owner FROM everything_reader", "role: everything_reader"),
+    ("ALTER ROLE everything_reader PASSWORD 'secret'", "role: everything_reader: password"),
+    ("ALTER ROLE everything_reader PASSWORD NULL", "role: everything_reader: password"),
+    (
+        "ALTER ROLE everything_reader RESET search_path",
+        "setting: role everything_reader: search_path",
+    ),
+    (
+        "ALTER ROLE everything_reader SET search_path = app",
+        "setting: role everything_reader: search_path",
+    ),
+    ("COMMENT ON ROLE everything_owner IS 'other'", "comment: role everything_owner"),
+    (
+        "INSERT INTO pg_shseclabel VALUES"
+        " ('everything_owner'::regrole, 'pg_authid'::regclass, 'x', 'secret')",
+        "security label: role everything_owner: x",
+    ),
+    ('ALTER ROLE "every""thing; writer" RENAME TO other', 'role: every"thing; writer'),
+    ("ALTER TABLESPACE spare RESET (random_page_cost)", "tablespace: tablespace spare"),
+    ("ALTER TABLESPACE spare OWNER TO everything_owner", "owner: tablespace spare"),
+    ("GRANT CREATE ON TABLESPACE spare TO everything_owner", "grants: tablespace spare"),
+    ("COMMENT ON TABLESPACE spare IS 'other'", "comment: tablespace spare"),
+    ("ALTER TABLESPACE spare RENAME TO other", "tablespace: spare"),
+    (
+        "REVOKE SET ON PARAMETER log_min_duration_statement FROM everything_reader",
+        "grants: parameter log_min_duration_statement",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def expected_globals(server: PostgresServer) -> GlobalsFacts:
+    with server.connect() as connection:
+        return read_globals(connection, with_passwords=True)
+
+
+@pytest.mark.parametrize(("damage", "named"), GLOBAL_LOSSES)
+def test_a_planted_loss_of_roles_and_tablespaces_is_found(
+    server: PostgresServer, expected_globals: GlobalsFacts, damage: str, named: str
+) -> None:
+    with (
+        server.connect() as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        connection.execute(damage.encode())
+        found = read_globals(connection, with_passwords=True)
+
+    differences = compare_globals(expected_globals, found).differences
+    assert [f"{d.aspect.value}: {d.name}" for d in differences] == [named]
+
+
+def test_what_a_server_has_besides_is_no_difference(
+    server: PostgresServer, expected_globals: GlobalsFacts
+) -> None:
+    with (
+        server.connect() as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        connection.execute("CREATE ROLE newcomer")
+        found = read_globals(connection, with_passwords=True)
+
+    assert compare_globals(expected_globals, found).differences == ()
 
 
 class TestAWholeBackup:

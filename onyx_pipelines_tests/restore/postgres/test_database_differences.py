@@ -1,0 +1,180 @@
+"""What is compared of a database without a server: its locale, what a host cannot have, and what
+earlier sets do not say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from onyx_pipelines.restore.postgres.comparison import database_findings
+from onyx_pipelines.restore.postgres.database_differences import compare
+from onyx_pipelines.restore.postgres.drill_findings import reports_of_damage
+from onyx_pipelines.restore.postgres.host_limits import HostLimits
+from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.sources.postgres.facts import (
+    DatabaseFacts,
+    DatabaseProperties,
+    Expression,
+    SchemaItem,
+)
+
+PROPERTIES = DatabaseProperties(
+    owner="app",
+    locale_provider="icu",
+    locale="de-u-kn-true",
+    icu_rules="&a < b",
+    tablespace="archive",
+    connection_limit=-1,
+    is_template=False,
+    grants=("(owner): CONNECT",),
+    comment="0" * 64,
+    security_labels={},
+    settings={"lc_time": "de_DE.UTF-8"},
+    role_settings={"zed": {"search_path": "app"}},
+)
+CHECK = SchemaItem(
+    kind="constraint",
+    name="public.t c",
+    definition="check",
+    expressions=(Expression(part="CHECK", form="expression", of="public.t", text="(a > 0)"),),
+)
+FACTS = DatabaseFacts(
+    database="onyx",
+    server_version="15.18",
+    server_major=15,
+    system_identifier="1",
+    encoding="UTF8",
+    collation="C.UTF-8",
+    ctype="C.UTF-8",
+    size_bytes=1,
+    large_objects=0,
+    tables=(),
+    sequences=(),
+    extensions=(),
+    schema_items=(CHECK,),
+    properties=PROPERTIES,
+)
+
+
+def with_properties(**changed: Any) -> DatabaseFacts:
+    properties = PROPERTIES.model_copy(update=changed)
+    return FACTS.model_copy(update={"properties": properties})
+
+
+def named(found: DatabaseFacts, **options: Any) -> list[str]:
+    differences = compare(FACTS, found, **options).differences
+    return [f"{each.aspect.value}: {each.name}" for each in differences]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        FACTS.model_copy(update={"encoding": "LATIN1"}),
+        FACTS.model_copy(update={"collation": "C"}),
+        FACTS.model_copy(update={"ctype": "C"}),
+        with_properties(locale_provider="libc", locale=None, icu_rules=None),
+        with_properties(locale="de"),
+        with_properties(icu_rules=None),
+    ],
+    ids=["encoding", "collation", "ctype", "provider", "ICU locale", "ICU rules"],
+)
+def test_another_locale_is_a_difference(found: DatabaseFacts) -> None:
+    assert named(found) == ["encoding: onyx"]
+
+
+def test_another_tablespace_is_a_difference() -> None:
+    assert named(with_properties(tablespace="pg_default")) == ["tablespace: database"]
+
+
+def test_owners_grants_and_settings_of_roles_count_only_where_the_roles_are() -> None:
+    found = with_properties(owner="other", grants=(), role_settings={})
+
+    assert named(found) == [
+        "owner: database",
+        "grants: database",
+        "setting: of role zed: search_path",
+    ]
+    assert named(found, with_roles=False) == []
+
+
+def test_what_a_host_cannot_have_passes_and_is_named() -> None:
+    found = with_properties(tablespace="pg_default", settings={})
+    limits = HostLimits(tablespaces=("archive",), settings={"lc_time": "no such locale"})
+
+    findings = database_findings(FACTS, compare(FACTS, found), limits)
+
+    assert worst(each.verdict for each in findings) is Verdict.PASSED
+    said = {each.message: each.limits for each in findings if each.limits}
+    assert said["setting lc_time"] == "no such locale"
+    assert "no tablespace archive" in said["tablespace database"]
+
+
+def test_another_setting_than_the_one_that_a_host_cannot_have_is_a_loss() -> None:
+    limits = HostLimits(settings={"work_mem": "too much"})
+
+    findings = database_findings(FACTS, compare(FACTS, with_properties(settings={})), limits)
+
+    assert worst(each.verdict for each in findings) is Verdict.FAILED
+
+
+def test_a_locale_that_a_host_cannot_have_could_not_be_verified() -> None:
+    found = FACTS.model_copy(update={"collation": "C"})
+    limits = HostLimits(locale="the server cannot have its locale")
+
+    findings = database_findings(FACTS, compare(FACTS, found), limits)
+
+    assert worst(each.verdict for each in findings) is Verdict.COULD_NOT_VERIFY
+
+
+def test_no_text_of_a_definition_is_shown() -> None:
+    changed = CHECK.expressions[0].model_copy(update={"text": "(a > 'secret')"})
+    item = CHECK.model_copy(update={"expressions": (changed,)})
+
+    (difference,) = compare(FACTS, FACTS.model_copy(update={"schema_items": (item,)})).differences
+
+    assert difference.name == "constraint public.t c: CHECK"
+    assert "secret" not in difference.found
+
+
+class TestASetOfFormatVersionOne:
+    """It has digests of PostgreSQL's words, and nothing of what it did not know."""
+
+    def facts(self, definition: str) -> DatabaseFacts:
+        item = SchemaItem(kind="constraint", name="public.t c", definition=definition)
+        return DatabaseFacts.model_validate(
+            {
+                **FACTS.model_dump(exclude={"properties", "schema_items"}),
+                "format_version": 1,
+                "schema_items": [item.model_dump()],
+            }
+        )
+
+    def test_passes_with_the_same_words(self) -> None:
+        comparison = compare(self.facts("a" * 64), self.facts("a" * 64))
+
+        assert (comparison.differences, comparison.undecided) == ((), ())
+
+    def test_could_not_be_verified_with_others(self) -> None:
+        comparison = compare(self.facts("a" * 64), self.facts("b" * 64))
+
+        assert comparison.differences == ()
+        assert [(each.name, each.weighs) for each in comparison.undecided] == [
+            ("constraint public.t c", True)
+        ]
+
+    def test_fails_if_something_is_missing(self) -> None:
+        found = self.facts("a" * 64).model_copy(update={"schema_items": ()})
+
+        (difference,) = compare(self.facts("a" * 64), found).differences
+
+        assert difference.name == "constraint public.t c"
+
+
+def test_an_index_whose_owner_may_not_call_its_function_is_no_damage() -> None:
+    denied = "btree index:\n    ERROR:  permission denied for function norm\n"
+
+    assert reports_of_damage(denied) == []
+    assert reports_of_damage(f"{denied}heap table:\n    xmin is too old\n") == [
+        "heap table:\n    xmin is too old"
+    ]
