@@ -17,11 +17,13 @@ def passed_over(chosen: SetView, scans: Iterable[Scan], now: datetime) -> tuple[
     Args:
         chosen: what "latest" came to.
     """
+    # Some stores tell whole seconds only.
+    since = chosen.timestamp.replace(microsecond=0)
     said = {
         (moment, sentence)
         for scan in scans
         for moment, backup_id, sentence in _not_taken(scan, now)
-        if moment > chosen.timestamp and backup_id != chosen.backup_id
+        if moment >= since and backup_id != chosen.backup_id
     }
     sentences = [sentence for _, sentence in sorted(said, reverse=True)]
     more = len(sentences) - _NAMED

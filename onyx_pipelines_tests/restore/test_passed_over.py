@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.audit import Trail
+from onyx_pipelines.restore.passed_over import passed_over
 from onyx_pipelines.restore.report.history import RESULT_FILE
 from onyx_pipelines.restore.results import parse_drill_result
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.vault.scanning import DamagedSet
 from onyx_pipelines_tests.backup.job_runs import checks_of, metadata_of, run_job
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
 
@@ -89,3 +92,17 @@ def test_a_restore_says_it_in_its_answer_and_the_audit_trail(
     assert (answer.status, answer.json["backup_id"]) == (0, older), answer.errors
     assert [said in note for note in answer.json["notes"]] == [True, True]
     assert said in last_of_the_trail(volume_host.settings)
+
+
+def test_one_of_the_same_second_is_told_since_s3_tells_whole_seconds(
+    volume_host: HostUnderTest, older: str
+) -> None:
+    catalog = volume_host.open().catalog
+    view = catalog.find(older)
+    moment = view.timestamp.replace(microsecond=0)
+    damaged = DamagedSet("offsite", "another", "it was cut", moment)
+    scan = dataclasses.replace(catalog.scan(), damaged=(damaged,))
+
+    [said] = passed_over(view, [scan], datetime.now(UTC))
+
+    assert said.startswith("The newer set another in the offsite store")
