@@ -9,7 +9,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from threading import Thread
+from types import MappingProxyType
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -24,11 +27,13 @@ from onyx_pipelines.notify.channels.other import OtherChannel
 from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.outbox import Outbox
 from onyx_pipelines.notify.routing import routes
+from onyx_pipelines.run_check_news import CheckOutcome, KnownChecks, known_after, news_of
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import Redactor, logger
 
 _log = logger("notify")
 _PATIENCE_S = 20.0
+WITH_PLAYBOOK: Final = frozenset({Outcome.FAILED, Outcome.WARNED})
 
 
 def channels_of(settings: Settings) -> list[Channel]:
@@ -120,10 +125,12 @@ def without_secrets(event: Event, settings: Settings) -> Event:
 
 @dataclass
 class Telling:
-    """What will be told of a piece of work; `problems` make it a failure."""
+    """What will be told of a piece of work; `problems` make it a failure, `warnings` are told when
+    they change."""
 
     details: dict[str, str | int | float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -133,36 +140,56 @@ def told(settings: Settings, job: str) -> Iterator[Telling]:
     run_id, begun = str(uuid.uuid4()), time.monotonic()
     host = settings.host_name or socket.gethostname()
 
-    def say(
-        outcome: Outcome, summary: str, details: Mapping[str, str | int | float], *, wait: bool
-    ) -> Thread | None:
-        event = Event(
+    def event(
+        outcome: Outcome,
+        summary: str,
+        details: Mapping[str, str | int | float] = MappingProxyType({}),
+    ) -> Event:
+        return Event(
             outcome=outcome,
             subject=f"{job} {outcome.value}",
             run_id=run_id,
             job=job,
             summary=summary,
             details={"host": host, **details},
-            playbook=settings.playbook_url if outcome is Outcome.FAILED else "",
+            playbook=settings.playbook_url if outcome in WITH_PLAYBOOK else "",
         )
-        return tell(settings, event, wait=wait)
 
     # A channel that is slow must not keep the work waiting.
-    beginning = say(Outcome.STARTED, "It began.", {}, wait=False)
+    beginning = tell(settings, event(Outcome.STARTED, "It began."), wait=False)
     telling = Telling()
     try:
         yield telling
     except Exception as error:
         what = error.what if isinstance(error, OnyxError) else f"It broke ({type(error).__name__})."
         _finish(beginning)
-        say(Outcome.FAILED, what, {}, wait=True)
+        tell(settings, event(Outcome.FAILED, what))
         raise
     _finish(beginning)
     details = {**telling.details, "took": f"{time.monotonic() - begun:.0f} s"}
     if telling.problems:
-        say(Outcome.FAILED, "; ".join(telling.problems), details, wait=True)
-    else:
-        say(Outcome.SUCCEEDED, "All went well.", details, wait=True)
+        found = "; ".join((*telling.problems, *telling.warnings))
+        tell(settings, event(Outcome.FAILED, found, details))
+        return
+    said = "It succeeded, with warnings." if telling.warnings else "All went well."
+    tell(settings, event(Outcome.SUCCEEDED, said, details))
+    warned = event(Outcome.WARNED, "; ".join(telling.warnings), details)
+    if _is_news(settings, warned):
+        tell(settings, warned)
+
+
+def _is_news(settings: Settings, warned: Event) -> bool:
+    """Whether it warns of anything, and people were not told of that before."""
+    checks, now = KnownChecks(settings.state_dir), datetime.now(UTC)
+    found = CheckOutcome("warnings", passed=not warned.summary, is_error=False, says=warned.summary)
+    known = checks.of(warned.job)
+    news = news_of([found], known, now)
+    was_told = any(channel.wants(warned) for channel in channels_of(settings))
+    try:
+        checks.put(warned.job, known_after(news, known, now, was_told=was_told))
+    except OSError:
+        _log.exception("What people were told could not be noted.")
+    return bool(news.told)
 
 
 def _finish(delivering: Thread | None) -> None:

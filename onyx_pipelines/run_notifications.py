@@ -11,7 +11,7 @@ import dagster as dg
 from onyx_pipelines.backup.host import open_stores
 from onyx_pipelines.backup.resources import BACKUP_ID_TAG
 from onyx_pipelines.errors import OnyxError
-from onyx_pipelines.notifications import deliver_pending, keep
+from onyx_pipelines.notifications import WITH_PLAYBOOK, deliver_pending, keep
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.run_check_news import CheckNews, KnownChecks, known_after, news_of
@@ -29,8 +29,6 @@ _OUTCOMES = {
     dg.DagsterRunStatus.SUCCESS: Outcome.SUCCEEDED,
     dg.DagsterRunStatus.CANCELED: Outcome.CANCELLED,
 }
-
-_WITH_PLAYBOOK = {Outcome.FAILED, Outcome.WARNED}
 
 _log = logger("notify")
 
@@ -237,7 +235,7 @@ def _event(
         summary=summary,
         details={**_details(seen, settings), **details},
         links={"run": f"{base}/runs/{seen.run_id}"} if base and seen.run else {},
-        playbook=settings.playbook_url if outcome in _WITH_PLAYBOOK else "",
+        playbook=settings.playbook_url if outcome in WITH_PLAYBOOK else "",
     )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
-from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
+from onyx_pipelines.cli.app import app
+from onyx_pipelines.notifications import channels_of
+from onyx_pipelines.notify.outbox import Outbox
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
 from onyx_pipelines_tests.notify.servers import Webhook, webhook
 
 
@@ -76,6 +82,28 @@ def test_a_channel_that_is_gone_fails_nothing_and_doctor_says_so(
     (notifications,) = [each for each in found.json if each["name"] == "notifications"]
     assert "slack: Slack does not answer" in notifications["detail"]
     assert "planted-path" not in done.everything + found.everything
+
+
+def test_what_warns_is_no_failure_and_is_told_once(
+    volume_host: HostUnderTest, hook: Webhook
+) -> None:
+    volume_host.set(NOTIFY_ON="failed,warned", PING_URL_DRILL=f"{hook.url}/drill")
+    held = volume_host.run().backup_id
+    volume_host.open().catalog.hold(held, "wanted", now=datetime.now(UTC))
+    newest = volume_host.run().backup_id
+    for store in (volume_host.backups, volume_host.offsite_dir):
+        cut_manifest(store, newest)
+
+    for _ in range(2):
+        assert CliRunner().invoke(app, ["drill", "latest"]).exit_code == 0
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    Outbox(volume_host.settings.state_dir).deliver(channels_of(volume_host.settings), later)
+
+    said = [path for path in paths(hook) if path != "/drill/start"]
+    assert said == ["/drill", "/slack", "/drill"]
+    (slack,) = [json.loads(body) for path, body in hook.requests if path == "/slack"]
+    assert slack["text"] == "⚠️ restore_drill warned"
+    assert f"The newer set {newest}" in str(slack)
 
 
 def test_a_drill_has_a_switch_of_its_own(volume_host: HostUnderTest, hook: Webhook) -> None:

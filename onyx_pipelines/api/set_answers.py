@@ -79,9 +79,7 @@ def _is_sound(copies: Iterable[StoredSet]) -> bool:
 
 
 def _warnings(manifest: Manifest, damaged: Iterable[DamagedSet]) -> list[str]:
-    own = [warning for record in manifest.components.values() for warning in record.warnings]
-    doubts = [doubt.what for doubt in manifest.doubts]
-    return [*doubts, *own, *(_sentence(each) for each in damaged)]
+    return [*manifest.warnings, *(_sentence(each) for each in damaged)]
 
 
 def _sentence(damaged: DamagedSet) -> str:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,12 +35,14 @@ from onyx_pipelines.cli.output import (
     print_json,
     red,
     storable,
+    yellow,
 )
 from onyx_pipelines.cli.recover_versions import recover_versions
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
+from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import VerificationVerdict
@@ -97,8 +99,7 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
     view = host.catalog.find(backup_id)
     manifest = view.manifest
     if as_json:
-        values = manifest.model_dump(mode="json")
-        print_json({**values, "stores": list(view.stores), "held": view.held})
+        print_json(_shown(manifest) | {"stores": list(view.stores), "held": view.held})
         return
     out.line(bold(manifest.backup_id), f" {manifest.shown_status}")
     out.line(f"recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC, host {manifest.host}")
@@ -249,17 +250,30 @@ def _store(host: BackupHost, name: StoreName) -> Store:
     return store_named(host, name.value)
 
 
-def _cells(row: CatalogRow) -> tuple[str, ...]:
+def _cells(row: CatalogRow) -> tuple[Part, ...]:
     return (
         row.backup_id[:8],  # enough for every command; the whole id would leave no room at 80
         row.timestamp[:19].replace("T", " "),
-        row.status,
+        _status(row),
         ", ".join(row.components),
         human_bytes(row.size_bytes),
         ", ".join(row.stores),
         row.retained_as or "",
         f"held: {row.hold_reason}" if row.held else "",
     )
+
+
+def _status(row: CatalogRow) -> Part:
+    count = len(row.warnings)
+    return yellow(f"{row.status}, {count} warning{'s' * (count > 1)}") if count else row.status
+
+
+def _shown(manifest: Manifest) -> dict[str, Any]:
+    """The manifest, its states in the words of all commands and of the API."""
+    values = manifest.model_dump(mode="json")
+    for name, record in manifest.components.items():
+        values["components"][name]["status"] = record.shown_status
+    return values | {"status": manifest.shown_status, "warnings": manifest.warnings}
 
 
 def _other_cells(status: str, each: DamagedSet | UntrustedSet) -> tuple[Part, ...]:

@@ -107,8 +107,7 @@ def _drilled(
             outcome=Outcome.OK if passed else Outcome.FAILED,
         )
         about.details = {"set": result.backup_id, "verdict": result.verdict.value}
-        if result.passed_over:
-            about.details["passed over"] = " ".join(result.passed_over)
+        about.warnings = result.passed_over
         if not passed:
             about.problems = (f"The restore drill of {result.backup_id}: {result.verdict.value}.",)
     return result

@@ -86,6 +86,7 @@ class CatalogRow:
     timestamp: str
     backup_type: str
     status: str
+    warnings: tuple[str, ...]
     components: tuple[str, ...]
     size_bytes: int
     stores: tuple[str, ...]
@@ -273,6 +274,7 @@ def rows(views: Iterable[SetView], plans: Mapping[str, RetentionPlan]) -> list[C
             timestamp=view.timestamp.isoformat(),
             backup_type=view.backup_type.value,
             status=view.manifest.shown_status,
+            warnings=view.manifest.warnings,
             components=view.components,
             size_bytes=view.size_bytes,
             stores=view.stores,

@@ -126,8 +126,8 @@ class ComponentRecord(Record):
 
     @property
     def shown_status(self) -> str:
-        """For people."""
-        return _PARTIAL if self.missing else self.status.value
+        """As everybody is told: what completed with warnings is completed, and has them."""
+        return _PARTIAL if self.missing else ComponentStatus.COMPLETED.value
 
     @property
     def sealed_bytes(self) -> int:
@@ -184,9 +184,15 @@ class Manifest(Record):
 
     @property
     def shown_status(self) -> str:
-        """For people: `partial` where something of a component is missing."""
+        """As a component's; `partial` where something of one is missing."""
         is_partial = any(component.missing for component in self.components.values())
-        return _PARTIAL if is_partial else self.status.value
+        return _PARTIAL if is_partial else ComponentStatus.COMPLETED.value
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All that should be known of a set that was completed."""
+        of_sources = (each for record in self.components.values() for each in record.warnings)
+        return (*(doubt.what for doubt in self.doubts), *of_sources)
 
     @property
     def objects(self) -> Iterator[ObjectRecord]:

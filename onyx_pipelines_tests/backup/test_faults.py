@@ -277,7 +277,7 @@ class TestStores:
 
         assert outcome.offsite == "failed"
         assert waits == []
-        assert len(outcome.problems) - _volume_warnings(backup_host, outcome.backup_id) == 1
+        assert len(outcome.problems) == 1
         assert "wrong-and-secret" not in str(outcome)
 
     def test_a_missing_backup_directory_is_not_made_up(self, volume_host: HostUnderTest) -> None:
@@ -386,9 +386,3 @@ class TestDamage:
             offsite_copies.copy_offsite(volume_host.open(), backup_id, silent)
 
         assert volume_host.stores_of(backup_id) == {"local"}
-
-
-def _volume_warnings(host: HostUnderTest, backup_id: str) -> int:
-    host.set(OFFSITE_URL=None)
-    components = host.manifest(backup_id).components.values()
-    return sum(len(record.warnings) for record in components)

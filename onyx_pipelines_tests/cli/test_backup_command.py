@@ -10,12 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from onyx_pipelines.cli.app import app
 from onyx_pipelines.errors import AlreadyRunningError
 from onyx_pipelines.vault.lock import ExclusiveLock, Holder, current_holder
 from onyx_pipelines_tests.fixtures_sandbox import COMMAND, DEAD_PORT, HostUnderTest
 from onyx_pipelines_tests.growing import growing_all_the_time
 from onyx_pipelines_tests.waiting import wait_until
+
+runner = CliRunner()
 
 
 def holder_soon(host: HostUnderTest) -> Holder:
@@ -63,19 +68,44 @@ def test_warnings_leave_the_json_pure_and_answer_one(volume_host: HostUnderTest)
     assert "not-mounted" in answer.json["problems"][0]
 
 
-def test_a_file_that_changed_while_it_was_read_is_a_warning_and_answers_zero(
-    volume_host: HostUnderTest,
-) -> None:
-    growing = volume_host.volume / "growing.log"
-    growing.write_bytes(b"x" * 60_000_000)
+class TestWithWarnings:
+    """A set that was completed, and what its sources found on the way: in the words of the API."""
 
-    with growing_all_the_time(growing):
-        answer = volume_host.onyx("backup", "run", "--json")
+    WARNING = "volume data: 1 changed while being read (named in its facts)"
 
-    assert answer.status == 0
-    assert answer.json["status"] == "completed_with_warnings"
-    assert answer.json["problems"] == []
-    assert "1 changed while being read" in answer.json["warnings"][0]
+    @pytest.fixture
+    def answer(self, volume_host: HostUnderTest) -> Result:
+        growing = volume_host.volume / "growing.log"
+        growing.write_bytes(b"x" * 20_000_000)
+        with growing_all_the_time(growing):
+            return runner.invoke(app, ["backup", "run", "--json"])
+
+    def test_it_is_completed_lists_them_and_answers_zero(self, answer: Result) -> None:
+        made = json.loads(answer.stdout)
+
+        assert (made["status"], made["warnings"]) == ("completed", [self.WARNING])
+        assert (made["problems"], answer.exit_code) == ([], 0)
+
+    def test_every_command_says_the_same(self, answer: Result) -> None:
+        backup_id = json.loads(answer.stdout)["backup_id"]
+
+        (row,) = json.loads(runner.invoke(app, ["catalog", "list", "--json"]).stdout)
+        shown = json.loads(runner.invoke(app, ["catalog", "show", backup_id, "--json"]).stdout)
+
+        for each in (row, shown):
+            assert (each["status"], each["warnings"]) == ("completed", [self.WARNING])
+        assert shown["components"]["docker_volumes"]["status"] == "completed"
+
+    def test_people_read_it_too(self, answer: Result) -> None:
+        backup_id = json.loads(answer.stdout)["backup_id"]
+
+        table = runner.invoke(app, ["catalog", "list"]).stdout
+        shown = runner.invoke(app, ["catalog", "show", backup_id]).stdout
+
+        assert "1 warning" in table
+        assert "completed" in shown
+        assert self.WARNING in shown.replace("\n", " ")
+        assert "completed_with" not in table + shown
 
 
 def test_one_component_alone_can_be_asked_for(backup_host: HostUnderTest) -> None:

@@ -293,6 +293,7 @@ def test_a_row_has_what_the_list_promises_as_plain_json(
         "timestamp": "2026-03-19T03:00:00+00:00",
         "backup_type": "daily",
         "status": "completed",
+        "warnings": [],
         "components": ["docker_volumes", "postgresql"],
         "size_bytes": sum(len(data) for data in planter.objects.values()),
         "stores": ["local"],
