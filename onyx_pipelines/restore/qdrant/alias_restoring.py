@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.restore.qdrant.restore_findings import not_restored
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.results import Finding
@@ -60,12 +61,7 @@ def _restored(server: TargetQdrant, wanted: Mapping[str, str]) -> Iterator[Findi
             try:
                 server.point_alias(alias, collection, exists=alias in there)
             except SourceError as error:
-                yield Finding(
-                    verdict=Verdict.COULD_NOT_VERIFY,
-                    item=alias,
-                    aspect="alias",
-                    message=f"Not set: {error.what} {error.remedy}",
-                )
+                yield not_restored(alias, error)
                 continue
         yield Finding(
             verdict=Verdict.PASSED,

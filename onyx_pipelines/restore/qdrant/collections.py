@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from onyx_pipelines.errors import NotFoundError
+from pydantic import ValidationError
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts
 from onyx_pipelines.sources.source import Component, object_path
 from onyx_pipelines.vault.layout import SEALED_SUFFIX
 from onyx_pipelines.vault.manifest import ObjectRecord
+
+Damage: TypeAlias = IntegrityError | NotFoundError
 
 
 @dataclass(frozen=True)
@@ -22,29 +27,60 @@ class CollectionObjects:
     facts: CollectionFacts
 
 
-def collections_of(objects: SetObjects, chosen: Sequence[str] = ()) -> list[CollectionObjects]:
+@dataclass(frozen=True)
+class SetCollections:
+    """`damaged`: those whose facts cannot be read, and why; nothing says what they were."""
+
+    whole: tuple[CollectionObjects, ...]
+    damaged: Mapping[str, Damage]
+
+
+def collections_of(objects: SetObjects, chosen: Sequence[str] = ()) -> SetCollections:
     """Every collection of the set, or the chosen ones.
 
     Raises:
         NotFoundError: a chosen one is not in the set.
+        IntegrityError: the facts of none can be read.
     """
-    found = []
-    for record in objects.records(Component.QDRANT, prefix="qdrant/"):
-        if record.key.endswith(".snapshot" + SEALED_SUFFIX):
-            key = object_path("facts", "qdrant", record.name, suffix=".json") + SEALED_SUFFIX
-            facts = CollectionFacts.model_validate_json(
-                objects.read(objects.record(Component.QDRANT, key))
-            )
-            found.append(CollectionObjects(record.name, record, facts))
-    missing = set(chosen) - {each.name for each in found}
+    records = [
+        each
+        for each in objects.records(Component.QDRANT, prefix="qdrant/")
+        if each.key.endswith(".snapshot" + SEALED_SUFFIX)
+    ]
+    missing = set(chosen) - {each.name for each in records}
     if missing:
         unread = missing_of(objects)
         reasons = [f" {n} could not be backed up: {unread[n]}" for n in sorted(missing & {*unread})]
         raise NotFoundError(
             f"The set has no collection {', '.join(sorted(missing))}.{''.join(reasons)}",
-            remedy=f"It has: {', '.join(each.name for each in found) or 'none'}.",
+            remedy=f"It has: {', '.join(each.name for each in records) or 'none'}.",
         )
-    return [each for each in found if not chosen or each.name in chosen]
+    whole: list[CollectionObjects] = []
+    damaged: dict[str, Damage] = {}
+    for record in records:
+        if chosen and record.name not in chosen:
+            continue
+        try:
+            facts = _facts_of(objects, record.name)
+        except (IntegrityError, NotFoundError) as error:
+            damaged[record.name] = error
+        else:
+            whole.append(CollectionObjects(record.name, record, facts))
+    if damaged and not whole:
+        raise next(iter(damaged.values()))
+    return SetCollections(tuple(whole), damaged)
+
+
+def _facts_of(objects: SetObjects, name: str) -> CollectionFacts:
+    key = object_path("facts", "qdrant", name, suffix=".json") + SEALED_SUFFIX
+    data = objects.read(objects.record(Component.QDRANT, key))
+    try:
+        return CollectionFacts.model_validate_json(data)
+    except ValidationError:
+        raise IntegrityError(
+            f"What the set says of the collection {name} cannot be understood.",
+            remedy="Use the version of this software that made the set, or a newer one.",
+        ) from None
 
 
 def missing_of(objects: SetObjects) -> dict[str, str]:
@@ -54,7 +90,11 @@ def missing_of(objects: SetObjects) -> dict[str, str]:
 
 
 def aliases_of(objects: SetObjects) -> dict[str, str]:
-    """Collection by alias, as they were."""
+    """Collection by alias, as they were.
+
+    Raises:
+        NotFoundError, IntegrityError: they are damaged in the set.
+    """
     key = object_path("qdrant", "aliases", suffix=".json") + SEALED_SUFFIX
     for record in objects.records(Component.QDRANT, prefix=key):
         if record.key == key:

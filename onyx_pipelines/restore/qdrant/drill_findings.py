@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, SourceError
-from onyx_pipelines.restore.qdrant.collections import CollectionObjects
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects, Damage
 from onyx_pipelines.restore.qdrant.comparison import CONFIG
 from onyx_pipelines.restore.qdrant.versions import engine_range, engine_reads
 from onyx_pipelines.restore.results import Finding
@@ -17,11 +17,15 @@ from onyx_pipelines.sources.source import Component
 ARCHIVE: Final = "archive"
 
 
-def damaged(collection: CollectionObjects, error: IntegrityError | NotFoundError) -> Finding:
+def damaged(collection: CollectionObjects, error: Damage) -> Finding:
     """What cannot be read is damaged, unless it is of a version that nobody said we can read."""
     if isinstance(error, UnknownFormError) and not engine_reads(collection.facts.server_version):
         return _cannot_tell(collection, error.what)
-    return Finding(verdict=Verdict.FAILED, item=collection.name, aspect=ARCHIVE, message=error.what)
+    return without_facts(collection.name, error)
+
+
+def without_facts(item: str, error: Damage) -> Finding:
+    return Finding(verdict=Verdict.FAILED, item=item, aspect=ARCHIVE, message=error.what)
 
 
 def beyond_the_engine(

@@ -24,6 +24,7 @@ from onyx_pipelines.restore.qdrant.drill_findings import (
     damaged,
     no_room,
     nothing_to_restore,
+    without_facts,
 )
 from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
@@ -83,16 +84,20 @@ def drill(
         ThreadPoolExecutor(max_workers=1) as cleaner,
     ):
         drilling = _Drilling(objects, clock, scratch, engine, cleaner, progress)
-        for collection in collections:
+        for collection in collections.whole:
             drilling.take(collection)
         drilling.settle()
     return ComponentDrill(
         component=Component.QDRANT,
-        findings=tuple(drilling.findings) or (nothing_to_restore(),),
+        findings=(
+            *(without_facts(*each) for each in collections.damaged.items()),
+            *drilling.findings,
+        )
+        or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
         plain_bytes=drilling.restored_bytes,
         share=share_of(
-            drilling.restored_bytes, sum(each.snapshot.plain_bytes for each in collections)
+            drilling.restored_bytes, sum(each.snapshot.plain_bytes for each in collections.whole)
         ),
         versions={**versions, **drilling.versions},
     )

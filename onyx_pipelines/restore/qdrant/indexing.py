@@ -54,7 +54,9 @@ class IndexWatch:
         return tuple(self._indexing(name) for name in self._states)
 
     def is_as_before(self) -> bool:
-        return not self._errors and all(each.is_as_before for each in self.found())
+        """False where there is nothing to be so."""
+        states = self.found()
+        return bool(states) and not self._errors and all(each.is_as_before for each in states)
 
     def findings(self) -> Iterator[Finding]:
         """A server that cannot index does not come to be as fast as before: that is no pass."""
@@ -78,6 +80,7 @@ class IndexWatch:
                 self._states[name] = self._server.indexing(name)
         except SourceError as error:
             self._errors[name] = error
+            self._states.setdefault(name, IndexState("not known", 0))
 
     def _is_settled(self, name: str) -> bool:
         if name in self._errors:

@@ -112,9 +112,10 @@ class JournaledServer:
         in_use = set(self._server.aliases().values()) if self._journal.beside else set()
         for name in self._journal.beside:
             if (is_scratch(name) or _OF_AN_ALIAS.search(name)) and name not in in_use:
-                _log.warning("left by an interrupted restore, deleted: collection %s", name)
-                self._server.delete(name)
-            self._journal.gone(name)
+                _log.warning("left by an interrupted restore: collection %s", name)
+                self.take_away(name)
+            else:
+                self._journal.gone(name)
 
     def _upload(
         self, name: str, collection: CollectionObjects, reader: ObjectReader, meter: Meter

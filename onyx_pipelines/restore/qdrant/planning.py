@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.qdrant.collections import aliases_of, collections_of, missing_of
@@ -15,6 +18,9 @@ from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
 from onyx_pipelines.restore.qdrant.server_room import peak_in_place_text, peak_text
 from onyx_pipelines.settings import Settings
 
+_DAMAGED: Final = "It is damaged in the set and stays as it is"
+_MISSING: Final = "It is not in the set and stays as it is; it could not be backed up"
+
 
 def plan(
     objects: SetObjects, request: QdrantRestoreRequest, settings: Settings
@@ -27,20 +33,30 @@ def plan(
         SourceError: the server does not answer.
         IntegrityError, StoreError, KeyFileError: the set cannot be read.
     """
-    placements = placements_of(request, collections_of(objects, request.collections))
+    of_set = collections_of(objects, request.collections)
+    placements = placements_of(request, of_set.whole)
     with open_target(address_of(request, settings)) as server:
         aliases, collections = server.aliases(), set(server.collections())
         changes = [_change(each, server, aliases, collections) for each in placements]
+        changes += [
+            _no_change(f"collection {name}", f"{_DAMAGED}: {error.what}", server.url)
+            for name, error in of_set.damaged.items()
+        ]
         if not request.collections:
-            lacks = sorted(missing_of(objects).items())
-            changes += [_no_change(name, why, server) for name, why in lacks]
+            changes += [
+                _no_change(f"collection {name}", f"{_MISSING}: {why}", server.url)
+                for name, why in sorted(missing_of(objects).items())
+            ]
         if not request.collection_as:
             names = {each.final_name for each in placements}
-            changes += [
-                _alias_change(alias, name, server, aliases)
-                for alias, name in sorted(aliases_of(objects).items())
-                if name in names and aliases.get(alias) != name
-            ]
+            try:
+                changes += [
+                    _alias_change(alias, name, server, aliases)
+                    for alias, name in sorted(aliases_of(objects).items())
+                    if name in names and aliases.get(alias) != name
+                ]
+            except (IntegrityError, NotFoundError) as error:
+                changes.append(_no_change("aliases", f"{_DAMAGED}: {error.what}", server.url))
     return changes
 
 
@@ -69,13 +85,8 @@ def _change(
     )
 
 
-def _no_change(name: str, why: str, server: TargetQdrant) -> PlannedChange:
-    return PlannedChange(
-        what=f"collection {name}",
-        target=f"{name} at {server.url}",
-        overwrites=False,
-        detail=f"It is not in the set and stays as it is; it could not be backed up: {why}",
-    )
+def _no_change(what: str, detail: str, url: str) -> PlannedChange:
+    return PlannedChange(what=what, target=f"nothing at {url}", overwrites=False, detail=detail)
 
 
 def _alias_change(

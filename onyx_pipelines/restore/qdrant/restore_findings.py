@@ -21,17 +21,21 @@ def is_in_place(finding: Finding) -> bool:
     return finding.aspect == _IN_PLACE and finding.verdict is Verdict.PASSED
 
 
+def is_not_in_place(finding: Finding) -> bool:
+    return finding.aspect == _IN_PLACE and finding.verdict is not Verdict.PASSED
+
+
 def not_in_place(collection: str) -> Finding:
     said = f"Not put in place: collection {collection}; {_AS_IT_WAS}"
     return _finding(Verdict.FAILED, collection, said)
 
 
-def not_restored(collection: str, error: OnyxError) -> Finding:
+def not_restored(item: str, error: OnyxError) -> Finding:
     """It can be tried again. What is damaged, or half done, failed."""
     if isinstance(error, SourceError):
         said = f"Not restored: {error.what} {_AS_IT_WAS[0].upper()}{_AS_IT_WAS[1:]} {error.remedy}"
-        return _finding(Verdict.COULD_NOT_VERIFY, collection, said)
-    return _finding(Verdict.FAILED, collection, f"Not restored: {error.what} {error.remedy}")
+        return _finding(Verdict.COULD_NOT_VERIFY, item, said)
+    return _finding(Verdict.FAILED, item, f"Not restored: {error.what} {error.remedy}")
 
 
 def nothing_to_restore() -> Finding:

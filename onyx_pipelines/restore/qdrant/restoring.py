@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ from onyx_pipelines.restore.qdrant.requests import (
 from onyx_pipelines.restore.qdrant.restore_findings import (
     in_place,
     is_in_place,
+    is_not_in_place,
     not_in_place,
     not_restored,
     nothing_to_restore,
@@ -75,7 +76,7 @@ def restore(
     """
     begun, began_at = len(clock.timings()), time.monotonic()
     collections = collections_of(objects, request.collections)
-    placements = placements_of(request, collections)
+    placements = placements_of(request, collections.whole)
     address = address_of(request, settings)
     with open_target(address) as server:
         journal = RestoreJournal(
@@ -87,31 +88,34 @@ def restore(
             journaled.sweep()
             give_back_aliases(server, journal)
         restoring = _Restoring(server, journaled, journal, clock)
-        findings = [f for each in placements for f in restoring.finish(each)]
-        unfinished = [n for n in _names(placements) if journal.finished(n) is None]
+        findings = [not_restored(*each) for each in collections.damaged.items()]
+        findings += [f for each in placements for f in restoring.finish(each)]
+        unfinished = [*collections.damaged, *_unfinished(placements, journal)]
         in_place_now = {f.item for f in findings if is_in_place(f)}
-        placed = [each for each in placements if each.final_name in in_place_now]
         if not request.collection_as:
-            with clock.step(Step.RESTORE, "aliases"):
-                of_aliases = restore_aliases(server, aliases_of(objects), in_place_now)
+            of_aliases = restoring.aliases(objects, in_place_now)
             findings += of_aliases
-            unfinished += [f.item for f in of_aliases if f.verdict is Verdict.COULD_NOT_VERIFY]
-        watch = IndexWatch(server, {p.final_name: p.collection.facts for p in placed})
+            unfinished += [f.item for f in of_aliases if is_not_in_place(f)]
+        watch = IndexWatch(
+            server,
+            {p.final_name: p.collection.facts for p in placements if p.final_name in in_place_now},
+        )
         watch.wait(settings.restore_qdrant_index_wait_s)
         findings += watch.findings()
         if not unfinished:
             journal.close()
         version = server.version
     record = objects.manifest.component(Component.QDRANT)
+    is_as_before = watch.is_as_before() and not unfinished
     return ComponentDrill(
         component=Component.QDRANT,
         findings=tuple(findings) or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
-        plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
+        plain_bytes=sum(each.snapshot.plain_bytes for each in collections.whole),
         versions={**(record.versions if record else {}), "restore_qdrant": version},
         unfinished=tuple(unfinished),
         indexing=watch.found(),
-        indexed_after_s=round(time.monotonic() - began_at, 3) if watch.is_as_before() else None,
+        indexed_after_s=round(time.monotonic() - began_at, 3) if is_as_before else None,
     )
 
 
@@ -148,6 +152,15 @@ class _Restoring:
                 return (not_restored(name, error),)
             self._journal.add(name, findings)
         return findings
+
+    def aliases(self, objects: SetObjects, restored: Collection[str]) -> list[Finding]:
+        """Of those collections, as they were."""
+        with self._clock.step(Step.RESTORE, "aliases"):
+            try:
+                aliases = aliases_of(objects)
+            except (IntegrityError, NotFoundError) as error:
+                return [not_restored("aliases", error)]
+            return restore_aliases(self._server, aliases, restored)
 
     def _place(self, placement: Placement) -> tuple[Finding, ...]:
         """Into place if it is the same; what fails leaves what was there."""
@@ -272,5 +285,5 @@ def _identity(objects: SetObjects, request: QdrantRestoreRequest, url: str) -> s
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _names(placements: list[Placement]) -> list[str]:
-    return [each.final_name for each in placements]
+def _unfinished(placements: list[Placement], journal: RestoreJournal) -> list[str]:
+    return [p.final_name for p in placements if journal.finished(p.final_name) is None]

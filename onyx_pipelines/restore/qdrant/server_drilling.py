@@ -11,13 +11,18 @@ from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import collections_of
-from onyx_pipelines.restore.qdrant.drill_findings import damaged, not_taken, nothing_to_restore
+from onyx_pipelines.restore.qdrant.drill_findings import (
+    damaged,
+    not_taken,
+    nothing_to_restore,
+    without_facts,
+)
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step
+from onyx_pipelines.restore.results import ComponentDrill, Indexing, Step
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.source import Component
@@ -40,7 +45,7 @@ def drill_on_server(
         settings.qdrant_ca_file,
     )
     collections = collections_of(objects)
-    findings: list[Finding] = []
+    findings = [without_facts(*each) for each in collections.damaged.items()]
     indexing: list[Indexing] = []
     with open_target(address) as server:
         with clock.step(Step.PREPARE, "server for drills"):
@@ -48,7 +53,7 @@ def drill_on_server(
             journal = RestoreJournal(settings.state_dir, address.url, "drill")
             journaled = JournaledServer(server, journal, objects, clock, progress)
             journaled.sweep()
-        for collection in collections:
+        for collection in collections.whole:
             scratch = journaled.begin_beside()
             try:
                 findings += journaled.restore_as(scratch, collection)
@@ -71,7 +76,7 @@ def drill_on_server(
         component=Component.QDRANT,
         findings=tuple(findings) or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
-        plain_bytes=sum(each.snapshot.plain_bytes for each in collections),
+        plain_bytes=sum(each.snapshot.plain_bytes for each in collections.whole),
         versions={**(record.versions if record else {}), "restore_engine": f"Qdrant {version}"},
         indexing=tuple(indexing),
     )

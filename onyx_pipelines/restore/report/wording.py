@@ -96,8 +96,9 @@ def speed_text(drill: ComponentDrill) -> str:
     share = drill.indexed_share
     how_far = "" if share is None else f" ({percent_text(share)} of the vectors that were)"
     going_on = [f"{i.item} is {i.status}" for i in drill.indexing if not i.is_as_before]
+    going_on += [f"{name} is not restored" for name in drill.unfinished]
     if len(going_on) > _NAMED:
-        going_on[_NAMED:] = [f"{len(going_on) - _NAMED} more are not green"]
+        going_on[_NAMED:] = [f"{len(going_on) - _NAMED} more"]
     return f"{answers}, not yet indexed as before{how_far}: {list_text(going_on)}"
 
 

@@ -40,7 +40,7 @@ class Two:
     @property
     def large_bytes(self) -> int:
         """Of its snapshot."""
-        return collections_of(self.objects)[0].snapshot.plain_bytes
+        return collections_of(self.objects).whole[0].snapshot.plain_bytes
 
     def leave_room(self, snapshots: float) -> None:
         """For so many of the large one."""
@@ -50,8 +50,9 @@ class Two:
     def leave_no_room_for_the_large_one(self) -> None:
         self.leave_room(2)
 
-    def sealed(self, collection: str) -> Path:
-        return next((self.sets.root / "store").rglob(f"{collection}.snapshot*"))
+    def sealed(self, collection: str, *, facts: bool = False) -> Path:
+        kind = "json" if facts else "snapshot"
+        return next((self.sets.root / "store").rglob(f"{collection}.{kind}*"))
 
 
 @pytest.fixture
@@ -118,6 +119,30 @@ class TestACollectionThatIsDamagedInTheSet:
         assert said(result) == [(two.large, Verdict.FAILED)]
         assert two.sets.count(f"{two.small}-live") == 20
 
+    def test_in_what_it_was_fails_is_in_the_plan_and_does_not_stop_the_others(
+        self, two: Two
+    ) -> None:
+        flip_a_byte(two.sealed(two.large, facts=True))
+
+        plan = {each.what: each.detail for each in two.sets.plan(two.objects)}
+        result = two.restore()
+
+        assert "is damaged in the set and stays" in plan[f"collection {two.large}"]
+        assert (said(result), result.unfinished) == (
+            [(two.large, Verdict.FAILED)],
+            (two.large,),
+        )
+        assert two.sets.count(f"{two.small}-live") == 20
+
+    def test_in_what_it_was_stops_no_drill_of_the_others(self, two: Two) -> None:
+        flip_a_byte(two.sealed(two.large, facts=True))
+
+        in_engine = two.sets.drill(two.objects)
+        on_server = two.sets.drill(two.objects, qdrant_url="", drill_qdrant_url=two.standin.url)
+
+        assert said(in_engine) == said(on_server) == [(two.large, Verdict.FAILED)]
+        assert {f.item for f in in_engine.findings} == {two.large, two.small}
+
     def test_is_finished_by_a_call_that_reads_it_whole(self, two: Two) -> None:
         flip_a_byte(two.sealed(two.large))
         two.restore()
@@ -127,6 +152,17 @@ class TestACollectionThatIsDamagedInTheSet:
 
         assert result.verdict is Verdict.PASSED, result.problems()
         assert two.sets.count(two.large) == LARGE_POINTS
+
+
+def test_aliases_that_are_damaged_in_the_set_do_not_stop_the_collections(two: Two) -> None:
+    flip_a_byte(two.sealed("aliases", facts=True))
+
+    plan = {each.what: each.detail for each in two.sets.plan(two.objects)}
+    result = two.restore()
+
+    assert "is damaged in the set" in plan["aliases"]
+    assert (said(result), result.unfinished) == ([("aliases", Verdict.FAILED)], ("aliases",))
+    assert two.sets.count(two.small) == 20
 
 
 def test_a_collection_that_is_gone_and_cannot_be_made_anew_is_named_with_the_copy_beside(

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.recovery import RestoreChoice, RestoreResult, restore_set
+from onyx_pipelines.restore.recovery.execution import give_up
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_host
 from onyx_pipelines_tests.planting import flip_a_byte
@@ -31,13 +34,25 @@ def test_a_restore_that_was_given_up_begins_anew(
     host.run()
     [backup_id] = host.listed()
     flip_a_byte(next((host.backups / "sets" / backup_id).rglob(f"{bad}.snapshot*")))
-    host.onyx("restore", backup_id, "--confirm", "--no-safety-backup")
+    restored(host, backup_id)
     faulty_server.client.delete(good, points_selector=[1], wait=True)
 
-    host.onyx("restore", "--give-up")
-    host.onyx("restore", backup_id, "--confirm", "--no-safety-backup")
+    give_up(host.settings)
+    restored(host, backup_id)
 
     assert faulty_server.client.count(good).count == 20
+
+
+def restored(host: HostUnderTest, backup_id: str) -> RestoreResult:
+    return restore_set(
+        host.settings,
+        RestoreChoice(),
+        backup_id=backup_id,
+        store_name=None,
+        safety_backup=None,
+        command="onyx restore",
+        progress=silent,
+    )
 
 
 def test_the_same_command_goes_on_with_what_could_not_be_restored(

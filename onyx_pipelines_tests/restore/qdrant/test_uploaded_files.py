@@ -51,7 +51,7 @@ class TestAFileThatWasUploaded:
     ) -> None:
         objects = faulty_sets.of(faulty_collection)
         faulty_sets.server.client.delete_collection(faulty_collection)
-        (snapshot,) = (each.snapshot.plain_bytes for each in collections_of(objects))
+        (snapshot,) = (each.snapshot.plain_bytes for each in collections_of(objects).whole)
         used = disk_usage(standin.data_dir)
         standin.set_faults(disk_bytes=used + 2 * snapshot)
         for _ in range(3):
