@@ -118,6 +118,8 @@ class DagsterClient:
             auth=(settings.dagster_user, password) if settings.dagster_user else None,
             trust_env=False,
             verify=usual_certificates(),
+            # None is kept: one that a restarted server has forgotten would fail a request.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def close(self) -> None:

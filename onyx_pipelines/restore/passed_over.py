@@ -17,18 +17,21 @@ def passed_over(chosen: SetView, scans: Iterable[Scan], now: datetime) -> tuple[
     Args:
         chosen: what "latest" came to.
     """
-    # Some stores tell whole seconds only.
-    since = chosen.timestamp.replace(microsecond=0)
     said = {
         (moment, sentence)
         for scan in scans
         for moment, backup_id, sentence in _not_taken(scan, now)
-        if moment >= since and backup_id != chosen.backup_id
+        if _is_newer(moment, chosen.timestamp) and backup_id != chosen.backup_id
     }
     sentences = [sentence for _, sentence in sorted(said, reverse=True)]
     more = len(sentences) - _NAMED
     named = sentences[:_NAMED]
     return (*named, f"So were {more} more that are newer.") if more > 0 else tuple(named)
+
+
+def _is_newer(moment: datetime, than: datetime) -> bool:
+    """Some stores tell whole seconds only: then also what may be newer by less than that."""
+    return moment >= than.replace(microsecond=0) if moment.microsecond == 0 else moment > than
 
 
 def _not_taken(scan: Scan, now: datetime) -> Iterator[tuple[datetime, str, str]]:

@@ -46,6 +46,7 @@ def test_each_volume_becomes_an_archive_and_facts(tmp_path: Path) -> None:
         "unreadable_count": 0,
         "skipped_count": 0,
         "excluded_count": 0,
+        "usual_warnings_count": 0,
         "volume.Two.files": 1,
         "volume.Two.bytes": 1,
         "volume.one.files": 2,
