@@ -142,6 +142,13 @@ class Settings(BaseSettings):
         description="Patterns relative to a volume's root that are left out, comma-separated, e.g."
         " `cache/**,*.tmp`. A comma in a pattern is written `\\,`.",
     )
+    recipe: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="What the stack is made from beside what Compose's labels name (its files and"
+        " env files): certificates, files of secrets, Dagster's and Grafana's own state;"
+        " files and directories, comma-separated. All of it, with the digests of the images, is"
+        " sealed as the volume `stack-recipe`.",
+    )
     stop_containers_label: str = Field(
         "",
         description="Containers with this label whose value is the volume's name (or empty) are"
@@ -362,6 +369,7 @@ class Settings(BaseSettings):
         "pg_databases",
         "qdrant_collections",
         "volume_excludes",
+        "recipe",
         "load_test_allowed_hosts",
         mode="before",
     )

@@ -98,7 +98,7 @@ def configured_sources(settings: Settings) -> dict[Component, Source]:
         from onyx_pipelines.sources.qdrant import QdrantSource
 
         sources[Component.QDRANT] = QdrantSource.from_settings(settings)
-    if settings.volumes:
+    if settings.volumes or settings.recipe:
         from onyx_pipelines.sources.volumes import VolumesSource
 
         sources[Component.VOLUMES] = VolumesSource.from_settings(settings)

@@ -53,6 +53,8 @@ def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Setting
     refuse_mounts(target.directory, WHOLE)
     overwrites = holds_anything(target.directory)
     sentences = [f"The archive has {target.volume.plain_bytes:,} bytes."]
+    if target.is_recipe:
+        sentences.append("Put there to be looked at: copy what this machine needs to its places.")
     if overwrites:
         sentences.append(f"What is there now is removed ({_measured(target.directory)}).")
         kept = kept_paths(objects, target.volume, target.directory, WHOLE, settings.volume_excludes)

@@ -12,6 +12,7 @@ from onyx_pipelines.restore.volumes.locating import Locator, recorded_volume
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, volumes_of
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
+from onyx_pipelines.sources.volumes.recipe import RECIPE
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,15 @@ class RestoreTarget:
     """One volume and its directory, links in whose path are resolved.
 
     `configured_as`: the volume that the settings have there, whose containers then matter.
-    `missing`: to be made there first.
+    `missing`: to be made there first. `is_recipe`: what the stack was made from, in a directory of
+    this program's own.
     """
 
     volume: VolumeObjects
     directory: Path
     configured_as: str | None
     missing: EngineVolume | None = None
+    is_recipe: bool = False
 
 
 def targets_of(
@@ -68,7 +71,7 @@ def targets_of(
     locator = Locator.of(settings)
     originals = {name: locator.directory_of(path) for name, path in settings.volumes.items()}
     targets = [
-        _original(volume, settings, locator, recorded_volume(objects, volume))
+        _original(volume, objects, settings, locator)
         if request.target is None
         else _elsewhere(volume, request, request.target, locator, originals)
         for volume in chosen
@@ -79,7 +82,8 @@ def targets_of(
             remedy="Correct ONYX_VOLUMES, or name another target.",
         )
     for target in targets:
-        _refuse_what_holds_more(target, settings, originals)
+        if not target.is_recipe:
+            _refuse_what_holds_more(target, settings, originals)
     return targets
 
 
@@ -99,13 +103,18 @@ def _chosen(request: VolumesRestoreRequest, volumes: list[VolumeObjects]) -> lis
 
 
 def _original(
-    volume: VolumeObjects, settings: Settings, locator: Locator, recorded: EngineVolume | None
+    volume: VolumeObjects, objects: SetObjects, settings: Settings, locator: Locator
 ) -> RestoreTarget:
+    if volume.name == RECIPE:
+        # Not over what is there: a person looks at it, and takes what is needed.
+        folder = settings.state_dir / "restored-recipe" / objects.manifest.backup_id
+        return RestoreTarget(volume, _resolved(folder), None, is_recipe=True)
     if volume.name not in settings.volumes:
         raise SettingsError(
             f"The settings of this host do not say where the volume {volume.name!r} is.",
             remedy="Add it to ONYX_VOLUMES, or name a target directory.",
         )
+    recorded = recorded_volume(objects, volume)
     place = locator.place_of(settings.volumes[volume.name], recorded)
     return RestoreTarget(volume, place.directory, volume.name, place.missing)
 

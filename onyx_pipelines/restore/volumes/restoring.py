@@ -237,9 +237,10 @@ def _parents(target: RestoreTarget) -> Iterator[Callable[[], None]]:
     """Make the directories above the target, and take those away again that nothing came into: call
     what this gives when something did."""
     made: list[Path] = []
+    mode = 0o700 if target.is_recipe else 0o777
     for folder in reversed(target.directory.parents):
         if not folder.exists():
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(mode=mode, exist_ok=True)
             made.append(folder)
     try:
         yield made.clear

@@ -51,6 +51,8 @@ class Container:
     mounts: tuple[Mount, ...] = ()
     joins: frozenset[str] = frozenset()
     is_unhealthy: bool = False
+    image: str = ""
+    image_id: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -118,6 +120,19 @@ class DockerEngine:
         )
         found = (each for each in inspected if each and (each.is_running or each.is_paused))
         return sorted(found, key=lambda each: each.name)
+
+    def containers(self) -> list[Container]:
+        """Those in any state."""
+        return self.with_labels({})
+
+    def digests_of(self, image_id: str) -> list[str]:
+        """Of an image, as `repository@sha256:…`, by which the very same one is pulled again."""
+        response = self._call("GET", f"/images/{quote(image_id, safe='')}/json")
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return []
+        return self._parsed(
+            self._answer(response, 200), lambda answer: sorted(answer.get("RepoDigests") or [])
+        )
 
     def with_labels(self, labels: Mapping[str, str]) -> list[Container]:
         """Those in any state that have all these labels with these values."""
@@ -278,6 +293,8 @@ def _container(inspected: Mapping[str, Any]) -> Container:
         joins=frozenset(
             mode.removeprefix("container:") for mode in modes if mode.startswith("container:")
         ),
+        image=str(config.get("Image") or ""),
+        image_id=str(inspected.get("Image") or ""),
         is_unhealthy=(state.get("Health") or {}).get("Status") in ("starting", "unhealthy"),
     )
 

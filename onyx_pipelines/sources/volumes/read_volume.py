@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from onyx_pipelines.sources.volumes.archiving import open_root
 from onyx_pipelines.sources.volumes.docker_engine import open_engine
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
+from onyx_pipelines.sources.volumes.excludes import ExcludeRule, exclude_rule
 from onyx_pipelines.sources.volumes.mounts import is_mount_point
+from onyx_pipelines.sources.volumes.recipe import RECIPE
 
 _log = logging.getLogger(__name__)
 
@@ -23,15 +26,26 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class ReadVolume:
     """`docker`: as an engine knows it. `root_fd` keeps what it opened, also when that is unmounted
-    because its containers stop."""
+    because its containers stop. `used`: the directory that containers may have mounted."""
 
     name: str
     directory: Path
     root_fd: int
-    docker: EngineVolume | None
+    is_excluded: ExcludeRule
+    excludes: tuple[str, ...] = ()
+    docker: EngineVolume | None = None
+    used: Path | None = None
 
     @classmethod
-    def open(cls, stack: ExitStack, name: str, path: Path, places: EnginePlaces) -> Self:
+    def open_recipe(cls, stack: ExitStack, rule: ExcludeRule) -> Self:
+        """What the rule leaves of the host."""
+        root = Path("/")
+        return cls(RECIPE, root, _opened(stack, root, RECIPE), rule)
+
+    @classmethod
+    def open(
+        cls, stack: ExitStack, name: str, path: Path, places: EnginePlaces, excludes: Sequence[str]
+    ) -> Self:
         """Until the end of `stack`.
 
         Raises:
@@ -41,9 +55,15 @@ class ReadVolume:
         directory = places.data_of(path)
         if docker is not None:
             _refuse_what_is_not_mounted(name, directory, docker)
-        fd = open_root(directory, name)
-        stack.callback(os.close, fd)
-        return cls(name, directory, fd, docker)
+        return cls(
+            name,
+            directory,
+            _opened(stack, directory, name),
+            exclude_rule(excludes),
+            tuple(excludes),
+            docker,
+            used=directory,
+        )
 
     def check_it_is_still_there(self) -> None:
         """One that somebody unmounted or replaced looks as if all files had vanished; it must not
@@ -66,6 +86,12 @@ class ReadVolume:
                 remedy="Run the backup again when it is back.",
                 transient=True,
             )
+
+
+def _opened(stack: ExitStack, directory: Path, name: str) -> int:
+    fd = open_root(directory, name)
+    stack.callback(os.close, fd)
+    return fd
 
 
 def known_places(docker_host: str) -> EnginePlaces:

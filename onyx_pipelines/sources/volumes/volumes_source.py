@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Final, Self
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.errors import SettingsError, SourceError
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import (
@@ -29,6 +29,7 @@ from onyx_pipelines.sources.volumes.containers import ContainerPause, PauseSessi
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
 from onyx_pipelines.sources.volumes.facts import Counts, FactsHeader, end_line, header_line
 from onyx_pipelines.sources.volumes.read_volume import ReadVolume, known_places
+from onyx_pipelines.sources.volumes.recipe import RECIPE, Recipe
 from onyx_pipelines.sources.volumes.walking import measure_bytes
 
 ARCHIVE_MEDIA_TYPE: Final = "application/x-tar"
@@ -47,6 +48,7 @@ class VolumesSource:
         excludes: patterns that hold in each of them, see excludes.py.
         pause: stops containers while their volume is read; None stops none.
         docker_host: of the engine that knows what the volumes are; empty: there is none.
+        recipe: what the stack is made from, backed up as one more volume.
     """
 
     component = Component.VOLUMES
@@ -58,12 +60,19 @@ class VolumesSource:
         excludes: Sequence[str] = (),
         pause: ContainerPause | None = None,
         docker_host: str = "",
+        recipe: Recipe | None = None,
     ) -> None:
+        if RECIPE in volumes:
+            raise SettingsError(
+                f"A volume cannot be called {RECIPE}: that is what the stack is made from.",
+                remedy="Give it another name in ONYX_VOLUMES.",
+            )
         self._volumes = dict(sorted(volumes.items()))
         self._excludes = tuple(excludes)
-        self._is_excluded = exclude_rule(self._excludes)
+        exclude_rule(self._excludes)  # refused at once
         self._pause = pause
         self._docker_host = docker_host
+        self._recipe = recipe
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -72,6 +81,7 @@ class VolumesSource:
             excludes=settings.volume_excludes,
             pause=ContainerPause.from_settings(settings),
             docker_host=settings.docker_host,
+            recipe=Recipe.from_settings(settings),
         )
 
     def describe(self) -> str:
@@ -80,11 +90,8 @@ class VolumesSource:
         Raises:
             SourceError: one is not there.
         """
-        places = known_places(self._docker_host)
         with ExitStack() as stack:
-            for name, path in self._volumes.items():
-                ReadVolume.open(stack, name, path, places)
-        return f"volumes {', '.join(self._volumes)}"
+            return f"volumes {', '.join(volume.name for volume in self._opened(stack))}"
 
     def back_up(self, sink: ComponentSink, progress: ProgressCallback) -> ComponentReport:
         """Write `volumes/<name>.tar` and `facts/volumes/<name>.jsonl` for each volume.
@@ -94,25 +101,35 @@ class VolumesSource:
                 not be stopped or started again.
             AlreadyRunningError: another process has containers stopped.
         """
-        if not self._volumes:
-            raise SourceError(
-                "No volumes are configured.",
-                remedy="Set ONYX_VOLUMES, or leave this component out of the backup.",
-            )
         with ExitStack() as stack:
             # All of them first: no container stops for a volume that is not there, and what is
             # mounted for its containers alone stays readable through what was opened before.
-            places = known_places(self._docker_host)
-            volumes = [
-                ReadVolume.open(stack, name, path, places) for name, path in self._volumes.items()
-            ]
+            volumes = self._opened(stack)
+            if not volumes:
+                raise SourceError(
+                    "No volumes are configured.",
+                    remedy="Set ONYX_VOLUMES, or leave this component out of the backup.",
+                )
             session = None if self._pause is None else stack.enter_context(self._pause.session())
             with _stopped(session, ""):
                 counts = {
                     volume.name: self._back_up_volume(volume, sink, progress, session)
                     for volume in volumes
                 }
-        return _report(counts, () if session is None else session.warnings)
+        missing = [] if self._recipe is None else self._recipe.missing()
+        warnings = (*missing, *(() if session is None else session.warnings))
+        return _report(counts, warnings)
+
+    def _opened(self, stack: ExitStack) -> list[ReadVolume]:
+        places = known_places(self._docker_host)
+        volumes = [
+            ReadVolume.open(stack, name, path, places, self._excludes)
+            for name, path in self._volumes.items()
+        ]
+        chosen = None if self._recipe is None else self._recipe.chosen(self._docker_host)
+        if chosen is not None:
+            volumes.append(ReadVolume.open_recipe(stack, chosen))
+        return volumes
 
     def _back_up_volume(
         self,
@@ -125,7 +142,7 @@ class VolumesSource:
         archive_path = object_path("volumes", name, suffix=".tar")
         facts_path = object_path("facts", "volumes", name, suffix=".jsonl")
         with (
-            _stopped(session, name, volume.directory),
+            _stopped(session, name, volume.used),
             sink.object(archive_path, name=name, media_type=ARCHIVE_MEDIA_TYPE) as tar_sink,
             sink.object(facts_path, name=name, media_type=FACTS_MEDIA_TYPE) as facts_sink,
         ):
@@ -134,13 +151,15 @@ class VolumesSource:
                 component=self.component,
                 item=name,
                 total_bytes=measure_bytes(
-                    volume.root_fd, self._is_excluded, max_entries=_MEASURED_ENTRIES
+                    volume.root_fd, volume.is_excluded, max_entries=_MEASURED_ENTRIES
                 ),
             )
             facts = BlockWriter(facts_sink)
-            facts.write(header_line(FactsHeader(name, archive_path, self._excludes, volume.docker)))
+            facts.write(
+                header_line(FactsHeader(name, archive_path, volume.excludes, volume.docker))
+            )
             archiver = VolumeArchiver(BlockWriter(tar_sink), facts, meter)
-            counts = archiver.archive(volume.root_fd, self._is_excluded)
+            counts = archiver.archive(volume.root_fd, volume.is_excluded)
             volume.check_it_is_still_there()
             facts.write(end_line(counts))
             facts.flush()
@@ -154,12 +173,12 @@ def _stopped(
     return nullcontext() if session is None else session.stopped(volume, directory)
 
 
-def _report(counts: Mapping[str, Counts], pause_warnings: Iterable[str]) -> ComponentReport:
+def _report(counts: Mapping[str, Counts], others: Iterable[str]) -> ComponentReport:
     unread = _warnings(counts, {"unreadable": "could not be read"})
     moved = _warnings(
         counts, {"changed": "changed while being read", "vanished": "vanished before being read"}
     )
-    warnings = (*unread, *pause_warnings, *moved)
+    warnings = (*unread, *others, *moved)
     summary: dict[str, int | float | str] = {
         "volumes_count": len(counts),
         "file_count": sum(c.files for c in counts.values()),
@@ -170,9 +189,9 @@ def _report(counts: Mapping[str, Counts], pause_warnings: Iterable[str]) -> Comp
         "unreadable_count": sum(c.unreadable for c in counts.values()),
         "skipped_count": sum(c.skipped for c in counts.values()),
         "excluded_count": sum(c.excluded for c in counts.values()),
-        # Files that are in use move.
-        USUAL_WARNINGS: len(moved),
     }
+    if moved:
+        summary[USUAL_WARNINGS] = len(moved)  # files that are in use move
     for name, volume in counts.items():
         summary[f"volume.{name}.files"] = volume.files
         summary[f"volume.{name}.bytes"] = volume.file_bytes

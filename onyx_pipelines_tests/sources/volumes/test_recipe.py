@@ -1,0 +1,132 @@
+"""What the stack is made from is in the backup: Compose's files, env files, the images' digests."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.progress import silent
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.volumes import VolumesSource
+from onyx_pipelines.sources.volumes.facts import Entry, EntryType, read_facts
+from onyx_pipelines.sources.volumes.recipe import RECIPE
+from onyx_pipelines_tests.docker_engine import IMAGE
+from onyx_pipelines_tests.docker_world import DockerWorld
+from onyx_pipelines_tests.recording_sink import RecordingSink
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """As Compose finds it."""
+    folder = tmp_path / "srv" / "onyx"
+    (folder / "data").mkdir(parents=True)
+    for name in ("compose.yaml", ".env", "api.env", "data/large", "notes.txt"):
+        (folder / name).write_text(name, encoding="utf-8")
+    return folder
+
+
+def settings_of(tmp_path: Path, **settings: object) -> Settings:
+    (tmp_path / "v").mkdir()
+    return load_settings(
+        {
+            "volumes": f"v={tmp_path / 'v'}",
+            "state_dir": tmp_path / "state",
+            "recipients_file": tmp_path / "keys" / "recipients.json",
+            **settings,
+        }
+    )
+
+
+def entries_of(sink: RecordingSink) -> dict[str, Entry]:
+    """Of the recipe, by whole paths; none where there is no recipe."""
+    facts = sink.objects.get(f"facts/volumes/{RECIPE}.jsonl")
+    if facts is None:
+        return {}
+    return {f"/{os.fsdecode(e.path)}": e for e in read_facts(facts.data.splitlines())[1]}
+
+
+def backed_up(settings: Settings) -> RecordingSink:
+    sink = RecordingSink()
+    VolumesSource.from_settings(settings).back_up(sink, silent)
+    return sink
+
+
+def files(entries: dict[str, Entry]) -> set[str]:
+    return {path for path, each in entries.items() if each.type is not EntryType.DIRECTORY}
+
+
+def test_what_is_configured_is_backed_up_and_nothing_beside_it(
+    tmp_path: Path, project: Path
+) -> None:
+    settings = settings_of(tmp_path, recipe=f"{project / 'data'},{project / 'compose.yaml'}")
+
+    entries = entries_of(backed_up(settings))
+
+    assert files(entries) == {f"{project}/compose.yaml", f"{project}/data/large"}
+    assert f"{project.parent}" in entries
+
+
+def test_what_a_link_stands_for_is_backed_up_with_it(tmp_path: Path, project: Path) -> None:
+    (tmp_path / "link").symlink_to("srv/onyx/compose.yaml")
+
+    entries = entries_of(backed_up(settings_of(tmp_path, recipe=str(tmp_path / "link"))))
+
+    assert files(entries) == {f"{tmp_path}/link", f"{project}/compose.yaml"}
+
+
+def test_the_key_that_opens_the_backup_is_never_in_it(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    for name in ("private.json", "signing-key.json", "recipients.json"):
+        (keys / name).write_text("key", encoding="utf-8")
+    settings = settings_of(tmp_path, recipe=str(keys), private_key_file=keys / "private.json")
+
+    entries = entries_of(backed_up(settings))
+
+    assert files(entries) == {f"{keys}/recipients.json"}
+
+
+def test_what_is_configured_and_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    source = VolumesSource.from_settings(settings_of(tmp_path, recipe=str(tmp_path / "gone")))
+
+    report = source.back_up(RecordingSink(), silent)
+
+    assert report.warnings == (f"stack-recipe: {tmp_path}/gone of ONYX_RECIPE is not there",)
+
+
+def test_without_anything_there_is_none(tmp_path: Path) -> None:
+    assert entries_of(backed_up(settings_of(tmp_path))) == {}
+
+
+def test_a_volume_of_its_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be called stack-recipe"):
+        VolumesSource({RECIPE: tmp_path})
+
+
+def test_composes_own_files_and_the_images_come_by_themselves(
+    docker: DockerWorld, tmp_path: Path, project: Path
+) -> None:
+    labels = {
+        "com.docker.compose.project": "onyx",
+        "com.docker.compose.service": "api",
+        "com.docker.compose.project.working_dir": str(project),
+        "com.docker.compose.project.config_files": f"{project}/compose.yaml,{project}/gone.yaml",
+    }
+    docker.create("api", labels=labels, is_running=False)
+    settings = settings_of(tmp_path, docker_host=docker.host)
+
+    sink = backed_up(settings)
+
+    note = settings.state_dir / "recipe" / "images.json"
+    assert {f"{project}/compose.yaml", f"{project}/.env", f"{project}/api.env", str(note)} <= files(
+        entries_of(sink)
+    )
+    assert f"{project}/notes.txt" not in entries_of(sink)
+    used = {each["container"]: each for each in json.loads(note.read_text(encoding="utf-8"))}
+    mine = used[f"{docker.prefix}api"]
+    assert (mine["project"], mine["service"], mine["image"]) == ("onyx", "api", IMAGE)
+    assert mine["image_id"].startswith("sha256:")
