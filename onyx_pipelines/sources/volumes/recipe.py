@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -17,10 +17,12 @@ from typing import Final, Self
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes.docker_engine import Container, DockerEngine, open_engine
+from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule
 
 RECIPE: Final = "stack-recipe"
 IMAGES: Final = "images.json"
+_PROJECT: Final = "com.docker.compose.project"
 _WORKING_DIRECTORY: Final = "com.docker.compose.project.working_dir"
 _FILES: Final = (
     "com.docker.compose.project.config_files",
@@ -84,10 +86,14 @@ class Recipe:
         never = tuple(key for key in keys if key is not None)
         return cls(settings.recipe, never, settings.state_dir / "recipe")
 
-    def chosen(self, docker_host: str) -> Chosen | None:
-        """The configured paths, what Compose's own labels name, and a list of the images; None
-        where nothing is configured and no project was found."""
-        paths = self._paths(docker_host)
+    def chosen(self, docker_host: str, volumes: Collection[Path]) -> Chosen | None:
+        """The configured paths, what Compose's own labels name of the projects that use these
+        volumes, and a list of their images; None where nothing is configured and no project found.
+
+        Raises:
+            SourceError: the list cannot be written.
+        """
+        paths = self._paths(docker_host, volumes)
         return Chosen(paths, self.never) if paths else None
 
     def missing(self) -> list[str]:
@@ -98,24 +104,40 @@ class Recipe:
             if not os.path.lexists(path)
         ]
 
-    def _paths(self, docker_host: str) -> tuple[Path, ...]:
+    def _paths(self, docker_host: str, volumes: Collection[Path]) -> tuple[Path, ...]:
         engine = open_engine(docker_host)
         if engine is None:
             return self.configured
         try:
             with engine:
-                containers = engine.containers()
-                paths = (*self.configured, *_named_by(containers))
-                if not paths:
-                    return ()
-                note = self.notes / IMAGES
-                text = json.dumps([asdict(each) for each in _images(engine, containers)], indent=1)
+                stack = _stack_of(engine, volumes)
+                images = _images(engine, stack)
         except SourceError as error:
             _log.warning("the engine does not say what the stack is made from: %s", error.what)
             return self.configured
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(text, encoding="utf-8")
-        return (*paths, note)
+        note = (self._written(images),) if images else ()
+        return (*self.configured, *_named_by(stack), *note)
+
+    def _written(self, images: Sequence[UsedImage]) -> Path:
+        note = self.notes / IMAGES
+        try:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps([asdict(each) for each in images], indent=1)
+            note.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SourceError(
+                f"The list of the stack's images {note} cannot be written ({error.strerror}).",
+                remedy="Make ONYX_STATE_DIR writable for this user.",
+            ) from None
+        return note
+
+
+def _stack_of(engine: DockerEngine, volumes: Iterable[Path]) -> list[Container]:
+    """All containers of the projects of which one uses a volume."""
+    containers, places = engine.containers(), EnginePlaces.of(engine)
+    using = [each for volume in volumes for each in places.users(volume, containers)]
+    projects = {each.labels[_PROJECT] for each in using if _PROJECT in each.labels}
+    return [each for each in containers if each.labels.get(_PROJECT) in projects]
 
 
 def _named_by(containers: Iterable[Container]) -> Iterator[Path]:
@@ -135,7 +157,7 @@ def _images(engine: DockerEngine, containers: Iterable[Container]) -> list[UsedI
     return [
         UsedImage(
             container=each.name,
-            project=each.labels.get("com.docker.compose.project", ""),
+            project=each.labels.get(_PROJECT, ""),
             service=each.labels.get("com.docker.compose.service", ""),
             image=each.image,
             image_id=each.image_id,

@@ -126,7 +126,11 @@ class VolumesSource:
             ReadVolume.open(stack, name, path, places, self._excludes)
             for name, path in self._volumes.items()
         ]
-        chosen = None if self._recipe is None else self._recipe.chosen(self._docker_host)
+        chosen = (
+            None
+            if self._recipe is None
+            else self._recipe.chosen(self._docker_host, self._volumes.values())
+        )
         if chosen is not None:
             volumes.append(ReadVolume.open_recipe(stack, chosen))
         return volumes

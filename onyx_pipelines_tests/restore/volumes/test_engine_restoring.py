@@ -68,7 +68,29 @@ class Stack:
 def stack(docker: DockerWorld, vault: Vault, tmp_path: Path) -> Stack:
     directory = docker.create_volume("v", labels={"project": "onyx"})
     (directory / "file").write_bytes(b"as it was")
-    settings = settings_for(tmp_path, {"v": directory})
+    return stack_of(docker, vault, directory, tmp_path)
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    (tmp_path / "device").mkdir()
+    (tmp_path / "device" / "file").write_bytes(b"as it was")
+    return tmp_path / "device"
+
+
+@pytest.fixture
+def bound(docker: DockerWorld, vault: Vault, device: Path, tmp_path: Path) -> Stack:
+    """The volume is a bind mount of `device`."""
+    directory = docker.create_volume("v", options=bind_options(device))
+    return stack_of(docker, vault, directory, tmp_path)
+
+
+def bind_options(device: Path) -> dict[str, str]:
+    return {"type": "none", "o": "bind", "device": str(device)}
+
+
+def stack_of(docker: DockerWorld, vault: Vault, directory: Path, folder: Path) -> Stack:
+    settings = settings_for(folder, {"v": directory})
     return Stack(docker, vault, directory, settings.model_copy(update={"docker_host": docker.host}))
 
 
@@ -155,23 +177,15 @@ def test_an_engine_that_does_not_answer_stops_the_restore_before_anything_is_tou
     assert bytes_of(stack.directory) == {"file": b"newer"}
 
 
-def test_a_bind_volume_is_restored_where_its_containers_see_it(
-    docker: DockerWorld, vault: Vault, tmp_path: Path
-) -> None:
-    device = tmp_path / "device"
-    device.mkdir()
-    (device / "file").write_bytes(b"as it was")
-    options = {"type": "none", "o": "bind", "device": str(device)}
-    mountpoint = docker.create_volume("v", options=options)
-    objects = vault.back_up({"v": mountpoint}, docker_host=docker.host)
+def test_a_bind_volume_is_restored_where_its_containers_see_it(bound: Stack, device: Path) -> None:
+    objects = bound.backed_up()
     change(device)
-    docker.create("reader", mounts={f"{docker.prefix}v": "/d"})
-    settings = settings_for(tmp_path, {"v": mountpoint})
+    bound.use("reader")
 
-    result = restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
+    result = restored(objects, IN_PLACE, bound.settings)
 
     assert result.findings[-1].message == f"Put in place: {device}."
-    assert docker.output("reader", "cat", "/d/file") == "as it was"
+    assert bound.docker.output("reader", "cat", "/d/file") == "as it was"
 
 
 def test_one_that_only_its_containers_mount_is_not_restored_in_its_place(
@@ -236,24 +250,16 @@ class TestAVolumeThatIsGone:
         assert f"The Docker volume {stack.volume} is made first" in change.detail
         assert stack.docker.volume("v") is None
 
-    def test_one_with_options_is_made_with_them(
-        self, docker: DockerWorld, vault: Vault, tmp_path: Path
-    ) -> None:
-        device = tmp_path / "device"
-        device.mkdir()
-        (device / "file").write_bytes(b"as it was")
-        options = {"type": "none", "o": "bind", "device": str(device)}
-        mountpoint = docker.create_volume("v", options=options)
-        objects = vault.back_up({"v": mountpoint}, docker_host=docker.host)
-        docker.remove_volume("v")
+    def test_one_with_options_is_made_with_them(self, bound: Stack, device: Path) -> None:
+        objects = bound.backed_up()
+        bound.docker.remove_volume("v")
         shutil.rmtree(device)
-        settings = settings_for(tmp_path, {"v": mountpoint})
 
-        restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
+        restored(objects, IN_PLACE, bound.settings)
 
-        made = docker.volume("v")
+        made = bound.docker.volume("v")
         assert made is not None
-        assert made["Options"] == options
+        assert made["Options"] == bind_options(device)
         assert bytes_of(device) == {"file": b"as it was"}
 
     def test_data_that_does_not_pass_leaves_no_volume(self, stack: Stack) -> None:

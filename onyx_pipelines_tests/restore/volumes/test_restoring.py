@@ -321,17 +321,18 @@ def test_a_disk_without_room_refuses_before_anything_is_written(
     assert list(place.iterdir()) == []
 
 
+def _disk_is_full(*arguments: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_disk_that_fills_up_leaves_what_was_there(
     place: Path,
     tmp_path: Path,
     backed_up: tuple[SetObjects, dict[bytes, Node]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(*arguments: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     (place / "mine").write_bytes(b"mine")
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", _disk_is_full)
 
     with pytest.raises(RestoreError, match="No space left"):
         restored(
@@ -350,10 +351,7 @@ def test_a_restore_that_fails_leaves_none_of_the_directories_that_it_made(
     backed_up: tuple[SetObjects, dict[bytes, Node]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(*arguments: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", _disk_is_full)
 
     with pytest.raises(RestoreError, match="No space left"):
         restored(

@@ -107,26 +107,37 @@ def test_a_volume_of_its_name_is_refused(tmp_path: Path) -> None:
         VolumesSource({RECIPE: tmp_path})
 
 
-def test_composes_own_files_and_the_images_come_by_themselves(
-    docker: DockerWorld, tmp_path: Path, project: Path
-) -> None:
-    labels = {
-        "com.docker.compose.project": "onyx",
+def named_by_labels(docker: DockerWorld, project: Path) -> dict[str, str]:
+    return {
+        "com.docker.compose.project": f"{docker.prefix}onyx",
         "com.docker.compose.service": "api",
         "com.docker.compose.project.working_dir": str(project),
         "com.docker.compose.project.config_files": f"{project}/compose.yaml,{project}/gone.yaml",
     }
-    docker.create("api", labels=labels, is_running=False)
+
+
+def test_the_files_and_images_of_a_project_that_uses_a_volume_come_by_themselves(
+    docker: DockerWorld, tmp_path: Path, project: Path
+) -> None:
     settings = settings_of(tmp_path, docker_host=docker.host)
+    docker.create("api", labels=named_by_labels(docker, project), mounts={str(tmp_path / "v"): "/d"},
+                  is_running=False)  # fmt: skip
 
     sink = backed_up(settings)
 
     note = settings.state_dir / "recipe" / "images.json"
-    assert {f"{project}/compose.yaml", f"{project}/.env", f"{project}/api.env", str(note)} <= files(
-        entries_of(sink)
-    )
-    assert f"{project}/notes.txt" not in entries_of(sink)
-    used = {each["container"]: each for each in json.loads(note.read_text(encoding="utf-8"))}
-    mine = used[f"{docker.prefix}api"]
-    assert (mine["project"], mine["service"], mine["image"]) == ("onyx", "api", IMAGE)
-    assert mine["image_id"].startswith("sha256:")
+    assert files(entries_of(sink)) == {
+        f"{project}/compose.yaml", f"{project}/.env", f"{project}/api.env", str(note),
+    }  # fmt: skip
+    (used,) = json.loads(note.read_text(encoding="utf-8"))
+    assert (used["container"], used["service"]) == (f"{docker.prefix}api", "api")
+    assert used["image"] == IMAGE
+    assert used["image_id"].startswith("sha256:")
+
+
+def test_those_of_another_project_do_not(
+    docker: DockerWorld, tmp_path: Path, project: Path
+) -> None:
+    docker.create("api", labels=named_by_labels(docker, project), is_running=False)
+
+    assert entries_of(backed_up(settings_of(tmp_path, docker_host=docker.host))) == {}
