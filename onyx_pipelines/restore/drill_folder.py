@@ -6,12 +6,12 @@ Steps may run in different processes of this host.
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.tree_removal import discard_tree
 from onyx_pipelines.sources.source import Component
 
 
@@ -43,7 +43,7 @@ class DrillFolder:
         ]
 
     def remove(self) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
+        discard_tree(self._directory)
 
     def _path(self, component: Component) -> Path:
         return self._directory / f"{component.value}.json"

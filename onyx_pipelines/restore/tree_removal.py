@@ -44,6 +44,12 @@ def remove_tree(path: Path) -> None:
         os.close(parent_fd)
 
 
+def discard_tree(path: Path) -> None:
+    """The same of scratch: what cannot be removed is left, for a sweep or for a person."""
+    with suppress(OSError):
+        remove_tree(path)
+
+
 def _empty(root_name: bytes, parent_fd: int) -> None:
     """Down into the first directory, up again when it is empty: one open directory at a time."""
     mount = mount_id(parent_fd)
@@ -96,11 +102,12 @@ def _remove_unless_directory(name: bytes, parent_fd: int) -> bool:
 
 
 def _unlink(name: bytes, parent_fd: int) -> None:
-    try:
-        os.unlink(name, dir_fd=parent_fd)
-    except PermissionError:
-        _make_mutable(name, parent_fd)
-        os.unlink(name, dir_fd=parent_fd)
+    with suppress(FileNotFoundError):  # somebody else removes here too
+        try:
+            os.unlink(name, dir_fd=parent_fd)
+        except PermissionError:
+            _make_mutable(name, parent_fd)
+            os.unlink(name, dir_fd=parent_fd)
 
 
 def _rmdir(name: bytes, parent_fd: int) -> None:

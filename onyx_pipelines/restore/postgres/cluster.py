@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.tree_removal import discard_tree
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
@@ -122,11 +122,11 @@ class ScratchCluster:
         """Stop it and delete it; fine at any time."""
         if (self._data / "postmaster.pid").exists():
             self._spawn(["pg_ctl", "stop", "-D", str(self._data), "--wait", "--mode=immediate"])
-        shutil.rmtree(self._data, ignore_errors=True)
-        shutil.rmtree(self._data.with_name("tablespaces"), ignore_errors=True)
+        discard_tree(self._data)
+        discard_tree(self._data.with_name("tablespaces"))
         self._log.unlink(missing_ok=True)
         if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            discard_tree(self._sockets)
             self._sockets = None
 
     @property

@@ -5,7 +5,6 @@ It proves that the engine reads the data. That a server's recover call works wit
 
 from __future__ import annotations
 
-import shutil
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from onyx_pipelines.restore.qdrant.ranking import scores_are_distances
 from onyx_pipelines.restore.qdrant.server_drilling import drill_on_server
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.room import free_bytes
+from onyx_pipelines.restore.tree_removal import discard_tree
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
@@ -214,7 +214,7 @@ class _Drilling:
         with self._clock.step(Step.CLEAN_UP, collection.name):
             if self._cleaning is not None:
                 self._cleaning.result()
-            self._cleaning = self._cleaner.submit(shutil.rmtree, directory, ignore_errors=True)
+            self._cleaning = self._cleaner.submit(discard_tree, directory)
 
     def _shortage(self, size: int) -> int:
         return size + _RESERVE_BYTES - free_bytes(self._scratch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from onyx_pipelines.restore.report.markdown import (
     report_markdown,
 )
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
+from onyx_pipelines.restore.tree_removal import discard_tree, remove_tree
 from onyx_pipelines.telemetry import logger
 
 HTML_FILE, MARKDOWN_FILE = "report.html", "report.md"
@@ -114,7 +114,7 @@ def _publish(folder: Path, result: DrillResult, contents: dict[str, bytes]) -> P
         _sync(folder)
         return directory
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        discard_tree(unfinished)
 
 
 def _directory(folder: Path, result: DrillResult) -> Path:
@@ -159,7 +159,7 @@ def _sweep(folder: Path) -> None:
     oldest = datetime.now(UTC) - _UNFINISHED_LIFE
     for entry in folder.glob(f"{UNFINISHED_PREFIX}*"):
         if datetime.fromtimestamp(entry.lstat().st_mtime, UTC) < oldest:
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            remove_tree(entry)
 
 
 def _point_at_newest(folder: Path) -> None:

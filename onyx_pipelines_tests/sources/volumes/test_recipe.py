@@ -120,8 +120,12 @@ def test_the_files_and_images_of_a_project_that_uses_a_volume_come_by_themselves
     docker: DockerWorld, tmp_path: Path, project: Path
 ) -> None:
     settings = settings_of(tmp_path, docker_host=docker.host)
-    docker.create("api", labels=named_by_labels(docker, project), mounts={str(tmp_path / "v"): "/d"},
-                  is_running=False)  # fmt: skip
+    docker.create(
+        "api",
+        labels=named_by_labels(docker, project),
+        mounts={str(tmp_path / "v"): "/d"},
+        is_running=False,
+    )
 
     sink = backed_up(settings)
 
