@@ -85,6 +85,9 @@ def _start(dockerd: str, host: str) -> None:
         subprocess.run(
             ["setsid", "--fork", dockerd, "--host", host, "--pidfile", folder / "pid",
              "--data-root", folder / "data", "--exec-root", folder / "exec",
+             # The session's guard finds the control groups of what it killed.
+             "--exec-opt", "native.cgroupdriver=cgroupfs",
+             "--cgroup-parent", f"/{session_directory().name}",
              "--iptables=false", "--ip6tables=false", "--bridge=none", "--shutdown-timeout=5"],
             stdin=subprocess.DEVNULL,
             stdout=log,

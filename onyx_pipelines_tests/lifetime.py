@@ -150,6 +150,7 @@ def _delete(directory: Path) -> None:
     from onyx_pipelines.sandbox.s3_server import remove_sockets
 
     _unmount_below(directory)
+    _delete_control_groups(directory.name)
     # Not by Path: some tests make trees that are deeper than a path may be long.
     for folder, _, files in os.walk(directory):
         if "s3-ports.json" in files:
@@ -165,6 +166,14 @@ def _unmount_below(directory: Path) -> None:
         if point.startswith(f"{directory}/"):
             name = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)
             subprocess.run(["umount", "--lazy", name], stderr=subprocess.DEVNULL, check=False)
+
+
+def _delete_control_groups(name: str) -> None:
+    """Of the containers of an engine that was killed: empty, and in each hierarchy."""
+    for top in [*Path("/sys/fs/cgroup").glob(name), *Path("/sys/fs/cgroup").glob(f"*/{name}")]:
+        for folder, _, _ in os.walk(top, topdown=False):
+            with suppress(OSError):
+                Path(folder).rmdir()
 
 
 if __name__ == "__main__":

@@ -137,6 +137,7 @@ def test_no_container_survives_the_death_of_pytest(folder: Path) -> None:
 
         wait_until(run.nothing_is_left, "nothing is left")
     assert str(run.directory) not in Path("/proc/self/mountinfo").read_text()
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/{run.directory.name}"))
 
 
 def test_what_a_killed_worker_started_ends_with_the_session(folder: Path) -> None:

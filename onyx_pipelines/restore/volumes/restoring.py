@@ -42,7 +42,11 @@ from onyx_pipelines.restore.volumes.staging import (
 from onyx_pipelines.restore.volumes.wording import shown
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.sources.volumes.containers import ContainerPause, PauseSession
+from onyx_pipelines.sources.volumes.containers import (
+    ContainerPause,
+    PauseSession,
+    names_of_users,
+)
 from onyx_pipelines.sources.volumes.read_volume import known_places
 
 _log = logging.getLogger(__name__)
@@ -126,6 +130,7 @@ def _prepare(
     selection = selection_in(objects, target.volume, request.paths)
     refuse_mounts(target.directory, selection)
     kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
+    names_of_users(settings, target.directory, target.configured_as)
     is_replacing = (
         holds_anything(target.directory)
         if selection.chosen is None

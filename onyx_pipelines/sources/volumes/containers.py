@@ -307,14 +307,17 @@ def names_of_users(settings: Settings, directory: Path, volume: str | None) -> l
         volume: the configured one that is there, for what the label says of it.
 
     Raises:
-        SourceError: the engine does not answer.
+        SourceError: the engine does not answer, or one of them would not come back.
     """
     engine = open_engine(settings.docker_host)
     if engine is None:
         return None
     with engine:
         places, label = EnginePlaces.of(engine), settings.stop_containers_label
-        return [each.name for each in _users(engine.alive(), places, label, directory, volume)]
+        users = _users(engine.alive(), places, label, directory, volume)
+    for container in users:
+        _refuse_what_cannot_come_back(container)
+    return [container.name for container in users]
 
 
 def restart_journalled(settings: Settings) -> tuple[str, ...]:

@@ -151,15 +151,19 @@ def test_one_that_somebody_starts_meanwhile_is_restarted(stack: Stack, troubled:
     assert stack.docker.output("late", "cat", "/d/file") == "as it was"
 
 
-def test_one_that_cannot_come_back_leaves_what_was_there(stack: Stack) -> None:
+def test_one_that_cannot_come_back_is_refused_before_anything_is_touched(stack: Stack) -> None:
     objects = stack.backed_up()
     change(stack.directory)
     stack.use("once", AutoRemove=True)
+    siblings = sorted(stack.directory.parent.iterdir())
 
+    with pytest.raises(SourceError, match=r"once cannot be stopped.*--rm"):
+        plan(objects, IN_PLACE, stack.settings)
     with pytest.raises(SourceError, match=r"once cannot be stopped.*--rm"):
         restored(objects, IN_PLACE, stack.settings)
 
     assert bytes_of(stack.directory) == {"file": b"newer"}
+    assert sorted(stack.directory.parent.iterdir()) == siblings
     assert stack.docker.status("once") == "running"
 
 
