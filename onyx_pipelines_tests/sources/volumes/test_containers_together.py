@@ -71,23 +71,21 @@ def test_one_that_shares_a_network_stops_first_and_starts_last_though_it_has_no_
 def test_what_depends_on_a_healthy_one_is_started_when_it_is(
     docker: DockerWorld, troubled: Troubled, volume: Path
 ) -> None:
-    checked = {
-        "Test": ["CMD-SHELL", "[ -e /up ] || { touch /up; exit 1; }"],
-        "Interval": 200_000_000,
-        "Retries": 50,
-    }
-    docker.create("db", labels={docker.label: "v"} | service("db"), healthcheck=checked)
+    check = {"Test": ["CMD-SHELL", "[ -e /up ]"], "Interval": 200_000_000, "Retries": 50}
+    starts_slowly = ("sh", "-c", "rm -f /up; sleep 1; touch /up; exec sleep 600")
+    docker.create("a-db", labels={docker.label: "v"} | service("db"), command=starts_slowly,
+                  healthcheck=check)  # fmt: skip
     depends = service("api", "db:service_healthy:false")
-    docker.create("api", labels={docker.label: "v"} | depends)
+    docker.create("z-api", labels={docker.label: "v"} | depends)
     health: list[str] = []
     troubled.trouble.before_start.append(
-        lambda: health.append(docker.inspect("db")["State"]["Health"]["Status"])
+        lambda: health.append(docker.inspect("a-db")["State"]["Health"]["Status"])
     )
     troubled.trouble.before_start.append(lambda: None)
 
     backed_up(settings_of(volume, docker, troubled.host))
 
-    assert troubled.trouble.calls == ["stop api", "stop db", "start db", "start api"]
+    assert troubled.trouble.calls == ["stop z-api", "stop a-db", "start a-db", "start z-api"]
     assert health == ["healthy"]
 
 
