@@ -193,9 +193,9 @@ def _report(counts: Mapping[str, Counts], others: Iterable[str]) -> ComponentRep
         "unreadable_count": sum(c.unreadable for c in counts.values()),
         "skipped_count": sum(c.skipped for c in counts.values()),
         "excluded_count": sum(c.excluded for c in counts.values()),
+        # Files that are in use move.
+        USUAL_WARNINGS: len(moved),
     }
-    if moved:
-        summary[USUAL_WARNINGS] = len(moved)  # files that are in use move
     for name, volume in counts.items():
         summary[f"volume.{name}.files"] = volume.files
         summary[f"volume.{name}.bytes"] = volume.file_bytes
