@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui rehearse-disaster test check lint bench docs lock down clean
+.PHONY: help install demo ui rehearse-disaster test nightly check lint bench docs lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ rehearse-disaster: $(STAMP)  ## lose a whole sandbox but for S3, and bring it ba
 test: $(STAMP)  ## the whole test suite; what measures times comes last, alone
 	$(BIN)/python -m pytest -m "not measures"
 	$(BIN)/python -m pytest -m measures -n 0
+
+nightly: $(STAMP)  ## the tests of random data, at length
+	$(BIN)/python -m pytest --hypothesis-profile=nightly --timeout=0 -k random
 
 check: lint  ## in a minute or two: lint, and the tests that are fast and need no server
 	$(BIN)/python -m pytest -m "not (servers or slow or measures)"

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from onyx_pipelines_tests.docker_engine import stop_engine
+from onyx_pipelines_tests.examples import NIGHTLY
 from onyx_pipelines_tests.fixtures_docker import docker, troubled
 from onyx_pipelines_tests.fixtures_sandbox import (
     backup_host,
@@ -28,6 +29,7 @@ __all__ = ["backup_host", "docker", "sandbox", "troubled", "volume_host"]
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile(NIGHTLY, parent=settings.get_profile("any machine"))
 settings.load_profile("any machine")
 
 

@@ -62,6 +62,16 @@ class EnginePlaces:
             return directory
         return volume.device
 
+    def here(self, path: Path) -> Path | None:
+        """Where this process has that path of the host; None: nowhere."""
+        if not self.own_id:
+            return path
+        above = [each for each in self.own_mounts if path.is_relative_to(each.source)]
+        if not above:
+            return None
+        nearest = max(above, key=lambda each: len(PurePosixPath(each.source).parts))
+        return Path(nearest.destination) / path.relative_to(nearest.source)
+
     def users(self, directory: Path, containers: Iterable[Container]) -> list[Container]:
         """Those that have it mounted, or a part of it; but for our own, which cannot stop itself.
 

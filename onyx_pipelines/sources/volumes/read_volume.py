@@ -18,7 +18,7 @@ from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule, exclude_rule
 from onyx_pipelines.sources.volumes.mounts import is_mount_point
-from onyx_pipelines.sources.volumes.recipe import RECIPE
+from onyx_pipelines.sources.volumes.recipe import RECIPE, Found
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class ReadVolume:
     """`docker`: as an engine knows it. `root_fd` keeps what it opened, also when that is unmounted
-    because its containers stop. `used`: the directory that containers may have mounted."""
+    because its containers stop. `used`: the directory that containers may have mounted. `warnings`:
+    what of it cannot be read, known beforehand."""
 
     name: str
     directory: Path
@@ -35,12 +36,14 @@ class ReadVolume:
     excludes: tuple[str, ...] = ()
     docker: EngineVolume | None = None
     used: Path | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
-    def open_recipe(cls, stack: ExitStack, rule: ExcludeRule) -> Self:
-        """What the rule leaves of the host."""
+    def open_recipe(cls, stack: ExitStack, found: Found) -> Self:
+        """What was chosen of the host."""
         root = Path("/")
-        return cls(RECIPE, root, _opened(stack, root, RECIPE), rule)
+        root_fd = _opened(stack, root, RECIPE)
+        return cls(RECIPE, root, root_fd, found.chosen, warnings=found.warnings)
 
     @classmethod
     def open(

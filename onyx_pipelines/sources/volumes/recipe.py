@@ -7,31 +7,27 @@ looked at there, because a restored machine may have a newer one.
 from __future__ import annotations
 
 import json
-import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.volumes.compose_files import (
+    PROJECT,
+    SERVICE,
+    ComposeFiles,
+    compose_files,
+    stack_of,
+)
 from onyx_pipelines.sources.volumes.docker_engine import Container, DockerEngine, open_engine
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule
 
 RECIPE: Final = "stack-recipe"
 IMAGES: Final = "images.json"
-_PROJECT: Final = "com.docker.compose.project"
-_WORKING_DIRECTORY: Final = "com.docker.compose.project.working_dir"
-_FILES: Final = (
-    "com.docker.compose.project.config_files",
-    "com.docker.compose.project.environment_file",
-)
-# Compose reads the first one by itself; others are named in its files.
-_ENV_FILES: Final = (".env", ".env.*", "*.env")
-
-_log = logging.getLogger(__name__)
 Parts = tuple[bytes, ...]
 
 
@@ -44,14 +40,14 @@ class Chosen(ExcludeRule):
             _parts(each) for path in paths for each in (path.absolute(), os.path.realpath(path))
         }
         self._above = {parts[:length] for parts in self._chosen for length in range(len(parts))}
-        self._never = {_parts(os.path.realpath(path)) for path in never}
+        # By inode: a key may have further names, such as where a container has it mounted.
+        self._never = {_inode(os.fsencode(path)) for path in never} - {None}
 
     def __call__(self, path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG002
         parts = tuple(path.split(b"/"))
-        if parts in self._never:
-            return True
-        is_below = any(parts[:length] in self._chosen for length in range(1, len(parts) + 1))
-        return not is_below and parts not in self._above
+        if any(parts[:length] in self._chosen for length in range(1, len(parts) + 1)):
+            return bool(self._never) and _inode(b"/" + path) in self._never
+        return parts not in self._above
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,14 @@ class UsedImage:
     image: str
     image_id: str
     digests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is backed up of the host, and what should be and is not."""
+
+    chosen: Chosen
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -86,37 +90,33 @@ class Recipe:
         never = tuple(key for key in keys if key is not None)
         return cls(settings.recipe, never, settings.state_dir / "recipe")
 
-    def chosen(self, docker_host: str, volumes: Collection[Path]) -> Chosen | None:
+    def found(self, docker_host: str, volumes: Collection[Path]) -> Found | None:
         """The configured paths, what Compose's own labels name of the projects that use these
         volumes, and a list of their images; None where nothing is configured and no project found.
 
         Raises:
             SourceError: the list cannot be written.
         """
-        paths = self._paths(docker_host, volumes)
-        return Chosen(paths, self.never) if paths else None
-
-    def missing(self) -> list[str]:
-        """A sentence for each configured path that is not there."""
-        return [
-            f"{RECIPE}: {path} of ONYX_RECIPE is not there"
+        gone = [
+            f"{path} of ONYX_RECIPE is not there"
             for path in self.configured
             if not os.path.lexists(path)
         ]
-
-    def _paths(self, docker_host: str, volumes: Collection[Path]) -> tuple[Path, ...]:
-        engine = open_engine(docker_host)
-        if engine is None:
-            return self.configured
         try:
-            with engine:
-                stack = _stack_of(engine, volumes)
-                images = _images(engine, stack)
+            files, images = _known(docker_host, volumes)
         except SourceError as error:
-            _log.warning("the engine does not say what the stack is made from: %s", error.what)
-            return self.configured
-        note = (self._written(images),) if images else ()
-        return (*self.configured, *_named_by(stack), *note)
+            files, images = ComposeFiles(), []
+            gone.append(f"what Compose made is left out: {error.what}")
+        notes = [self._written(images)] if images else []
+        paths = [*self.configured, *files.readable, *notes]
+        if not paths:
+            return None
+        unread = [
+            f"{path} belongs to the stack and cannot be read here" for path in sorted(files.unread)
+        ]
+        return Found(
+            Chosen(paths, self.never), tuple(f"{RECIPE}: {each}" for each in (*gone, *unread))
+        )
 
     def _written(self, images: Sequence[UsedImage]) -> Path:
         note = self.notes / IMAGES
@@ -132,39 +132,37 @@ class Recipe:
         return note
 
 
-def _stack_of(engine: DockerEngine, volumes: Iterable[Path]) -> list[Container]:
-    """All containers of the projects of which one uses a volume."""
-    containers, places = engine.containers(), EnginePlaces.of(engine)
-    using = [each for volume in volumes for each in places.users(volume, containers)]
-    projects = {each.labels[_PROJECT] for each in using if _PROJECT in each.labels}
-    return [each for each in containers if each.labels.get(_PROJECT) in projects]
-
-
-def _named_by(containers: Iterable[Container]) -> Iterator[Path]:
-    """Those that this user can read: others are for whoever configures them."""
-    for container in containers:
-        labels = (container.labels.get(label, "") for label in _FILES)
-        named = [Path(name) for label in labels for name in label.split(",")]
-        folder = container.labels.get(_WORKING_DIRECTORY)
-        if folder:
-            named += [path for pattern in _ENV_FILES for path in Path(folder).glob(pattern)]
-        for path in named:
-            if path.is_absolute() and path.is_file() and os.access(path, os.R_OK):
-                yield path
+def _known(docker_host: str, volumes: Collection[Path]) -> tuple[ComposeFiles, list[UsedImage]]:
+    """What the engine knows. Raises SourceError."""
+    engine = open_engine(docker_host)
+    if engine is None:
+        return ComposeFiles(), []
+    with engine:
+        places = EnginePlaces.of(engine)
+        stack = stack_of(engine.containers(), places, volumes)
+        return compose_files(stack, places), _images(engine, stack)
 
 
 def _images(engine: DockerEngine, containers: Iterable[Container]) -> list[UsedImage]:
     return [
         UsedImage(
             container=each.name,
-            project=each.labels.get(_PROJECT, ""),
-            service=each.labels.get("com.docker.compose.service", ""),
+            project=each.labels.get(PROJECT, ""),
+            service=each.labels.get(SERVICE, ""),
             image=each.image,
             image_id=each.image_id,
             digests=tuple(engine.digests_of(each.image_id)),
         )
         for each in sorted(containers, key=lambda each: each.name)
     ]
+
+
+def _inode(path: bytes) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116  (names are any bytes)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _parts(path: str | Path) -> Parts:

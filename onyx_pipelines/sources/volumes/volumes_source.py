@@ -116,9 +116,8 @@ class VolumesSource:
                     volume.name: self._back_up_volume(volume, sink, progress, session)
                     for volume in volumes
                 }
-        missing = [] if self._recipe is None else self._recipe.missing()
-        warnings = (*missing, *(() if session is None else session.warnings))
-        return _report(counts, warnings)
+        warnings = [warning for volume in volumes for warning in volume.warnings]
+        return _report(counts, (*warnings, *(() if session is None else session.warnings)))
 
     def _opened(self, stack: ExitStack) -> list[ReadVolume]:
         places = known_places(self._docker_host)
@@ -126,13 +125,10 @@ class VolumesSource:
             ReadVolume.open(stack, name, path, places, self._excludes)
             for name, path in self._volumes.items()
         ]
-        chosen = (
-            None
-            if self._recipe is None
-            else self._recipe.chosen(self._docker_host, self._volumes.values())
-        )
-        if chosen is not None:
-            volumes.append(ReadVolume.open_recipe(stack, chosen))
+        if self._recipe is not None:
+            found = self._recipe.found(self._docker_host, self._volumes.values())
+            if found is not None:
+                volumes.append(ReadVolume.open_recipe(stack, found))
         return volumes
 
     def _back_up_volume(

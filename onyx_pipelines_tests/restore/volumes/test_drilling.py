@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from onyx_pipelines.errors import KeyFileError, SettingsError
 from onyx_pipelines.progress import Progress, silent
@@ -29,11 +27,10 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     drilled,
     failed,
-    make_vault,
     settings_for,
     unverified,
 )
-from onyx_pipelines_tests.sources.volumes.trees import Tree, archive, make_tree, tree_of, trees
+from onyx_pipelines_tests.sources.volumes.trees import archive, make_tree, tree_of
 from onyx_pipelines_tests.vault.sets import make_key
 
 
@@ -72,20 +69,6 @@ def test_progress_reaches_the_end(vault: Vault, volume: Path, tmp_path: Path) ->
         ("v", True),
         ("v (comparison)", True),
     ]
-
-
-@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
-@given(tree=trees)
-def test_any_healthy_volume_passes_in_silence(tree: Tree) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        folder = Path(directory)
-        make_tree(folder / "v", tree, [0o644, 0o4755, 0o600])
-        objects = make_vault(folder / "vault").back_up({"v": folder / "v"})
-
-        result = drilled(objects, folder)
-
-        assert result.verdict is Verdict.PASSED
-        assert result.problems() == []
 
 
 @pytest.mark.parametrize(

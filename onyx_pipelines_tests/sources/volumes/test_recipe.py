@@ -12,6 +12,9 @@ from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.progress import silent
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.volumes import VolumesSource
+from onyx_pipelines.sources.volumes.compose_files import PROJECT, compose_files, stack_of
+from onyx_pipelines.sources.volumes.docker_engine import Container, Mount
+from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.facts import Entry, EntryType, read_facts
 from onyx_pipelines.sources.volumes.recipe import RECIPE
 from onyx_pipelines_tests.docker_engine import IMAGE
@@ -55,6 +58,10 @@ def backed_up(settings: Settings) -> RecordingSink:
     return sink
 
 
+def warnings_of(settings: Settings) -> tuple[str, ...]:
+    return VolumesSource.from_settings(settings).back_up(RecordingSink(), silent).warnings
+
+
 def files(entries: dict[str, Entry]) -> set[str]:
     return {path for path, each in entries.items() if each.type is not EntryType.DIRECTORY}
 
@@ -90,12 +97,29 @@ def test_the_key_that_opens_the_backup_is_never_in_it(tmp_path: Path) -> None:
     assert files(entries) == {f"{keys}/recipients.json"}
 
 
+def test_the_key_is_not_in_it_by_another_name_either(tmp_path: Path, project: Path) -> None:
+    (tmp_path / "private.json").write_text("key", encoding="utf-8")
+    (project / "secret.json").hardlink_to(tmp_path / "private.json")
+    settings = settings_of(
+        tmp_path, recipe=str(project), private_key_file=tmp_path / "private.json"
+    )
+
+    assert f"{project}/secret.json" not in entries_of(backed_up(settings))
+
+
 def test_what_is_configured_and_is_not_there_is_a_warning(tmp_path: Path) -> None:
-    source = VolumesSource.from_settings(settings_of(tmp_path, recipe=str(tmp_path / "gone")))
+    warnings = warnings_of(settings_of(tmp_path, recipe=str(tmp_path / "gone")))
 
-    report = source.back_up(RecordingSink(), silent)
+    assert warnings == (f"stack-recipe: {tmp_path}/gone of ONYX_RECIPE is not there",)
 
-    assert report.warnings == (f"stack-recipe: {tmp_path}/gone of ONYX_RECIPE is not there",)
+
+def test_an_engine_that_does_not_answer_is_a_warning(tmp_path: Path, project: Path) -> None:
+    host = f"unix://{tmp_path}/no-socket"
+    (tmp_path / "no-socket").touch()
+
+    (warning,) = warnings_of(settings_of(tmp_path, recipe=str(project), docker_host=host))
+
+    assert "what Compose made is left out: The Docker engine" in warning
 
 
 def test_without_anything_there_is_none(tmp_path: Path) -> None:
@@ -139,9 +163,61 @@ def test_the_files_and_images_of_a_project_that_uses_a_volume_come_by_themselves
     assert used["image_id"].startswith("sha256:")
 
 
+def test_what_these_mention_or_have_mounted_comes_too(
+    docker: DockerWorld, tmp_path: Path, project: Path
+) -> None:
+    settings = settings_of(tmp_path, docker_host=docker.host)
+    (tmp_path / "certificate.pem").touch()
+    (project / "secrets").mkdir()
+    for name in ("secrets/db", "nginx.conf", "large.dump"):
+        (project / name).touch()
+    os.truncate(project / "large.dump", 2 << 20)
+    (project / "compose.yaml").write_text(
+        "env_file: [secrets/db]\nvolumes: [./nginx.conf:/etc/nginx.conf:ro, ./large.dump:/d, .:/x]",
+        encoding="utf-8",
+    )
+    mounts = {str(tmp_path / "v"): "/d", str(tmp_path / "certificate.pem"): "/certificate.pem"}
+    labels = named_by_labels(docker, project)
+    docker.create("api", labels=labels, mounts=mounts, is_running=False)
+
+    found = files(entries_of(backed_up(settings)))
+
+    assert {f"{project}/secrets/db", f"{project}/nginx.conf", f"{tmp_path}/certificate.pem"} < found
+    assert not found & {f"{project}/large.dump", f"{project}/notes.txt"}
+
+
+def test_what_cannot_be_read_of_these_is_a_warning(
+    docker: DockerWorld, tmp_path: Path, project: Path
+) -> None:
+    labels, mounts = named_by_labels(docker, project), {str(tmp_path / "v"): "/d"}
+    docker.create("api", labels=labels, mounts=mounts, is_running=False)
+
+    warnings = warnings_of(settings_of(tmp_path, docker_host=docker.host))
+
+    assert warnings == (
+        f"stack-recipe: {project}/gone.yaml belongs to the stack and cannot be read here",
+    )
+
+
 def test_those_of_another_project_do_not(
     docker: DockerWorld, tmp_path: Path, project: Path
 ) -> None:
     docker.create("api", labels=named_by_labels(docker, project), is_running=False)
 
     assert entries_of(backed_up(settings_of(tmp_path, docker_host=docker.host))) == {}
+
+
+def test_in_a_container_the_hosts_files_are_where_it_has_them_mounted(project: Path) -> None:
+    own = Container(
+        "own",
+        "backup",
+        "running",
+        labels={PROJECT: "backups", f"{PROJECT}.config_files": "/opt/x/compose.yaml,/lost.yaml"},
+        mounts=(Mount("/opt", "/unused"), Mount("/opt/x", str(project))),
+    )
+    places = EnginePlaces(own_id="own", own_mounts=own.mounts)
+
+    found = compose_files(stack_of([own], places, ()), places)
+
+    assert found.readable == {project / "compose.yaml"}
+    assert found.unread == {Path("/lost.yaml")}
