@@ -75,6 +75,20 @@ class RestoreChoice:
             )
         return tuple(part for part in Component if part in (chosen or set(present)))
 
+    def names_of(self, component: Component) -> tuple[str, ...]:
+        """Which databases, collections or volumes of it; none: all of them."""
+        names = {
+            Component.POSTGRESQL: self.databases,
+            Component.QDRANT: self.collections,
+            Component.VOLUMES: self.volumes,
+        }
+        return names[component]
+
+    @property
+    def is_within_one(self) -> bool:
+        """A part of one database or volume, which is read whole for it."""
+        return bool(self.tables or self.paths)
+
     def request_for(
         self, component: Component, chosen: Collection[Component], settings: Settings
     ) -> ComponentRequest:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onyx_pipelines.restore import postgres, qdrant, volumes
@@ -71,15 +71,21 @@ def plan_found(
         part: tuple(_changes(objects, choice.request_for(part, chosen, settings), settings))
         for part in chosen
     }
-    sizes = {part: sum(each.plain_bytes for each in objects.records(part)) for part in chosen}
+    sizes = {part: _asked_bytes(objects, part, choice.names_of(part)) for part in chosen}
+    expected = estimate(sizes, read_history(settings.reports_dir))
     return RestorePlan(
         backup_id=found.view.backup_id,
         store=found.store.name,
         recovery_point=found.view.timestamp,
         changes=changes,
-        estimate=estimate(sizes, read_history(settings.reports_dir)),
+        estimate=replace(expected, is_limit=expected.is_limit or choice.is_within_one),
         notes=found.notes,
     )
+
+
+def _asked_bytes(objects: SetObjects, part: Component, names: Collection[str]) -> int:
+    records = objects.records(part)
+    return sum(each.plain_bytes for each in records if not names or each.name in names)
 
 
 def _changes(
