@@ -7,14 +7,14 @@ from typing import Final
 
 import pytest
 
-_FIXTURES: Final = frozenset(
+FIXTURES: Final = frozenset(
     {
         *("sandbox", "postgres_server", "qdrant_server", "standin_process"),
         *("s3_server", "moto", "lockable"),
         *("dagster_server", "browser", "docker", "troubled", "k6"),
     }
 )
-_STARTERS: Final = frozenset(
+STARTERS: Final = frozenset(
     {
         *("Sandbox", "PostgresServer", "S3Server", "QdrantStandIn", "ServiceProcess", "K6"),
         *("dagster_web_server", "prometheus", "nginx", "Workers", "ScratchCluster"),
@@ -27,4 +27,4 @@ def needs_a_server(item: pytest.Item) -> bool:
     """It asks for a fixture that is one, or its file imports what starts one, or a whole host."""
     fixtures = set(getattr(item, "fixturenames", ()))
     names = vars(item.module).keys() if isinstance(item, pytest.Function) else set()
-    return bool(_FIXTURES & fixtures or _STARTERS & names)
+    return bool(FIXTURES & fixtures or STARTERS & names)

@@ -6,6 +6,7 @@ import logging
 import resource
 import socket
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from onyx_pipelines.vault.stores import open_offsite
 from onyx_pipelines.vault.stores.multipart import IN_MEMORY_BYTES, MAX_PARTS, part_bytes
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
 from onyx_pipelines_tests.vault.stores.faulty_proxy import Fault, FaultyProxy, Match, Request
+from onyx_pipelines_tests.waiting import wait_until
 
 MIB = 1024 * 1024
 PART = 5 * MIB  # the least that S3 takes
@@ -146,6 +148,54 @@ def test_an_upload_that_cannot_even_be_aborted_is_swept_later(
     later = datetime.now(UTC) + timedelta(hours=1)
     assert s3_store.sweep("sets/", older_than=later, dry_run=True) == ["sets/a (unfinished upload)"]
     assert s3_store.sweep("sets/", older_than=later) == ["sets/a (unfinished upload)"]
+    assert everything_unfinished(s3_store) == []
+
+
+def begin_and_fail(store: S3Store, hangs: Fault, error: BaseException) -> None:
+    """Raise it while the first part is on its way to a server that does not answer."""
+    with store.create("sets/a") as writer:
+        writer.write(bytes(PART))
+        writer.write(b"of the next part")
+        wait_until(lambda: hangs.hits, "the first part is on its way")
+        raise error
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_whoever_ends_a_run_waits_for_no_server_that_hangs(
+    s3_server: S3Server,
+    s3_location: S3Location,
+    s3_store: S3Store,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: type[BaseException],
+) -> None:
+    monkeypatch.setattr("onyx_pipelines.vault.stores.s3._PATIENCE_WHEN_ENDED_S", 0.1)
+    hangs = Fault(is_part(1), stall=True)
+    with FaultyProxy(s3_server.endpoint_url, hangs) as proxy:
+        with pytest.raises(ending) as caught:
+            begin_and_fail(through(proxy, s3_location), hangs, ending())
+
+        assert not proxy.release.is_set()
+        assert hangs.hits == 1
+    (note,) = caught.value.__notes__
+    assert "did not take a part of" in note
+    assert "The next sweep removes" in note
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert s3_store.sweep("sets/", older_than=later) == ["sets/a (unfinished upload)"]
+
+
+def test_after_a_failure_a_part_on_its_way_is_waited_for_and_nothing_is_left(
+    s3_server: S3Server, s3_location: S3Location, s3_store: S3Store
+) -> None:
+    """It would come after the abort, and stay."""
+    hangs = Fault(is_part(1), stall=True, times=1)
+    with FaultyProxy(s3_server.endpoint_url, hangs) as proxy:
+        released = threading.Timer(0.3, proxy.release.set)
+        released.start()
+        with pytest.raises(ValueError, match="the producer failed") as caught:
+            begin_and_fail(through(proxy, s3_location), hangs, ValueError("the producer failed"))
+
+        assert proxy.release.is_set()
+    assert not hasattr(caught.value, "__notes__")
     assert everything_unfinished(s3_store) == []
 
 
