@@ -144,7 +144,8 @@ class TestChecksOfAGreenRun:
         tick(instance, seen)
 
         (told,) = [slack.json(at) for at in range(len(slack.requests))]
-        assert "size_is_plausible (ERROR)" in str(told)
+        assert "size_is_plausible (ERROR): docker_volumes: " in str(told)
+        assert "a drop of more than" in str(told)
 
     def test_what_never_changes_is_told_once_and_what_holds_again_too(
         self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook

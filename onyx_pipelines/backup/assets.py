@@ -156,6 +156,7 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
                     check_name="size_is_plausible",
                     passed=all(verdict.ok for verdict in sizes),
                     severity=dg.AssetCheckSeverity.ERROR,
+                    description="; ".join(each.reason for each in sizes if not each.ok) or None,
                     metadata=size_metadata(sizes),
                 ),
             ],
