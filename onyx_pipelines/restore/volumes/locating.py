@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -97,7 +97,7 @@ def made_volume(settings: Settings, volume: EngineVolume | None) -> Iterator[Cal
     if engine is None or volume is None:
         yield lambda: None
         return
-    is_kept = Path(volume.mountpoint).parent.exists()
+    is_kept = _may_exist(Path(volume.mountpoint).parent)
 
     def keep() -> None:
         nonlocal is_kept
@@ -113,10 +113,19 @@ def made_volume(settings: Settings, volume: EngineVolume | None) -> Iterator[Cal
                 engine.remove_volume(volume)
 
 
+def _may_exist(directory: Path) -> bool:
+    try:
+        return directory.exists()
+    except PermissionError:  # what this user cannot see may hold somebody's data
+        return True
+
+
 @contextmanager
 def _root_as_it_was(directory: Path) -> Iterator[None]:
     """The engine takes a directory that it finds for the volume's, and gives it to root."""
-    before = directory.stat() if directory.is_dir() else None
+    before = None
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        before = directory.stat()
     yield
     if before is not None:
         os.chown(directory, before.st_uid, before.st_gid)

@@ -6,6 +6,7 @@ https://docs.docker.com/reference/api/engine/, in the version that the engine sa
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,6 +237,8 @@ class DockerEngine:
     ) -> httpx.Response:
         if self._socket is not None and not self._socket.is_socket():
             raise self._no_answer("there is no socket")
+        if self._socket is not None and not os.access(self._socket, os.W_OK, effective_ids=True):
+            raise self._no_answer("this user may not use it")
         try:
             return self._client.request(
                 method, path, params=parameters, json=body, timeout=timeout_s

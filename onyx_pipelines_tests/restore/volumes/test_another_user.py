@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.errors import OnyxError, RestoreError, SourceError
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest
+from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.settings import Settings
+from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
@@ -98,3 +101,115 @@ def test_a_program_of_somebody_else_does_not_run_as_this_user(
     assert status.st_mode & 0o7777 == mode
     assert result.verdict is Verdict.COULD_NOT_VERIFY
     assert "owners cannot be restored by this user" in unverified(result)[0].message
+
+
+IN_PLACE = VolumesRestoreRequest(("v",), replace=True)
+
+
+def asking(docker: DockerWorld, settings: Settings) -> Settings:
+    return settings.model_copy(update={"docker_host": docker.host})
+
+
+class TestWithAnEngine:
+    """Which this user may use, but for the directories that it keeps volumes in."""
+
+    @pytest.fixture(autouse=True)
+    def socket(self, docker: DockerWorld) -> Iterator[Path]:
+        """Before the test is nobody's, who can start none."""
+        if "DOCKER_TEST_HOST" in os.environ:
+            unavailable("that engine is not for everybody")
+        socket = Path(docker.host.removeprefix("unix://"))
+        socket.chmod(0o666)
+        yield socket
+        socket.chmod(0o600)
+
+    @pytest.fixture
+    def device(self, mine: Path) -> Path:
+        """Theirs."""
+        return mine
+
+    @pytest.fixture
+    def settings(self, docker: DockerWorld, device: Path) -> Settings:
+        """The volume is a bind mount of what is theirs, and a container uses it."""
+        options = {"type": "none", "o": "bind", "device": str(device)}
+        mountpoint = docker.create_volume("v", options=options, labels={"project": "onyx"})
+        docker.create("reader", mounts={f"{docker.prefix}v": "/d"})
+        return asking(docker, settings_for(device.parent, {"v": mountpoint}))
+
+    def test_a_volume_of_theirs_is_restored_with_its_containers_on_it(
+        self, docker: DockerWorld, vault: Vault, device: Path, settings: Settings
+    ) -> None:
+        objects = vault.back_up(settings.volumes, docker_host=settings.docker_host)
+        before = tree_of(device)
+        (device / "program").unlink()
+
+        result = restored(objects, IN_PLACE, settings)
+
+        assert result.verdict is Verdict.PASSED
+        assert tree_of(device) == before
+        assert docker.output("reader", "cat", "/d/second") == "content"
+
+    def test_one_that_is_gone_is_made_again(
+        self, docker: DockerWorld, vault: Vault, device: Path, settings: Settings
+    ) -> None:
+        objects = vault.back_up(settings.volumes, docker_host=settings.docker_host)
+        before = tree_of(device)
+        docker.remove("reader")
+        docker.remove_volume("v")
+        (device / "closed" / "below").chmod(0o700)
+        shutil.rmtree(device)
+
+        result = restored(objects, IN_PLACE, settings)
+
+        made = docker.volume("v")
+        assert result.verdict is Verdict.PASSED
+        assert made is not None
+        assert made["Labels"] == {"project": "onyx"}
+        assert tree_of(device) == before
+
+    def test_one_in_the_engines_own_directory_is_refused_and_nothing_is_left(
+        self, docker: DockerWorld, vault: Vault, mine: Path
+    ) -> None:
+        mountpoint = docker.create_volume("own")
+        objects = vault.back_up({"v": mine})
+        settings = asking(docker, settings_for(mine.parent, {"v": mountpoint}))
+
+        with pytest.raises(OnyxError, match="Permission denied"):
+            plan(objects, IN_PLACE, settings)
+        with pytest.raises(RestoreError, match="Permission denied"):
+            restored(objects, IN_PLACE, settings)
+
+        os.seteuid(0)
+        assert list(mountpoint.iterdir()) == []
+        assert [path.name for path in mountpoint.parent.iterdir()] == ["_data"]
+        os.seteuid(NOBODY)
+
+    def test_one_that_is_gone_and_would_be_there_is_not_made(
+        self, docker: DockerWorld, vault: Vault, home: Path
+    ) -> None:
+        os.seteuid(0)
+        mountpoint = docker.create_volume("own")
+        (mountpoint / "file").write_bytes(b"content")
+        objects = vault.back_up({"v": mountpoint}, docker_host=docker.host)
+        docker.remove_volume("own")
+        os.seteuid(NOBODY)
+        settings = asking(docker, settings_for(home, {"v": mountpoint}))
+
+        with pytest.raises(OnyxError, match="Permission denied"):
+            restored(objects, IN_PLACE, settings)
+
+        assert docker.volume("own") is None
+
+    def test_one_that_they_may_not_use_stops_the_restore_before_anything_is_touched(
+        self, vault: Vault, device: Path, settings: Settings, socket: Path
+    ) -> None:
+        objects = vault.back_up(settings.volumes, docker_host=settings.docker_host)
+        os.seteuid(0)
+        socket.chmod(0o600)
+        os.seteuid(NOBODY)
+        (device / "program").unlink()
+
+        with pytest.raises(SourceError, match="this user may not use it"):
+            restored(objects, IN_PLACE, settings)
+
+        assert not (device / "program").exists()
