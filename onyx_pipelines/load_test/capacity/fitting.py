@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -24,6 +23,8 @@ _DESCRIBED_WITHIN: Final = 0.5
 _RESAMPLES: Final = 300
 _SEED: Final = 20_2611
 _DRAWN_POINTS: Final = 60
+# Steps of 1 % at most, far less than what noise leaves uncertain.
+_LOGITS: Final = np.linspace(-12.0, 12.0, 2401)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def fit_capacity(steps: Sequence[SweepStep]) -> Capacity | None:
         return None
     users = np.array([step.users for step in used])
     measured = np.array([step.throughput_per_s / 1000 for step in used])
-    fit = _fit(users, measured)
+    fitting = _Fitting(users)
+    fit = fitting.fit(measured)
     predicted = _at(users, fit)
     relative_error = float(np.sqrt(np.mean((measured / predicted - 1) ** 2)))
     described = relative_error <= _DESCRIBED_WITHIN
@@ -60,7 +62,7 @@ def fit_capacity(steps: Sequence[SweepStep]) -> Capacity | None:
         demand_ms=fit.demand_ms if reached else _bound(used, fit),
         max_throughput_per_s=1000 / fit.demand_ms if reached else None,
         knee_users=fit.knee_users if reached else None,
-        knee_interval=_knee_interval(users, measured, predicted) if reached else None,
+        knee_interval=_knee_interval(fitting, measured, predicted) if reached else None,
         is_reached=reached,
         is_described=described,
         relative_error=relative_error,
@@ -81,31 +83,27 @@ def _usable(steps: Sequence[SweepStep]) -> list[SweepStep]:
     return sorted(answered, key=lambda step: step.users)
 
 
-def _fit(users: Floats, measured: Floats) -> _Fit:
-    """Least squares on relative errors; both parameters positive, the demand within the base."""
-    first = float(users[0] / measured[0])
-    slowest = float(1 / measured.max())
+class _Fitting:
+    """Least squares on relative errors, for many sweeps of the same users.
 
-    def residuals(logs: Floats) -> Floats:
-        return measured / _at(users, _from_logs(logs)) - 1
+    The model is linear in the inverse of its base latency once the demand's share of it is given,
+    so that only the share is searched for.
+    """
 
-    best = least_squares(
-        residuals,
-        # The demand as a share of the base, on a logit scale.
-        x0=np.array([np.log(first), _logit(min(0.95, max(0.001, slowest / first)))]),
-        bounds=([np.log(first / 10), -12.0], [np.log(first * 10), 12.0]),
-        x_scale=(0.1, 0.5),
-    )
-    return _from_logs(best.x)
+    def __init__(self, users: Floats) -> None:
+        # The share on a logit scale.
+        self._shares = 1 / (1 + np.exp(-_LOGITS))
+        self._of_one_ms = throughput_per_ms(
+            int(users.max()), np.ones_like(self._shares), self._shares
+        )[users.astype(int) - 1]
 
-
-def _logit(share: float) -> float:
-    return float(np.log(share / (1 - share)))
-
-
-def _from_logs(logs: Floats) -> _Fit:
-    base = float(np.exp(logs[0]))
-    return _Fit(base_ms=base, demand_ms=base / (1 + float(np.exp(-logs[1]))))
+    def fit(self, measured: Floats) -> _Fit:
+        ratios = measured[:, np.newaxis] / self._of_one_ms
+        inverse_bases = (ratios**2).sum(axis=0) / ratios.sum(axis=0)
+        misfits = ((ratios / inverse_bases - 1) ** 2).sum(axis=0)
+        best = int(misfits.argmin())
+        base_ms = float(1 / inverse_bases[best])
+        return _Fit(base_ms=base_ms, demand_ms=base_ms * float(self._shares[best]))
 
 
 def _at(users: Floats, fit: _Fit) -> Floats:
@@ -135,7 +133,7 @@ def _is_retrograde(used: Sequence[SweepStep]) -> bool:
     return all(step.throughput_per_s < _RETROGRADE_BELOW * best for step in used[-2:])
 
 
-def _knee_interval(users: Floats, measured: Floats, predicted: Floats) -> Interval:
+def _knee_interval(fitting: _Fitting, measured: Floats, predicted: Floats) -> Interval:
     """95 % by a residual bootstrap of the fit, the residuals widened for the two parameters and
     for how few they are. Residuals are ratios, so that no resample is zero or negative."""
     generator = np.random.default_rng(_SEED)
@@ -144,7 +142,7 @@ def _knee_interval(users: Floats, measured: Floats, predicted: Floats) -> Interv
     few = float(student.ppf(0.975, freedom) / norm.ppf(0.975))
     widened = errors * np.sqrt(len(errors) / freedom) * few
     knees = [
-        _fit(users, predicted * np.exp(generator.choice(widened, len(widened)))).knee_users
+        fitting.fit(predicted * np.exp(generator.choice(widened, len(widened)))).knee_users
         for _ in range(_RESAMPLES)
     ]
     low, high = np.quantile(knees, (0.025, 0.975))
