@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from onyx_pipelines.errors import NotFoundError
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.threads import ahead
 from onyx_pipelines.vault.authenticity import authenticate, require_trust
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.manifest import Manifest, ObjectRecord
@@ -15,6 +17,7 @@ from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import ObjectReader, Store
 
 _CHUNK = 1024 * 1024
+_PIECES_AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,18 @@ class SetObjects:
         """Plain bytes; `read` raises IntegrityError before the last byte of a damaged object."""
         return open_object(self.store, self.manifest, record, self.key)
 
+    def pieces(self, record: ObjectRecord) -> Generator[bytes, None, None]:
+        """The same in pieces, unsealed by a thread while those before are used."""
+        return ahead(self._pieces(record), _PIECES_AHEAD, "unsealed")
+
     def read(self, record: ObjectRecord) -> bytes:
         """All plain bytes of a small object, such as facts."""
-        pieces = []
+        return b"".join(self._pieces(record))
+
+    def _pieces(self, record: ObjectRecord) -> Iterator[bytes]:
         with self.open(record) as reader:
             while data := reader.read(_CHUNK):
-                pieces.append(data)
-        return b"".join(pieces)
+                yield data
 
 
 def open_set(store: Store, backup_id: str, key: PrivateKey, signers: Signers) -> SetObjects:

@@ -1,7 +1,7 @@
 """Sealing: plain bytes in, compressed and encrypted bytes out, both hashed, in one pass.
 
-zstd compresses in a worker thread (see `compression`) while this one hashes, encrypts (Tink
-AES256_GCM_HKDF_1MB) and writes, so no thread of our own is needed. `unsealing` is the way back.
+zstd compresses in a worker thread (see `compression`) while this one hashes and encrypts (Tink
+AES256_GCM_HKDF_1MB); a third one hashes and writes what comes of it. `unsealing` is the way back.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Self
 import tink
 from tink import streaming_aead
 
+from onyx_pipelines.threads import Behind
 from onyx_pipelines.vault.compression import Compressor
 from onyx_pipelines.vault.stores.store import ObjectWriter
 from onyx_pipelines.vault.wrapping import Keyset
@@ -22,6 +23,9 @@ from onyx_pipelines.vault.wrapping import Keyset
 # Measured: Tink is five times slower with writes of 4 MiB than with 64 KiB to 1 MiB.
 _PIECE_BYTES = 1024 * 1024
 _GATHER_BYTES = 256 * 1024
+# Tink writes 128 KiB at a time: the thread gets a megabyte, and is at most two behind.
+_GATHERED_WRITES = 8
+_PIECES_BEHIND = 2
 # Above 19 zstd needs more memory than we promise to stay under.
 COMPRESSION_LEVELS = range(1, 20)
 
@@ -115,6 +119,7 @@ class Sealer:
             self._encryption.close()
         except tink.TinkError as error:
             raise self._ciphertext.cause(error) from None
+        self._ciphertext.settle()
         self._closed = True
         return SealedFigures(
             self._plain_bytes,
@@ -128,7 +133,7 @@ class Sealer:
         if self._released:
             return
         self._closed = self._released = True
-        self._ciphertext.discard()
+        self._ciphertext.end()
         # Not Tink's own `close`, which would write the last segment; without this one the garbage
         # collector would call it.
         io.RawIOBase.close(self._encryption)
@@ -169,16 +174,20 @@ class Sealer:
                 done += self._encryption.write(piece) or 0
             except tink.TinkError as error:
                 raise self._ciphertext.cause(error) from None
+            self._ciphertext.raise_failure()
 
 
 class _Ciphertext:
-    """The file that Tink writes to: hashes, counts, and keeps the destination's own error."""
+    """The file that Tink writes to: a thread hashes, counts and gives it to the destination, and
+    keeps the destination's own error."""
 
     closed = False
 
     def __init__(self, destination: ObjectWriter) -> None:
         self._destination: ObjectWriter | None = destination
         self._failure: BaseException | None = None
+        self._behind = Behind(_PIECES_BEHIND, "sealed")
+        self._gathered: list[bytes] = []
         self.digest = hashlib.sha256()
         self.count = 0
 
@@ -186,23 +195,30 @@ class _Ciphertext:
         return True
 
     def write(self, data: bytes) -> int:
-        if self._destination is None:
-            return len(data)
-        try:
-            self._destination.write(data)
-        except BaseException as error:  # C++ turns it into an opaque status; `cause` gives it back
-            self._failure = error
-            self.discard()
-            raise
-        self.digest.update(data)
-        self.count += len(data)
+        self._gathered.append(data)
+        if len(self._gathered) >= _GATHERED_WRITES:
+            gathered, self._gathered = self._gathered, []
+            try:
+                self._behind.do(self._store, gathered)
+            except BaseException as error:  # C++ makes it an opaque status; `cause` gives it back
+                self._fail(error)
+                raise
         return len(data)
 
     def close(self) -> None:
         """Called by Tink after its last write; whoever opened the destination closes it."""
 
-    def discard(self) -> None:
+    def settle(self) -> None:
+        """Until the destination has everything; raises its error if it does not."""
+        self._behind.settle()
+        # A small object needs no thread.
+        self._store(self._gathered)
+        self.raise_failure()
+
+    def end(self) -> None:
+        """From now on the destination gets nothing more."""
         self._destination = None
+        self._behind.end()
 
     def raise_failure(self) -> None:
         if self._failure is not None:
@@ -210,3 +226,18 @@ class _Ciphertext:
 
     def cause(self, error: tink.TinkError) -> BaseException:
         return self._failure if self._failure is not None else error
+
+    def _store(self, gathered: list[bytes]) -> None:
+        try:
+            for data in gathered:
+                if self._destination is None:
+                    return
+                self._destination.write(data)
+                self.digest.update(data)
+                self.count += len(data)
+        except BaseException as error:  # noqa: BLE001  (whoever seals gets it)
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._destination = None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Final
 
 from onyx_pipelines.errors import SourceError
@@ -27,7 +29,6 @@ from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
-from onyx_pipelines.vault.stores.store import ObjectReader
 
 _OF_AN_ALIAS: Final = re.compile(r"-\d{8}T\d{6}-[0-9a-f]{6}$")
 # For a server that goes on with an upload whose client has gone.
@@ -72,9 +73,9 @@ class JournaledServer:
         meter = Meter(self._progress, component=Component.QDRANT, item=item, total_bytes=size)
         with (
             self._clock.step(Step.RESTORE, item, plain_bytes=size),
-            self._objects.open(collection.snapshot) as reader,
+            closing(self._objects.pieces(collection.snapshot)) as pieces,
         ):
-            self._upload(name, collection, reader, meter)
+            self._upload(name, collection, pieces, meter)
         with self._clock.step(Step.COMPARE, item):
             return tuple(self._compare(name, collection.facts))
 
@@ -118,11 +119,11 @@ class JournaledServer:
                 self._journal.gone(name)
 
     def _upload(
-        self, name: str, collection: CollectionObjects, reader: ObjectReader, meter: Meter
+        self, name: str, collection: CollectionObjects, pieces: Iterator[bytes], meter: Meter
     ) -> None:
         upload = self._journal.begin_upload(name)
         try:
-            self._server.upload(name, upload.file, collection, reader, meter)
+            self._server.upload(name, upload.file, collection, pieces, meter)
         except Exception:
             # Not for an interrupt: who sends one does not wait, and the next call has the journal.
             self._wait_until_recovered(name)

@@ -30,9 +30,7 @@ from onyx_pipelines.sources.qdrant.failures import QdrantErrors, RefusedError
 from onyx_pipelines.sources.qdrant.looking import Limits, Looking
 from onyx_pipelines.sources.qdrant.reading import payload_schema, search
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
-from onyx_pipelines.vault.stores.store import ObjectReader
 
-_CHUNK: Final = 1024 * 1024
 _METADATA_TIMEOUT_S: Final = 60.0
 # Unpacking and loading come after the last byte, and the server says nothing meanwhile.
 _RECOVERY_TIMEOUT_S: Final = 3600.0
@@ -97,7 +95,7 @@ class TargetQdrant:
         collection: str,
         file: str,
         source: CollectionObjects,
-        reader: ObjectReader,
+        pieces: Iterator[bytes],
         meter: Meter,
     ) -> None:
         """Make the collection from a snapshot, or put the snapshot in the place of its data.
@@ -109,7 +107,7 @@ class TargetQdrant:
             IntegrityError: what was read is not what the manifest says; the server got no end.
         """
         doing = f"restoring {collection!r}"
-        form = _Form(file, source.snapshot.plain_bytes, reader, meter)
+        form = _Form(file, source.snapshot.plain_bytes, pieces, meter)
         timeout = httpx.Timeout(
             _METADATA_TIMEOUT_S, read=_RECOVERY_TIMEOUT_S, write=_METADATA_TIMEOUT_S
         )
@@ -247,7 +245,7 @@ def open_target(address: Address) -> Iterator[TargetQdrant]:
 class _Form:
     """A multipart form of one file, streamed, whose length is known before."""
 
-    def __init__(self, name: str, plain_bytes: int, reader: ObjectReader, meter: Meter) -> None:
+    def __init__(self, name: str, plain_bytes: int, pieces: Iterator[bytes], meter: Meter) -> None:
         boundary = secrets.token_hex(16)
         self._head = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="snapshot"; filename="{name}"'
@@ -255,7 +253,7 @@ class _Form:
         ).encode()
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._plain_bytes = plain_bytes
-        self._reader = reader
+        self._pieces = pieces
         self._meter = meter
         self.headers = {
             "Content-Type": f"multipart/form-data; boundary={boundary}",
@@ -265,7 +263,7 @@ class _Form:
     def body(self) -> Iterator[bytes]:
         yield self._head
         sent = 0
-        while data := self._reader.read(_CHUNK):
+        for data in self._pieces:
             sent += len(data)
             yield data
             self._meter.add(len(data))
