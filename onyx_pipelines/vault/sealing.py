@@ -1,7 +1,7 @@
 """Sealing: plain bytes in, compressed and encrypted bytes out, both hashed, in one pass.
 
-zstd compresses in a worker thread (see `compression`) while this one hashes and encrypts (Tink
-AES256_GCM_HKDF_1MB); a third one hashes and writes what comes of it. `unsealing` is the way back.
+One thread compresses (see `compression`), this one encrypts (Tink AES256_GCM_HKDF_1MB), one hashes
+what comes in, and one hashes and writes what goes out. `unsealing` is the way back.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tink import streaming_aead
 
 from onyx_pipelines.threads import Behind
 from onyx_pipelines.vault.compression import Compressor
+from onyx_pipelines.vault.hashing import Hashing
 from onyx_pipelines.vault.stores.store import ObjectWriter
 from onyx_pipelines.vault.wrapping import Keyset
 
@@ -64,7 +65,7 @@ class Sealer:
         """
         if compression_level not in COMPRESSION_LEVELS:
             raise ValueError(f"zstd level {compression_level} is not one of 1 to 19")
-        self._plain_hash = hashlib.sha256()
+        self._hashing = Hashing()
         self._plain_bytes = 0
         self._gathered = bytearray()
         self._compressor = Compressor(level=compression_level, threads=compression_threads)
@@ -96,15 +97,17 @@ class Sealer:
                     self._compress_gathered()
             else:
                 self._compress_gathered()
-                for start in range(0, length, _PIECE_BYTES):
-                    self._compress(view[start : start + _PIECE_BYTES])
+                try:
+                    for start in range(0, length, _PIECE_BYTES):
+                        self._compress(view[start : start + _PIECE_BYTES])
+                finally:
+                    # Its owner may use it again.
+                    self._hashing.settle()
         return length
 
     def sha256(self) -> str:
         """Of the plain bytes so far."""
-        digest = self._plain_hash.copy()
-        digest.update(self._gathered)
-        return digest.hexdigest()
+        return self._hashing.hexdigest(self._gathered)
 
     def finish(self) -> SealedFigures:
         """Seal the end.
@@ -123,7 +126,7 @@ class Sealer:
         self._closed = True
         return SealedFigures(
             self._plain_bytes,
-            self._plain_hash.hexdigest(),
+            self._hashing.hexdigest(),
             self._ciphertext.count,
             self._ciphertext.digest.hexdigest(),
         )
@@ -134,6 +137,7 @@ class Sealer:
             return
         self._closed = self._released = True
         self._ciphertext.end()
+        self._hashing.end()
         # Not Tink's own `close`, which would write the last segment; without this one the garbage
         # collector would call it.
         io.RawIOBase.close(self._encryption)
@@ -163,7 +167,7 @@ class Sealer:
             self._compress(memoryview(gathered))
 
     def _compress(self, piece: memoryview) -> None:
-        self._plain_hash.update(piece)
+        self._hashing.update(piece)
         self._encrypt(self._compressor.compress(piece))
 
     def _encrypt(self, compressed: bytes) -> None:

@@ -1,11 +1,11 @@
 """Unsealing: a sealed stream in, plain bytes out, nothing released that was not authenticated.
 
-The last byte is given out only after the whole object proved to be what its record says.
+The last byte is given out only after the whole object proved to be what its record says. Large
+pieces are hashed by a thread, beside whoever asks for them.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import IO, cast
 
 import tink
@@ -13,6 +13,7 @@ import zstandard
 from tink import streaming_aead
 
 from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.vault.hashing import Hashing
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines.vault.stores.store import ObjectReader
 from onyx_pipelines.vault.wrapping import Keyset
@@ -32,7 +33,7 @@ class Unsealer:
         self, source: ObjectReader, keyset: Keyset, associated_data: bytes, record: ObjectRecord
     ) -> None:
         self._record = record
-        self._digest = hashlib.sha256()
+        self._hashing = Hashing()
         self._given_bytes = 0
         self._ended = False
         self._broken = False
@@ -64,7 +65,7 @@ class Unsealer:
     def _next(self, size: int) -> bytes:
         remaining = self._record.plain_bytes - self._given_bytes
         data = self._decompress(min(size, remaining)) if remaining else b""
-        self._digest.update(data)
+        self._hashing.update(data)
         self._given_bytes += len(data)
         if self._given_bytes == self._record.plain_bytes:
             self._check_end()
@@ -78,7 +79,7 @@ class Unsealer:
             raise self._damaged(f"it holds more than {self._record.plain_bytes} plain bytes")
         if self._decrypt(1):
             raise self._damaged("something follows its end")
-        if self._digest.hexdigest() != self._record.plain_sha256:
+        if self._hashing.hexdigest() != self._record.plain_sha256:
             raise self._damaged("its plain bytes have another SHA-256")
 
     def _decompress(self, size: int) -> bytes:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.postgres.target import PostgresTarget
+
+if TYPE_CHECKING:
+    from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+    from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 _LONGEST_NAME_BYTES = 63
 
@@ -57,6 +60,8 @@ def target_of(request: PostgresRestoreRequest, settings: Settings) -> PostgresTa
             "The settings of this host name no PostgreSQL server.",
             remedy="Set ONYX_PG_HOST, or name a server (--into postgresql://USER@HOST:PORT).",
         )
+    from onyx_pipelines.sources.postgres.target import PostgresTarget
+
     return PostgresTarget.from_settings(settings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -12,12 +13,16 @@ from pydantic import SecretStr
 from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.restore.postgres import PostgresRestoreRequest
 from onyx_pipelines.restore.qdrant import QdrantRestoreRequest
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component
 
-ComponentRequest = PostgresRestoreRequest | QdrantRestoreRequest | VolumesRestoreRequest
+if TYPE_CHECKING:
+    from onyx_pipelines.restore.volumes import VolumesRestoreRequest
+
+# What is loaded is what is restored: this one brings the clients of Docker.
+ComponentRequest: TypeAlias = (
+    "PostgresRestoreRequest | QdrantRestoreRequest | VolumesRestoreRequest"
+)
 _COLLECTIONS = "/collections/"
 
 
@@ -106,6 +111,8 @@ class RestoreChoice:
             return self._postgres(settings)
         if component is Component.QDRANT:
             return self._qdrant(settings)
+        from onyx_pipelines.restore.volumes import VolumesRestoreRequest
+
         return VolumesRestoreRequest(
             volumes=self.volumes,
             target=_directory(self.into) if self.into else None,
@@ -130,6 +137,8 @@ class RestoreChoice:
         if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
             raise _not_a_place(self.into, "a PostgreSQL server")
         _refuse_password(parts.password)
+        from onyx_pipelines.sources.postgres.target import PostgresTarget
+
         return replace(
             request,
             target=PostgresTarget(

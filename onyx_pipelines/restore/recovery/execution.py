@@ -26,7 +26,6 @@ from onyx_pipelines.restore.recovery.run_record import (
     with_component,
 )
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.volumes.restoring import settle_configured
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
@@ -142,6 +141,8 @@ def give_up(settings: Settings) -> list[str]:
     Raises:
         AlreadyRunningError: a task holds the host's lock.
     """
+    from onyx_pipelines.restore.volumes.restoring import settle_configured
+
     with ExclusiveLock(settings.state_dir, "restore"):
         done = [str(path) for path in settle_configured(settings)]
         done += [str(path) for path in forget_all(settings.state_dir)]
