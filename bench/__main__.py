@@ -18,6 +18,7 @@ from bench import (
     memory,
     planted,
     postgres,
+    qdrant,
     restore,
     retention,
     volumes,
@@ -27,6 +28,7 @@ from bench.table import Line, say, show
 PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "postgres": postgres.run,
     "volumes": volumes.run,
+    "qdrant": qdrant.run,
     "memory": memory.run,
     "retention": retention.run,
     "api": api.run,
