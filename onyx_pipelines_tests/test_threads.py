@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Generator
 from contextlib import closing
 
 import pytest
 
-from onyx_pipelines.threads import Behind, ahead
+from onyx_pipelines.threads import Behind, ahead, begun
+from onyx_pipelines_tests.waiting import wait_until
 
 WAIT_S = 60.0
 
@@ -18,14 +24,14 @@ class Broken(Exception):  # noqa: N818  (what it is)
 
 
 def test_the_pieces_come_in_their_order() -> None:
-    assert list(ahead(iter(range(50)), 3, "test")) == list(range(50))
-    assert list(ahead(iter(()), 3, "test")) == []
+    assert list(ahead((number for number in range(50)), 3, "test")) == list(range(50))
+    assert list(ahead((number for number in ()), 3, "test")) == []
 
 
 def test_no_more_pieces_are_made_than_it_may_be_ahead() -> None:
     made: list[int] = []
 
-    def numbers() -> Iterator[int]:
+    def numbers() -> Generator[int, None, None]:
         for number in range(10):
             made.append(number)
             yield number
@@ -34,11 +40,12 @@ def test_no_more_pieces_are_made_than_it_may_be_ahead() -> None:
         taken = [next(pieces) for _ in range(4)]
 
     assert taken == [0, 1, 2, 3]
-    assert len(made) <= 4 + 3
+    # Those in their places, and the one that waits for a place.
+    assert len(made) <= 4 + 3 + 1
 
 
 def test_an_error_comes_where_the_piece_would_have_come() -> None:
-    def numbers() -> Iterator[int]:
+    def numbers() -> Generator[int, None, None]:
         yield from (1, 2)
         raise Broken
 
@@ -52,7 +59,7 @@ def test_an_error_comes_where_the_piece_would_have_come() -> None:
 def test_who_stops_early_does_not_wait_and_the_source_is_closed_when_it_can_be() -> None:
     begun, may_go_on, closed = threading.Event(), threading.Event(), threading.Event()
 
-    def numbers() -> Iterator[int]:
+    def numbers() -> Generator[int, None, None]:
         try:
             yield 1
             begun.set()
@@ -68,6 +75,96 @@ def test_who_stops_early_does_not_wait_and_the_source_is_closed_when_it_can_be()
     assert not closed.is_set()
     may_go_on.set()
     assert closed.wait(WAIT_S)
+
+
+def test_the_thread_is_gone_when_who_takes_fails_while_all_places_are_taken() -> None:
+    closed, made = threading.Event(), threading.Semaphore(0)
+
+    def numbers() -> Generator[int, None, None]:
+        try:
+            for number in range(100):
+                made.release()
+                yield number
+        finally:
+            closed.set()
+
+    def take() -> None:
+        with closing(ahead(numbers(), 2, "taken")) as pieces:
+            assert next(pieces) == 0
+            # Two are in their places, and a third is made: it waits for one.
+            for _ in range(4):
+                made.acquire(timeout=WAIT_S)
+            raise Broken
+
+    with pytest.raises(Broken):
+        take()
+
+    assert closed.wait(WAIT_S)
+    wait_until(lambda: "taken" not in names_of_threads(), "the thread is gone")
+
+
+def names_of_threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+HANGING = {
+    "ahead": """
+        def pieces():
+            said()
+            threading.Event().wait()
+            yield 1
+
+        with closing(threads.ahead(pieces(), 2, "hangs")) as taken:
+            next(taken)
+    """,
+    "behind": """
+        behind = threads.Behind(2, "hangs")
+        try:
+            behind.do(lambda _: said() or threading.Event().wait(), 1)
+            behind.settle()
+        except BaseException as error:
+            behind.end(threads.patience_after(error) and 0.1)
+            raise
+    """,
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("work", HANGING.values(), ids=HANGING)
+def test_a_process_that_is_ended_does_not_wait_for_one_that_hangs(
+    work: str, number: signal.Signals
+) -> None:
+    script = f"""
+import sys, textwrap, threading
+from contextlib import closing
+from onyx_pipelines import threads
+from onyx_pipelines.cli.ending import as_process
+
+def said():
+    print("it hangs", flush=True)
+
+as_process(lambda: exec(textwrap.dedent({work!r}), globals()))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline()
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=WAIT_S)
+        finally:
+            process.kill()
+
+    assert (process.returncode, len(errors.splitlines())) == (128 + number, 1), errors
+
+
+def test_a_call_in_a_thread_of_its_own_gives_what_it_returns_or_raises() -> None:
+    def fail() -> None:
+        raise Broken
+
+    assert begun(lambda: 5, "test").result(WAIT_S) == 5
+    assert isinstance(begun(fail, "test").exception(WAIT_S), Broken)
 
 
 def test_calls_are_made_in_their_order_and_all_of_them() -> None:
@@ -89,7 +186,7 @@ def test_who_is_too_far_ahead_waits() -> None:
 
     def ask() -> None:
         for number in range(3):
-            behind.do(lambda _: may_go_on.wait(WAIT_S) and None, number)
+            behind.do(lambda _: may_go_on.wait(WAIT_S), number)
             asked.append(number)
 
     asking = threading.Thread(target=ask)
@@ -113,6 +210,74 @@ def test_what_a_call_raises_is_raised_at_the_latest_when_all_is_settled() -> Non
     with pytest.raises(Broken):
         behind.settle()
     behind.end()
+
+
+def test_after_one_that_failed_no_call_is_made_and_who_asks_is_told_each_time() -> None:
+    done: list[int] = []
+
+    def fail(_: int) -> None:
+        raise Broken
+
+    behind = Behind(2, "test")
+    behind.do(fail, 1)
+    with pytest.raises(Broken):
+        behind.settle()
+
+    for number in range(5):
+        with pytest.raises(Broken):
+            behind.do(done.append, number)
+    behind.end()
+
+    assert done == []
+
+
+def test_what_was_given_to_a_call_is_freed_when_the_call_is_over() -> None:
+    class Large:
+        pass
+
+    large = Large()
+    freed = weakref.ref(large)
+    behind = Behind(2, "test")
+
+    behind.do(lambda _: None, large)
+    del large
+    behind.settle()
+
+    assert freed() is None
+    behind.end()
+
+
+def test_a_call_that_hangs_is_waited_for_as_long_as_was_said() -> None:
+    begun, may_go_on = threading.Event(), threading.Event()
+    behind = Behind(2, "hanging")
+    behind.do(lambda _: begun.set() or may_go_on.wait(WAIT_S), 1)
+    begun.wait(WAIT_S)
+
+    behind.end(0.01)
+
+    assert "hanging" in names_of_threads()
+    may_go_on.set()
+    behind.end()
+    assert "hanging" not in names_of_threads()
+
+
+def test_settling_after_the_end_does_not_wait() -> None:
+    behind = Behind(2, "test")
+    behind.do(lambda _: None, 1)
+    behind.end()
+
+    behind.settle()
+
+
+def test_the_thread_ends_with_its_owner() -> None:
+    behind = Behind(2, "owned")
+    behind.do(lambda _: None, 1)
+    behind.settle()
+
+    del behind
+    gc.collect()
+
+    wait_until(lambda: "owned" not in names_of_threads(), "the thread is gone")
 
 
 def test_at_the_end_what_was_not_begun_is_dropped() -> None:

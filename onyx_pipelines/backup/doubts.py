@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
+from onyx_pipelines.sources.source import ALIAS
 from onyx_pipelines.vault.manifest import ComponentRecord, Doubt, DoubtKind, Manifest
 
 _FACTS = "facts/"
@@ -30,6 +31,7 @@ def find_doubts(
     previous = next((each for each in earlier if not each.missing_components), None)
     doubts = [Doubt(kind=DoubtKind.SIZE, what=each.reason) for each in sizes if not each.ok]
     lost = _lost_sources(records, left_out, previous) if previous else []
+    lost += _lost_aliases(records, previous) if previous else []
     if previous and lost:
         what = (
             f"{', '.join(lost)}: missing, though in the set of {previous.timestamp:%Y-%m-%d %H:%M}"
@@ -57,6 +59,17 @@ def _lost_sources(
     unasked = frozenset(left_out)
     before = _sources(previous.components.values()) - _sources(records) - _missing(records)
     return [f"{component} {name}" for component, name in sorted(before) if component not in unasked]
+
+
+def _lost_aliases(records: Iterable[ComponentRecord], previous: Manifest) -> list[str]:
+    """Such as "qdrant alias live": applications ask for the name, and no snapshot has it."""
+    return [
+        f"{record.component.value} {ALIAS.strip('.')} {key.removeprefix(ALIAS)}"
+        for record in records
+        if (before := previous.component(record.component)) is not None
+        for key in before.summary
+        if key.startswith(ALIAS) and key not in record.summary
+    ]
 
 
 def _emptied_volumes(records: Iterable[ComponentRecord], previous: Manifest) -> list[str]:

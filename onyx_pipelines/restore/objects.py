@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ class SetObjects:
         """All plain bytes of a small object, such as facts."""
         return b"".join(self._pieces(record))
 
-    def _pieces(self, record: ObjectRecord) -> Iterator[bytes]:
+    def _pieces(self, record: ObjectRecord) -> Generator[bytes, None, None]:
         with self.open(record) as reader:
             while data := reader.read(_CHUNK):
                 yield data

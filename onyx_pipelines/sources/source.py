@@ -16,6 +16,8 @@ from typing import Final, Protocol
 from onyx_pipelines.progress import ProgressCallback
 
 USUAL_WARNINGS: Final = "usual_warnings_count"
+# In a summary, before the name of another name for something: `alias.live` is `documents`.
+ALIAS: Final = "alias."
 
 
 class Component(StrEnum):

@@ -15,7 +15,7 @@ from typing import Self
 import tink
 from tink import streaming_aead
 
-from onyx_pipelines.threads import Behind
+from onyx_pipelines.threads import Behind, patience_after
 from onyx_pipelines.vault.compression import Compressor
 from onyx_pipelines.vault.hashing import Hashing
 from onyx_pipelines.vault.stores.store import ObjectWriter
@@ -131,12 +131,16 @@ class Sealer:
             self._ciphertext.digest.hexdigest(),
         )
 
-    def abandon(self) -> None:
-        """Take no more bytes, write nothing more, free the buffers; harmless after `finish`."""
+    def abandon(self, patience_s: float | None = None) -> None:
+        """Take no more bytes, write nothing more, free the buffers; harmless after `finish`.
+
+        Args:
+            patience_s: how long to wait for a write under way; None: as long as it takes.
+        """
         if self._released:
             return
         self._closed = self._released = True
-        self._ciphertext.end()
+        self._ciphertext.end(patience_s)
         self._hashing.end()
         # Not Tink's own `close`, which would write the last segment; without this one the garbage
         # collector would call it.
@@ -154,7 +158,7 @@ class Sealer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.abandon()
+        self.abandon(patience_after(error))
 
     def _require_open(self) -> None:
         self._ciphertext.raise_failure()
@@ -219,10 +223,10 @@ class _Ciphertext:
         self._store(self._gathered)
         self.raise_failure()
 
-    def end(self) -> None:
+    def end(self, patience_s: float | None) -> None:
         """From now on the destination gets nothing more."""
         self._destination = None
-        self._behind.end()
+        self._behind.end(patience_s)
 
     def raise_failure(self) -> None:
         if self._failure is not None:

@@ -299,7 +299,8 @@ def test_an_interrupt_while_writing_is_raised_as_it_is() -> None:
 def test_an_error_that_the_producer_ignores_still_fails_the_object() -> None:
     sealer = Sealer(KEYSET, PLACE, Collected(1))
     with pytest.raises(StoreError):
-        sealer.write(os.urandom(4 * MIB))
+        # More than may wait for the threads.
+        sealer.write(os.urandom(16 * MIB))
 
     with pytest.raises(StoreError, match="disk is full"):
         sealer.write(b"more")

@@ -8,9 +8,9 @@ before its collection is, and where there is no collection, a bare one is made t
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import Final
 
 from onyx_pipelines.errors import SourceError
@@ -29,10 +29,9 @@ from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.manifest import ObjectRecord
 
 _OF_AN_ALIAS: Final = re.compile(r"-\d{8}T\d{6}-[0-9a-f]{6}$")
-# For a server that goes on with an upload whose client has gone.
-_PATIENCE_S: Final = 600.0
 _POLL_S: Final = 0.5
 _log = logger("restore")
 
@@ -70,12 +69,8 @@ class JournaledServer:
         """
         size = collection.snapshot.plain_bytes
         item = f"{collection.name} ({step})" if step else collection.name
-        meter = Meter(self._progress, component=Component.QDRANT, item=item, total_bytes=size)
-        with (
-            self._clock.step(Step.RESTORE, item, plain_bytes=size),
-            closing(self._objects.pieces(collection.snapshot)) as pieces,
-        ):
-            self._upload(name, collection, pieces, meter)
+        with self._clock.step(Step.RESTORE, item, plain_bytes=size):
+            self._upload(name, collection, item)
         with self._clock.step(Step.COMPARE, item):
             return tuple(self._compare(name, collection.facts))
 
@@ -118,12 +113,11 @@ class JournaledServer:
             else:
                 self._journal.gone(name)
 
-    def _upload(
-        self, name: str, collection: CollectionObjects, pieces: Iterator[bytes], meter: Meter
-    ) -> None:
+    def _upload(self, name: str, collection: CollectionObjects, item: str) -> None:
         upload = self._journal.begin_upload(name)
+        pieces = partial(self._pieces, collection.snapshot, item)
         try:
-            self._server.upload(name, upload.file, collection, pieces, meter)
+            self._server.upload(name, upload.file, collection, pieces)
         except Exception:
             # Not for an interrupt: who sends one does not wait, and the next call has the journal.
             self._wait_until_recovered(name)
@@ -131,11 +125,24 @@ class JournaledServer:
         finally:
             self._delete_file(upload)
 
+    @contextmanager
+    def _pieces(self, snapshot: ObjectRecord, item: str) -> Iterator[Iterator[bytes]]:
+        """Whoever watches hears of those that were used."""
+        meter = Meter(
+            self._progress,
+            component=Component.QDRANT,
+            item=item,
+            total_bytes=snapshot.plain_bytes,
+        )
+        with closing(self._objects.pieces(snapshot)) as pieces:
+            yield _metered(pieces, meter)
+
     def _compare(self, name: str, facts: CollectionFacts) -> list[Finding]:
         return once_settled(
             lambda: self._server.cluster(name),
             lambda: self._compare_now(name, facts),
             lambda found: worst(each.verdict for each in found) is not Verdict.FAILED,
+            lambda seconds: self._server.patience.sleep(seconds, name),
         )
 
     def _compare_now(self, name: str, facts: CollectionFacts) -> list[Finding]:
@@ -174,9 +181,14 @@ class JournaledServer:
 
     def _wait_until_recovered(self, collection: str) -> bool:
         """False: it took too long."""
-        deadline = time.monotonic() + _PATIENCE_S
         while self._server.is_recovering(collection):
-            if time.monotonic() > deadline:
+            if not self._server.patience.sleep(_POLL_S, collection):
                 return False
-            time.sleep(_POLL_S)
         return True
+
+
+def _metered(pieces: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
+    for data in pieces:
+        yield data
+        meter.add(len(data))
+    meter.finish()

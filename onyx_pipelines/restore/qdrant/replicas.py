@@ -24,6 +24,7 @@ def once_settled(
     cluster: Callable[[], Mapping[str, Any]],
     compare: Callable[[], T],
     is_good: Callable[[T], bool],
+    sleep: Callable[[float], bool],
     *,
     patience_s: float = _PATIENCE_S,
     settles_within_s: float = _SETTLES_WITHIN_S,
@@ -37,17 +38,19 @@ def once_settled(
     Args:
         cluster: what the server tells of the collection's shards now.
         is_good: whether it needs no second look.
+        sleep: False, and at once, where it has been waited long enough for others too.
     """
     deadline = time.monotonic() + patience_s
+    is_late = False
     while True:
         told = cluster()
         if not told["remote_shards"]:
             return compare()
         if all_active(told):
             deadline = min(deadline, time.monotonic() + settles_within_s)
-        is_late = time.monotonic() >= deadline
+        is_late = is_late or time.monotonic() >= deadline
         if is_late or all_active(told):
             found = compare()
             if is_late or is_good(found):
                 return found
-        time.sleep(poll_s)
+        is_late = not sleep(poll_s)

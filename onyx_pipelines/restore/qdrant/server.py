@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -12,7 +12,6 @@ from urllib.parse import quote
 import httpx
 
 from onyx_pipelines.errors import IntegrityError, SourceError
-from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.restore.qdrant.requests import Address
@@ -28,12 +27,13 @@ from onyx_pipelines.sources.qdrant.facts import (
 )
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors, RefusedError
 from onyx_pipelines.sources.qdrant.looking import Limits, Looking
+from onyx_pipelines.sources.qdrant.patience import Patience, asked_wait_s
 from onyx_pipelines.sources.qdrant.reading import payload_schema, search
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 
 _METADATA_TIMEOUT_S: Final = 60.0
 # Unpacking and loading come after the last byte, and the server says nothing meanwhile.
-_RECOVERY_TIMEOUT_S: Final = 3600.0
+_UPLOAD_TIMEOUT: Final = httpx.Timeout(_METADATA_TIMEOUT_S, read=3600.0, write=_METADATA_TIMEOUT_S)
 _BARE: Final[Json] = {"vectors": {}, "wal_config": {"wal_capacity_mb": 1}}
 
 
@@ -61,13 +61,13 @@ class TargetQdrant:
     def __init__(self, address: Address, http: httpx.Client, errors: QdrantErrors) -> None:
         self._http = http
         self._errors = errors
-        self._snapshots = SnapshotApi(http, errors)
-        self._collections = self._new_api()
+        self.patience = Patience()
+        self._snapshots = SnapshotApi(http, errors, self.patience)
+        self._collections = CollectionApi(
+            http, errors, timeout_s=_METADATA_TIMEOUT_S, patience=self.patience
+        )
         self.url = address.url
         self.version = self._snapshots.version()
-
-    def _new_api(self) -> CollectionApi:
-        return CollectionApi(self._http, self._errors, timeout_s=_METADATA_TIMEOUT_S)
 
     def answers(self) -> bool:
         try:
@@ -95,36 +95,40 @@ class TargetQdrant:
         collection: str,
         file: str,
         source: CollectionObjects,
-        pieces: Iterator[bytes],
-        meter: Meter,
+        pieces: Callable[[], AbstractContextManager[Iterator[bytes]]],
     ) -> None:
         """Make the collection from a snapshot, or put the snapshot in the place of its data.
 
         The server keeps the snapshot under this name of a file, whatever becomes of it.
+
+        Args:
+            pieces: of the snapshot, from its beginning each time that it is called.
 
         Raises:
             SourceError: the server did not take it.
             IntegrityError: what was read is not what the manifest says; the server got no end.
         """
         doing = f"restoring {collection!r}"
-        form = _Form(file, source.snapshot.plain_bytes, pieces, meter)
-        timeout = httpx.Timeout(
-            _METADATA_TIMEOUT_S, read=_RECOVERY_TIMEOUT_S, write=_METADATA_TIMEOUT_S
-        )
-        with self._errors.during(doing):
-            response = self._http.post(
-                f"/collections/{quote(collection, safe='')}/snapshots/upload",
-                params={
-                    "wait": "true",
-                    "priority": "snapshot",
-                    "checksum": source.facts.snapshot_sha256,
-                },
-                headers=form.headers,
-                content=form.body(),
-                timeout=timeout,
-            )
-            if not response.is_success:
-                raise self._not_taken(doing, response, source.snapshot.plain_bytes)
+        size = source.snapshot.plain_bytes
+        while True:
+            with self._errors.during(doing), pieces() as each:
+                form = _Form(file, size, each)
+                response = self._http.post(
+                    f"/collections/{quote(collection, safe='')}/snapshots/upload",
+                    params={
+                        "wait": "true",
+                        "priority": "snapshot",
+                        "checksum": source.facts.snapshot_sha256,
+                    },
+                    headers=form.headers,
+                    content=form.body(),
+                    timeout=_UPLOAD_TIMEOUT,
+                )
+            if response.is_success:
+                return
+            wait_s = asked_wait_s(response)
+            if wait_s is None or not self.patience.sleep(wait_s, collection):
+                raise self._not_taken(doing, response, size)
 
     def _not_taken(self, doing: str, response: httpx.Response, size: int) -> SourceError:
         error = self._errors.answered(doing, response.status_code, response.text)
@@ -161,8 +165,7 @@ class TargetQdrant:
     def read(self, collection: str, expected: CollectionFacts) -> ReadBack:
         """The configuration, and what the facts' points and query find there now."""
         with self._errors.during(f"reading {collection!r}"):
-            # Each reading may wait for the collection's rate, whatever others have waited.
-            api = self._new_api()
+            api = self._collections
             info = api.info(collection)
             looking = Looking(api, collection, Limits.of(info["config"]))
             if expected.sample_is_all:
@@ -245,7 +248,7 @@ def open_target(address: Address) -> Iterator[TargetQdrant]:
 class _Form:
     """A multipart form of one file, streamed, whose length is known before."""
 
-    def __init__(self, name: str, plain_bytes: int, pieces: Iterator[bytes], meter: Meter) -> None:
+    def __init__(self, name: str, plain_bytes: int, pieces: Iterator[bytes]) -> None:
         boundary = secrets.token_hex(16)
         self._head = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="snapshot"; filename="{name}"'
@@ -254,7 +257,6 @@ class _Form:
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._plain_bytes = plain_bytes
         self._pieces = pieces
-        self._meter = meter
         self.headers = {
             "Content-Type": f"multipart/form-data; boundary={boundary}",
             "Content-Length": str(len(self._head) + plain_bytes + len(self._tail)),
@@ -266,11 +268,9 @@ class _Form:
         for data in self._pieces:
             sent += len(data)
             yield data
-            self._meter.add(len(data))
         if sent != self._plain_bytes:
             raise IntegrityError(
                 f"The snapshot has {sent:,} bytes instead of {self._plain_bytes:,}.",
                 remedy="Restore it from the other store, or another set.",
             )
-        self._meter.finish()
         yield self._tail

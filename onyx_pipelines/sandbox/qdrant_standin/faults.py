@@ -38,6 +38,8 @@ class Faults(BaseModel):
             something of it is changed.
         indexing_s: a collection is yellow for so long after a snapshot was put into it, and more
             and more of its vectors are said to be indexed.
+        busy_times: so many requests are answered with 429 first, and when to come again.
+        busy_path: of those whose path has this in it.
         all_status: every request answers this.
         all_delay_s: every request is answered this much later.
         all_cpu_s: every request takes this much CPU time.
@@ -68,6 +70,8 @@ class Faults(BaseModel):
     custom_sharding: tuple[str, ...] = ()
     collection_status: dict[str, Literal["yellow", "grey", "red"]] = {}
     indexing_s: float = 0
+    busy_times: int = 0
+    busy_path: str = "/snapshots"
     all_status: int | None = None
     all_delay_s: float = 0
     all_cpu_s: float = 0

@@ -104,6 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         if faults.all_status:
             raise ApiError(faults.all_status, "planted fault")
+        if faults.busy_path in path and self.server.node.busy_left > 0:
+            self.server.node.busy_left -= 1
+            raise ApiError(429, "planted fault. Retry after 1s", retry_after_s=1)
 
     def _send_answer(self, answer: Any, begun: float) -> None:
         if isinstance(answer, File):

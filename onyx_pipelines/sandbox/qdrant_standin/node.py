@@ -51,6 +51,7 @@ class Node:
         self.keys = keys
         self.faults = Faults()
         self.cuts_left = 0
+        self.busy_left = 0
         self._directory = directory
         # Under way, by the name of the collection.
         self.recoveries: Counter[str] = Counter()
@@ -87,6 +88,7 @@ class Node:
     def set_faults(self, faults: Faults) -> None:
         self.faults = faults
         self.cuts_left = faults.cut_times
+        self.busy_left = faults.busy_times
         self._changed.clear()
 
     def told_of(self, collection: Collection) -> Json:

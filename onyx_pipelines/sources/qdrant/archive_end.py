@@ -40,7 +40,7 @@ class ArchiveEnd:
     def is_whole(self) -> bool:
         return self._expect is _Expect.NOTHING
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         position = 0
         while position < len(data) and self._expect not in (_Expect.NOTHING, _Expect.GIVEN_UP):
             if self._skip:

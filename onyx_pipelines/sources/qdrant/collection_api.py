@@ -1,7 +1,7 @@
 """The endpoints of collections and points of one Qdrant server, as calls that raise SourceError.
 
 Plain JSON: a client's own types leave out what a newer server says. Where a collection limits the
-rate of reading, a call waits as the server asks, up to a limit.
+rate, a call waits as the server asks, as long as there is patience.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import httpx
 
 from onyx_pipelines.sources.qdrant.facts import Json
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
+from onyx_pipelines.sources.qdrant.patience import Patience, asked_wait_s
 
-_PATIENCE_S: Final = 600.0
-_BUSY: Final = 429
 # Of a page of points that has more than one.
 _ANSWER_LIMIT_BYTES: Final = 8 << 20
 
@@ -44,7 +43,6 @@ class CollectionApi:
 
     Args:
         timeout_s: for one answer.
-        patience_s: how long all calls together may wait for a collection that limits its rate.
     """
 
     def __init__(
@@ -53,12 +51,12 @@ class CollectionApi:
         errors: QdrantErrors,
         *,
         timeout_s: float,
-        patience_s: float = _PATIENCE_S,
+        patience: Patience,
     ) -> None:
         self._client = client
         self._errors = errors
         self._timeout_s = timeout_s
-        self._patience_s = patience_s
+        self._patience = patience
 
     def names(self) -> list[str]:
         found = self._call("GET", "/collections", "listing collections")["collections"]
@@ -136,7 +134,7 @@ class CollectionApi:
         several = body.get("limit", len(body.get("ids", ()))) > 1
         limit = _ANSWER_LIMIT_BYTES if several else None
         with self._errors.during(doing := f"reading the points of {collection!r}"):
-            answer = self._answer("POST", whole, doing, body, limit)
+            answer = self._answer("POST", whole, doing, body, collection, limit)
             result = _result(answer)
             if isinstance(result, list):
                 return Page(result, None, len(answer))
@@ -146,11 +144,13 @@ class CollectionApi:
         self, method: str, collection: str, path: str, doing: str, body: Json | None = None
     ) -> Any:
         whole = f"/collections/{quote(collection, safe='')}{path}"
-        return self._call(method, whole, f"{doing} {collection!r}", body)
+        return self._call(method, whole, f"{doing} {collection!r}", body, collection)
 
-    def _call(self, method: str, path: str, doing: str, body: Json | None = None) -> Any:
+    def _call(
+        self, method: str, path: str, doing: str, body: Json | None = None, collection: str = ""
+    ) -> Any:
         with self._errors.during(doing):
-            return _result(self._answer(method, path, doing, body))
+            return _result(self._answer(method, path, doing, body, collection))
 
     def _answer(
         self,
@@ -158,6 +158,7 @@ class CollectionApi:
         path: str,
         doing: str,
         body: Json | None,
+        collection: str,
         limit_bytes: int | None = None,
     ) -> bytes:
         while True:
@@ -167,21 +168,11 @@ class CollectionApi:
             ):
                 if response.is_success:
                     return _limited(response, limit_bytes)
-                if response.status_code != _BUSY or not self._may_wait(response):
+                wait_s = asked_wait_s(response)
+                if wait_s is None or not self._patience.take(wait_s, collection):
                     said = response.read().decode("utf-8", "replace")
                     raise self._errors.answered(doing, response.status_code, said)
-            time.sleep(float(response.headers["retry-after"]))
-
-    def _may_wait(self, response: httpx.Response) -> bool:
-        """False where it asks for more than is left, or does not say for how long."""
-        try:
-            wait_s = float(response.headers["retry-after"])
-        except (KeyError, ValueError):
-            return False
-        if not 0 <= wait_s <= self._patience_s:
-            return False
-        self._patience_s -= wait_s
-        return True
+            time.sleep(wait_s)
 
 
 def _limited(response: httpx.Response, limit_bytes: int | None) -> bytes:

@@ -17,7 +17,13 @@ from onyx_pipelines.errors import SourceError
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.condition import Trouble, recovery_mode, refusal, troubles
-from onyx_pipelines.sources.qdrant.failures import NotThereError, QdrantErrors, RefusedError
+from onyx_pipelines.sources.qdrant.failures import (
+    BusyError,
+    NotThereError,
+    QdrantErrors,
+    RefusedError,
+)
+from onyx_pipelines.sources.qdrant.patience import Patience
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 
@@ -57,7 +63,7 @@ def describe_target(url: str, api_key: SecretStr, ca_file: Path | None) -> str:
     address = normalised_url(url)
     errors = QdrantErrors(address, api_key)
     with open_http(address, api_key, read_timeout_s=_TIMEOUT_S, ca_file=ca_file) as http:
-        snapshots = SnapshotApi(http, errors)
+        snapshots = SnapshotApi(http, errors, Patience())
         version = snapshots.version()
         require_management(snapshots, errors)
     return f"Qdrant {version} at {address}; the key may restore collections"
@@ -79,6 +85,8 @@ def may_manage(snapshots: SnapshotApi) -> bool:
         snapshots.create(new_scratch_name(), timeout_s=_TIMEOUT_S)
     except NotThereError:
         return True
+    except BusyError:
+        raise
     except RefusedError:
         return False
     return True
@@ -102,6 +110,8 @@ def _without_rights(snapshots: SnapshotApi, names: Sequence[str]) -> Iterator[Tr
     for name in names:
         try:
             snapshots.delete(name, f"{new_scratch_name()}-{secrets.token_hex(4)}.snapshot")
+        except BusyError:
+            raise
         except RefusedError as error:
             refused[name] = error
     if refused:

@@ -6,7 +6,7 @@ within a second would have the same name. One that cannot be read is missing; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,14 @@ from onyx_pipelines.sources.qdrant.looking import (
     look_again,
     unchanged,
 )
+from onyx_pipelines.sources.qdrant.patience import EACH_S, WHOLE_S, Patience
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 from onyx_pipelines.sources.qdrant.snapshots import Snapshots
 from onyx_pipelines.sources.qdrant.streaming import stream_snapshot
 from onyx_pipelines.sources.qdrant.write_activity import writes_counted
 from onyx_pipelines.sources.source import (
+    ALIAS,
     Component,
     ComponentReport,
     ComponentSink,
@@ -56,19 +58,18 @@ _METADATA_TIMEOUT_S: Final = 60.0
 
 @dataclass(frozen=True)
 class _Server:
-    """`new_api`: each waits for one collection's limits only."""
-
-    new_api: Callable[[], CollectionApi]
-    api: SnapshotApi
+    api: CollectionApi
+    snapshots: SnapshotApi
     errors: QdrantErrors
     version: str
     collections: tuple[str, ...]
     absent: Mapping[str, SourceError]
     aliases: dict[str, str]
+    patience: Patience
 
     def writes(self) -> int | None:
         """Answered so far; None: it does not say."""
-        metrics = self.api.metrics()
+        metrics = self.snapshots.metrics()
         return None if metrics is None else writes_counted(metrics)
 
 
@@ -81,8 +82,9 @@ class QdrantSource:
         all_up_to: a collection of so many points is not large: all of them become facts.
         snapshot_timeout_s: how long the server may take to make one snapshot.
         stall_timeout_s: how long it may be silent otherwise.
-        wait_after_timeout_s: how long to wait for a snapshot that came too late, to delete it.
-        patience_s: how long to wait, for one collection, where it limits the rate of reading.
+        patience_s: how long to wait, for one collection, where the rate is limited, or for a
+            snapshot that came too late, to delete it.
+        whole_patience_s: the same for all collections together.
         ca_file: certificates to trust besides the system's.
     """
 
@@ -99,8 +101,8 @@ class QdrantSource:
         all_up_to: int = ALL_UP_TO,
         snapshot_timeout_s: float = 3600,
         stall_timeout_s: float = 300,
-        wait_after_timeout_s: float = 600,
-        patience_s: float = 600,
+        patience_s: float = EACH_S,
+        whole_patience_s: float = WHOLE_S,
         ca_file: Path | None = None,
     ) -> None:
         self._url = url
@@ -112,8 +114,8 @@ class QdrantSource:
         self._ca_file = ca_file
         self._snapshot_timeout_s = snapshot_timeout_s
         self._stall_timeout_s = stall_timeout_s
-        self._wait_after_timeout_s = wait_after_timeout_s
         self._patience_s = patience_s
+        self._whole_patience_s = whole_patience_s
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -140,7 +142,7 @@ class QdrantSource:
             for error in server.absent.values():
                 raise error
             names = ", ".join(server.collections) or "none"
-            rights = examine(server.new_api(), server.api, server.errors, server.collections)
+            rights = examine(server.api, server.snapshots, server.errors, server.collections)
             return f"Qdrant {server.version} at {url}, collections {names}; {rights}"
 
     def back_up(self, sink: ComponentSink, progress: ProgressCallback) -> ComponentReport:
@@ -154,21 +156,21 @@ class QdrantSource:
         warnings: list[str] = []
         with self._connect(url) as server:
             snapshots = Snapshots(
-                server.api,
+                server.snapshots,
                 url,
                 self._journal,
                 create_timeout_s=self._snapshot_timeout_s,
-                wait_after_timeout_s=self._wait_after_timeout_s,
+                patience=server.patience,
             )
             snapshots.remove_orphans(warnings.append)
-            unwell = recovery_mode(server.api.metrics())
+            unwell = recovery_mode(server.snapshots.metrics())
             warnings += [each.what for each in unwell]
 
             def back_up(name: str) -> CollectionFacts:
                 return self._back_up_collection(sink, server, snapshots, name, progress, warnings)
 
             try:
-                taken = take_each(server.collections, back_up, server.new_api().names)
+                taken = take_each(server.collections, back_up, server.api.names)
             except SourceError as error:
                 raise _explained(error, unwell) from None
             _write(
@@ -188,7 +190,7 @@ class QdrantSource:
         progress: ProgressCallback,
         warnings: list[str],
     ) -> CollectionFacts:
-        api = server.new_api()
+        api = server.api
         with server.errors.during(f"reading the collection {name!r}"):
             info, cluster = api.info(name), api.cluster(name)
             refused = refusal(name, info, cluster)
@@ -221,7 +223,7 @@ class QdrantSource:
             meter = Meter(
                 progress, component=self.component, item=name, total_bytes=snapshot.size_bytes
             )
-            streamed = stream_snapshot(server.api, server.errors, snapshot, output, meter)
+            streamed = stream_snapshot(server.snapshots, server.errors, snapshot, output, meter)
             meter.finish()
         same = unchanged(first, second)
         facts = CollectionFacts(
@@ -254,22 +256,18 @@ class QdrantSource:
             url, self._api_key, read_timeout_s=self._stall_timeout_s, ca_file=self._ca_file
         ) as http:
             timeout_s = min(_METADATA_TIMEOUT_S, self._stall_timeout_s)
-            patience_s = self._patience_s
-
-            def new_api() -> CollectionApi:
-                return CollectionApi(http, errors, timeout_s=timeout_s, patience_s=patience_s)
-
-            collections_api = new_api()
-            api = SnapshotApi(http, errors)
-            server_version = api.version()
-            present = collections_api.names()
-            aliases = collections_api.aliases()
+            patience = Patience(each_s=self._patience_s, whole_s=self._whole_patience_s)
+            api = CollectionApi(http, errors, timeout_s=timeout_s, patience=patience)
+            snapshots = SnapshotApi(http, errors, patience)
+            server_version = snapshots.version()
+            present = api.names()
+            aliases = api.aliases()
             chosen = self._chosen(present)
             absent = {name: _absent(url, name, present) for name in chosen if name not in present}
             there = tuple(name for name in chosen if name in present)
             if absent and not there:
                 raise next(iter(absent.values()))
-            yield _Server(new_api, api, errors, server_version, there, absent, aliases)
+            yield _Server(api, snapshots, errors, server_version, there, absent, aliases, patience)
 
     def _chosen(self, present: Sequence[str]) -> tuple[str, ...]:
         if not self._collections:
@@ -326,6 +324,7 @@ def _report(
             "vector_count": sum(each.points_after for each in facts),
             "collections_count": len(facts),
             "aliases_count": len(server.aliases),
+            **{ALIAS + each: server.aliases[each] for each in sorted(server.aliases)},
             "snapshot_bytes": sum(each.snapshot_bytes for each in facts),
             "sampled_points_count": sum(len(each.sample) for each in facts),
         },

@@ -1,11 +1,15 @@
-"""The snapshot endpoints of one Qdrant server, as calls that raise SourceError."""
+"""The snapshot endpoints of one Qdrant server, as calls that raise SourceError.
+
+Where the server limits the rate, a call waits as it asks, as long as there is patience.
+"""
 
 from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,7 +21,8 @@ from pydantic import SecretStr
 
 from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.sources.qdrant.failures import QdrantErrors
+from onyx_pipelines.sources.qdrant.failures import NotThereError, QdrantErrors
+from onyx_pipelines.sources.qdrant.patience import Patience, asked_wait_s
 
 _CONNECT_TIMEOUT_S = 10.0
 _WRITE_TIMEOUT_S = 60.0
@@ -86,15 +91,15 @@ def _trusted(ca_file: Path | None) -> ssl.SSLContext:
 class SnapshotApi:
     """Thin: one method, one request."""
 
-    def __init__(self, client: httpx.Client, errors: QdrantErrors) -> None:
+    def __init__(self, client: httpx.Client, errors: QdrantErrors, patience: Patience) -> None:
         self._client = client
         self._errors = errors
+        self._patience = patience
 
     def version(self) -> str:
         doing = "asking for its version"
         with self._errors.during(doing):
-            response = self._client.get("/")
-            self._require_success(response, doing)
+            response = self._asked("GET", "/", doing)
             answer = response.json()
             if not isinstance(answer, dict) or not isinstance(answer.get("version"), str):
                 raise ValueError("no version")
@@ -103,8 +108,7 @@ class SnapshotApi:
     def list(self, collection: str) -> Listing:
         doing = f"listing snapshots of {collection!r}"
         with self._errors.during(doing):
-            response = self._client.get(_path(collection))
-            self._require_success(response, doing)
+            response = self._asked("GET", _path(collection), doing, collection)
             names = frozenset(str(each["name"]) for each in _result(response, list))
             return Listing(names, _date(response.headers.get("date", "")))
 
@@ -118,10 +122,14 @@ class SnapshotApi:
         doing = f"making a snapshot of {collection!r}"
         timeout = httpx.Timeout(_CONNECT_TIMEOUT_S, read=timeout_s)
         with self._errors.during(doing):
-            response = self._client.post(
-                _path(collection), params={"wait": "true"}, timeout=timeout
+            response = self._asked(
+                "POST",
+                _path(collection),
+                doing,
+                collection,
+                params={"wait": "true"},
+                timeout=timeout,
             )
-            self._require_success(response, doing)
             result = _result(response, dict)
             try:
                 name, size = str(result["name"]), int(result["size"])
@@ -133,9 +141,9 @@ class SnapshotApi:
         """A snapshot that is not there is fine."""
         doing = f"deleting the snapshot {name}"
         with self._errors.during(doing):
-            response = self._client.delete(_path(collection, name), params={"wait": "true"})
-            if response.status_code != 404:
-                self._require_success(response, doing)
+            path = _path(collection, name)
+            with suppress(NotThereError):
+                self._asked("DELETE", path, doing, collection, params={"wait": "true"})
 
     def is_creating(self, collection: str) -> bool | None:
         """Whether a snapshot is in the making; None: cannot be known (before 1.16, no access)."""
@@ -174,7 +182,7 @@ class SnapshotApi:
         doing = f"streaming {snapshot.name}"
         headers = {"Range": f"bytes={start}-", "If-Match": etag} if start else {}
         path = _path(snapshot.collection, snapshot.name)
-        with self._client.stream("GET", path, headers=headers) as response:
+        with self._downloading(path, headers, snapshot.collection) as response:
             if response.status_code in _CHANGED:
                 raise self._errors.failed(
                     doing,
@@ -195,9 +203,28 @@ class SnapshotApi:
                 )
             yield response
 
-    def _require_success(self, response: httpx.Response, doing: str) -> None:
-        if not response.is_success:
-            raise self._errors.answered(doing, response.status_code, response.text)
+    @contextmanager
+    def _downloading(
+        self, path: str, headers: Mapping[str, str], collection: str
+    ) -> Iterator[httpx.Response]:
+        while True:
+            with self._client.stream("GET", path, headers=headers) as response:
+                wait_s = asked_wait_s(response)
+                if wait_s is None or not self._patience.take(wait_s, collection):
+                    yield response
+                    return
+            time.sleep(wait_s)
+
+    def _asked(
+        self, method: str, path: str, doing: str, collection: str = "", **options: Any
+    ) -> httpx.Response:
+        while True:
+            response = self._client.request(method, path, **options)
+            wait_s = asked_wait_s(response)
+            if response.is_success:
+                return response
+            if wait_s is None or not self._patience.sleep(wait_s, collection):
+                raise self._errors.answered(doing, response.status_code, response.text)
 
 
 def _path(collection: str, snapshot: str = "") -> str:

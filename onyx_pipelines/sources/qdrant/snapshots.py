@@ -16,6 +16,7 @@ from typing import Final
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.sources.qdrant.failures import NotThereError, RefusedError
 from onyx_pipelines.sources.qdrant.journal import JournalEntry, SnapshotJournal
+from onyx_pipelines.sources.qdrant.patience import Patience
 from onyx_pipelines.sources.qdrant.snapshot_api import ServerSnapshot, SnapshotApi
 
 # The server names a snapshot when it begins, which is soon after the request.
@@ -35,7 +36,7 @@ class Snapshots:
 
     Args:
         create_timeout_s: how long one may take.
-        wait_after_timeout_s: how long to wait for one that a timed-out request left in the making.
+        patience: for one that a timed-out request left in the making.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class Snapshots:
         journal: SnapshotJournal,
         *,
         create_timeout_s: float,
-        wait_after_timeout_s: float,
+        patience: Patience,
     ) -> None:
         self._api = api
         self._url = url
         self._journal = journal
         self._create_timeout_s = create_timeout_s
-        self._wait_after_timeout_s = wait_after_timeout_s
+        self._patience = patience
 
     @contextmanager
     def snapshot(self, collection: str, warn: Warn) -> Iterator[ServerSnapshot]:
@@ -143,9 +144,8 @@ class Snapshots:
 
     def _wait_until_made(self, collection: str) -> None:
         """Until the server says that it makes none, or cannot say."""
-        deadline = time.monotonic() + self._wait_after_timeout_s
-        while time.monotonic() < deadline and self._api.is_creating(collection):
-            time.sleep(_POLL_S)
+        while self._api.is_creating(collection) and self._patience.sleep(_POLL_S, collection):
+            pass
 
 
 def possible_names(entry: JournalEntry, names: Iterable[str]) -> list[str]:

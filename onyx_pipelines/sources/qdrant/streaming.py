@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import httpx
@@ -13,8 +14,11 @@ from onyx_pipelines.sources.qdrant.archive_end import ArchiveEnd
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.snapshot_api import ServerSnapshot, SnapshotApi
 from onyx_pipelines.sources.source import ByteSink
+from onyx_pipelines.threads import ahead
 
 _PROGRESS_BYTES = 1024 * 1024
+_GATHERED_BYTES = 512 * 1024
+_PIECES_AHEAD = 3
 _MAX_RESUMES = 5
 _RESUME_PAUSE_S = 0.1
 
@@ -35,7 +39,7 @@ def stream_snapshot(
     sink: ByteSink,
     meter: Meter,
 ) -> Streamed:
-    """Copy it and check length, checksum and the archive's end.
+    """Copy it and check length, checksum and the archive's end. A thread receives it.
 
     Raises:
         SourceError: the sink must not keep what it got.
@@ -43,11 +47,13 @@ def stream_snapshot(
     doing = f"streaming {snapshot.name}"
     end = ArchiveEnd()
     size_bytes = 0
-    for data in _resumed(api, errors, snapshot):
-        sink.write(data)
-        meter.add(len(data))
-        size_bytes += len(data)
-        end.feed(data)
+    received = _gathered(_resumed(api, errors, snapshot))
+    with closing(ahead(received, _PIECES_AHEAD, "received")) as pieces:
+        for data in pieces:
+            sink.write(data)
+            meter.add(len(data))
+            size_bytes += len(data)
+            end.feed(data)
     if size_bytes != snapshot.size_bytes:
         raise errors.failed(
             doing,
@@ -70,6 +76,18 @@ def stream_snapshot(
             remedy="The server did not finish it: see its log and its free disk.",
         )
     return Streamed(size_bytes, sha256, snapshot.checksum is not None)
+
+
+def _gathered(pieces: Iterator[bytes]) -> Generator[bytearray, None, None]:
+    """Fewer and larger ones, since each goes from one thread to the other."""
+    whole = bytearray()
+    for each in pieces:
+        whole += each
+        if len(whole) >= _GATHERED_BYTES:
+            yield whole
+            whole = bytearray()
+    if whole:
+        yield whole
 
 
 def _resumed(api: SnapshotApi, errors: QdrantErrors, snapshot: ServerSnapshot) -> Iterator[bytes]:

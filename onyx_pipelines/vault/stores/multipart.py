@@ -11,12 +11,14 @@ import io
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from onyx_pipelines.errors import StoreError
+from onyx_pipelines.threads import begun
 from onyx_pipelines.vault.stores.s3_calls import Bucket
 from onyx_pipelines.vault.stores.s3_errors import NoUploadError
 
@@ -53,7 +55,6 @@ class Upload:
         self._spool_dir = spool_dir
         self._part = self._new_part(1)
         self._upload_id: str | None = None
-        self._senders: ThreadPoolExecutor | None = None
         self._in_flight: deque[Future[CompletedPartTypeDef]] = deque()
         self._done: list[CompletedPartTypeDef] = []
         self._failed = False
@@ -77,12 +78,7 @@ class Upload:
         Raises:
             StoreError: it is not there; or a write had failed before.
         """
-        if self._failed:
-            raise StoreError(
-                f"The upload of {self._name} to {self._bucket.place.url} had failed before.",
-                remedy="See the error before this one.",
-                transient=True,
-            )
+        self._require_whole()
         if self._upload_id is None:
             self._put_whole()
             return
@@ -107,25 +103,28 @@ class Upload:
         Raises:
             StoreError: S3 could not be told, or hangs; the unfinished upload is left for `sweep`.
         """
-        if self._senders is not None:
-            self._senders.shutdown(wait=False, cancel_futures=True)
-            # For one that was cancelled in the queue `wait` would wait for ever.
-            begun = [part for part in self._in_flight if not part.cancelled()]
-            if wait(begun, patience_s).not_done:
-                raise StoreError(
-                    f"{self._bucket.place.url} did not take a part of {self._name} in time.",
-                    remedy="The next sweep aborts the upload.",
-                    transient=True,
-                )
+        self._failed = True
+        if wait(tuple(self._in_flight), patience_s).not_done:
+            raise StoreError(
+                f"{self._bucket.place.url} did not take a part of {self._name} in time.",
+                remedy="The next sweep aborts the upload.",
+                transient=True,
+            )
         if self._upload_id is not None:
             abort_upload(self._bucket, self._name, self._upload_id)
             self._upload_id = None
 
     def close(self) -> None:
-        """Free threads and buffers; the upload must have been completed or aborted."""
-        if self._senders is not None:
-            self._senders.shutdown(wait=False, cancel_futures=True)
+        """Free the buffers; the upload must have been completed or aborted."""
         self._part.close()
+
+    def _require_whole(self) -> None:
+        if self._failed:
+            raise StoreError(
+                f"The upload of {self._name} to {self._bucket.place.url} had failed before.",
+                remedy="See the error before this one.",
+                transient=True,
+            )
 
     def _put_whole(self) -> None:
         self._bucket.call(
@@ -147,11 +146,12 @@ class Upload:
                 Key=self._name,
                 **self._lock,
             ).text("UploadId")
-            self._senders = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="s3-upload")
-        assert self._senders is not None  # noqa: S101  (for mypy: made with the id)
         if len(self._in_flight) >= IN_FLIGHT:
-            self._done.append(self._in_flight.popleft().result())
-        self._in_flight.append(self._senders.submit(self._upload_part, self._part))
+            # In its place until then: `abort` may be called meanwhile.
+            self._done.append(self._in_flight[0].result())
+            self._in_flight.popleft()
+        self._require_whole()
+        self._in_flight.append(begun(partial(self._upload_part, self._part), "s3-upload"))
         self._part = self._new_part(self._part.number + 1)
 
     def _upload_part(self, part: _Part) -> CompletedPartTypeDef:

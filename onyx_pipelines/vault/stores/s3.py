@@ -23,6 +23,7 @@ from botocore.response import StreamingBody
 from urllib3.exceptions import HTTPError
 
 from onyx_pipelines.errors import SettingsError, StoreError
+from onyx_pipelines.threads import patience_after
 from onyx_pipelines.vault.stores.multipart import Upload, abort_upload, content_md5
 from onyx_pipelines.vault.stores.s3_calls import ATTEMPTS, Bucket
 from onyx_pipelines.vault.stores.s3_errors import AbsentError, Place, absent, cut_short
@@ -45,8 +46,6 @@ _CONNECT_TIMEOUT_S = 20.0
 # What a page says of the next one, and what the request for it says.
 _NEXT = {"NextContinuationToken": "ContinuationToken"}
 _NEXT_UPLOADS = {"NextKeyMarker": "KeyMarker", "NextUploadIdMarker": "UploadIdMarker"}
-
-_PATIENCE_WHEN_ENDED_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,7 @@ class S3Store:
                 upload.complete()
         except BaseException as error:
             try:
-                # Whoever ends a run does not wait for a server that hangs.
-                is_ended = not isinstance(error, Exception)
-                upload.abort(patience_s=_PATIENCE_WHEN_ENDED_S if is_ended else None)
+                upload.abort(patience_s=patience_after(error))
             except StoreError as left:
                 error.add_note(f"{left.what} The next sweep removes what was sent of it.")
             raise

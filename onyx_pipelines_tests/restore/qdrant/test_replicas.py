@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from onyx_pipelines.restore.qdrant.replicas import once_settled
@@ -38,9 +38,9 @@ class Cluster:
         self.compared_in.append(self._last)
         return self._found.pop(0) if len(self._found) > 1 else self._found[0]
 
-    def settled(self, **limits: float) -> str:
+    def settled(self, *, sleep: Callable[[float], bool] = lambda _: True, **limits: float) -> str:
         return once_settled(
-            self.next, self.compare, lambda found: found == "the same", poll_s=0, **limits
+            self.next, self.compare, lambda found: found == "the same", sleep, poll_s=0, **limits
         )
 
 
@@ -78,6 +78,13 @@ def test_a_node_that_is_gone_is_not_waited_for_for_ever() -> None:
     cluster = Cluster(["Dead"])
 
     assert cluster.settled(patience_s=0.05) == "the same"
+    assert cluster.compared_in == ["Dead"]
+
+
+def test_nor_where_others_have_been_waited_for_long_enough() -> None:
+    cluster = Cluster(["Dead"])
+
+    assert cluster.settled(sleep=lambda _: False) == "the same"
     assert cluster.compared_in == ["Dead"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +19,7 @@ from onyx_pipelines.sources.qdrant.looking import (
     look_again,
     unchanged,
 )
+from onyx_pipelines.sources.qdrant.patience import Patience
 from onyx_pipelines.sources.qdrant.snapshot_api import open_http
 from onyx_pipelines.sources.qdrant.write_activity import writes_counted
 from onyx_pipelines_tests.fixtures_qdrant import (
@@ -43,9 +43,9 @@ def looking_at(qdrant_server: QdrantServer) -> Iterator[MakeLooking]:
     key = SecretStr(qdrant_server.api_key)
     with open_http(qdrant_server.url, key, read_timeout_s=60) as http:
 
-        def make(name: str, **options: Any) -> Looking:
+        def make(name: str, **options: float) -> Looking:
             errors = QdrantErrors(qdrant_server.url, key)
-            api = CollectionApi(http, errors, timeout_s=60, **options)
+            api = CollectionApi(http, errors, timeout_s=60, patience=Patience(**options))
             return Looking(api, name, Limits.of(api.info(name)["config"]))
 
         yield make
@@ -111,7 +111,7 @@ class TestACollectionWithLimits:
     ) -> None:
         name = make_collection(points=23)
         restrict(qdrant_server, name, read_rate_limit=1)
-        looking = looking_at(name, patience_s=1)
+        looking = looking_at(name, each_s=1)
         looking.all_points()
 
         with pytest.raises(SourceError, match="HTTP 429") as caught:

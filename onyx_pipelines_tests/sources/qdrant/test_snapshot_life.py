@@ -19,6 +19,7 @@ from onyx_pipelines.errors import SourceError
 from onyx_pipelines.sources.qdrant import snapshots as snapshots_module
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.journal import SnapshotJournal
+from onyx_pipelines.sources.qdrant.patience import Patience
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi
 from onyx_pipelines.sources.qdrant.snapshots import Snapshots
 
@@ -103,19 +104,19 @@ class Run:
     state_dir: Path
     warnings: list[str] = field(default_factory=list)
     url: str = URL
-    wait_after_timeout_s: float = 5
+    patience_s: float = 5
 
     @contextmanager
     def _snapshots(self) -> Iterator[Snapshots]:
-        errors = QdrantErrors(self.url, SecretStr(""))
+        errors, patience = QdrantErrors(self.url, SecretStr("")), Patience(each_s=self.patience_s)
         transport = httpx.MockTransport(self.server)
         with httpx.Client(base_url=self.url, transport=transport) as client:
             yield Snapshots(
-                SnapshotApi(client, errors),
+                SnapshotApi(client, errors, patience),
                 self.url,
                 SnapshotJournal(self.state_dir),
                 create_timeout_s=1,
-                wait_after_timeout_s=self.wait_after_timeout_s,
+                patience=patience,
             )
 
     def take(self, error: BaseException | None = None) -> None:
@@ -136,7 +137,7 @@ class Run:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots_module, "_POLL_S", 0.0)
+    monkeypatch.setattr(snapshots_module, "_POLL_S", 0.01)
 
 
 def test_it_is_deleted_after_use_and_others_stay(tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_of_two_new_ones_none_is_deleted_now_or_later(tmp_path: Path) -> None:
 
 def test_one_still_in_the_making_is_left_to_the_next_run(tmp_path: Path) -> None:
     server = ScriptedServer(creation=TIMEOUT, gauge=[1])
-    run = Run(server, tmp_path, wait_after_timeout_s=0.05)
+    run = Run(server, tmp_path, patience_s=0.05)
     with pytest.raises(SourceError):
         run.take()
     assert "still in the making" in run.warnings[0]

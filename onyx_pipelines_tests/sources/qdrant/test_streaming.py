@@ -16,6 +16,7 @@ from onyx_pipelines.errors import SourceError
 from onyx_pipelines.progress import Meter, silent
 from onyx_pipelines.sources.qdrant import streaming
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
+from onyx_pipelines.sources.qdrant.patience import Patience
 from onyx_pipelines.sources.qdrant.snapshot_api import ServerSnapshot, SnapshotApi
 from onyx_pipelines.sources.qdrant.streaming import Streamed, stream_snapshot
 
@@ -90,7 +91,9 @@ def stream(script: Handler, snapshot: ServerSnapshot) -> tuple[bytes, Streamed]:
 
     with httpx.Client(base_url=URL, transport=httpx.MockTransport(script)) as client:
         meter = Meter(silent, component="qdrant", item="documents")
-        streamed = stream_snapshot(SnapshotApi(client, errors), errors, snapshot, Sink(), meter)
+        streamed = stream_snapshot(
+            SnapshotApi(client, errors, Patience()), errors, snapshot, Sink(), meter
+        )
     return bytes(received), streamed
 
 
