@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from qdrant_client import models
 
 from onyx_pipelines.backup import offsite_copies, retained_sets, steps
-from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
-from onyx_pipelines.sandbox.qdrant_standin.access import make_token
 from onyx_pipelines_tests.backup.job_runs import checks_of, metadata_of, run_job
-from onyx_pipelines_tests.fixtures_qdrant import open_client
 from onyx_pipelines_tests.fixtures_sandbox import VOLUME, HostUnderTest, cut_manifest
 
 
@@ -203,34 +198,3 @@ class TestTheNightlyJob:
         assert result.success
         assert checks_of(result)["backup_retention:every_set_is_whole"] == (False, "WARN")
         assert (volume_host.backups / "sets" / good / "manifest.json").exists()
-
-
-ADMINS_KEY = "the-admins-key"
-
-
-@pytest.fixture
-def two_collections(volume_host: HostUnderTest, tmp_path: Path) -> Iterator[str]:
-    """The id of a set of two collections with an alias each; the key that is set now sees one."""
-    with QdrantStandIn(tmp_path / "qdrant", api_key=ADMINS_KEY) as server:
-        vectors = models.VectorParams(size=4, distance=models.Distance.DOT)
-        with open_client(server.url, ADMINS_KEY) as client:
-            for name in ("manuals", "notes"):
-                client.create_collection(name, vectors_config=vectors)
-                create = models.CreateAlias(collection_name=name, alias_name=f"live-{name}")
-                client.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
-        volume_host.set(QDRANT_URL=server.url, QDRANT_API_KEY=ADMINS_KEY)
-        made = volume_host.run().backup_id
-        rights = [{"collection": name, "access": "rw"} for name in ("notes", "live-notes")]
-        volume_host.set(QDRANT_API_KEY=make_token(ADMINS_KEY, rights))
-        yield made
-
-
-def test_what_a_key_does_not_see_any_more_is_told(
-    volume_host: HostUnderTest, two_collections: str
-) -> None:
-    fewer = volume_host.run()
-
-    assert two_collections
-    [problem] = fewer.problems
-    assert problem.startswith("qdrant manuals, qdrant alias live-manuals: missing, though in")
-    assert all("live-manuals" in why for why in reasons(volume_host, fewer.backup_id).values())

@@ -25,6 +25,7 @@ from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.qdrant.versions import same_minor
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.sources.qdrant.condition import is_sharded_by_keys
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
 from onyx_pipelines.sources.source import Component
@@ -67,6 +68,7 @@ class JournaledServer:
         Raises:
             SourceError, IntegrityError: as `TargetQdrant.upload`; no file is left.
         """
+        _refuse(collection)
         size = collection.snapshot.plain_bytes
         item = f"{collection.name} ({step})" if step else collection.name
         with self._clock.step(Step.RESTORE, item, plain_bytes=size):
@@ -185,6 +187,15 @@ class JournaledServer:
             if not self._server.patience.sleep(_POLL_S, collection):
                 return False
         return True
+
+
+def _refuse(collection: CollectionObjects) -> None:
+    if is_sharded_by_keys(collection.facts.config):
+        raise SourceError(
+            f"The collection {collection.name} is sharded by keys of its own: a server takes its"
+            " snapshot, and then cannot read the collection.",
+            remedy="Make it anew, and fill it by other means.",
+        )
 
 
 def _metered(pieces: Iterator[bytes], meter: Meter) -> Iterator[bytes]:

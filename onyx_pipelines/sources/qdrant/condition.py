@@ -103,4 +103,9 @@ def _replicas(cluster: Mapping[str, Any]) -> list[tuple[int, str]]:
 
 def _is_custom_sharded(info: Mapping[str, Any], cluster: Mapping[str, Any]) -> bool:
     by_keys = any(each.get("shard_key") is not None for each in cluster["local_shards"])
-    return by_keys or info["config"]["params"].get("sharding_method") == "custom"
+    return by_keys or is_sharded_by_keys(info["config"])
+
+
+def is_sharded_by_keys(config: Mapping[str, Any]) -> bool:
+    """Of its own: a server that gets such a snapshot back cannot read the collection, and ends."""
+    return bool(config["params"].get("sharding_method") == "custom")

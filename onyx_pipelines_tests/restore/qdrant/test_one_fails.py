@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from qdrant_client import models
@@ -152,6 +153,22 @@ class TestACollectionThatIsDamagedInTheSet:
 
         assert result.verdict is Verdict.PASSED, result.problems()
         assert two.sets.count(two.large) == LARGE_POINTS
+
+
+def sharded_by_keys(facts: dict[str, Any]) -> None:
+    facts["config"]["params"]["sharding_method"] = "custom"
+
+
+def test_one_of_an_earlier_set_that_is_sharded_by_keys_is_not_sent_to_a_server(two: Two) -> None:
+    two.restore()
+    objects = two.sets.of(two.large, two.small, edit=sharded_by_keys)
+    two.sets.server.client.delete(two.large, points_selector=[1], wait=True)
+
+    result = two.sets.restore(objects)
+
+    assert said(result) == [(two.large, Verdict.COULD_NOT_VERIFY)]
+    assert "sharded by keys of its own" in result.problems()[0].message
+    assert two.sets.count(two.large) == LARGE_POINTS - 1
 
 
 def test_aliases_that_are_damaged_in_the_set_do_not_stop_the_collections(two: Two) -> None:

@@ -168,6 +168,19 @@ class TestTwoLooks:
         assert (first.count, first.is_all, len(same.sample), same.moved) == (50, False, 7, ())
 
 
+def test_of_5000_points_all_are_compared_and_of_more_a_sample(
+    qdrant_server: QdrantServer, make_collection: MakeCollection, make_source: MakeSource
+) -> None:
+    name = make_collection(points=5_001)
+    more = facts_in(back_up(make_source(qdrant_server, name))[0], name)
+    qdrant_server.client.delete(name, points_selector=[0], wait=True)
+
+    facts = facts_in(back_up(make_source(qdrant_server, name))[0], name)
+
+    assert (more.sample_is_all, len(more.sample)) == (False, 500)
+    assert (facts.sample_is_all, len(facts.sample)) == (True, 5_000)
+
+
 def test_a_backup_under_a_writer_keeps_what_stayed_and_names_what_moved(
     qdrant_server: QdrantServer, make_collection: MakeCollection, make_source: MakeSource
 ) -> None:
