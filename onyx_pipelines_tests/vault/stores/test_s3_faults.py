@@ -168,7 +168,7 @@ def test_whoever_ends_a_run_waits_for_no_server_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
     ending: type[BaseException],
 ) -> None:
-    monkeypatch.setattr("onyx_pipelines.vault.stores.s3._PATIENCE_WHEN_ENDED_S", 0.1)
+    monkeypatch.setattr("onyx_pipelines.threads._PATIENCE_WHEN_ENDED_S", 0.1)
     hangs = Fault(is_part(1), stall=True)
     with FaultyProxy(s3_server.endpoint_url, hangs) as proxy:
         with pytest.raises(ending) as caught:
