@@ -23,7 +23,7 @@ from onyx_pipelines.sources.qdrant.failures import (
     QdrantErrors,
     RefusedError,
 )
-from onyx_pipelines.sources.qdrant.patience import Patience
+from onyx_pipelines.sources.qdrant.patience import A_LOOK_S, Patience
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 
@@ -63,7 +63,7 @@ def describe_target(url: str, api_key: SecretStr, ca_file: Path | None) -> str:
     address = normalised_url(url)
     errors = QdrantErrors(address, api_key)
     with open_http(address, api_key, read_timeout_s=_TIMEOUT_S, ca_file=ca_file) as http:
-        snapshots = SnapshotApi(http, errors, Patience())
+        snapshots = SnapshotApi(http, errors, Patience(whole_s=A_LOOK_S))
         version = snapshots.version()
         require_management(snapshots, errors)
     return f"Qdrant {version} at {address}; the key may restore collections"

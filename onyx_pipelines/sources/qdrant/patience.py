@@ -10,6 +10,8 @@ import httpx
 
 EACH_S: Final = 600.0
 WHOLE_S: Final = 3600.0
+# Where somebody looks on.
+A_LOOK_S: Final = 30.0
 _BUSY: Final = 429
 # Whoever says 0 would be asked again without end.
 _LEAST_S: Final = 0.1

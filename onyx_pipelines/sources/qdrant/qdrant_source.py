@@ -34,7 +34,7 @@ from onyx_pipelines.sources.qdrant.looking import (
     look_again,
     unchanged,
 )
-from onyx_pipelines.sources.qdrant.patience import EACH_S, WHOLE_S, Patience
+from onyx_pipelines.sources.qdrant.patience import A_LOOK_S, EACH_S, WHOLE_S, Patience
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 from onyx_pipelines.sources.qdrant.snapshots import Snapshots
@@ -65,7 +65,6 @@ class _Server:
     collections: tuple[str, ...]
     absent: Mapping[str, SourceError]
     aliases: dict[str, str]
-    patience: Patience
 
     def writes(self) -> int | None:
         """Answered so far; None: it does not say."""
@@ -138,7 +137,7 @@ class QdrantSource:
                 not make snapshots.
         """
         url = normalised_url(self._url)
-        with self._connect(url) as server:
+        with self._connect(url, Patience(whole_s=A_LOOK_S)) as server:
             for error in server.absent.values():
                 raise error
             names = ", ".join(server.collections) or "none"
@@ -154,13 +153,14 @@ class QdrantSource:
         """
         url = normalised_url(self._url)
         warnings: list[str] = []
-        with self._connect(url) as server:
+        patience = Patience(each_s=self._patience_s, whole_s=self._whole_patience_s)
+        with self._connect(url, patience) as server:
             snapshots = Snapshots(
                 server.snapshots,
                 url,
                 self._journal,
                 create_timeout_s=self._snapshot_timeout_s,
-                patience=server.patience,
+                patience=patience,
             )
             snapshots.remove_orphans(warnings.append)
             unwell = recovery_mode(server.snapshots.metrics())
@@ -250,13 +250,12 @@ class QdrantSource:
         return facts
 
     @contextmanager
-    def _connect(self, url: str) -> Iterator[_Server]:
+    def _connect(self, url: str, patience: Patience) -> Iterator[_Server]:
         errors = QdrantErrors(url, self._api_key)
         with open_http(
             url, self._api_key, read_timeout_s=self._stall_timeout_s, ca_file=self._ca_file
         ) as http:
             timeout_s = min(_METADATA_TIMEOUT_S, self._stall_timeout_s)
-            patience = Patience(each_s=self._patience_s, whole_s=self._whole_patience_s)
             api = CollectionApi(http, errors, timeout_s=timeout_s, patience=patience)
             snapshots = SnapshotApi(http, errors, patience)
             server_version = snapshots.version()
@@ -267,7 +266,7 @@ class QdrantSource:
             there = tuple(name for name in chosen if name in present)
             if absent and not there:
                 raise next(iter(absent.values()))
-            yield _Server(api, snapshots, errors, server_version, there, absent, aliases, patience)
+            yield _Server(api, snapshots, errors, server_version, there, absent, aliases)
 
     def _chosen(self, present: Sequence[str]) -> tuple[str, ...]:
         if not self._collections:
