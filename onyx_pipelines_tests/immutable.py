@@ -17,6 +17,10 @@ def make_immutable(path: Path) -> None:
         unavailable("only root on some file systems can make a file immutable")
 
 
+def make_mutable(path: Path) -> None:
+    subprocess.run(["chattr", "-i", path], check=True)
+
+
 @contextmanager
 def immutable(path: Path) -> Iterator[None]:
     """For the block, at whose end it is still there."""
@@ -24,4 +28,4 @@ def immutable(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["chattr", "-i", path], check=True)
+        make_mutable(path)

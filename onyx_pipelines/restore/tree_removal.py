@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from onyx_pipelines.restore.inode_flags import make_changeable
 from onyx_pipelines.sources.volumes.mounts import mount_id
 
-# FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, and the flags `i` and `a` of chattr(1).
-_GET_FLAGS: Final = 0x80086601
-_SET_FLAGS: Final = 0x40086602
-_UNCHANGEABLE: Final = 0x10 | 0x20
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -120,23 +115,13 @@ def _rmdir(name: bytes, parent_fd: int) -> None:
 
 def _make_mutable(name: bytes, parent_fd: int) -> None:
     """It and its directory. Nothing happens where that is not the reason, or not allowed."""
-    _clear_flags(parent_fd)
+    make_changeable(parent_fd)
     with suppress(OSError):
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent_fd)
         try:
-            _clear_flags(fd)
+            make_changeable(fd)
         finally:
             os.close(fd)
-
-
-def _clear_flags(fd: int) -> None:
-    flags = bytearray(8)
-    with suppress(OSError):
-        fcntl.ioctl(fd, _GET_FLAGS, flags)
-        (before,) = struct.unpack_from("i", flags)
-        if before & _UNCHANGEABLE:
-            struct.pack_into("i", flags, 0, before & ~_UNCHANGEABLE)
-            fcntl.ioctl(fd, _SET_FLAGS, flags)
 
 
 def _enter(name: bytes, parent_fd: int, mount: int) -> int:

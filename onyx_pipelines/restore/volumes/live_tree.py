@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.inode_flags import is_unchangeable
 from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
 from onyx_pipelines.restore.volumes.wording import shown
-from onyx_pipelines.sources.volumes.mounts import mount_points
+from onyx_pipelines.sources.volumes.mounts import is_mount_point, mount_points
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def refuse_mounts(directory: Path, selection: Selection) -> None:
+def refuse_immovable(directory: Path, selection: Selection) -> None:
+    """Raises RestoreError: something that is mounted or immutable cannot make way."""
+    _refuse_mounts(directory, selection)
+    _refuse_immutable(directory, selection)
+
+
+def _refuse_mounts(directory: Path, selection: Selection) -> None:
     """A restore would move or delete, with what it replaces, what is mounted in it.
 
     Raises:
@@ -40,6 +48,49 @@ def refuse_mounts(directory: Path, selection: Selection) -> None:
                 remedy="Unmount it and mount it again afterwards, or restore into another directory"
                 " (--into), or single paths beside it (--path).",
             )
+
+
+def _refuse_immutable(directory: Path, selection: Selection) -> None:
+    """What is to make way, and the directory that it lies in, must be movable.
+
+    Raises:
+        RestoreError: one of them is immutable.
+    """
+    stuck = [path for path in _making_way(directory, selection) if _is_immutable(path)]
+    if stuck:
+        raise RestoreError(
+            f"{shown(os.fsencode(stuck[0]))} is immutable, or files can only be added to it, so"
+            " that nothing can take its place.",
+            remedy="See `lsattr -d`; `chattr -i -a` makes it mutable.",
+        )
+
+
+def _making_way(directory: Path, selection: Selection) -> Iterator[Path]:
+    yield directory
+    if selection.chosen is None:
+        if is_mount_point(directory):  # which stays where it is
+            with os.scandir(directory) as entries:
+                yield from (directory / entry.name for entry in entries)
+        return
+    for parts in sorted(selection.chosen):
+        there = existing_part(directory, parts)
+        if there == parts:
+            yield directory.joinpath(*map(os.fsdecode, there))
+        yield directory.joinpath(*map(os.fsdecode, parts[: min(len(there), len(parts) - 1)]))
+
+
+def _is_immutable(path: Path) -> bool:
+    """What cannot be opened has no flags, or is not this user's to move anyway."""
+    try:
+        if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
+            return False
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return is_unchangeable(fd)
+    finally:
+        os.close(fd)
 
 
 def holds_anything(directory: Path) -> bool:

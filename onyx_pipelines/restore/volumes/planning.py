@@ -10,7 +10,7 @@ from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence
-from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_mounts
+from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
 from onyx_pipelines.restore.volumes.requests import (
     RestoreTarget,
     VolumesRestoreRequest,
@@ -50,7 +50,7 @@ def plan(
 
 
 def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Settings) -> PlannedChange:
-    refuse_mounts(target.directory, WHOLE)
+    refuse_immovable(target.directory, WHOLE)
     overwrites = holds_anything(target.directory)
     sentences = [f"The archive has {target.volume.plain_bytes:,} bytes."]
     if target.is_recipe:
@@ -76,7 +76,7 @@ def _path_changes(
     settings: Settings,
 ) -> list[PlannedChange]:
     selection = selection_in(objects, target.volume, request.paths)
-    refuse_mounts(target.directory, selection)
+    refuse_immovable(target.directory, selection)
     kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
     replaced = set(replaced_paths(target.directory, selection))
     how = _how(objects, target, settings, is_whole=False)

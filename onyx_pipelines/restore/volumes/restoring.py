@@ -22,7 +22,7 @@ from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.restore.volumes.choosing import placements_of, replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.drilling import versions
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
-from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_mounts
+from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
 from onyx_pipelines.restore.volumes.locating import made_volume
 from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
 from onyx_pipelines.restore.volumes.requests import (
@@ -128,7 +128,7 @@ def _prepare(
 ) -> Selection:
     """Refuse what cannot go well before anything is touched. Raises as `restore`."""
     selection = selection_in(objects, target.volume, request.paths)
-    refuse_mounts(target.directory, selection)
+    refuse_immovable(target.directory, selection)
     kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
     names_of_users(settings, target.directory, target.configured_as)
     is_replacing = (
@@ -183,6 +183,7 @@ class _VolumeRestore:
                 keep_parents()
                 with clock.step(Step.CLEAN_UP, name):
                     stack.close()
+                findings = (*findings, *_left_over(target, staging))
         except OSError as error:
             raise RestoreError(
                 f"The volume {name!r} could not be restored to {target.directory}"
@@ -195,7 +196,7 @@ class _VolumeRestore:
         """The journal names what is to be there, so it is true from the instant of the rename."""
         target, selection = self.target, self.selection
         # Looked at again: hours may have passed.
-        refuse_mounts(target.directory, selection)
+        refuse_immovable(target.directory, selection)
         kept = kept_paths(
             self.objects,
             target.volume,
@@ -267,6 +268,20 @@ def _outcome(
         aspect="in place",
         message=f"{what}: {shown(os.fsencode(target.directory))}{rest}.",
     )
+
+
+def _left_over(target: RestoreTarget, staging: Staging) -> list[Finding]:
+    if not staging.directory.exists():
+        return []
+    place = shown(os.fsencode(staging.directory))
+    return [
+        Finding(
+            verdict=Verdict.PASSED,
+            item=shown(target.volume.name.encode("utf-8", "surrogateescape")),
+            aspect="left over",
+            message=f"Of what was replaced, this user could not remove everything: see {place}.",
+        )
+    ]
 
 
 def _identity(

@@ -16,7 +16,7 @@ from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
-from onyx_pipelines_tests.immutable import immutable, make_immutable
+from onyx_pipelines_tests.immutable import immutable
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
@@ -168,20 +168,6 @@ class TestExcluded:
             restored_in_place(objects, cached)
 
         assert tree_of(cached) == before
-
-
-def test_what_is_immutable_is_replaced_and_nothing_is_left_of_it(
-    vault: Vault, volume: Path
-) -> None:
-    objects = vault.back_up({"v": volume})
-    before, siblings = tree_of(volume), set(volume.parent.iterdir())
-    (volume / "a.txt").write_bytes(b"newer")
-    make_immutable(volume / "a.txt")
-
-    restored_in_place(objects, volume)
-
-    assert tree_of(volume) == before
-    assert set(volume.parent.iterdir()) - siblings == {volume.parent / "state"}
 
 
 class TestUnreadable:
