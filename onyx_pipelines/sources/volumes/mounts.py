@@ -41,11 +41,11 @@ _PSEUDO: Final = frozenset(
 
 def is_mount_point(directory: Path) -> bool:
     """Also of a bind mount from the same file system, which `os.path.ismount` does not see."""
-    if not directory.is_dir():
-        return False
-    if os.path.ismount(directory):
-        return True
     try:
+        if not directory.is_dir():
+            return False
+        if os.path.ismount(directory):
+            return True
         return os.fsencode(os.path.realpath(directory)) in mount_points()
     except OSError:
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     unverified,
 )
 from onyx_pipelines_tests.sources.volumes.trees import tree_of
-from onyx_pipelines_tests.users import NOBODY, as_another_user
+from onyx_pipelines_tests.users import NOBODY, at_home_of
 
 SETUID_SETGID = 0o6755
 
@@ -34,15 +33,8 @@ SETUID_SETGID = 0o6755
 @pytest.fixture
 def home() -> Iterator[Path]:
     """Nobody's directory; the test is nobody's from then on."""
-    if os.geteuid() != 0:
-        unavailable("only root can become another user")
-    folder = Path(tempfile.mkdtemp())
-    os.chown(folder, NOBODY, NOBODY)
-    try:
-        with as_another_user(NOBODY):
-            yield folder
-    finally:
-        shutil.rmtree(folder)
+    with at_home_of(NOBODY) as folder:
+        yield folder
 
 
 @pytest.fixture

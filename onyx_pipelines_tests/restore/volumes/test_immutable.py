@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
 from onyx_pipelines_tests.immutable import immutable, make_immutable, make_mutable
 from onyx_pipelines_tests.mounting import Kind, mounted
-from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     bytes_of,
@@ -24,7 +21,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     settings_for,
 )
 from onyx_pipelines_tests.sources.volumes.trees import tree_of
-from onyx_pipelines_tests.users import NOBODY, as_another_user
+from onyx_pipelines_tests.users import NOBODY, at_home_of
 
 IN_PLACE = VolumesRestoreRequest(("v",), replace=True)
 
@@ -87,17 +84,10 @@ def test_what_cannot_make_way_in_a_mount_point_is_refused(vault: Vault, tmp_path
 class TestByAnotherUser:
     @pytest.fixture
     def mine(self) -> Iterator[Path]:
-        if os.geteuid() != 0:
-            unavailable("only root can become another user")
-        folder = Path(tempfile.mkdtemp())
-        os.chown(folder, NOBODY, NOBODY)
-        try:
-            with as_another_user(NOBODY):
-                (folder / "v" / "d").mkdir(parents=True)
-                (folder / "v" / "d" / "a").write_bytes(b"as it was")
-                yield folder / "v"
-        finally:
-            shutil.rmtree(folder)
+        with at_home_of(NOBODY) as folder:
+            (folder / "v" / "d").mkdir(parents=True)
+            (folder / "v" / "d" / "a").write_bytes(b"as it was")
+            yield folder / "v"
 
     def test_what_is_left_of_it_is_named(self, mine: Path) -> None:
         objects = make_vault(mine.parent / "vault").back_up({"v": mine})
