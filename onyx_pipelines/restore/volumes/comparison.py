@@ -99,7 +99,7 @@ class Comparison:
             self._leave_unreadable(entry.path, file.error)
             return
         kind = stat.S_IFMT(file.file.st_mode)
-        earlier = self._earlier_name(entry, file.file) if kind == stat.S_IFREG else None
+        earlier = None if kind == stat.S_IFDIR else self._earlier_name(entry, file.file)
         # One inode is read once: its further names have the same content.
         is_read = earlier is not None and earlier == self._expected_link(entry)
         try:
@@ -111,6 +111,7 @@ class Comparison:
             self._report(entry.path, difference)
         if entry.type is found.type is EntryType.FILE:
             self._counts["files"] += 1
+        if entry.type is found.type is not EntryType.DIRECTORY:
             self._compare_link(entry, earlier)
 
     def _described(self, file: Found, status: os.stat_result, *, known_sha256: str | None) -> Entry:

@@ -53,6 +53,7 @@ class Extractor:
         self._selection = selection
         self._shelf_fd = shelf_fd
         self._shelved: dict[Parts, bytes] = {}
+        self._left_out: set[Parts] = set()
         self._levels: list[_Level] = []
         self.limits = Limits()
 
@@ -143,13 +144,16 @@ class Extractor:
         source = member.hard_link_to or ()
         if source >= member.parts:
             raise refused(f"has the link {member.path[:300]!r} to what does not come before it")
+        if source in self._left_out:
+            self.limits.add(Limit.DEVICES)
+            return
         shelved = self._shelved.get(source)
         if shelved is not None and self._shelf_fd is not None:
             _link_to(shelved, self._shelf_fd, name, parent_fd)
             return
         folder_fd = self._open_folder(member, source[:-1])
         try:
-            _require_regular(member, source[-1], folder_fd)
+            _require_linkable(member, source[-1], folder_fd)
             _link_to(source[-1], folder_fd, name, parent_fd)
         finally:
             os.close(folder_fd)
@@ -167,11 +171,14 @@ class Extractor:
         return fd
 
     def _shelve(self, archive: Archive, member: Member) -> None:
-        if self._shelf_fd is None or member.type is not EntryType.FILE or member.hard_link_to:
+        if self._shelf_fd is None or member.type is EntryType.DIRECTORY or member.hard_link_to:
             return
         name = b"%d" % len(self._shelved)
-        self._write_file(archive, member, name, self._shelf_fd)
         self._shelved[member.parts] = name
+        if member.type is EntryType.FILE:
+            self._write_file(archive, member, name, self._shelf_fd)
+        else:
+            self._make_special(member, name, self._shelf_fd)
 
     def _make_special(self, member: Member, name: bytes, parent_fd: int) -> None:
         if member.type is EntryType.SYMLINK:
@@ -180,6 +187,7 @@ class Extractor:
             os.mkfifo(name, 0o600, dir_fd=parent_fd)
         elif not self._make_device(member, name, parent_fd):
             self.limits.add(Limit.DEVICES)
+            self._left_out.add(member.parts)
             return
         apply_to_name(name, parent_fd, member, self.limits)
 
@@ -228,12 +236,12 @@ def _link_to(source: bytes, source_fd: int, name: bytes, parent_fd: int) -> None
     os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=parent_fd, follow_symlinks=False)
 
 
-def _require_regular(member: Member, name: bytes, folder_fd: int) -> None:
+def _require_linkable(member: Member, name: bytes, folder_fd: int) -> None:
     try:
         mode = os.lstat(name, dir_fd=folder_fd).st_mode
     except OSError:
         raise _no_such_source(member) from None
-    if not stat.S_ISREG(mode):
+    if stat.S_ISDIR(mode):
         raise _no_such_source(member)
 
 

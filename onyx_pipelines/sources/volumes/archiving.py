@@ -45,7 +45,6 @@ _NO_LONGER_THAT: Final = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOEN
 class _Linked:
     """An archived inode with further names to come."""
 
-    path: bytes
     version: tuple[int, int]
     entry: Entry
     names_left: int
@@ -101,6 +100,8 @@ class VolumeArchiver:
         self._record(describe(found.path, file, attributes, status, error))
 
     def _add_special(self, found: Found, file: os.stat_result) -> None:
+        if self._add_hard_link(found.path, file):
+            return
         link: bytes | None = None
         if stat.S_ISLNK(file.st_mode):
             try:
@@ -114,7 +115,9 @@ class VolumeArchiver:
         attributes, unread = _attributes(b"/proc/self/fd/%d/%s" % (found.parent_fd, found.name))
         status = EntryStatus.OK if unread is None else EntryStatus.UNREADABLE
         self._write_header(found.path, file, attributes, link=link or b"")
-        self._record(describe(found.path, file, attributes, status, unread, link_target=link))
+        entry = describe(found.path, file, attributes, status, unread, link_target=link)
+        self._expect_hard_links(file, entry)
+        self._record(entry)
 
     def _add_file(self, found: Found) -> None:
         try:
@@ -154,10 +157,13 @@ class VolumeArchiver:
             path, file, attributes, status, copied.error or error, sha256=copied.sha256
         )
         self._counts["file_bytes"] += file.st_size
+        self._expect_hard_links(file, entry)
+        self._record(entry)
+
+    def _expect_hard_links(self, file: os.stat_result, entry: Entry) -> None:
         if file.st_nlink > 1:
             inode = (file.st_dev, file.st_ino)
-            self._links[inode] = _Linked(path, _version(file), entry, file.st_nlink - 1)
-        self._record(entry)
+            self._links[inode] = _Linked(_version(file), entry, file.st_nlink - 1)
 
     def _add_hard_link(self, path: bytes, file: os.stat_result) -> bool:
         """True if `path` was archived as one more name of an inode that is in the archive."""
@@ -169,10 +175,8 @@ class VolumeArchiver:
         if first.names_left == 1:
             del self._links[inode]
         else:
-            self._links[inode] = _Linked(
-                first.path, first.version, first.entry, first.names_left - 1
-            )
-        self._write_header(path, file, NO_ATTRIBUTES, hard_link_to=first.path)
+            self._links[inode] = _Linked(first.version, first.entry, first.names_left - 1)
+        self._write_header(path, file, NO_ATTRIBUTES, hard_link_to=first.entry.path)
         self._record(further_name(first.entry, path))
         return True
 

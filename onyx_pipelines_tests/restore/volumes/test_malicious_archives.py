@@ -69,9 +69,9 @@ _REFUSED = {
             member(b"./a", tar_headers.SYMLINK, link=b"../outside"),
             member(b"./l", tar_headers.HARD_LINK, link=b"./a/secret")),
         "a file that it does not have"),
-    "a hard link to a link": (
+    "a hard link to a directory": (
         tar_of(
-            member(b"./a", tar_headers.SYMLINK, link=b"../outside/secret"),
+            member(b"./a/", tar_headers.DIRECTORY),
             member(b"./l", tar_headers.HARD_LINK, link=b"./a")),
         "a file that it does not have"),
     "a hard link to nothing": (
@@ -154,7 +154,10 @@ def test_a_member_that_no_volume_has_is_refused(what: str, tmp_path: Path) -> No
 
 
 def test_device_nodes_are_left_out_unless_asked_for(tmp_path: Path) -> None:
-    tar = tar_of(member(b"./disk", tar_headers.BLOCK_DEVICE, device=(8, 0), mode=0o666))
+    tar = tar_of(
+        member(b"./disk", tar_headers.BLOCK_DEVICE, device=(8, 0), mode=0o666),
+        member(b"./second name", tar_headers.HARD_LINK, link=b"./disk"),
+    )
 
     limits = extract(tar, tmp_path / "root")
 
@@ -165,12 +168,17 @@ def test_device_nodes_are_left_out_unless_asked_for(tmp_path: Path) -> None:
 def test_a_link_out_of_the_volume_is_restored_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "outside").write_bytes(b"")
     (tmp_path / "outside").chmod(0o600)
-    tar = tar_of(member(b"./link", tar_headers.SYMLINK, link=b"../outside", mode=0o777))
+    tar = tar_of(
+        member(b"./link", tar_headers.SYMLINK, link=b"../outside", mode=0o777),
+        member(b"./second name", tar_headers.HARD_LINK, link=b"./link"),
+    )
 
     extract(tar, tmp_path / "root")
 
-    assert os.readlink(tmp_path / "root" / "link") == "../outside"  # noqa: PTH115
+    for name in ("link", "second name"):
+        assert os.readlink(tmp_path / "root" / name) == "../outside"  # noqa: PTH115
     assert (tmp_path / "outside").stat().st_mode & 0o7777 == 0o600
+    assert (tmp_path / "outside").stat().st_nlink == 1
 
 
 def test_a_directory_that_is_not_empty_is_refused(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def has_content(path: Path) -> bool:
 
 
 def is_shared(path: Path) -> bool:
-    return is_plain_file(path) and path.stat().st_nlink > 1
+    return is_no_folder(path) and path.lstat().st_nlink > 1
 
 
 def is_there(path: Path) -> bool:
@@ -146,7 +146,7 @@ def remove(path: Path) -> None:
 def split(path: Path) -> None:
     """It shares its inode with nobody any more."""
     copy = path.parent / "copy"
-    subprocess.run(["cp", "--preserve=all", "--", path, copy], check=True)
+    subprocess.run(["cp", "-a", "--", path, copy], check=True)
     copy.replace(path)
 
 

@@ -73,7 +73,7 @@ def extract_with_python(tar: bytes, into: Path) -> Path:
 
 @dataclass(frozen=True)
 class Node:
-    """`names` are all paths of the same inode, for regular files."""
+    """`names` are all paths of the same inode; none for a directory."""
 
     kind: int
     mode: int
@@ -115,7 +115,7 @@ def _node(path: bytes, status: os.stat_result, names: tuple[bytes, ...]) -> Node
         size=status.st_size if is_file else None,
         sha256=_sha256(path) if is_file else None,
         target=os.readlink(path) if is_link else None,
-        names=names if is_file else (),
+        names=() if stat.S_ISDIR(status.st_mode) else names,
         xattrs={
             name: os.getxattr(path, name, follow_symlinks=False)
             for name in os.listxattr(path, follow_symlinks=False)
@@ -124,8 +124,11 @@ def _node(path: bytes, status: os.stat_result, names: tuple[bytes, ...]) -> Node
 
 
 def without_what_tarfile_loses(tree: Mapping[bytes, Node]) -> dict[bytes, Node]:
-    """Python's tarfile restores neither attributes nor nanoseconds."""
-    return {path: replace(node, mtime_ns=0, xattrs={}) for path, node in tree.items()}
+    """Python's tarfile restores neither attributes nor nanoseconds, nor further names of links."""
+    return {
+        path: replace(node, mtime_ns=0, xattrs={}, names=node.names if node.sha256 else ())
+        for path, node in tree.items()
+    }
 
 
 def nodes_of_facts(entries: Mapping[bytes, Entry]) -> dict[bytes, tuple[object, ...]]:
@@ -177,7 +180,7 @@ class Symlink:
 
 @dataclass(frozen=True)
 class HardLink:
-    """To the file that was made last, if any."""
+    """To what was made last and is no directory, if any: also a symbolic link, or a fifo."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +233,7 @@ class _Maker:
     def __init__(self, modes: Sequence[int]) -> None:
         self._modes = modes
         self._made = 0
-        self._last_file: bytes | None = None
+        self._last: bytes | None = None
 
     def make(self, folder: bytes, tree: Tree) -> None:
         os.makedirs(folder, exist_ok=True)
@@ -250,13 +253,13 @@ class _Maker:
             os.symlink(content.target[:4000], path)
         elif isinstance(content, Fifo):
             os.mkfifo(path)
-        elif isinstance(content, HardLink) and self._last_file is not None:
-            os.link(self._last_file, path)
+        elif isinstance(content, HardLink) and self._last is not None:
+            os.link(self._last, path, follow_symlinks=False)
         else:
-            self._last_file = path
             with open(path, "wb") as file:
                 _fill(file, content)
             os.chmod(path, mode)
+        self._last = path
 
 
 def _fill(file: io.BufferedWriter, content: Content) -> None:
