@@ -26,9 +26,9 @@ ui: $(STAMP)  ## the Dagster UI on the sandbox
 rehearse-disaster: $(STAMP)  ## lose a whole sandbox but for S3, and bring it back
 	$(BIN)/python -m onyx_pipelines.sandbox.rehearsal
 
-test: $(STAMP)  ## the whole test suite; what measures times comes last, alone
+test: $(STAMP)  ## the whole test suite; what measures times comes last
 	$(BIN)/python -m pytest -m "not measures"
-	$(BIN)/python -m pytest -m measures -n 0
+	$(BIN)/python -m pytest -m measures -n 2
 
 nightly: $(STAMP)  ## the tests of random data, at length
 	$(BIN)/python -m pytest --hypothesis-profile=nightly --timeout=0 -k random

@@ -4,10 +4,11 @@ host, and the browser is told so."""
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Final
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 
 _PAGE: Final = "/docs"
@@ -51,20 +52,22 @@ def add_description_page(app: FastAPI) -> None:
     }
     begin = f"SwaggerUIBundle({json.dumps(options)});\n"
 
-    @app.get(_PAGE, include_in_schema=False)
-    async def page() -> HTMLResponse:
+    async def page(_: Request) -> HTMLResponse:
         return HTMLResponse(_HTML, headers={"Content-Security-Policy": _POLICY})
 
-    @app.get(f"{_PAGE}/begin.js", include_in_schema=False)
-    async def begin_js() -> Response:
+    async def begin_js(_: Request) -> Response:
         return Response(begin, media_type="text/javascript")
 
+    # Plain routes: a description of what they take and answer would never be read.
+    app.add_route(_PAGE, page, include_in_schema=False)
+    app.add_route(f"{_PAGE}/begin.js", begin_js, include_in_schema=False)
     for name, media_type in _FILES.items():
-        _add_file(app, name, media_type)
+        app.add_route(f"{_PAGE}/{name}", _file(name, media_type), include_in_schema=False)
 
 
-def _add_file(app: FastAPI, name: str, media_type: str) -> None:
-    @app.get(f"{_PAGE}/{name}", include_in_schema=False)
-    def file() -> Response:
+def _file(name: str, media_type: str) -> Callable[[Request], Response]:
+    def file(_: Request) -> Response:
         content = (files("fastapi_offline") / "static" / name).read_bytes()
         return Response(content, media_type=media_type)
+
+    return file

@@ -191,16 +191,12 @@ def _make_socket(folder: Path) -> None:
 
 def _text(chance: random.Random, length: int) -> bytes:
     vocabulary = _VOCABULARY.split()
-    words = (chance.choice(vocabulary) for _ in range(length // 5))
-    lines = " ".join(
-        f"{word}.\n"
-        if chance.random() < 0.07
-        else f"{word}{chance.randrange(1000)}"
-        if chance.random() < 0.25
-        else word
-        for word in words
-    )
-    return lines.encode()[:length]
+    words = [
+        *vocabulary * 700,
+        *[f"{word}.\n" for word in vocabulary * 70],
+        *[f"{word}{number}" for word in vocabulary for number in range(0, 1000, 4)],
+    ]
+    return " ".join(chance.choices(words, k=length // 5)).encode()[:length]
 
 
 def _pieces(chance: random.Random, text: bytes, noise: bytes, length: int) -> Iterator[memoryview]:

@@ -8,14 +8,16 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.restore.report import writing
 from onyx_pipelines.restore.report.history import History, ReportError, read_history
 from onyx_pipelines.restore.report.writing import write_report
-from onyx_pipelines.restore.results import parse_drill_result
+from onyx_pipelines.restore.results import DrillResult, parse_drill_result
 from onyx_pipelines_tests.restore.report.drills import (
     NOW,
     component,
@@ -27,6 +29,22 @@ from onyx_pipelines_tests.restore.report.drills import (
 
 RESULT = drill(component(findings=(failed("onyx: public.t"),)))
 STEM = "20261123T040000Z-5ba91faf"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def drawn_once() -> Iterator[None]:
+    """What is drawn of the same drills is the same, and takes longer than all else here."""
+    draw, drawn = writing._contents, dict[tuple[str, ...], dict[str, bytes]]()
+
+    def contents(result: DrillResult, earlier: History) -> dict[str, bytes]:
+        key = (result.model_dump_json(), *(each.model_dump_json() for each in earlier.drills))
+        if key not in drawn:
+            drawn[key] = draw(result, earlier)
+        return drawn[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "_contents", contents)
+        yield
 
 
 def _entries(reports_dir: Path) -> list[str]:
