@@ -5,13 +5,17 @@ What is found stands in the set's manifest. Retention lets a set in doubt displa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Final
 
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
 from onyx_pipelines.sources.source import ALIAS
 from onyx_pipelines.vault.manifest import ComponentRecord, Doubt, DoubtKind, Manifest
 
 _FACTS = "facts/"
+# For how long a volume that is empty is told from what it held.
+_REMEMBERED: Final = timedelta(days=7)
 
 
 def find_doubts(
@@ -42,13 +46,8 @@ def find_doubts(
     if unread:
         what = f"{', '.join(unread)}: could not be backed up, though an earlier set has it"
         doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
-    emptied = _emptied_volumes(records, previous) if previous else []
-    if previous and emptied:
-        what = (
-            f"{', '.join(emptied)}: empty, though not in the set of"
-            f" {previous.timestamp:%Y-%m-%d %H:%M}"
-        )
-        doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
+    emptied = _emptied_volumes(records, earlier)
+    doubts += [Doubt(kind=DoubtKind.SOURCES, what=what) for what in emptied]
     return tuple(doubts)
 
 
@@ -72,16 +71,22 @@ def _lost_aliases(records: Iterable[ComponentRecord], previous: Manifest) -> lis
     ]
 
 
-def _emptied_volumes(records: Iterable[ComponentRecord], previous: Manifest) -> list[str]:
-    """An empty one may be one that is not mounted."""
-    return [
-        f"volume {key.removeprefix('volume.').removesuffix('.files')}"
-        for record in records
-        if (before := previous.component(record.component)) is not None
-        for key, files in record.summary.items()
-        if key.startswith("volume.") and key.endswith(".files") and not files
-        if before.summary.get(key)
-    ]
+def _emptied_volumes(
+    records: Iterable[ComponentRecord], earlier: Sequence[Manifest]
+) -> Iterator[str]:
+    """An empty one may be one that is not mounted. Said of each set for a while: what is empty for
+    good becomes normal."""
+    recent = [each for each in earlier if earlier[0].timestamp - each.timestamp < _REMEMBERED]
+    for record in records:
+        for key, files in record.summary.items():
+            if not key.startswith("volume.") or not key.endswith(".files") or files:
+                continue
+            of_sets = ((each, each.component(record.component)) for each in recent)
+            filled = next((each for each, of in of_sets if of and of.summary.get(key)), None)
+            if filled is not None:
+                name = key.removeprefix("volume.").removesuffix(".files")
+                when = f"{filled.timestamp:%Y-%m-%d %H:%M}"
+                yield f"volume {name}: empty, though not in the set of {when}"
 
 
 def _sources(records: Iterable[ComponentRecord]) -> set[tuple[str, str]]:
