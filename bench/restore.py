@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -16,6 +17,7 @@ from bench.table import Line, say
 from bench.timing import medians, quiet_disk, shell
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.journal import RestoreJournal, request_digest
 from onyx_pipelines.restore.postgres import PostgresRestoreRequest, restore
 from onyx_pipelines.restore.results import Step, StepTiming
 from onyx_pipelines.restore.verdict import Verdict
@@ -86,6 +88,8 @@ def run(directory: Path) -> list[Line]:
 def _restore(directory: Path, server: PostgresServer, backup_id: str) -> tuple[StepTiming, ...]:
     clock = StepClock()
     store = LocalStore(directory / "store", name="local")
+    asked = request_digest(backup_id, directory)
+    journal = RestoreJournal.open(directory / "state", asked, datetime.now(UTC))
     result = restore(
         open_again(store, backup_id, directory / "key.json"),
         PostgresRestoreRequest(target=_target(server), database_as=NAME, with_globals=False),
@@ -93,7 +97,9 @@ def _restore(directory: Path, server: PostgresServer, backup_id: str) -> tuple[S
         directory / "scratch",
         load_settings({"state_dir": directory / "state"}),
         silent,
+        journal,
     )
+    journal.close()
     if result.verdict is not Verdict.PASSED:
         raise SystemExit(f"the restore did not pass: {result.problems()}")
     return clock.timings()

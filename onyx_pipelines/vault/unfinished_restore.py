@@ -32,15 +32,21 @@ def clear_restore(state_dir: Path) -> None:
     (state_dir / _FILE).unlink(missing_ok=True)
 
 
+def read_mark(state_dir: Path) -> UnfinishedRestore | None:
+    try:
+        return UnfinishedRestore(**json.loads((state_dir / _FILE).read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
 def refuse_while_restoring(state_dir: Path) -> None:
     """For backups, after they took the host's lock: whoever left the mark is gone then.
 
     Raises:
         AlreadyRunningError: a restore was interrupted and not finished.
     """
-    try:
-        restore = UnfinishedRestore(**json.loads((state_dir / _FILE).read_bytes()))
-    except FileNotFoundError:
+    restore = read_mark(state_dir)
+    if restore is None:
         return
     raise AlreadyRunningError(
         f"A restore of {restore.backup_id} was interrupted, so the data may be half replaced.",

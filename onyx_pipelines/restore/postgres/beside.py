@@ -46,6 +46,14 @@ def commented(database: str, comment: str | None) -> sql.Composed:
     )
 
 
+def oid_of(target: PostgresTarget, database: str) -> int:
+    """It stays the same when the database is renamed."""
+    with target.connect(other_than(database)) as connection, postgres_errors(target, database):
+        query = "SELECT oid::int8 FROM pg_database WHERE datname = %s"
+        row = connection.execute(query, (database,)).fetchone()
+    return int(row[0]) if row else 0
+
+
 def drop(target: PostgresTarget, database: str) -> tuple[str, ...]:
     """With its sessions and subscriptions; one that is not there is fine.
 

@@ -5,47 +5,55 @@ Database by database; one that fails its comparison leaves what was there.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
+
+from pydantic import TypeAdapter
 
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.journal import Finished, RestoreJournal, has_failed, still_the_same
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
-from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, new_name, sweep
+from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, new_name, oid_of, sweep
 from onyx_pipelines.restore.postgres.comparison import database_findings
 from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.drill_findings import complained
 from onyx_pipelines.restore.postgres.dump_archive import open_dump
 from onyx_pipelines.restore.postgres.global_restoring import restore_globals
+from onyx_pipelines.restore.postgres.host_limits import HostLimits
+from onyx_pipelines.restore.postgres.production_guard import identifier_of
 from onyx_pipelines.restore.postgres.requests import (
     Placement,
     PostgresRestoreRequest,
     placements_of,
     target_of,
 )
-from onyx_pipelines.restore.postgres.restore_journal import RestoreJournal
 from onyx_pipelines.restore.postgres.server import TargetServer, look_at
-from onyx_pipelines.restore.postgres.staging import Staging
+from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import find_binaries
-from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 
 PROGRAMS: Final = ("pg_restore", "pg_dump", "psql")
 _PREFIX: Final = "onyx-restore-postgresql-"
+_LIMITS: Final = TypeAdapter(HostLimits)
 _log = logger("restore")
+
+
+def target_identity(request: PostgresRestoreRequest, settings: Settings) -> str:
+    """What tells the server that is restored into from every other. Raises as `plan`."""
+    target = target_of(request, settings)
+    return f"{target.address} {identifier_of(target)}"
 
 
 def restore(
@@ -55,8 +63,9 @@ def restore(
     workdir: Path,
     settings: Settings,
     progress: ProgressCallback,
+    journal: RestoreJournal,
 ) -> ComponentDrill:
-    """Restore the chosen databases, or tables of one. The same call after an interruption goes on.
+    """Restore the chosen databases, or tables of one. What the journal has is compared again.
 
     A database is made under another name, compared, and renamed into place; sessions of the one
     that it replaces are ended. Tables are restored into such a database too, and then copied in one
@@ -87,21 +96,27 @@ def restore(
         for reason in kept:
             _log.warning("left by an interrupted restore, not dropped: %s", reason)
         sweep_workdirs(workdir, prefix=_PREFIX)
-    journal = RestoreJournal(settings.state_dir, _identity(objects, request, target))
     findings: list[Finding] = []
+    unfinished: list[str] = []
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
         if request.with_globals and not request.tables:
             # What a second run finds there already it leaves alone, so it needs no journal.
             findings += restore_globals(objects, target, binaries, scratch, clock, progress)
+            if has_failed(findings):
+                unfinished.append("globals")
         staging = Staging(target, binaries)
-        restoring = _Restoring(objects, request, clock, progress, staging, scratch)
+        restoring = _Restoring(objects, request, clock, progress, staging, scratch, journal)
         for placement in placements:
-            earlier = journal.finished(f"database {placement.final_name}")
-            if earlier is None:
-                earlier = restoring.place(placement, tables)
-                journal.add(f"database {placement.final_name}", earlier)
-            findings += earlier
-    journal.close()
+            name = placement.final_name
+            earlier = journal.finished(Component.POSTGRESQL, name)
+            there = server.databases.get(name)
+            if earlier is not None and there is not None and earlier.placed["oid"] == there.oid:
+                findings += restoring.compare_again(placement, earlier)
+                continue
+            found = restoring.place(placement, tables)
+            findings += found
+            if has_failed(found):
+                unfinished.append(name)
     record = objects.manifest.component(Component.POSTGRESQL)
     return ComponentDrill(
         component=Component.POSTGRESQL,
@@ -109,6 +124,7 @@ def restore(
         steps=clock.timings()[begun:],
         plain_bytes=sum(each.dump.plain_bytes for each in databases),
         versions={**(record.versions if record else {}), "restore_postgresql": server.version},
+        unfinished=tuple(unfinished),
     )
 
 
@@ -123,6 +139,7 @@ class _Restoring:
         progress: ProgressCallback,
         staging: Staging,
         scratch: Path,
+        journal: RestoreJournal,
     ) -> None:
         self._objects = objects
         self._request = request
@@ -130,6 +147,16 @@ class _Restoring:
         self._progress = progress
         self._staging = staging
         self._scratch = scratch
+        self._journal = journal
+
+    def compare_again(self, placement: Placement, earlier: Finished) -> tuple[Finding, ...]:
+        """One that an earlier call put in place."""
+        database = placement.database
+        limits = _LIMITS.validate_python(earlier.placed["limits"])
+        with self._clock.step(Step.COMPARE, database.name):
+            expected, found = self._staging.compared_in_place(database, placement.final_name)
+            findings = database_findings(expected, compare(expected, found), limits)
+        return still_the_same(earlier, findings)
 
     def place(self, placement: Placement, tables: Sequence[str]) -> tuple[Finding, ...]:
         """Beside, compared, and into place. What fails leaves the server as it was."""
@@ -147,7 +174,7 @@ class _Restoring:
                 findings = database_findings(expected, compare(expected, found), staged.limits)
                 if staged.complaints:
                     findings.append(complained(database.name, staged.complaints))
-            if worst(finding.verdict for finding in findings) is Verdict.FAILED:
+            if has_failed(findings):
                 return (*findings, _not_in_place(final_name))
             if tables:
                 table_restore = TableRestore(
@@ -155,6 +182,8 @@ class _Restoring:
                 )
                 return (*findings, *table_restore.copy(database, beside, final_name, tables))
             with self._clock.step(Step.RESTORE, f"{database.name} (put in place)"):
+                # Renamed, it stays the same one: so the journal is true from that instant.
+                self._note(placement, staged, (*findings, _in_place(final_name, None)))
                 comment = staged.comment and renamed(staged.comment, beside, final_name)
                 kept, slots = put_in_place(
                     self._staging.target,
@@ -167,6 +196,17 @@ class _Restoring:
         finally:
             with self._clock.step(Step.CLEAN_UP, database.name):
                 drop(self._staging.target, beside)
+
+    def _note(self, placement: Placement, staged: Staged, findings: Sequence[Finding]) -> None:
+        self._journal.add(
+            Component.POSTGRESQL,
+            placement.final_name,
+            findings,
+            placed={
+                "oid": oid_of(self._staging.target, staged.name),
+                "limits": _LIMITS.dump_python(staged.limits, mode="json"),
+            },
+        )
 
 
 def _refuse(
@@ -209,17 +249,6 @@ def _refuse(
                 f"There is no database {placement.final_name} to restore tables into.",
                 remedy="Restore the whole database, or name another one.",
             )
-
-
-def _identity(objects: SetObjects, request: PostgresRestoreRequest, target: PostgresTarget) -> str:
-    asked = repr(
-        (
-            objects.manifest.backup_id,
-            {name: value for name, value in asdict(request).items() if name != "target"},
-            target.address,
-        )
-    )
-    return hashlib.sha256(asked.encode()).hexdigest()[:24]
 
 
 def _in_place(name: str, kept: str | None) -> Finding:

@@ -14,6 +14,7 @@ from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_erro
 class DatabaseThere:
     """A database of the server, how many sessions it has, and whether we may rename it."""
 
+    oid: int
     size_bytes: int
     sessions: int
     is_ours: bool
@@ -43,7 +44,7 @@ def look_at(target: PostgresTarget) -> TargetServer:
         postgres_errors(target, MAINTENANCE_DATABASE),
     ):
         databases = connection.execute(
-            "SELECT d.datname, CASE WHEN has_database_privilege(d.oid, 'CONNECT')"
+            "SELECT d.datname, d.oid::int8, CASE WHEN has_database_privilege(d.oid, 'CONNECT')"
             " THEN pg_database_size(d.oid) ELSE 0 END,"
             " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid"
             "  AND a.pid <> pg_backend_pid()), pg_has_role(d.datdba, 'USAGE') FROM pg_database d"

@@ -106,7 +106,18 @@ class Staging:
         self, database: DatabaseObjects, staged: Staged
     ) -> tuple[DatabaseFacts, DatabaseFacts]:
         """What the database was, in the restored server's words, and what the staged one is."""
-        expected, name = database.facts, staged.name
+        expected, found = self.compared_in_place(database, staged.name)
+        if found.properties is not None:
+            comment = self._comment_in_place(staged)
+            properties = found.properties.model_copy(update={"comment": comment})
+            found = found.model_copy(update={"properties": properties})
+        return expected, found
+
+    def compared_in_place(
+        self, database: DatabaseObjects, name: str
+    ) -> tuple[DatabaseFacts, DatabaseFacts]:
+        """The same of one that has its name and its comment."""
+        expected = database.facts
         with self.target.connect(name) as connection, postgres_errors(self.target, name):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             use_canonical_settings(connection)
@@ -114,10 +125,6 @@ class Staging:
             connection.execute("COMMIT")
             if expected.format_version > 1:
                 expected = in_the_words_of(connection, found, expected)
-        if found.properties is not None:
-            comment = self._comment_in_place(staged)
-            properties = found.properties.model_copy(update={"comment": comment})
-            found = found.model_copy(update={"properties": properties})
         return expected, found
 
     def _comment_in_place(self, staged: Staged) -> str | None:

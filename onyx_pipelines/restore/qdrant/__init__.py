@@ -8,18 +8,17 @@ if TYPE_CHECKING:
     from onyx_pipelines.restore.qdrant.drilling import drill
     from onyx_pipelines.restore.qdrant.planning import plan
     from onyx_pipelines.restore.qdrant.requests import QdrantRestoreRequest
-    from onyx_pipelines.restore.qdrant.restore_journal import forget_finished
-    from onyx_pipelines.restore.qdrant.restoring import restore
+    from onyx_pipelines.restore.qdrant.restoring import restore, target_identity
 
-__all__ = ["QdrantRestoreRequest", "drill", "forget_finished", "plan", "restore"]
+__all__ = ["QdrantRestoreRequest", "drill", "plan", "restore", "target_identity"]
 
 __getattr__ = on_demand(
     __name__,
     {
         "QdrantRestoreRequest": "requests",
         "drill": "drilling",
-        "forget_finished": "restore_journal",
         "plan": "planning",
         "restore": "restoring",
+        "target_identity": "restoring",
     },
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.qdrant.restore_findings import not_restored
-from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
@@ -25,21 +25,21 @@ def restore_aliases(
     return list(_restored(server, wanted))
 
 
-def give_back_aliases(server: TargetQdrant, journal: RestoreJournal) -> None:
+def give_back_aliases(server: TargetQdrant, leftovers: Leftovers) -> None:
     """Set those again that went with a collection that was deleted to be made anew.
 
     Whoever has set one meanwhile knows better; one whose collection is not there yet waits for it.
     """
-    if not journal.aliases:
+    if not leftovers.aliases:
         return
     there, collections = server.aliases(), set(server.collections())
-    for alias, collection in journal.aliases.items():
+    for alias, collection in leftovers.aliases.items():
         is_free = alias not in there and alias not in collections
         if is_free and collection not in collections:
             continue
         if is_free:
             server.point_alias(alias, collection, exists=False)
-        journal.alias_is_back(alias)
+        leftovers.alias_is_back(alias)
 
 
 def _restored(server: TargetQdrant, wanted: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""A server that is restored into, with what is made there in the journal before it is made.
+"""A server that is restored into, with what is made there written down before it is made.
 
 The server keeps every uploaded file under the name of its collection, also where no collection
 could be made of it or that collection was deleted, and then no call lists it. So a file is deleted
@@ -16,15 +16,15 @@ from typing import Final
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.journal import has_failed
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.comparison import compare_collection
+from onyx_pipelines.restore.qdrant.leftovers import Leftovers, Upload
 from onyx_pipelines.restore.qdrant.replicas import once_settled
-from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal, Upload
 from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.qdrant.versions import same_minor
 from onyx_pipelines.restore.results import Finding, Step
-from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.qdrant.condition import is_sharded_by_keys
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
@@ -43,13 +43,13 @@ class JournaledServer:
     def __init__(
         self,
         server: TargetQdrant,
-        journal: RestoreJournal,
+        leftovers: Leftovers,
         objects: SetObjects,
         clock: StepClock,
         progress: ProgressCallback,
     ) -> None:
         self._server = server
-        self._journal = journal
+        self._leftovers = leftovers
         self._objects = objects
         self._clock = clock
         self._progress = progress
@@ -57,7 +57,7 @@ class JournaledServer:
     def begin_beside(self) -> str:
         """A name for a collection that is taken away again."""
         name = new_scratch_name()
-        self._journal.begin(name)
+        self._leftovers.begin(name)
         return name
 
     def restore_as(
@@ -73,8 +73,20 @@ class JournaledServer:
         item = f"{collection.name} ({step})" if step else collection.name
         with self._clock.step(Step.RESTORE, item, plain_bytes=size):
             self._upload(name, collection, item)
-        with self._clock.step(Step.COMPARE, item):
-            return tuple(self._compare(name, collection.facts))
+        return self.compare(collection, name, item=item)
+
+    def compare(
+        self, collection: CollectionObjects, name: str, *, item: str = ""
+    ) -> tuple[Finding, ...]:
+        """What the server has under `name`, once its replicas agree. Raises SourceError."""
+        with self._clock.step(Step.COMPARE, item or collection.name):
+            found = once_settled(
+                lambda: self._server.cluster(name),
+                lambda: self._compare_now(name, collection.facts),
+                lambda found: not has_failed(found),
+                lambda seconds: self._server.patience.sleep(seconds, name),
+            )
+        return tuple(found)
 
     def take_away(self, collection: str) -> None:
         """Or leave it to the next call, with a warning."""
@@ -87,7 +99,7 @@ class JournaledServer:
             except SourceError as error:
                 _log.warning("%s is left for the next restore: %s", collection, error.what)
             else:
-                self._journal.gone(collection)
+                self._leftovers.gone(collection)
 
     def sweep(self) -> None:
         """Delete what an interrupted restore or drill left under names that are only ours.
@@ -98,7 +110,7 @@ class JournaledServer:
         Raises:
             SourceError: the server is still at it, or does not answer.
         """
-        for upload in self._journal.uploads:
+        for upload in self._leftovers.uploads:
             if not self._wait_until_recovered(upload.collection):
                 raise SourceError(
                     "The Qdrant server still unpacks what an interrupted restore sent it for the"
@@ -107,21 +119,21 @@ class JournaledServer:
                     transient=True,
                 )
             self._delete_file(upload)
-        in_use = set(self._server.aliases().values()) if self._journal.beside else set()
-        for name in self._journal.beside:
+        in_use = set(self._server.aliases().values()) if self._leftovers.beside else set()
+        for name in self._leftovers.beside:
             if (is_scratch(name) or _OF_AN_ALIAS.search(name)) and name not in in_use:
                 _log.warning("left by an interrupted restore: collection %s", name)
                 self.take_away(name)
             else:
-                self._journal.gone(name)
+                self._leftovers.gone(name)
 
     def _upload(self, name: str, collection: CollectionObjects, item: str) -> None:
-        upload = self._journal.begin_upload(name)
+        upload = self._leftovers.begin_upload(name)
         pieces = partial(self._pieces, collection.snapshot, item)
         try:
             self._server.upload(name, upload.file, collection, pieces)
         except Exception:
-            # Not for an interrupt: who sends one does not wait, and the next call has the journal.
+            # Not for an interrupt: who sends one does not wait, and the next call knows of it.
             self._wait_until_recovered(name)
             raise
         finally:
@@ -138,14 +150,6 @@ class JournaledServer:
         )
         with closing(self._objects.pieces(snapshot)) as pieces:
             yield _metered(pieces, meter)
-
-    def _compare(self, name: str, facts: CollectionFacts) -> list[Finding]:
-        return once_settled(
-            lambda: self._server.cluster(name),
-            lambda: self._compare_now(name, facts),
-            lambda found: worst(each.verdict for each in found) is not Verdict.FAILED,
-            lambda seconds: self._server.patience.sleep(seconds, name),
-        )
 
     def _compare_now(self, name: str, facts: CollectionFacts) -> list[Finding]:
         found = self._server.read(name, facts)
@@ -165,7 +169,7 @@ class JournaledServer:
                 _log.warning("%s is left for the next restore: it is being unpacked", upload.file)
                 return
             if name not in self._server.collections():
-                upload = self._journal.make_bare(upload)
+                upload = self._leftovers.make_bare(upload)
                 self._server.make_bare(name)
             self._server.delete_file(name, upload.file)
             if upload.is_bare and self._server.is_bare(name):
@@ -179,7 +183,7 @@ class JournaledServer:
                 error.what,
             )
         else:
-            self._journal.file_gone(upload)
+            self._leftovers.file_gone(upload)
 
     def _wait_until_recovered(self, collection: str) -> bool:
         """False: it took too long."""

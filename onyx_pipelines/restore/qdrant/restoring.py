@@ -7,11 +7,9 @@ too. Where there is nothing, the collection is made under its name.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from onyx_pipelines.errors import (
 )
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.journal import RestoreJournal, has_failed, still_the_same
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.alias_restoring import give_back_aliases, restore_aliases
 from onyx_pipelines.restore.qdrant.collections import (
@@ -32,6 +31,7 @@ from onyx_pipelines.restore.qdrant.collections import (
 )
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
+from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.qdrant.requests import (
     Placement,
     QdrantRestoreRequest,
@@ -46,13 +46,17 @@ from onyx_pipelines.restore.qdrant.restore_findings import (
     not_restored,
     nothing_to_restore,
 )
-from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
 from onyx_pipelines.restore.qdrant.versions import is_older
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
+
+
+def target_identity(request: QdrantRestoreRequest, settings: Settings) -> str:
+    """What tells the server that is restored into from every other. Raises as `plan`."""
+    return address_of(request, settings).url
 
 
 def restore(
@@ -62,8 +66,9 @@ def restore(
     workdir: Path,  # noqa: ARG001  (nothing is kept on this host's disk)
     settings: Settings,
     progress: ProgressCallback,
+    journal: RestoreJournal,
 ) -> ComponentDrill:
-    """Restore the chosen collections. The same call after an interruption goes on.
+    """Restore the chosen collections. What the journal has is compared again.
 
     One that cannot be restored does not stop the others: it is `unfinished`, and the same call goes
     on with it.
@@ -79,18 +84,16 @@ def restore(
     placements = placements_of(request, collections.whole)
     address = address_of(request, settings)
     with open_target(address) as server:
-        journal = RestoreJournal(
-            settings.state_dir, address.url, _identity(objects, request, address.url)
-        )
-        journaled = JournaledServer(server, journal, objects, clock, progress)
+        leftovers = Leftovers(settings.state_dir, address.url)
+        journaled = JournaledServer(server, leftovers, objects, clock, progress)
         with clock.step(Step.PREPARE, "server"):
-            _refuse(request, placements, server, journal)
+            _refuse(request, placements, server, leftovers, journal)
             journaled.sweep()
-            give_back_aliases(server, journal)
-        restoring = _Restoring(server, journaled, journal, clock)
+            give_back_aliases(server, leftovers)
+        restoring = _Restoring(server, journaled, leftovers, clock, journal)
         findings = [not_restored(*each) for each in collections.damaged.items()]
         findings += [f for each in placements for f in restoring.finish(each)]
-        unfinished = [*collections.damaged, *_unfinished(placements, journal)]
+        unfinished = [*collections.damaged, *restoring.unfinished]
         in_place_now = {f.item for f in findings if is_in_place(f)}
         if not request.collection_as:
             of_aliases = restoring.aliases(objects, in_place_now)
@@ -102,8 +105,6 @@ def restore(
         )
         watch.wait(settings.restore_qdrant_index_wait_s)
         findings += watch.findings()
-        if not unfinished:
-            journal.close()
         version = server.version
     record = objects.manifest.component(Component.QDRANT)
     is_as_before = watch.is_as_before() and not unfinished
@@ -126,32 +127,46 @@ class _Restoring:
         self,
         server: TargetQdrant,
         journaled: JournaledServer,
-        journal: RestoreJournal,
+        leftovers: Leftovers,
         clock: StepClock,
+        journal: RestoreJournal,
     ) -> None:
         self._server = server
         self._journaled = journaled
-        self._journal = journal
+        self._leftovers = leftovers
         self._clock = clock
+        self._journal = journal
+        self.unfinished: list[str] = []
 
     def finish(self, placement: Placement) -> tuple[Finding, ...]:
-        """Unless an earlier call has done so.
+        """One that an earlier call has put in place is compared with what it was.
 
         Raises:
             SourceError: the server does not answer any more.
             StoreError: the set cannot be read.
         """
         name = placement.final_name
-        findings = self._journal.finished(name)
-        if findings is None:
-            try:
-                findings = self._place(placement)
-            except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
-                if not self._server.answers():
-                    raise
-                return (not_restored(name, error),)
-            self._journal.add(name, findings)
+        earlier = self._journal.finished(Component.QDRANT, name)
+        try:
+            if earlier is not None and self._is_there(name):
+                now = self._journaled.compare(placement.collection, self._meaning(name))
+                return still_the_same(earlier, now)
+            findings = self._place(placement)
+        except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
+            if not self._server.answers():
+                raise
+            self.unfinished.append(name)
+            return (not_restored(name, error),)
+        if has_failed(findings):
+            self.unfinished.append(name)
+        self._journal.add(Component.QDRANT, name, findings)
         return findings
+
+    def _is_there(self, name: str) -> bool:
+        return name in self._server.aliases() or name in self._server.collections()
+
+    def _meaning(self, name: str) -> str:
+        return self._server.aliases().get(name, name)
 
     def aliases(self, objects: SetObjects, restored: Collection[str]) -> list[Finding]:
         """Of those collections, as they were."""
@@ -191,18 +206,18 @@ class _Restoring:
         what: str = "",
     ) -> tuple[Finding, ...]:
         """Under a name that nothing has."""
-        self._journal.begin(name)
+        self._leftovers.begin(name)
         try:
             findings = self._journaled.restore_as(name, placement.collection)
-            if _failed(findings):
+            if has_failed(findings):
                 return (*findings, not_in_place(placement.final_name))
             with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
                 publish()
-                give_back_aliases(self._server, self._journal)
-            self._journal.gone(name)
+                give_back_aliases(self._server, self._leftovers)
+            self._leftovers.gone(name)
             return (*findings, in_place(placement.final_name, what or f"collection {name}"))
         finally:
-            if name in self._journal.beside:
+            if name in self._leftovers.beside:
                 self._journaled.take_away(name)
 
     def _over_a_collection(self, placement: Placement) -> tuple[Finding, ...]:
@@ -211,7 +226,7 @@ class _Restoring:
         is_needed = False
         try:
             findings = self._journaled.restore_as(beside, placement.collection)
-            if _failed(findings):
+            if has_failed(findings):
                 return (*findings, not_in_place(placement.final_name))
             # The copy beside is what the data can be had from if this goes wrong.
             is_needed = True
@@ -228,16 +243,16 @@ class _Restoring:
         try:
             with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
                 aliases = self._server.aliases()
-                self._journal.keep_aliases({a: name for a in aliases if aliases[a] == name})
+                self._leftovers.keep_aliases({a: name for a in aliases if aliases[a] == name})
                 # Over a collection that is there, it would keep that one's configuration. Its
                 # aliases go with it.
                 self._server.delete(name)
             findings = self._journaled.restore_as(name, placement.collection, step="put in place")
             with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
-                give_back_aliases(self._server, self._journal)
+                give_back_aliases(self._server, self._leftovers)
         except OnyxError as error:
             raise self._half_done(name, beside, error.what) from error
-        if _failed(findings):
+        if has_failed(findings):
             what = "; ".join(f.message for f in findings if f.verdict is Verdict.FAILED)
             raise self._half_done(name, beside, what)
 
@@ -254,11 +269,12 @@ def _refuse(
     request: QdrantRestoreRequest,
     placements: list[Placement],
     server: TargetQdrant,
+    leftovers: Leftovers,
     journal: RestoreJournal,
 ) -> None:
     """Everything that can be known before anything is touched."""
     server.require_rights()
-    there = {*server.collections(), *server.aliases()} - set(journal.beside)
+    there = {*server.collections(), *server.aliases()} - set(leftovers.beside)
     for placement in placements:
         version = placement.collection.facts.server_version
         if is_older(server.version, version):
@@ -268,22 +284,9 @@ def _refuse(
                 remedy=f"Restore into Qdrant {version} or newer.",
             )
         name = placement.final_name
-        if name in there and not request.replace and journal.finished(name) is None:
+        is_ours = journal.finished(Component.QDRANT, name) is not None
+        if name in there and not request.replace and not is_ours:
             raise RestoreError(
                 f"There is a collection or alias {name} already.",
                 remedy="Ask for it to be replaced, or give the restored one another name.",
             )
-
-
-def _failed(findings: tuple[Finding, ...]) -> bool:
-    return worst(finding.verdict for finding in findings) is Verdict.FAILED
-
-
-def _identity(objects: SetObjects, request: QdrantRestoreRequest, url: str) -> str:
-    asked = {name: value for name, value in asdict(request).items() if name != "api_key"}
-    text = repr((objects.manifest.backup_id, asked, url))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def _unfinished(placements: list[Placement], journal: RestoreJournal) -> list[str]:
-    return [p.final_name for p in placements if journal.finished(p.final_name) is None]

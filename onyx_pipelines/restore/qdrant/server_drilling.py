@@ -19,8 +19,8 @@ from onyx_pipelines.restore.qdrant.drill_findings import (
 )
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
+from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.qdrant.requests import Address
-from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
 from onyx_pipelines.restore.results import ComponentDrill, Indexing, Step
 from onyx_pipelines.settings import Settings
@@ -50,8 +50,8 @@ def drill_on_server(
     with open_target(address) as server:
         with clock.step(Step.PREPARE, "server for drills"):
             _refuse_production(server, address, settings)
-            journal = RestoreJournal(settings.state_dir, address.url, "drill")
-            journaled = JournaledServer(server, journal, objects, clock, progress)
+            leftovers = Leftovers(settings.state_dir, address.url)
+            journaled = JournaledServer(server, leftovers, objects, clock, progress)
             journaled.sweep()
         for collection in collections.whole:
             scratch = journaled.begin_beside()
@@ -69,7 +69,6 @@ def drill_on_server(
                 findings.append(not_taken(collection, error))
             finally:
                 journaled.take_away(scratch)
-        journal.close()
         version = server.version
     record = objects.manifest.component(Component.QDRANT)
     return ComponentDrill(

@@ -4,6 +4,7 @@ the place of what was there."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -13,6 +14,7 @@ from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore import postgres, qdrant, volumes
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.drill import required_key, scratch_dir
+from onyx_pipelines.restore.journal import RestoreJournal, forget_all, request_digest
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.postgres import PostgresRestoreRequest
 from onyx_pipelines.restore.qdrant import QdrantRestoreRequest
@@ -20,11 +22,6 @@ from onyx_pipelines.restore.recovery.choice import ComponentRequest, RestoreChoi
 from onyx_pipelines.restore.recovery.finding_sets import find_set
 from onyx_pipelines.restore.recovery.plan import RestorePlan, plan_found
 from onyx_pipelines.restore.recovery.result import RestoreResult
-from onyx_pipelines.restore.recovery.run_record import (
-    RunRecordFile,
-    forget_all,
-    with_component,
-)
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
@@ -35,6 +32,7 @@ from onyx_pipelines.vault.unfinished_restore import (
     UnfinishedRestore,
     clear_restore,
     mark_restore,
+    read_mark,
 )
 
 _log = logger("restore")
@@ -56,9 +54,9 @@ def restore_set(
 ) -> RestoreResult:
     """Replace data by what the set holds. Whoever calls this has asked the person.
 
-    An interrupted call goes on where it stopped when it is made again, and so does, for a day, one
-    that left something unfinished. A component that fails its comparison leaves what was there, and
-    the next ones are restored all the same.
+    An interrupted call goes on where it stopped when it is made again within a day, and so does one
+    that left something unfinished: what it had put in place is compared again. What fails its
+    comparison leaves what was there, and the next is restored all the same.
 
     Args:
         safety_backup: taken of what is overwritten, before anything is touched; None: none.
@@ -78,28 +76,22 @@ def restore_set(
         objects = open_set(found.store, set_id, key, Trust.of(settings).signers)
         plan = plan_found(settings, choice, found, objects)
         announce(plan)
-        file = RunRecordFile(settings.state_dir, set_id, choice)
-        earlier = file.earlier(datetime.now(UTC))
-        record = earlier or file.begin()
-        if safety_backup is not None and not record.safety_backup_id and not record.finished:
-            taken = _taken(safety_backup, plan, choice)
-            record = record.model_copy(update={"safety_backup_id": taken})
-            file.put(record)
+        asked = _digest(objects, plan, choice, settings)
+        journal = RestoreJournal.open(settings.state_dir, asked, datetime.now(UTC))
+        if journal.went_stale:
+            _abandon(settings, journal.went_stale)
+        if safety_backup and not journal.safety_backup_id and not journal.has_finished_any:
+            journal.note_safety_backup(_taken(safety_backup, plan, choice))
+        mark = UnfinishedRestore(journal.restore_id, set_id, command)
+        done: list[ComponentDrill] = []
         with ExclusiveLock(settings.state_dir, "restore"):
-            if earlier is None:
-                qdrant.forget_finished(settings.state_dir)
             clock = StepClock()
             workdir = scratch_dir(settings)
-            mark = UnfinishedRestore(record.restore_id, set_id, command)
-            done: list[ComponentDrill] = []
             for component in plan.components:
-                if (finished := record.finished_component(component)) is not None:
-                    done.append(finished)
-                    continue
                 request = choice.request_for(component, plan.components, settings)
                 mark_restore(settings.state_dir, mark)
                 try:
-                    result = _restore(objects, request, clock, workdir, settings, progress)
+                    result = _restore(objects, request, clock, workdir, settings, progress, journal)
                 finally:
                     # Not reached by a kill: then the mark says that the data is half replaced.
                     clear_restore(settings.state_dir)
@@ -113,21 +105,16 @@ def restore_set(
                     },
                 )
                 done.append(result)
-                if not result.unfinished:
-                    record = with_component(record, result)
-                    file.put(record)
-        if any(each.unfinished for each in done):
-            file.put(record.model_copy(update={"ended_at": datetime.now(UTC)}))
-        else:
-            file.remove()
+        if not any(each.unfinished for each in done):
+            journal.close()
     return RestoreResult(
-        restore_id=record.restore_id,
+        restore_id=journal.restore_id,
         backup_id=set_id,
         store=found.store.name,
         recovery_point=found.view.timestamp,
-        started_at=record.started_at,
+        started_at=journal.started_at,
         finished_at=datetime.now(UTC),
-        safety_backup_id=record.safety_backup_id,
+        safety_backup_id=journal.safety_backup_id,
         components=tuple(done),
         notes=plan.notes,
     )
@@ -148,6 +135,34 @@ def give_up(settings: Settings) -> list[str]:
         done += [str(path) for path in forget_all(settings.state_dir)]
         clear_restore(settings.state_dir)
     return done
+
+
+def _abandon(settings: Settings, restore_id: str) -> None:
+    """An interrupted restore that is too old to go on with keeps nobody from a backup any more."""
+    with ExclusiveLock(settings.state_dir, "restore"):
+        mark = read_mark(settings.state_dir)
+        if mark is not None and mark.restore_id == restore_id:
+            settle_configured(settings)
+            clear_restore(settings.state_dir)
+
+
+def _digest(
+    objects: SetObjects, plan: RestorePlan, choice: RestoreChoice, settings: Settings
+) -> str:
+    """Of the set, the choice, and each target."""
+    targets = [
+        _target(objects, choice.request_for(part, plan.components, settings), settings)
+        for part in plan.components
+    ]
+    return request_digest(plan.backup_id, asdict(choice), targets)
+
+
+def _target(objects: SetObjects, request: ComponentRequest, settings: Settings) -> str:
+    if isinstance(request, PostgresRestoreRequest):
+        return postgres.target_identity(request, settings)
+    if isinstance(request, QdrantRestoreRequest):
+        return qdrant.target_identity(request, settings)
+    return volumes.target_identity(objects, request, settings)
 
 
 def _taken(safety_backup: SafetyBackup, plan: RestorePlan, choice: RestoreChoice) -> str:
@@ -176,9 +191,10 @@ def _restore(
     workdir: Path,
     settings: Settings,
     progress: ProgressCallback,
+    journal: RestoreJournal,
 ) -> ComponentDrill:
     if isinstance(request, PostgresRestoreRequest):
-        return postgres.restore(objects, request, clock, workdir, settings, progress)
+        return postgres.restore(objects, request, clock, workdir, settings, progress, journal)
     if isinstance(request, QdrantRestoreRequest):
-        return qdrant.restore(objects, request, clock, workdir, settings, progress)
-    return volumes.restore(objects, request, clock, workdir, settings, progress)
+        return qdrant.restore(objects, request, clock, workdir, settings, progress, journal)
+    return volumes.restore(objects, request, clock, workdir, settings, progress, journal)

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from onyx_pipelines.restore.volumes.drilling import drill
     from onyx_pipelines.restore.volumes.planning import plan
     from onyx_pipelines.restore.volumes.requests import VolumesRestoreRequest
-    from onyx_pipelines.restore.volumes.restoring import restore
+    from onyx_pipelines.restore.volumes.restoring import restore, target_identity
 
-__all__ = ["VolumesRestoreRequest", "drill", "plan", "restore"]
+__all__ = ["VolumesRestoreRequest", "drill", "plan", "restore", "target_identity"]
 
 __getattr__ = on_demand(
     __name__,
@@ -19,5 +19,6 @@ __getattr__ = on_demand(
         "drill": "drilling",
         "plan": "planning",
         "restore": "restoring",
+        "target_identity": "restoring",
     },
 )

@@ -34,6 +34,8 @@ class Comparison:
     Args:
         limits: those that were met when the directory was extracted.
         selection: the part of the volume that was extracted.
+        kept: of a volume in its place, paths that are in no backup; what was not chosen lies there
+            too. None: the directory holds what was extracted, and nothing else.
         count_bytes: hears of every byte that is read back.
     """
 
@@ -43,11 +45,15 @@ class Comparison:
         limits: Limits,
         *,
         selection: Selection = WHOLE,
+        kept: frozenset[Parts] | None = None,
         count_bytes: Callable[[int], object] = lambda _: None,
     ) -> None:
         self._findings = findings
         self._limits = limits
         self._selection = selection
+        self._is_in_place = kept is not None
+        self._kept = kept or frozenset()
+        self._above_kept = {parts[:length] for parts in self._kept for length in range(len(parts))}
         self._count_bytes = count_bytes
         self._counts: Counter[str] = Counter()
         self._statuses: Counter[EntryStatus] = Counter()
@@ -63,7 +69,7 @@ class Comparison:
             IntegrityError: the facts are damaged; what was found is worth nothing then.
         """
         expected = self._expected(entries)
-        found = iter(Walk(root_fd, _nothing_is_excluded))
+        found = self._found(root_fd)
         entry, file = next(expected, None), next(found, None)
         while entry is not None or file is not None:
             order = _order(entry, file)
@@ -81,7 +87,8 @@ class Comparison:
 
     def _expected(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         for entry in entries:
-            if self._selection.reach(_parts(entry.path)) is Reach.OUTSIDE:
+            reach = self._selection.reach(_parts(entry.path))
+            if reach is Reach.OUTSIDE or (self._is_in_place and reach is Reach.ABOVE):
                 continue
             self._statuses[entry.status] += 1
             if entry.status is EntryStatus.UNREADABLE:
@@ -90,6 +97,17 @@ class Comparison:
                 )
             if entry.archived:
                 yield entry
+
+    def _found(self, root_fd: int) -> Iterator[Found]:
+        for file in Walk(root_fd, self._is_left_out):
+            if not self._is_in_place or self._selection.reach(_parts(file.path)) is Reach.CHOSEN:
+                yield file
+
+    def _is_left_out(self, path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG002
+        if not self._is_in_place:
+            return False
+        parts = _parts(path)
+        return parts in self._kept or self._selection.reach(parts) is Reach.OUTSIDE
 
     def _compare(self, entry: Entry, file: Found) -> None:
         self._counts["entries"] += 1
@@ -196,6 +214,8 @@ class Comparison:
             self._findings.fail(entry.path, "missing", "It is missing.", entry.type, "nothing")
 
     def _report_extra(self, file: Found) -> None:
+        if _parts(file.path) in self._above_kept:
+            return
         self._findings.fail(
             file.path, "extra", "It was not in the volume.", "nothing", _type_of(file)
         )
@@ -248,7 +268,3 @@ def _type_of(file: Found) -> str:
     if file.file is None:
         return "something"
     return describe(file.path, file.file, NO_ATTRIBUTES, EntryStatus.OK).type
-
-
-def _nothing_is_excluded(path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG001
-    return False

@@ -80,7 +80,7 @@ def _drill_one(
 ) -> tuple[Finding, ...]:
     try:
         directory.mkdir(mode=0o700)
-        findings = recreation.run(volume, directory)
+        findings = recreation.run(volume, directory).findings
         with clock.step(Step.CLEAN_UP, volume.name):
             remove_tree(directory)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +20,21 @@ from onyx_pipelines.restore.volumes.archive_reading import Archive
 from onyx_pipelines.restore.volumes.comparison import Comparison
 from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.restore.volumes.metadata import Limits
-from onyx_pipelines.restore.volumes.selection import WHOLE, Selection
+from onyx_pipelines.restore.volumes.placed import Placed
+from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Selection
 from onyx_pipelines.restore.volumes.volume_findings import VolumeFindings
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.sources.source import Component
 
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Recreated:
+    """What was found, and what could not be restored here."""
+
+    findings: tuple[Finding, ...]
+    limits: Limits
 
 
 class VolumeRecreation:
@@ -50,7 +60,7 @@ class VolumeRecreation:
         *,
         selection: Selection = WHOLE,
         shelf: Path | None = None,
-    ) -> tuple[Finding, ...]:
+    ) -> Recreated:
         """What is wrong with the data is a finding; then `directory` may hold a part of it.
 
         Args:
@@ -61,10 +71,10 @@ class VolumeRecreation:
             RestoreError: the file system of `directory` refuses.
             StoreError, KeyFileError: the set cannot be read.
         """
-        findings = VolumeFindings(volume.name)
+        limits = Limits()
         if volume.archive is None:
-            findings.add(Verdict.FAILED, "archive", "The set has its facts, but not its archive.")
-            return findings.finish()
+            what = "The set has its facts, but not its archive."
+            return Recreated(_failed(volume, "archive", what), limits)
         try:
             with (
                 self._clock.step(Step.RESTORE, volume.name, plain_bytes=volume.plain_bytes),
@@ -72,16 +82,15 @@ class VolumeRecreation:
             ):
                 limits = self._extract(volume, directory, selection, shelf)
         except (IntegrityError, NotFoundError) as error:
-            findings.add(Verdict.FAILED, "archive", error.what)
-            return findings.finish()
-        try:
-            with self._clock.step(Step.COMPARE, volume.name, plain_bytes=volume.plain_bytes):
-                self._compare(volume, directory, selection, limits, findings)
-        except (IntegrityError, NotFoundError) as error:
-            # What damaged facts seemed to tell is worth nothing.
-            findings = VolumeFindings(volume.name)
-            findings.add(Verdict.FAILED, "facts", error.what)
-        return findings.finish()
+            return Recreated(_failed(volume, "archive", error.what), limits)
+        return Recreated(self._compared(volume, directory, selection, limits, None), limits)
+
+    def compare_in_place(
+        self, volume: VolumeObjects, directory: Path, selection: Selection, placed: Placed
+    ) -> tuple[Finding, ...]:
+        """What is wrong with one that was put in place, beside what lies there too."""
+        kept = placed.kept_parts()
+        return self._compared(volume, directory, selection, placed.limits_met(), kept)
 
     def _extract(
         self, volume: VolumeObjects, directory: Path, selection: Selection, shelf: Path | None
@@ -109,24 +118,42 @@ class VolumeRecreation:
         meter.finish()
         return extractor.limits
 
-    def _compare(
+    def _compared(
         self,
         volume: VolumeObjects,
         directory: Path,
         selection: Selection,
         limits: Limits,
-        findings: VolumeFindings,
-    ) -> None:
+        kept: frozenset[Parts] | None,
+    ) -> tuple[Finding, ...]:
+        findings = VolumeFindings(volume.name)
         meter = Meter(
             self._progress,
             component=Component.VOLUMES,
             item=f"{volume.name} (comparison)",
             total_bytes=volume.plain_bytes,
         )
-        comparison = Comparison(findings, limits, selection=selection, count_bytes=meter.add)
-        with _opened(directory) as root_fd, open_facts(self._objects, volume) as (_, entries):
-            comparison.run(root_fd, entries)
-        meter.finish()
+        comparison = Comparison(
+            findings, limits, selection=selection, kept=kept, count_bytes=meter.add
+        )
+        try:
+            with (
+                self._clock.step(Step.COMPARE, volume.name, plain_bytes=volume.plain_bytes),
+                _opened(directory) as root_fd,
+                open_facts(self._objects, volume) as (_, entries),
+            ):
+                comparison.run(root_fd, entries)
+                meter.finish()
+        except (IntegrityError, NotFoundError) as error:
+            # What damaged facts seemed to tell is worth nothing.
+            return _failed(volume, "facts", error.what)
+        return findings.finish()
+
+
+def _failed(volume: VolumeObjects, aspect: str, what: str) -> tuple[Finding, ...]:
+    findings = VolumeFindings(volume.name)
+    findings.add(Verdict.FAILED, aspect, what)
+    return findings.finish()
 
 
 @contextmanager

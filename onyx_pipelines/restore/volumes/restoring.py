@@ -5,10 +5,9 @@ Volume by volume; one that fails its comparison changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +15,22 @@ from pathlib import Path
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.journal import Finished, RestoreJournal, has_failed, still_the_same
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.choosing import placements_of, replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.drilling import versions
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
 from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
 from onyx_pipelines.restore.volumes.locating import made_volume
-from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
+from onyx_pipelines.restore.volumes.placed import Placed
+from onyx_pipelines.restore.volumes.recreating import Recreated, VolumeRecreation
 from onyx_pipelines.restore.volumes.requests import (
     RestoreTarget,
     VolumesRestoreRequest,
     targets_of,
 )
-from onyx_pipelines.restore.volumes.restore_journal import FinishedVolume, RestoreJournal
 from onyx_pipelines.restore.volumes.room import missing_bytes
 from onyx_pipelines.restore.volumes.selection import Parts, Selection
 from onyx_pipelines.restore.volumes.staging import (
@@ -52,6 +52,11 @@ from onyx_pipelines.sources.volumes.read_volume import known_places
 _log = logging.getLogger(__name__)
 
 
+def target_identity(objects: SetObjects, request: VolumesRestoreRequest, settings: Settings) -> str:
+    """What tells the directories that are restored into from all others. Raises as `plan`."""
+    return repr([str(each.directory) for each in targets_of(request, objects, settings)])
+
+
 def restore(
     objects: SetObjects,
     request: VolumesRestoreRequest,
@@ -59,8 +64,9 @@ def restore(
     workdir: Path,  # noqa: ARG001  (staging must lie on the target's own file system)
     settings: Settings,
     progress: ProgressCallback,
+    journal: RestoreJournal,
 ) -> ComponentDrill:
-    """Restore the chosen volumes. The same call after an interruption goes on where it stopped.
+    """Restore the chosen volumes. What the journal has is compared again.
 
     A volume whose data does not pass is not put in place: its findings say so, and the next ones
     are restored all the same. Containers that have the directory mounted
@@ -71,42 +77,50 @@ def restore(
         RestoreError: something is in the way, or a file system refuses; what was there is there.
         StoreError, KeyFileError: the set cannot be read.
         SourceError: a container could not be stopped, or not be started again.
-        AlreadyRunningError: another restore of volumes is under way.
     """
     begun = len(clock.timings())
     targets = targets_of(request, objects, settings)
-    journal = RestoreJournal(settings.state_dir)
     findings: list[Finding] = []
-    plain_bytes = 0
-    with journal.held(_identity(objects, request, targets)):
-        with clock.step(Step.PREPARE, "staging"):
-            for path in settle_configured(settings, *(target.directory for target in targets)):
-                _log.warning("an interrupted restore was settled: %s", path)
-            finished = {t.volume.name: journal.finished(t.volume.name) for t in targets}
-            selections = {
-                target.volume.name: _prepare(objects, request, target, settings)
-                for target in targets
-                if finished[target.volume.name] is None
-            }
-        recreation = VolumeRecreation(objects, clock, progress, make_devices=request.make_devices)
-        for target in targets:
-            earlier = finished[target.volume.name]
-            if earlier is not None:
-                findings += earlier.findings
-                plain_bytes += earlier.plain_bytes
-                continue
-            selection = selections[target.volume.name]
-            one = _VolumeRestore(objects, target, selection, journal, settings)
-            findings += one.run(recreation, clock)
-            plain_bytes += target.volume.plain_bytes
-        journal.close()
+    unfinished: list[str] = []
+    with clock.step(Step.PREPARE, "staging"):
+        for path in settle_configured(settings, *(target.directory for target in targets)):
+            _log.warning("an interrupted restore was settled: %s", path)
+        finished = {t.volume.name: _still_there(journal, t.volume.name) for t in targets}
+        selections = {
+            target.volume.name: _prepare(objects, request, target, settings)
+            for target in targets
+            if finished[target.volume.name] is None
+        }
+    recreation = VolumeRecreation(objects, clock, progress, make_devices=request.make_devices)
+    for target in targets:
+        name = target.volume.name
+        earlier = finished[name]
+        if earlier is not None:
+            selection = selection_in(objects, target.volume, request.paths)
+            now = recreation.compare_in_place(
+                target.volume, target.directory, selection, Placed.of(earlier)
+            )
+            findings += still_the_same(earlier, now)
+            continue
+        one = _VolumeRestore(objects, target, selections[name], journal, settings)
+        found = one.run(recreation, clock)
+        findings += found
+        if has_failed(found):
+            unfinished.append(name)
     return ComponentDrill(
         component=Component.VOLUMES,
         findings=tuple(findings),
         steps=clock.timings()[begun:],
-        plain_bytes=plain_bytes,
+        plain_bytes=sum(target.volume.plain_bytes for target in targets),
         versions=versions(objects),
+        unfinished=tuple(unfinished),
     )
+
+
+def _still_there(journal: RestoreJournal, name: str) -> Finished | None:
+    """What an earlier call put in place, unless it never was, or somebody replaced it since."""
+    earlier = journal.finished(Component.VOLUMES, name)
+    return earlier if earlier is not None and Placed.of(earlier).is_there() else None
 
 
 def settle_configured(settings: Settings, *others: Path) -> list[Path]:
@@ -169,16 +183,16 @@ class _VolumeRestore:
                 keep_volume = stack.enter_context(made_volume(self.settings, target.missing))
                 keep_parents = stack.enter_context(_parents(target))
                 staging = stack.enter_context(staging_for(target.directory))
-                findings = recreation.run(
+                made = recreation.run(
                     target.volume, staging.new, selection=self.selection, shelf=staging.shelf
                 )
-                if worst(finding.verdict for finding in findings) is Verdict.FAILED:
-                    return (*findings, _outcome(target, Verdict.FAILED, "Not put in place"))
+                if has_failed(made.findings):
+                    return (*made.findings, _outcome(target, Verdict.FAILED, "Not put in place"))
                 with (
                     clock.step(Step.RESTORE, f"{name} (put in place)"),
                     _containers_stopped(target, self.settings),
                 ):
-                    findings = self._put_in_place(staging, findings)
+                    findings = self._put_in_place(staging, made)
                 keep_volume()
                 keep_parents()
                 with clock.step(Step.CLEAN_UP, name):
@@ -192,7 +206,7 @@ class _VolumeRestore:
             ) from None
         return findings
 
-    def _put_in_place(self, staging: Staging, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    def _put_in_place(self, staging: Staging, made: Recreated) -> tuple[Finding, ...]:
         """The journal names what is to be there, so it is true from the instant of the rename."""
         target, selection = self.target, self.selection
         # Looked at again: hours may have passed.
@@ -204,21 +218,36 @@ class _VolumeRestore:
             selection,
             self.settings.volume_excludes,
         )
-        findings = (*findings, _outcome(target, Verdict.PASSED, "Put in place", kept))
+        findings = (*made.findings, _outcome(target, Verdict.PASSED, "Put in place", kept))
         if selection.chosen is None and staging.is_inside:
             staying = stay_with(kept, (), target.directory, staging.new)
             staging.swap.place_contents(staying)
-            inodes = {target.directory: target.directory.lstat().st_ino}
-            self.journal.add(FinishedVolume.of(target.volume, inodes, findings))
+            # It is the same directory before and after, so the journal is true only now.
+            self._note({target.directory: target.directory.lstat().st_ino}, made, kept, findings)
             return findings
         placements = placements_of(target.directory, selection, staging.directory, kept)
         inodes = {
             staging.directory.parent.joinpath(*map(os.fsdecode, item.live_parts)): item.inode
             for item in placements
         }
-        self.journal.add(FinishedVolume.of(target.volume, inodes, findings))
+        self._note(inodes, made, kept, findings)
         staging.swap.place(placements)
         return findings
+
+    def _note(
+        self,
+        inodes: Mapping[Path, int],
+        made: Recreated,
+        kept: Sequence[Parts],
+        findings: tuple[Finding, ...],
+    ) -> None:
+        volume = self.target.volume
+        self.journal.add(
+            Component.VOLUMES,
+            volume.name,
+            findings,
+            placed=Placed.at(inodes, made.limits, kept).as_json(),
+        )
 
 
 @contextmanager
@@ -282,11 +311,3 @@ def _left_over(target: RestoreTarget, staging: Staging) -> list[Finding]:
             message=f"Of what was replaced, this user could not remove everything: see {place}.",
         )
     ]
-
-
-def _identity(
-    objects: SetObjects, request: VolumesRestoreRequest, targets: list[RestoreTarget]
-) -> str:
-    """The same for the same restore, so that an interrupted one is known again."""
-    text = repr((objects.manifest.backup_id, request, [str(t.directory) for t in targets]))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -24,6 +24,7 @@ from onyx_pipelines.vault.stores import LocalStore
 from onyx_pipelines.vault.writing import SetWriter
 from onyx_pipelines_tests.fixtures_postgres import source_of
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
+from onyx_pipelines_tests.restore.journaled import with_journal
 from onyx_pipelines_tests.vault.sets import signers, signing_key
 
 
@@ -76,13 +77,12 @@ class PostgresSets:
     def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
         request.setdefault("replace", True)
         request.setdefault("with_globals", False)
-        return restore(
-            objects,
-            PostgresRestoreRequest(**request),
-            StepClock(),
-            self.settings.scratch_dir or self.root,
-            self.settings,
-            silent,
+        settings, asked = self.settings, PostgresRestoreRequest(**request)
+        scratch = settings.scratch_dir or self.root
+        return with_journal(
+            settings.state_dir,
+            [objects.manifest.backup_id, asked],
+            lambda j: restore(objects, asked, StepClock(), scratch, settings, silent, j),
         )
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:

@@ -25,6 +25,7 @@ from onyx_pipelines.vault.stores import LocalStore
 from onyx_pipelines.vault.writing import SetWriter
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
+from onyx_pipelines_tests.restore.journaled import with_journal
 from onyx_pipelines_tests.vault.sets import signers, signing_key
 
 
@@ -70,7 +71,11 @@ class QdrantSets:
         request.setdefault("replace", True)
         asked = QdrantRestoreRequest(**request)
         settings = self.settings(restore_qdrant_index_wait_s=index_wait_s)
-        return restore(objects, asked, StepClock(), self.root, settings, progress)
+        return with_journal(
+            settings.state_dir,
+            [objects.manifest.backup_id, asked],
+            lambda j: restore(objects, asked, StepClock(), self.root, settings, progress, j),
+        )
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
         return plan(objects, QdrantRestoreRequest(**request), self.settings())

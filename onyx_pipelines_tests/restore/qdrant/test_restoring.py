@@ -16,7 +16,7 @@ import pytest
 from qdrant_client import models
 
 from onyx_pipelines.errors import NotFoundError, RestoreError, SettingsError
-from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
+from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
@@ -249,7 +249,7 @@ class TestAfterAnInterruption:
         name = make_collection()
         left = make_collection("onyx-restore-0123456789ab", points=2)
         theirs = make_collection("onyx-restore-of-somebody-else", points=2)
-        journal = RestoreJournal(sets.root / "state", qdrant_server.url, "earlier")
+        journal = Leftovers(sets.root / "state", qdrant_server.url)
         journal.begin(left)
         journal.begin(theirs)
 
@@ -265,7 +265,7 @@ class TestAfterAnInterruption:
         name = make_collection()
         switched = make_collection(f"{name}-live-20261126T120000-0a1b2c", points=3)
         set_alias(qdrant_server, f"{name}-live", switched)
-        RestoreJournal(sets.root / "state", qdrant_server.url, "earlier").begin(switched)
+        Leftovers(sets.root / "state", qdrant_server.url).begin(switched)
 
         sets.restore(sets.of(name))
 
@@ -277,14 +277,14 @@ class TestAfterAnInterruption:
         """Unless somebody has set them to something else meanwhile."""
         name, other = make_collection(), make_collection(points=5)
         objects = sets.of(name)
-        journal = RestoreJournal(sets.root / "state", qdrant_server.url, "earlier")
+        journal = Leftovers(sets.root / "state", qdrant_server.url)
         journal.keep_aliases({f"{name}-a": name, f"{name}-b": name, "of-a-lost-one": "lost"})
         qdrant_server.client.delete_collection(name)
         set_alias(qdrant_server, f"{name}-b", other)
 
         sets.restore(objects)
 
-        left = RestoreJournal(sets.root / "state", qdrant_server.url, "later").aliases
+        left = Leftovers(sets.root / "state", qdrant_server.url).aliases
         assert (sets.count(f"{name}-a"), sets.count(f"{name}-b")) == (20, 5)
         assert left == {"of-a-lost-one": "lost"}
 
@@ -388,9 +388,9 @@ class TestADrillOnAServer:
 
 
 def test_a_journal_that_is_damaged_begins_anew(tmp_path: Path) -> None:
-    journal = RestoreJournal(tmp_path, "http://host:1", "one")
+    journal = Leftovers(tmp_path, "http://host:1")
     journal.begin("onyx-restore-0123456789ab")
     (path,) = (tmp_path / "restores").iterdir()
     path.write_text(json.dumps({"beside": 3}))
 
-    assert RestoreJournal(tmp_path, "http://host:1", "one").beside == ()
+    assert Leftovers(tmp_path, "http://host:1").beside == ()

@@ -11,7 +11,7 @@ from qdrant_client import models
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.restore.qdrant.collections import collections_of
-from onyx_pipelines.restore.qdrant.restore_journal import RestoreJournal
+from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
@@ -141,7 +141,7 @@ def left_behind(
     sets: QdrantSets, standin: QdrantStandIn, collection: str, *, is_bare: bool = False
 ) -> Path:
     """A file of an upload that a kill cut short."""
-    journal = RestoreJournal(sets.root / "state", sets.server.url, "earlier")
+    journal = Leftovers(sets.root / "state", sets.server.url)
     upload = journal.begin_upload(collection)
     if is_bare:
         journal.make_bare(upload)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import (
-    AlreadyRunningError,
     NotFoundError,
     RestoreError,
     SettingsError,
@@ -20,7 +19,6 @@ from onyx_pipelines.errors import (
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import VolumesRestoreRequest
-from onyx_pipelines.restore.volumes.restore_journal import RestoreJournal
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.layout import object_key
 from onyx_pipelines_tests.docker_world import DockerWorld
@@ -381,7 +379,7 @@ def test_an_interrupted_restore_goes_on_with_the_volume_where_it_stopped(
     assert (place / "one").stat().st_ino == inode
     assert tree_of(place / "two") == tree_of(volume)
     assert len([f for f in result.findings if f.aspect == "in place"]) == 2
-    assert not RestoreJournal(settings.state_dir).path.exists()
+    assert list((settings.state_dir / "restores").iterdir()) == []
 
 
 def _fail_once(
@@ -414,15 +412,6 @@ def test_a_finished_restore_is_not_taken_for_an_interrupted_one(
     restored(objects, VolumesRestoreRequest(replace=True), settings)
 
     assert tree_of(volume) == before
-
-
-def test_two_restores_at_a_time_are_refused(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    settings = settings_for(tmp_path, {"v": volume})
-
-    with RestoreJournal(settings.state_dir).held("another"), pytest.raises(AlreadyRunningError):
-        restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
 
 
 def test_containers_are_stopped_only_while_the_data_changes_places(

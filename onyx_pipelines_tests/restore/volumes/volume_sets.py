@@ -19,6 +19,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.writing import SetWriter
+from onyx_pipelines_tests.restore.journaled import with_journal
 from onyx_pipelines_tests.sources.volumes.trees import archive
 from onyx_pipelines_tests.vault.sets import (
     BEGAN,
@@ -140,7 +141,12 @@ def drilled(objects: SetObjects, folder: Path) -> ComponentDrill:
 def restored(
     objects: SetObjects, request: VolumesRestoreRequest, settings: Settings
 ) -> ComponentDrill:
-    return restore(objects, request, StepClock(), settings.state_dir, settings, silent)
+    state = settings.state_dir
+    return with_journal(
+        state,
+        [objects.manifest.backup_id, request],
+        lambda j: restore(objects, request, StepClock(), state, settings, silent, j),
+    )
 
 
 def failed(result: ComponentDrill) -> list[Finding]:

@@ -1,7 +1,7 @@
 """What a restore has under way on a server: collections, uploads and aliases.
 
-Written before it is done, so the next call can go on, and take away what a killed one left there,
-and nothing else.
+Written before it is done, so the next call takes away what a killed one left there, and nothing
+else. However old it is: it stands on the server until somebody takes it away.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.vault.durable_files import replace_durably
 
 _FOLDER: Final = "restores"
@@ -34,25 +33,24 @@ class Upload(BaseModel):
 
 
 class _Content(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # An earlier version wrote more.
+    model_config = ConfigDict(extra="ignore")
 
     beside: list[str] = []
     uploads: list[Upload] = []
     aliases: dict[str, str] = {}
-    identity: str = ""
-    findings: dict[str, tuple[Finding, ...]] = {}
 
 
-class RestoreJournal:
-    """One per server. What is finished counts for the same request only (`identity`)."""
+class Leftovers:
+    """One file per server; absent where nothing is under way there."""
 
-    def __init__(self, state_dir: Path, url: str, identity: str) -> None:
+    def __init__(self, state_dir: Path, url: str) -> None:
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
         self._path = state_dir / _FOLDER / f"qdrant-{name}.journal"
-        self._content = _read(self._path)
-        if self._content.identity != identity:
-            self._content.identity = identity
-            self._content.findings = {}
+        try:
+            self._content = _Content.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            self._content = _Content()
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -68,9 +66,6 @@ class RestoreJournal:
     def aliases(self) -> Mapping[str, str]:
         """Collection by alias: those that go while their collection is made anew."""
         return dict(self._content.aliases)
-
-    def finished(self, collection: str) -> tuple[Finding, ...] | None:
-        return self._content.findings.get(collection)
 
     def begin(self, beside: str) -> None:
         """Before the collection is made."""
@@ -109,34 +104,8 @@ class RestoreJournal:
         del self._content.aliases[alias]
         self._write()
 
-    def add(self, collection: str, findings: tuple[Finding, ...]) -> None:
-        self._content.findings[collection] = findings
-        self._write()
-
-    def close(self) -> None:
-        """The restore is over; what could not be removed or set again is remembered."""
-        self._content.findings = {}
-        if self._content.beside or self._content.uploads or self._content.aliases:
-            self._write()
-        else:
-            self._path.unlink(missing_ok=True)
-
     def _write(self) -> None:
-        _write(self._path, self._content)
-
-
-def forget_finished(state_dir: Path) -> None:
-    """A restore begins anew: what an earlier one had finished counts no longer."""
-    for path in sorted((state_dir / _FOLDER).glob("qdrant-*.journal")):
-        _write(path, _read(path).model_copy(update={"findings": {}}))
-
-
-def _read(path: Path) -> _Content:
-    try:
-        return _Content.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return _Content()
-
-
-def _write(path: Path, content: _Content) -> None:
-    replace_durably(path, content.model_dump_json().encode(), mode=0o600)
+        if self._content == _Content():
+            self._path.unlink(missing_ok=True)
+        else:
+            replace_durably(self._path, self._content.model_dump_json().encode(), mode=0o600)

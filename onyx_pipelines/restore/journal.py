@@ -1,0 +1,209 @@
+"""What one restore has put in place so far, on disk, so that the same call goes on after a kill.
+
+It is bound to the set, to what was asked and to the targets, and counts for a day after its last
+entry. What it names is compared again before it is taken for done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+
+from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.results import Finding
+from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.durable_files import replace_durably
+
+# After that, the same call is a new restore, and nothing of the old one is taken for done.
+RESUMED_WITHIN: Final = timedelta(hours=24)
+_FOLDER: Final = "restores"
+_log = logger("restore")
+
+
+class Finished(BaseModel):
+    """An item that is, or is about to be, in its place.
+
+    `placed`: what tells it there from another of its name, and what is needed to compare it again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    component: Component
+    item: str
+    findings: tuple[Finding, ...]
+    placed: dict[str, JsonValue] = {}
+    at: AwareDatetime
+
+
+class RestoreRecord(BaseModel):
+    """One restore under way. `safety_backup_id` empty: none was taken (yet)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: Literal[2] = 2
+    restore_id: str
+    request: str
+    started_at: AwareDatetime
+    written_at: AwareDatetime
+    safety_backup_id: str = ""
+    finished: tuple[Finished, ...] = ()
+
+    def counts_for(self, request: str, now: datetime) -> bool:
+        """Whether the same call goes on with it. A date that is to come is no better than an old
+        one."""
+        return self.request == request and abs(now - self.written_at) < RESUMED_WITHIN
+
+
+def request_digest(*asked: object) -> str:
+    """The same for the same set, choice and targets, whatever their order was not said to mean."""
+    text = json.dumps(asked, sort_keys=True, default=str, ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def still_the_same(earlier: Finished, now: Collection[Finding]) -> tuple[Finding, ...]:
+    """What is said of an item that an earlier call put in place, and that was compared again."""
+    failed = [finding for finding in now if finding.verdict is Verdict.FAILED]
+    if not failed:
+        return earlier.findings
+    changed = Finding(
+        verdict=Verdict.FAILED,
+        item=earlier.item,
+        aspect="in place",
+        message=f"It was put in place at {earlier.at:%Y-%m-%d %H:%M:%S} UTC by a call that was"
+        " interrupted, and is not what it was then, so it is left as it is. `onyx restore"
+        " --give-up`, and then the same command, restores it once more.",
+    )
+    return (*failed, changed)
+
+
+def has_failed(findings: Collection[Finding]) -> bool:
+    return worst(finding.verdict for finding in findings) is Verdict.FAILED
+
+
+class RestoreJournal:
+    """`<state directory>/restores/<request>.json`; absent when that restore is not unfinished.
+
+    `went_stale`: the id of an earlier one that was too old to go on with.
+    """
+
+    def __init__(self, path: Path, record: RestoreRecord, *, went_stale: str = "") -> None:
+        self._path = path
+        self._record = record
+        self.went_stale = went_stale
+
+    @classmethod
+    def open(cls, state_dir: Path, request: str, now: datetime) -> Self:
+        """Of an earlier call, if that counts still; else a new one, which is written.
+
+        Raises:
+            RestoreError: the state directory cannot be written.
+        """
+        path = state_dir / _FOLDER / f"{request[:24]}.json"
+        try:
+            earlier = _read(path)
+        except OSError as error:
+            raise _unusable(path, error) from None
+        if earlier is not None and earlier.counts_for(request, now):
+            _log.info("going on with restore %s", earlier.restore_id)
+            return cls(path, earlier)
+        new = RestoreRecord(
+            restore_id=str(uuid.uuid4()), request=request, started_at=now, written_at=now
+        )
+        journal = cls(path, new, went_stale="" if earlier is None else earlier.restore_id)
+        journal._write(new)
+        return journal
+
+    @property
+    def restore_id(self) -> str:
+        return self._record.restore_id
+
+    @property
+    def started_at(self) -> datetime:
+        return self._record.started_at
+
+    @property
+    def safety_backup_id(self) -> str:
+        return self._record.safety_backup_id
+
+    @property
+    def has_finished_any(self) -> bool:
+        return bool(self._record.finished)
+
+    def finished(self, component: Component, item: str) -> Finished | None:
+        """What an earlier try put in place: to be looked for there, and compared again."""
+        found = (
+            each
+            for each in self._record.finished
+            if (each.component, each.item) == (component, item)
+        )
+        return next(found, None)
+
+    def add(
+        self,
+        component: Component,
+        item: str,
+        findings: Sequence[Finding],
+        *,
+        placed: dict[str, JsonValue] | None = None,
+    ) -> None:
+        """This item is, or is about to be, in place; durable when it returns. One that failed its
+        comparison is never finished."""
+        if has_failed(findings):
+            return
+        one = Finished(
+            component=component,
+            item=item,
+            findings=tuple(findings),
+            placed=placed or {},
+            at=datetime.now(UTC),
+        )
+        others = [e for e in self._record.finished if (e.component, e.item) != (component, item)]
+        self._write(self._record.model_copy(update={"finished": (*others, one)}))
+
+    def note_safety_backup(self, backup_id: str) -> None:
+        self._write(self._record.model_copy(update={"safety_backup_id": backup_id}))
+
+    def close(self) -> None:
+        """The whole restore is finished: the next one starts from its beginning."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self, record: RestoreRecord) -> None:
+        self._record = record.model_copy(update={"written_at": datetime.now(UTC)})
+        try:
+            replace_durably(self._path, self._record.model_dump_json().encode(), mode=0o600)
+        except OSError as error:
+            raise _unusable(self._path, error) from None
+
+
+def forget_all(state_dir: Path) -> Sequence[Path]:
+    """Remove the journals of every interrupted restore; gives those that were there."""
+    found = sorted((state_dir / _FOLDER).glob("*.json"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
+
+
+def _unusable(path: Path, error: OSError) -> RestoreError:
+    return RestoreError(
+        f"The journal of restores {path} cannot be used ({error.strerror}).",
+        remedy="Make ONYX_STATE_DIR writable for this user.",
+    )
+
+
+def _read(path: Path) -> RestoreRecord | None:
+    try:
+        return RestoreRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        _log.warning("the record of an interrupted restore cannot be read; it begins anew")
+        return None

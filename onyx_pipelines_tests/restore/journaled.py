@@ -1,0 +1,21 @@
+"""One component's restore with a journal of its own, as the whole restore keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from onyx_pipelines.restore.journal import RestoreJournal, request_digest
+from onyx_pipelines.restore.results import ComponentDrill
+
+
+def with_journal(
+    state_dir: Path, asked: object, restore: Callable[[RestoreJournal], ComponentDrill]
+) -> ComponentDrill:
+    """Open until nothing is unfinished, so that the same call goes on."""
+    journal = RestoreJournal.open(state_dir, request_digest(asked), datetime.now(UTC))
+    result = restore(journal)
+    if not result.unfinished:
+        journal.close()
+    return result

@@ -1,0 +1,221 @@
+"""The journal of a restore: whose it is, how long it counts, and what never comes into it."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.journal import (
+    RESUMED_WITHIN,
+    Finished,
+    RestoreJournal,
+    RestoreRecord,
+    forget_all,
+    request_digest,
+    still_the_same,
+)
+from onyx_pipelines.restore.recovery import RestoreChoice
+from onyx_pipelines.restore.results import Finding
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.sources.source import Component
+
+NOW = datetime.now(UTC)
+ASKED = request_digest("a set", "a choice", ["a target"])
+
+
+def finding(verdict: Verdict, item: str = "app") -> Finding:
+    return Finding(verdict=verdict, item=item, aspect="rows", message="3 rows")
+
+
+PASSED = (finding(Verdict.PASSED),)
+
+
+def opened(folder: Path, asked: str = ASKED, now: datetime = NOW) -> RestoreJournal:
+    return RestoreJournal.open(folder, asked, now)
+
+
+def with_one(folder: Path) -> RestoreJournal:
+    journal = opened(folder)
+    journal.add(Component.POSTGRESQL, "app", PASSED, placed={"oid": 17})
+    return journal
+
+
+class TestTheSameCall:
+    def test_goes_on_with_what_was_put_in_place(self, tmp_path: Path) -> None:
+        first = with_one(tmp_path)
+        first.note_safety_backup("a safety backup")
+
+        again = opened(tmp_path)
+        found = again.finished(Component.POSTGRESQL, "app")
+
+        assert found is not None
+        assert (again.restore_id, again.safety_backup_id) == (first.restore_id, "a safety backup")
+        assert (found.findings, found.placed) == (PASSED, {"oid": 17})
+        assert again.went_stale == ""
+
+    def test_knows_nothing_of_another_item_nor_of_that_name_in_another_component(
+        self, tmp_path: Path
+    ) -> None:
+        journal = with_one(tmp_path)
+
+        assert journal.finished(Component.POSTGRESQL, "other") is None
+        assert journal.finished(Component.QDRANT, "app") is None
+
+    def test_begins_anew_once_it_is_over(self, tmp_path: Path) -> None:
+        with_one(tmp_path).close()
+
+        assert opened(tmp_path).finished(Component.POSTGRESQL, "app") is None
+
+    def test_begins_anew_after_it_was_given_up(self, tmp_path: Path) -> None:
+        with_one(tmp_path)
+
+        forgotten = forget_all(tmp_path)
+
+        assert len(forgotten) == 1
+        assert not opened(tmp_path).has_finished_any
+
+    def test_begins_anew_where_the_journal_is_damaged(self, tmp_path: Path) -> None:
+        with_one(tmp_path)
+        (path,) = (tmp_path / "restores").iterdir()
+        path.write_text('{"restore_id": 1')
+
+        assert not opened(tmp_path).has_finished_any
+
+
+class TestAge:
+    @pytest.mark.parametrize("days", [1.01, 60, 3650, -2])
+    def test_an_old_one_is_never_taken_for_done_and_is_named(
+        self, days: float, tmp_path: Path
+    ) -> None:
+        """Nor one of a day that is to come, which a wrong clock wrote."""
+        first = with_one(tmp_path)
+
+        later = opened(tmp_path, now=datetime.now(UTC) + timedelta(days=days))
+
+        assert later.finished(Component.POSTGRESQL, "app") is None
+        assert later.restore_id != first.restore_id
+        assert later.went_stale == first.restore_id
+
+    def test_it_counts_from_the_last_entry_and_not_from_the_beginning(self) -> None:
+        """A restore of more than a day goes on too."""
+        record = RestoreRecord(
+            restore_id="r",
+            request=ASKED,
+            started_at=NOW - timedelta(days=3),
+            written_at=NOW - timedelta(hours=1),
+        )
+
+        assert record.counts_for(ASKED, NOW)
+
+    @given(st.timedeltas(timedelta(days=-4000), timedelta(days=4000)))
+    def test_it_counts_within_a_day_and_at_no_other_time(self, age: timedelta) -> None:
+        record = RestoreRecord(restore_id="r", request=ASKED, started_at=NOW, written_at=NOW - age)
+
+        assert record.counts_for(ASKED, NOW) == (abs(age) < RESUMED_WITHIN)
+
+
+class TestAnotherRequest:
+    def test_is_another_restore(self, tmp_path: Path) -> None:
+        with_one(tmp_path)
+
+        other = opened(tmp_path, request_digest("another set", "a choice", ["a target"]))
+
+        assert not other.has_finished_any
+        assert other.went_stale == ""
+
+    def test_cannot_borrow_a_file_of_this_one(self, tmp_path: Path) -> None:
+        """Whatever its name says."""
+        with_one(tmp_path)
+        (path,) = (tmp_path / "restores").iterdir()
+        other = request_digest("another set")
+        path.rename(path.with_name(f"{other[:24]}.json"))
+
+        assert not opened(tmp_path, other).has_finished_any
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"components": (Component.QDRANT,)},
+            {"databases": ("app",)},
+            {"databases": ("app", "other")},
+            {"tables": ("public.t",)},
+            {"collections": ("docs",)},
+            {"volumes": ("v",)},
+            {"paths": ("a/b",)},
+            {"into": "postgresql://host/app"},
+            {"with_globals": False},
+            {"keep_old": True},
+            {"make_devices": True},
+        ],
+        ids=str,
+    )
+    def test_every_option_makes_another_one(self, change: dict[str, Any]) -> None:
+        plain = RestoreChoice()
+        changed = dataclasses.replace(plain, **change)
+
+        digests = {request_digest("s", dataclasses.asdict(each), []) for each in (plain, changed)}
+
+        assert len(digests) == 2
+
+    def test_so_does_each_set_and_each_target(self) -> None:
+        digests = {
+            request_digest(backup_id, {}, targets)
+            for backup_id in ("one", "two")
+            for targets in (
+                ["host:5432 71"],
+                ["host:5432 72"],
+                ["host:5433 71"],
+                ["host:5432", "71"],
+            )
+        }
+
+        assert len(digests) == 8
+
+
+class TestWhatFailedItsComparison:
+    def test_never_counts_as_finished(self, tmp_path: Path) -> None:
+        journal = opened(tmp_path)
+
+        journal.add(Component.QDRANT, "docs", (*PASSED, finding(Verdict.FAILED)))
+
+        assert journal.finished(Component.QDRANT, "docs") is None
+        assert opened(tmp_path).finished(Component.QDRANT, "docs") is None
+
+    def test_what_could_not_be_verified_is_in_its_place_all_the_same(self, tmp_path: Path) -> None:
+        journal = opened(tmp_path)
+
+        journal.add(Component.QDRANT, "docs", (*PASSED, finding(Verdict.COULD_NOT_VERIFY)))
+
+        assert journal.finished(Component.QDRANT, "docs") is not None
+
+
+class TestComparedAgain:
+    EARLIER = Finished(component=Component.POSTGRESQL, item="app", findings=PASSED, at=NOW)
+
+    @pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.COULD_NOT_VERIFY])
+    def test_what_is_as_it_was_has_the_findings_of_then(self, verdict: Verdict) -> None:
+        assert still_the_same(self.EARLIER, [finding(verdict)]) == PASSED
+
+    def test_what_has_changed_since_fails_with_the_differences(self) -> None:
+        differing = finding(Verdict.FAILED)
+
+        now = still_the_same(self.EARLIER, [finding(Verdict.PASSED), differing])
+
+        assert now[0] == differing
+        assert [each.verdict for each in now] == [Verdict.FAILED, Verdict.FAILED]
+        assert "left as it is" in now[1].message
+        assert "--give-up" in now[1].message
+
+
+def test_a_state_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "restores").write_text("a file")
+
+    with pytest.raises(RestoreError, match="cannot be used"):
+        opened(tmp_path)
