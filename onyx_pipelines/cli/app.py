@@ -20,8 +20,8 @@ from onyx_pipelines.telemetry import process_fields
 
 # Command → the module of this folder that has it, and its name there; in the order of the help.
 _PLACES = {
-    "drill": ("restore", "drill"),
-    "restore": ("recover", "restore"),
+    "drill": ("drill", "drill"),
+    "restore": ("restore", "restore"),
     "verify": ("catalog", "verify"),
     "prune": ("catalog", "prune"),
     "hold": ("catalog", "hold"),

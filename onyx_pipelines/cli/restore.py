@@ -1,34 +1,43 @@
-"""`onyx drill`: does a set come back, how fast, and is it the same data?"""
+"""`onyx restore`: the real one, for when data is lost. Works with a key and a store alone."""
 
 from __future__ import annotations
 
-import uuid
-from enum import StrEnum
+import shlex
+import sys
 from typing import Annotated
 
 import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
+from onyx_pipelines.cli.drill import From
+from onyx_pipelines.cli.ending import UsageError
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     EXIT_UNABLE,
     JsonOption,
+    Part,
     bold,
     err,
     finish,
     out,
     print_json,
+    red,
 )
-from onyx_pipelines.notifications import told
-from onyx_pipelines.restore.drill import run_drill
-from onyx_pipelines.restore.report.history import read_history
-from onyx_pipelines.restore.report.writing import ReportPaths, write_report
-from onyx_pipelines.restore.results import DrillResult
+from onyx_pipelines.restore.journal import DESPITE
+from onyx_pipelines.restore.recovery import (
+    RestoreChoice,
+    RestorePlan,
+    RestoreResult,
+    plan_restore,
+    restore_set,
+)
+from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
+from onyx_pipelines.restore.report.wording import finding_text, speed_text
 from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.safety_backup import take_safety_backup, warnings_of_set
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.lock import ExclusiveLock
 
 _EXIT_CODES = {
     Verdict.PASSED: 0,
@@ -37,105 +46,264 @@ _EXIT_CODES = {
 }
 
 
-class From(StrEnum):
-    OFFSITE = "offsite"
-    LOCAL = "local"
-
-
-def drill(
+def restore(
     backup_id: Annotated[
         str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
-    ] = "latest",
+    ] = "",
     *,
     store: Annotated[
-        From | None, typer.Option("--from", help="The store; default: off-site if it is there.")
+        From | None, typer.Option("--from", help="The store; default: local if it has the set.")
     ] = None,
     components: Annotated[
-        list[Component] | None,
-        typer.Option("--component", help="Only this component; may be given several times."),
+        list[Component] | None, typer.Option("--component", help="Only this component.")
     ] = None,
+    databases: Annotated[
+        list[str] | None, typer.Option("--database", help="Only this database.")
+    ] = None,
+    tables: Annotated[
+        list[str] | None, typer.Option("--table", help="Only SCHEMA.NAME of one --database.")
+    ] = None,
+    collections: Annotated[
+        list[str] | None, typer.Option("--collection", help="Only this Qdrant collection.")
+    ] = None,
+    volumes: Annotated[list[str] | None, typer.Option("--volume", help="Only this volume.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Option("--path", help="Only this file or subtree of one --volume.")
+    ] = None,
+    into: Annotated[
+        str,
+        typer.Option(
+            "--into",
+            metavar="PLACE",
+            help="Another place than the original: postgresql://USER@HOST:PORT[/DATABASE] or a"
+            " database's name; http://HOST:PORT[/collections/NAME] or a collection's name; a"
+            " directory.",
+        ),
+    ] = "",
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Only say what would be done (the default).")
+    ] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", "--yes", help="Do it: replace what the plan says.")
+    ] = False,
+    no_safety_backup: Annotated[
+        bool,
+        typer.Option("--no-safety-backup", help="Do not back up first what is replaced."),
+    ] = False,
+    no_globals: Annotated[
+        bool, typer.Option("--no-globals", help="Leave PostgreSQL's roles and grants alone.")
+    ] = False,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Keep replaced databases, renamed (Qdrant cannot rename)."),
+    ] = False,
+    make_devices: Annotated[
+        bool, typer.Option("--make-devices", help="Restore device nodes of volumes too.")
+    ] = False,
+    force: Annotated[
+        str,
+        typer.Option(
+            "--force-despite-differences",
+            metavar="SET_ID",
+            help="Put in place what differs, too: after you have read the differences that the same"
+            " restore named; the whole id of the set.",
+        ),
+    ] = "",
+    give_up: Annotated[
+        bool,
+        typer.Option("--give-up", help="Abandon an interrupted restore, so that backups go on."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Restore a set into scratch, compare it exactly, measure it, throw it away.
+    """Put data back. Without --confirm it only says what it would do.
 
-    Exit status 0: it passed; 1: it failed; 2: it could not be verified.
+    Everything is restored beside what is there, compared, and only then put in its place. The same
+    call goes on where an interrupted one stopped, and with what one could not restore. Exit status
+    0: restored and the same data; 1: something failed its comparison and was left as it was, or is
+    not what it should be; 2: something could not be restored or verified.
     """
     settings = load_settings()
-    result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
-    paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
-    for sentence in result.passed_over:
-        err.warning(sentence)
+    if give_up:
+        _give_up(settings)
+        return
+    if not backup_id:
+        raise UsageError(
+            "Which backup set is to be restored?",
+            remedy='Give its id, or "latest"; `onyx catalog list` shows them.',
+        )
+    if confirm and plan_only:
+        raise UsageError("--plan and --confirm exclude each other.", remedy="Give one of them.")
+    choice = RestoreChoice(
+        components=tuple(components or ()),
+        databases=tuple(databases or ()),
+        tables=tuple(tables or ()),
+        collections=tuple(collections or ()),
+        volumes=tuple(volumes or ()),
+        paths=tuple(paths or ()),
+        into=into,
+        with_globals=not no_globals,
+        keep_old=keep_old,
+        make_devices=make_devices,
+        despite_differences_of=force,
+    )
+    store_name = store.value if store else None
+    if not confirm:
+        plan = plan_restore(settings, choice, backup_id=backup_id, store_name=store_name)
+        if as_json:
+            print_json(_plan_json(plan))
+        else:
+            show_plan(plan, safety=not no_safety_backup)
+            out.line("Nothing was changed. Add --confirm to do it.")
+        return
+    _restore(
+        settings,
+        choice,
+        backup_id,
+        store_name,
+        with_safety_backup=not no_safety_backup,
+        as_json=as_json,
+    )
+
+
+def _restore(
+    settings: Settings,
+    choice: RestoreChoice,
+    backup_id: str,
+    store_name: str | None,
+    *,
+    with_safety_backup: bool,
+    as_json: bool,
+) -> None:
+    parameters = {
+        name: value for name, value in vars(choice).items() if value not in ((), "", False)
+    }
+    with (
+        audited(
+            settings,
+            action="restore",
+            origin=cli_origin(),
+            parameters={**parameters, "store": store_name, "safety_backup": with_safety_backup},
+            required=True,
+        ) as entry,
+        progress_bars(shown=not as_json) as progress,
+    ):
+
+        def announce(plan: RestorePlan) -> None:
+            entry.about(plan.backup_id)
+            if not as_json:
+                show_plan(plan, safety=with_safety_backup)
+
+        result = restore_set(
+            settings,
+            choice,
+            backup_id=backup_id,
+            store_name=store_name,
+            safety_backup=(
+                (lambda parts: take_safety_backup(settings, parts, progress))
+                if with_safety_backup
+                else None
+            ),
+            command=shlex.join(["onyx", *sys.argv[1:]]),
+            progress=progress,
+            announce=announce,
+        )
+        entry.result(
+            verdict=result.verdict.value,
+            detail=_detail(result),
+            outcome=Outcome.OK if result.verdict is Verdict.PASSED else Outcome.FAILED,
+        )
     if as_json:
-        print_json(_as_json(result, paths))
+        print_json(_result_json(result))
     else:
-        show(result, paths)
+        _show_result(result, settings)
     finish(_EXIT_CODES[result.verdict])
 
 
-def _drilled(
-    settings: Settings,
-    backup_id: str,
-    store: From | None,
-    components: list[Component] | None,
-    *,
-    shows_progress: bool,
-) -> DrillResult:
-    with (
-        told(settings, "restore_drill") as about,
-        audited(
-            settings,
-            action="drill",
-            origin=cli_origin(),
-            parameters={"set": backup_id, "store": store, "components": components},
-        ) as entry,
-        ExclusiveLock(settings.state_dir, "restore drill"),
-        progress_bars(shown=shows_progress) as progress,
-    ):
-        result = run_drill(
-            settings,
-            backup_id=backup_id,
-            store_name=store.value if store else None,
-            components=components,
-            drill_id=str(uuid.uuid4()),
-            progress=progress,
-        )
-        entry.about(result.backup_id)
-        passed = result.verdict is Verdict.PASSED
-        entry.result(
-            verdict=result.verdict.value,
-            detail=" ".join(result.passed_over),
-            outcome=Outcome.OK if passed else Outcome.FAILED,
-        )
-        about.details = {"set": result.backup_id, "verdict": result.verdict.value}
-        about.warnings = result.passed_over
-        if not passed:
-            about.problems = (f"The restore drill of {result.backup_id}: {result.verdict.value}.",)
-    return result
+def _detail(result: RestoreResult) -> str:
+    taken = f", safety backup {result.safety_backup_id}" if result.safety_backup_id else ""
+    said = [f"restore {result.restore_id}{taken}.", *result.despite_differences, *result.notes]
+    return " ".join(said)
 
 
-def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
+def _give_up(settings: Settings) -> None:
+    with audited(settings, action="restore.give-up", origin=cli_origin(), required=True) as entry:
+        done = give_up_restores(settings)
+        entry.result(verdict="given up", detail=f"{len(done)} leftovers settled")
+    for each in done:
+        out.line(f"settled: {each}")
+    out.line("No restore is under way. Backups go on.")
+
+
+def _plan_json(plan: RestorePlan) -> dict[str, object]:
     return {
-        "drill_id": result.drill_id,
+        "backup_id": plan.backup_id,
+        "store": plan.store,
+        "recovery_point": plan.recovery_point,
+        "estimated_seconds": plan.estimate.seconds,
+        "estimate_is_limit": plan.estimate.is_limit,
+        "estimate_basis": plan.estimate.basis,
+        "notes": list(plan.notes),
+        "changes": [
+            {"component": part.value, **vars(change)}
+            for part, changes in plan.changes.items()
+            for change in changes
+        ],
+    }
+
+
+def _result_json(result: RestoreResult) -> dict[str, object]:
+    return {
+        "restore_id": result.restore_id,
         "backup_id": result.backup_id,
         "store": result.store,
         "verdict": result.verdict.value,
-        "seconds": result.recovery_s,
-        "objective_seconds": result.objective_s,
-        "passed_over": list(result.passed_over),
-        "within_objective": result.recovery_is_measured and result.within_objective,
+        "seconds": result.duration_s,
+        "safety_backup_id": result.safety_backup_id or None,
+        "notes": list(result.notes),
+        "despite_differences": list(result.despite_differences),
         "components": {
             each.component.value: {
                 "verdict": each.verdict.value,
                 "seconds": each.recovery_s,
                 "problems": [finding.model_dump(mode="json") for finding in each.problems()],
+                "unfinished": list(each.unfinished),
+                "indexed_after_seconds": each.indexed_after_s,
+                "indexed_share": each.indexed_share,
+                "indexing": [state.model_dump(mode="json") for state in each.indexing],
             }
             for each in result.components
         },
-        "report": str(paths.html),
     }
 
 
-def show(result: DrillResult, paths: ReportPaths) -> None:
+def show_plan(plan: RestorePlan, *, safety: bool) -> None:
+    out.line(
+        bold(f"Restore of {plan.backup_id}"),
+        f" from the {plan.store} store, the data of {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC",
+    )
+    rows: list[tuple[Part, ...]] = [
+        (
+            change.what,
+            change.target,
+            red("REPLACED") if change.overwrites else "new",
+            change.detail,
+        )
+        for changes in plan.changes.values()
+        for change in changes
+    ]
+    out.table("what is done", ("what", "where", "what is there", "more"), rows)
+    if plan.overwritten:
+        parts = ", ".join(part.value for part in plan.overwritten)
+        if safety:
+            out.line(f"First a safety backup of {parts} is taken.")
+        else:
+            out.line(red("No safety backup"), f" of {parts} is taken.")
+    out.line(f"Expected time: {plan.estimate.text()}.")
+    for note in plan.notes:
+        err.line(f"note: {note}")
+
+
+def _show_result(result: RestoreResult, settings: Settings) -> None:
     out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
         (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
@@ -143,11 +311,26 @@ def show(result: DrillResult, paths: ReportPaths) -> None:
     ]
     out.table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
     for each in result.components:
-        for finding in each.problems()[:10]:
-            detail = f" (expected {finding.expected}, found {finding.found})"
-            shown = detail if finding.expected or finding.found else ""
-            out.line(f"{finding.item}: {finding.message}{shown}")
-    out.line(
-        f"recovery {result.recovery_s:.1f} s, objective {result.objective_s / 60:.0f} min;"
-        f" report: {paths.html}"
-    )
+        for finding in each.findings:
+            if finding.verdict is not Verdict.PASSED or finding.aspect in {"in place", DESPITE}:
+                out.line(finding_text(finding))
+        if speed := speed_text(each):
+            out.line(f"{each.component.value}: {speed}")
+    if result.unfinished:
+        out.line(
+            f"Unfinished: {', '.join(result.unfinished)}. The same command goes on with that"
+            " within a day; `onyx restore --give-up` forgets it."
+        )
+        if any(each.verdict is Verdict.FAILED for each in result.components if each.unfinished):
+            out.line(
+                "Who has read the differences, and wants the data all the same, adds"
+                f" --force-despite-differences {result.backup_id}"
+            )
+    if result.safety_backup_id:
+        out.line(
+            f"What was there before is in the set {result.safety_backup_id}, which is held until"
+            " `onyx release` lets it go."
+        )
+        for warning in warnings_of_set(settings, result.safety_backup_id):
+            out.warning(f"that set: {warning}")
+    out.line(f"{result.duration_s:.1f} s in all")

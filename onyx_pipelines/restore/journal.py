@@ -17,7 +17,7 @@ from typing import Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.results import Finding
+from onyx_pipelines.restore.results import ComponentDrill, Finding
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
@@ -25,6 +25,9 @@ from onyx_pipelines.vault.durable_files import replace_durably
 
 # After that, the same call is a new restore, and nothing of the old one is taken for done.
 RESUMED_WITHIN: Final = timedelta(hours=24)
+DESPITE: Final = "despite differences"
+# What failed without a comparison to its end: nobody can have read all that differs.
+UNKNOWN_EXTENT: Final = frozenset({"archive", "facts", "not named"})
 _FOLDER: Final = "restores"
 _log = logger("restore")
 
@@ -45,7 +48,14 @@ class Finished(BaseModel):
 
 
 class RestoreRecord(BaseModel):
-    """One restore under way. `safety_backup_id` empty: none was taken (yet)."""
+    """One restore under way.
+
+    Args:
+        safety_backup_ids: the newest last; none: none was taken (yet).
+        ended_without: components that a call came to its end with something unfinished of; none
+            while one is under way, also where it was killed.
+        refused: what kept something from its place, as a person was told.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,7 +64,9 @@ class RestoreRecord(BaseModel):
     request: str
     started_at: AwareDatetime
     written_at: AwareDatetime
-    safety_backup_id: str = ""
+    safety_backup_ids: tuple[str, ...] = ()
+    ended_without: tuple[Component, ...] = ()
+    refused: tuple[Finding, ...] = ()
     finished: tuple[Finished, ...] = ()
 
     def counts_for(self, request: str, now: datetime) -> bool:
@@ -98,6 +110,7 @@ class RestoreJournal:
     def __init__(self, path: Path, record: RestoreRecord, *, went_stale: str = "") -> None:
         self._path = path
         self._record = record
+        self._is_forced = False
         self.went_stale = went_stale
 
     @classmethod
@@ -131,12 +144,47 @@ class RestoreJournal:
         return self._record.started_at
 
     @property
-    def safety_backup_id(self) -> str:
-        return self._record.safety_backup_id
+    def safety_backup_ids(self) -> tuple[str, ...]:
+        return self._record.safety_backup_ids
 
     @property
     def has_finished_any(self) -> bool:
         return bool(self._record.finished)
+
+    def to_back_up(self, overwritten: Collection[Component]) -> frozenset[Component]:
+        """Of what would be overwritten: what is still as it was, so that it can be backed up.
+
+        All of it at first. Where a call came to its end, what that left; it has changed since.
+        Where one was killed, what was there is in the backup of that call.
+        """
+        if self._record.ended_without:
+            return frozenset(overwritten) & {*self._record.ended_without}
+        is_new = not self._record.safety_backup_ids and not self._record.finished
+        return frozenset(overwritten) if is_new else frozenset()
+
+    def force(self, backup_id: str) -> None:
+        """Let those differences pass that an earlier call has named.
+
+        Raises:
+            RestoreError: none has named any.
+        """
+        if not self._record.refused:
+            raise RestoreError(
+                "No restore with these options has named differences within a day, so nobody can"
+                " have read them.",
+                remedy=f"Run the same restore of {backup_id} without --force-despite-differences"
+                " first: it leaves what differs alone, and names each difference.",
+            )
+        self._is_forced = True
+
+    def lets_pass(self, findings: Collection[Finding]) -> bool:
+        """Whether an item may take its place: it is the same, or somebody wants it as it is."""
+        failed = [finding for finding in findings if finding.verdict is Verdict.FAILED]
+        known = {_key(finding) for finding in self._record.refused}
+        return not failed or (
+            self._is_forced
+            and all(each.aspect not in UNKNOWN_EXTENT and _key(each) in known for each in failed)
+        )
 
     def finished(self, component: Component, item: str) -> Finished | None:
         """What an earlier try put in place: to be looked for there, and compared again."""
@@ -169,8 +217,26 @@ class RestoreJournal:
         others = [e for e in self._record.finished if (e.component, e.item) != (component, item)]
         self._write(self._record.model_copy(update={"finished": (*others, one)}))
 
-    def note_safety_backup(self, backup_id: str) -> None:
-        self._write(self._record.model_copy(update={"safety_backup_id": backup_id}))
+    def begin(self, safety_backup_id: str) -> None:
+        """From here on data changes. The safety backup: empty if there is none."""
+        ids = (*self.safety_backup_ids, *filter(None, [safety_backup_id]))
+        self._write(self._record.model_copy(update={"safety_backup_ids": ids, "ended_without": ()}))
+
+    def end(self, results: Sequence[ComponentDrill]) -> None:
+        """The call is over; the same one goes on if it left anything unfinished."""
+        left = [result for result in results if result.unfinished]
+        if not left:
+            self.close()
+            return
+        refused = [f for result in left for f in result.findings if f.verdict is Verdict.FAILED]
+        ended = tuple(result.component for result in left)
+        self._write(
+            self._record.model_copy(update={"ended_without": ended, "refused": tuple(refused)})
+        )
+
+    def stop(self, components: Sequence[Component]) -> None:
+        """The call failed; these are not, or not wholly, restored."""
+        self._write(self._record.model_copy(update={"ended_without": tuple(components)}))
 
     def close(self) -> None:
         """The whole restore is finished: the next one starts from its beginning."""
@@ -190,6 +256,20 @@ def forget_all(state_dir: Path) -> Sequence[Path]:
     for path in found:
         path.unlink(missing_ok=True)
     return found
+
+
+def despite_differences(item: str, findings: Collection[Finding]) -> list[Finding]:
+    """For the record of an item that takes its place although it differs; else nothing."""
+    failed = sum(finding.verdict is Verdict.FAILED for finding in findings)
+    if not failed:
+        return []
+    count = f"{failed} difference{'' if failed == 1 else 's'}"
+    message = f"Put in place despite {count}, as somebody who has read them asked."
+    return [Finding(verdict=Verdict.PASSED, item=item, aspect=DESPITE, message=message)]
+
+
+def _key(finding: Finding) -> tuple[str, str, str]:
+    return finding.item, finding.aspect, finding.message
 
 
 def _unusable(path: Path, error: OSError) -> RestoreError:

@@ -12,8 +12,8 @@ import pytest
 import typer.core
 from hypothesis import HealthCheck, given, settings
 
-from onyx_pipelines.cli import recover
-from onyx_pipelines.cli import restore as drilling
+from onyx_pipelines.cli import drill as drilling
+from onyx_pipelines.cli import restore
 from onyx_pipelines.load_test.baselines import Baseline
 from onyx_pipelines.load_test.plan import Profile
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord
@@ -178,7 +178,7 @@ def test_what_a_restore_would_do(capsys: pytest.CaptureFixture[str], name: str) 
         notes=(name,),
     )
 
-    recover.show_plan(plan, safety=True)
+    restore.show_plan(plan, safety=True)
 
     assert_shown(capsys, name)
 

@@ -249,23 +249,46 @@ class TestRefuses:
         assert allowed.status == 0, allowed.everything
 
 
-def test_what_fails_its_comparison_is_not_put_in_place(
-    backup_host: HostUnderTest,
-) -> None:
-    """A database whose set lacks a row: status 1, and the database is as it was."""
-    opened = backup_host.open()
-    facts = "facts/postgresql/db-onyx.json"
-    source = DoctoredSource(opened.sources[Component.POSTGRESQL], facts, _one_row_more)
-    opened = dataclasses.replace(opened, sources={Component.POSTGRESQL: source})
-    backup_id = str(uuid.uuid4())
-    steps.back_up_component(opened, backup_id, Component.POSTGRESQL, silent)
-    steps.complete_set(opened, backup_id, backup_type=BackupType.DAILY, requested=None)
+class TestWhatFailsItsComparison:
+    @pytest.fixture
+    def differing(self, backup_host: HostUnderTest) -> str:
+        """A set whose facts have a row that its database lacks."""
+        opened = backup_host.open()
+        facts = "facts/postgresql/db-onyx.json"
+        source = DoctoredSource(opened.sources[Component.POSTGRESQL], facts, _one_row_more)
+        opened = dataclasses.replace(opened, sources={Component.POSTGRESQL: source})
+        backup_id = str(uuid.uuid4())
+        steps.back_up_component(opened, backup_id, Component.POSTGRESQL, silent)
+        steps.complete_set(opened, backup_id, backup_type=BackupType.DAILY, requested=None)
+        return backup_id
 
-    answer = backup_host.onyx("restore", backup_id, "--into", "a_copy", "--confirm", "--no-globals")
+    def test_is_put_in_place_only_for_who_has_read_the_differences(
+        self, backup_host: HostUnderTest, differing: str
+    ) -> None:
+        call = ("restore", differing, "--into", "a_copy", "--confirm", "--no-globals")
+        force = "--force-despite-differences"
 
-    assert answer.status == 1, answer.everything
-    assert "Not put in place: database a_copy" in answer.output
-    assert "app.users" in answer.output
+        unread = backup_host.onyx(*call, force, differing)
+        refused = backup_host.onyx(*call)
+        of_another_set = backup_host.onyx(*call, force, str(uuid.uuid4()))
+        forced = backup_host.onyx(*call, force, differing)
+
+        assert "nobody can have read them" in unread.errors.replace("\n", " ")
+        assert (unread.status, refused.status, of_another_set.status) == (2, 1, 2)
+        assert "Not put in place: database a_copy" in refused.output
+        assert "app.users" in refused.output
+        assert f"{force} {differing}" in refused.output.replace("\n", " ")
+        assert "is not the id of the set" in of_another_set.errors.replace("\n", " ")
+        assert "Put in place: database a_copy" in forced.output
+        assert forced.status == 1
+        self.leaves_a_record(backup_host, differing)
+
+    def leaves_a_record(self, host: HostUnderTest, backup_id: str) -> None:
+        records = [each for each in trail_of(host) if each.action == "restore"]
+        parameters = [each.parameters or {} for each in records]
+        assert records[-1].result
+        assert {"despite_differences_of": backup_id}.items() <= parameters[-2].items()
+        assert "a_copy: Put in place despite 1 difference," in records[-1].result.detail
 
 
 def _one_row_more(facts: dict[str, object]) -> None:

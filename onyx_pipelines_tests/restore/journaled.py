@@ -11,11 +11,16 @@ from onyx_pipelines.restore.results import ComponentDrill
 
 
 def with_journal(
-    state_dir: Path, asked: object, restore: Callable[[RestoreJournal], ComponentDrill]
+    state_dir: Path,
+    asked: object,
+    restore: Callable[[RestoreJournal], ComponentDrill],
+    *,
+    force: bool = False,
 ) -> ComponentDrill:
     """Open until nothing is unfinished, so that the same call goes on."""
     journal = RestoreJournal.open(state_dir, request_digest(asked), datetime.now(UTC))
+    if force:
+        journal.force("the set")
     result = restore(journal)
-    if not result.unfinished:
-        journal.close()
+    journal.end([result])
     return result

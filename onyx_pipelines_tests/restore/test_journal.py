@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.journal import (
     RESUMED_WITHIN,
+    UNKNOWN_EXTENT,
     Finished,
     RestoreJournal,
     RestoreRecord,
@@ -22,7 +23,7 @@ from onyx_pipelines.restore.journal import (
     still_the_same,
 )
 from onyx_pipelines.restore.recovery import RestoreChoice
-from onyx_pipelines.restore.results import Finding
+from onyx_pipelines.restore.results import ComponentDrill, Finding
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
@@ -50,13 +51,16 @@ def with_one(folder: Path) -> RestoreJournal:
 class TestTheSameCall:
     def test_goes_on_with_what_was_put_in_place(self, tmp_path: Path) -> None:
         first = with_one(tmp_path)
-        first.note_safety_backup("a safety backup")
+        first.begin("a safety backup")
 
         again = opened(tmp_path)
         found = again.finished(Component.POSTGRESQL, "app")
 
         assert found is not None
-        assert (again.restore_id, again.safety_backup_id) == (first.restore_id, "a safety backup")
+        assert (again.restore_id, again.safety_backup_ids) == (
+            first.restore_id,
+            ("a safety backup",),
+        )
         assert (found.findings, found.placed) == (PASSED, {"oid": 17})
         assert again.went_stale == ""
 
@@ -194,6 +198,99 @@ class TestWhatFailedItsComparison:
         journal.add(Component.QDRANT, "docs", (*PASSED, finding(Verdict.COULD_NOT_VERIFY)))
 
         assert journal.finished(Component.QDRANT, "docs") is not None
+
+
+def component(
+    component: Component, *findings: Finding, unfinished: tuple[str, ...] = ()
+) -> ComponentDrill:
+    return ComponentDrill(
+        component=component, findings=findings, steps=(), plain_bytes=0, unfinished=unfinished
+    )
+
+
+DIFFERS = finding(Verdict.FAILED)
+REFUSED = component(Component.QDRANT, *PASSED, DIFFERS, unfinished=("docs",))
+
+
+class TestWhatIsBackedUpFirst:
+    """Of what is overwritten: that of which there is no backup as it is now."""
+
+    BOTH = frozenset({Component.POSTGRESQL, Component.QDRANT})
+
+    def test_is_everything_at_first(self, tmp_path: Path) -> None:
+        assert opened(tmp_path).to_back_up(self.BOTH) == self.BOTH
+
+    def test_is_nothing_after_a_kill(self, tmp_path: Path) -> None:
+        """Some of it is half replaced: what was there is in the backup of the first call."""
+        opened(tmp_path).begin("first")
+
+        assert opened(tmp_path).to_back_up(self.BOTH) == frozenset()
+
+    def test_is_what_an_earlier_call_left_as_it_was(self, tmp_path: Path) -> None:
+        """It is in use again, so the backup of then is not of what would be overwritten."""
+        first = opened(tmp_path)
+        first.begin("first")
+        first.end([component(Component.POSTGRESQL, *PASSED), REFUSED])
+
+        again = opened(tmp_path)
+        to_back_up = again.to_back_up(self.BOTH)
+        again.begin("second")
+
+        assert to_back_up == {Component.QDRANT}
+        assert again.safety_backup_ids == ("first", "second")
+        assert opened(tmp_path).to_back_up(self.BOTH) == frozenset()
+
+    def test_is_what_a_call_that_failed_did_not_come_to(self, tmp_path: Path) -> None:
+        first = opened(tmp_path)
+        first.begin("first")
+        first.stop([Component.QDRANT, Component.VOLUMES])
+
+        assert opened(tmp_path).to_back_up(self.BOTH) == {Component.QDRANT}
+
+
+class TestDifferencesThatSomebodyHasRead:
+    def forced(self, folder: Path, *findings: Finding) -> RestoreJournal:
+        """After a call that was refused because of these."""
+        opened(folder).end([component(Component.QDRANT, *findings, unfinished=("docs",))])
+        journal = opened(folder)
+        journal.force("a set")
+        return journal
+
+    def test_pass_once_they_were_named(self, tmp_path: Path) -> None:
+        assert self.forced(tmp_path, DIFFERS).lets_pass([*PASSED, DIFFERS])
+
+    def test_do_not_pass_unasked(self, tmp_path: Path) -> None:
+        opened(tmp_path).end([REFUSED])
+
+        assert not opened(tmp_path).lets_pass([DIFFERS])
+
+    def test_do_not_pass_if_there_is_one_more(self, tmp_path: Path) -> None:
+        journal = self.forced(tmp_path, DIFFERS)
+
+        assert not journal.lets_pass([DIFFERS, finding(Verdict.FAILED, "another")])
+
+    @pytest.mark.parametrize("aspect", sorted(UNKNOWN_EXTENT))
+    def test_do_not_pass_where_nobody_knows_all_of_them(self, aspect: str, tmp_path: Path) -> None:
+        unknown = DIFFERS.model_copy(update={"aspect": aspect})
+
+        assert not self.forced(tmp_path, unknown).lets_pass([unknown])
+
+    def test_cannot_be_forced_before_they_were_named(self, tmp_path: Path) -> None:
+        with pytest.raises(RestoreError, match="nobody can have read them"):
+            opened(tmp_path).force("a set")
+
+    def test_are_of_the_same_request_only(self, tmp_path: Path) -> None:
+        opened(tmp_path).end([REFUSED])
+
+        with pytest.raises(RestoreError):
+            opened(tmp_path, request_digest("another")).force("a set")
+
+    def test_are_never_taken_for_done(self, tmp_path: Path) -> None:
+        journal = self.forced(tmp_path, DIFFERS)
+
+        journal.add(Component.QDRANT, "docs", [DIFFERS])
+
+        assert journal.finished(Component.QDRANT, "docs") is None
 
 
 class TestComparedAgain:

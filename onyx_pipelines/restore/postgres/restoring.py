@@ -14,7 +14,13 @@ from pydantic import TypeAdapter
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.journal import Finished, RestoreJournal, has_failed, still_the_same
+from onyx_pipelines.restore.journal import (
+    Finished,
+    RestoreJournal,
+    despite_differences,
+    has_failed,
+    still_the_same,
+)
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
@@ -113,9 +119,9 @@ def restore(
             if earlier is not None and there is not None and earlier.placed["oid"] == there.oid:
                 findings += restoring.compare_again(placement, earlier)
                 continue
-            found = restoring.place(placement, tables)
+            found, is_placed = restoring.place(placement, tables)
             findings += found
-            if has_failed(found):
+            if not is_placed:
                 unfinished.append(name)
     record = objects.manifest.component(Component.POSTGRESQL)
     return ComponentDrill(
@@ -158,8 +164,10 @@ class _Restoring:
             findings = database_findings(expected, compare(expected, found), limits)
         return still_the_same(earlier, findings)
 
-    def place(self, placement: Placement, tables: Sequence[str]) -> tuple[Finding, ...]:
-        """Beside, compared, and into place. What fails leaves the server as it was."""
+    def place(
+        self, placement: Placement, tables: Sequence[str]
+    ) -> tuple[tuple[Finding, ...], bool]:
+        """Beside, compared, and into place. What fails leaves the server as it was: False."""
         database, final_name = placement.database, placement.final_name
         size = database.dump.plain_bytes
         beside = new_name(BESIDE_PREFIX)
@@ -174,13 +182,15 @@ class _Restoring:
                 findings = database_findings(expected, compare(expected, found), staged.limits)
                 if staged.complaints:
                     findings.append(complained(database.name, staged.complaints))
-            if has_failed(findings):
-                return (*findings, _not_in_place(final_name))
+            if not self._journal.lets_pass(findings):
+                return (*findings, _not_in_place(final_name)), False
             if tables:
                 table_restore = TableRestore(
                     self._staging.target, self._staging.binaries, self._clock, self._scratch
                 )
-                return (*findings, *table_restore.copy(database, beside, final_name, tables))
+                copied = table_restore.copy(database, beside, final_name, tables)
+                return (*findings, *copied), True
+            findings += despite_differences(final_name, findings)
             with self._clock.step(Step.RESTORE, f"{database.name} (put in place)"):
                 # Renamed, it stays the same one: so the journal is true from that instant.
                 self._note(placement, staged, (*findings, _in_place(final_name, None)))
@@ -192,7 +202,8 @@ class _Restoring:
                     comment=comment,
                     keep_old=self._request.keep_old,
                 )
-            return (*findings, _in_place(final_name, kept), *_slots_left(final_name, slots))
+            done = (_in_place(final_name, kept), *_slots_left(final_name, slots))
+            return (*findings, *done), True
         finally:
             with self._clock.step(Step.CLEAN_UP, database.name):
                 drop(self._staging.target, beside)

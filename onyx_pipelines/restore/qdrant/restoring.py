@@ -22,7 +22,7 @@ from onyx_pipelines.errors import (
 )
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.journal import RestoreJournal, has_failed, still_the_same
+from onyx_pipelines.restore.journal import RestoreJournal, despite_differences, still_the_same
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.alias_restoring import give_back_aliases, restore_aliases
 from onyx_pipelines.restore.qdrant.collections import (
@@ -157,10 +157,11 @@ class _Restoring:
                 raise
             self.unfinished.append(name)
             return (not_restored(name, error),)
-        if has_failed(findings):
-            self.unfinished.append(name)
         self._journal.add(Component.QDRANT, name, findings)
-        return findings
+        if not any(is_in_place(finding) for finding in findings):
+            self.unfinished.append(name)
+            return findings
+        return (*findings, *despite_differences(name, findings))
 
     def _is_there(self, name: str) -> bool:
         return name in self._server.aliases() or name in self._server.collections()
@@ -209,7 +210,7 @@ class _Restoring:
         self._leftovers.begin(name)
         try:
             findings = self._journaled.restore_as(name, placement.collection)
-            if has_failed(findings):
+            if not self._journal.lets_pass(findings):
                 return (*findings, not_in_place(placement.final_name))
             with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
                 publish()
@@ -226,7 +227,7 @@ class _Restoring:
         is_needed = False
         try:
             findings = self._journaled.restore_as(beside, placement.collection)
-            if has_failed(findings):
+            if not self._journal.lets_pass(findings):
                 return (*findings, not_in_place(placement.final_name))
             # The copy beside is what the data can be had from if this goes wrong.
             is_needed = True
@@ -252,7 +253,7 @@ class _Restoring:
                 give_back_aliases(self._server, self._leftovers)
         except OnyxError as error:
             raise self._half_done(name, beside, error.what) from error
-        if has_failed(findings):
+        if not self._journal.lets_pass(findings):
             what = "; ".join(f.message for f in findings if f.verdict is Verdict.FAILED)
             raise self._half_done(name, beside, what)
 

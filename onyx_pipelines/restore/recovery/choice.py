@@ -41,6 +41,8 @@ class RestoreChoice:
         with_globals: roles and grants too, where databases are restored.
         keep_old: keep the databases that are replaced, under another name.
         make_devices: device nodes of volumes are restored too (by root).
+        despite_differences_of: the whole id of the set: what differs from it takes its place all
+            the same, if an earlier call has named those differences.
     """
 
     components: tuple[Component, ...] = ()
@@ -53,6 +55,23 @@ class RestoreChoice:
     with_globals: bool = True
     keep_old: bool = False
     make_devices: bool = False
+    despite_differences_of: str = ""
+
+    def refuse_to_force_another(self, backup_id: str) -> None:
+        """Raises SettingsError: differences of another set were read, or of single tables."""
+        if self.despite_differences_of not in ("", backup_id):
+            raise SettingsError(
+                f"{self.despite_differences_of} is not the id of the set that is to be restored,"
+                f" which is {backup_id}.",
+                remedy="Give --force-despite-differences the whole id of the set whose differences"
+                " you have read.",
+            )
+        if self.despite_differences_of and self.tables:
+            raise SettingsError(
+                "Tables that differ are never copied into a database that is there.",
+                remedy="Restore the whole database under another name (--into NAME), and move the"
+                " rows by hand.",
+            )
 
     def components_of(self, present: Collection[Component]) -> tuple[Component, ...]:
         """What is to be restored of a set that has `present`, in the order of restoring.

@@ -4,7 +4,7 @@ the place of what was there."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -80,8 +80,9 @@ def restore_set(
         journal = RestoreJournal.open(settings.state_dir, asked, datetime.now(UTC))
         if journal.went_stale:
             _abandon(settings, journal.went_stale)
-        if safety_backup and not journal.safety_backup_id and not journal.has_finished_any:
-            journal.note_safety_backup(_taken(safety_backup, plan, choice))
+        if choice.despite_differences_of:
+            journal.force(set_id)
+        journal.begin(_taken(safety_backup, journal.to_back_up(plan.overwritten), choice))
         mark = UnfinishedRestore(journal.restore_id, set_id, command)
         done: list[ComponentDrill] = []
         with ExclusiveLock(settings.state_dir, "restore"):
@@ -92,6 +93,9 @@ def restore_set(
                 mark_restore(settings.state_dir, mark)
                 try:
                     result = _restore(objects, request, clock, workdir, settings, progress, journal)
+                except BaseException:
+                    journal.stop(plan.components[len(done) :])
+                    raise
                 finally:
                     # Not reached by a kill: then the mark says that the data is half replaced.
                     clear_restore(settings.state_dir)
@@ -105,8 +109,8 @@ def restore_set(
                     },
                 )
                 done.append(result)
-        if not any(each.unfinished for each in done):
-            journal.close()
+        journal.end(done)
+        taken = journal.safety_backup_ids
     return RestoreResult(
         restore_id=journal.restore_id,
         backup_id=set_id,
@@ -114,9 +118,9 @@ def restore_set(
         recovery_point=found.view.timestamp,
         started_at=journal.started_at,
         finished_at=datetime.now(UTC),
-        safety_backup_id=journal.safety_backup_id,
+        safety_backup_id=taken[-1] if taken else "",
         components=tuple(done),
-        notes=plan.notes,
+        notes=(*plan.notes, *map(_earlier_safety, taken[:-1])),
     )
 
 
@@ -154,7 +158,9 @@ def _digest(
         _target(objects, choice.request_for(part, plan.components, settings), settings)
         for part in plan.components
     ]
-    return request_digest(plan.backup_id, asdict(choice), targets)
+    # Who wants differences to pass goes on with the restore that has named them.
+    asked = asdict(replace(choice, despite_differences_of=""))
+    return request_digest(plan.backup_id, asked, targets)
 
 
 def _target(objects: SetObjects, request: ComponentRequest, settings: Settings) -> str:
@@ -165,9 +171,10 @@ def _target(objects: SetObjects, request: ComponentRequest, settings: Settings) 
     return volumes.target_identity(objects, request, settings)
 
 
-def _taken(safety_backup: SafetyBackup, plan: RestorePlan, choice: RestoreChoice) -> str:
-    overwritten = frozenset(plan.overwritten)
-    if not overwritten:
+def _taken(
+    safety_backup: SafetyBackup | None, overwritten: frozenset[Component], choice: RestoreChoice
+) -> str:
+    if safety_backup is None or not overwritten:
         return ""
     if choice.into:
         raise RestoreError(
@@ -182,6 +189,10 @@ def _taken(safety_backup: SafetyBackup, plan: RestorePlan, choice: RestoreChoice
             f"The safety backup failed, so nothing was touched: {error.what}",
             remedy=f"{error.remedy} If what is there is lost anyway, add --no-safety-backup.",
         ) from error
+
+
+def _earlier_safety(backup_id: str) -> str:
+    return f"What was there before an earlier call of this restore is in the set {backup_id}."
 
 
 def _restore(

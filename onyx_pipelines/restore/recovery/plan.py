@@ -65,6 +65,7 @@ def plan_found(
     settings: Settings, choice: RestoreChoice, found: FoundSet, objects: SetObjects
 ) -> RestorePlan:
     """The same for a set that is open."""
+    choice.refuse_to_force_another(found.view.backup_id)
     present = [record.component for record in objects.manifest.components.values()]
     chosen = choice.components_of(present)
     changes = {

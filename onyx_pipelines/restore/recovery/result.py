@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from onyx_pipelines.restore.journal import DESPITE
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict, worst
 
@@ -35,6 +36,12 @@ class RestoreResult(BaseModel):
     def unfinished(self) -> tuple[str, ...]:
         """What the same call tries again."""
         return tuple(name for component in self.components for name in component.unfinished)
+
+    @property
+    def despite_differences(self) -> tuple[str, ...]:
+        """What was put in place although it differs, because a person wanted it."""
+        findings = (f for component in self.components for f in component.findings)
+        return tuple(f"{f.item}: {f.message}" for f in findings if f.aspect == DESPITE)
 
     @property
     def duration_s(self) -> float:

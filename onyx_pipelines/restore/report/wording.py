@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from onyx_pipelines.restore.results import ComponentDrill, Step
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
@@ -29,6 +29,13 @@ VERDICT_NAMES = {
 VERDICT_SIGNS = {Verdict.PASSED: "✓", Verdict.FAILED: "✕", Verdict.COULD_NOT_VERIFY: "?"}
 _NAMED = 5
 NOTHING = "\N{EN DASH}"  # in a cell that has no value
+
+
+def finding_text(finding: Finding) -> str:
+    """With what was expected and what was found, where it says so."""
+    detail = f" (expected {finding.expected}, found {finding.found})"
+    shown = detail if finding.expected or finding.found else ""
+    return f"{finding.item}: {finding.message}{shown}"
 
 
 def duration_text(duration_s: float) -> str:

@@ -22,7 +22,7 @@ from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.restore.volumes.metadata import Limits
 from onyx_pipelines.restore.volumes.placed import Placed
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Selection
-from onyx_pipelines.restore.volumes.volume_findings import VolumeFindings
+from onyx_pipelines.restore.volumes.volume_findings import MAX_NAMED, VolumeFindings
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.sources.source import Component
 
@@ -47,11 +47,13 @@ class VolumeRecreation:
         progress: ProgressCallback,
         *,
         make_devices: bool,
+        most_named: int = MAX_NAMED,
     ) -> None:
         self._objects = objects
         self._clock = clock
         self._progress = progress
         self._make_devices = make_devices
+        self._most_named = most_named
 
     def run(
         self,
@@ -126,7 +128,7 @@ class VolumeRecreation:
         limits: Limits,
         kept: frozenset[Parts] | None,
     ) -> tuple[Finding, ...]:
-        findings = VolumeFindings(volume.name)
+        findings = VolumeFindings(volume.name, most_named=self._most_named)
         meter = Meter(
             self._progress,
             component=Component.VOLUMES,

@@ -11,11 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.journal import Finished, RestoreJournal, has_failed, still_the_same
+from onyx_pipelines.restore.journal import (
+    Finished,
+    RestoreJournal,
+    despite_differences,
+    still_the_same,
+)
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
@@ -49,6 +55,8 @@ from onyx_pipelines.sources.volumes.containers import (
 )
 from onyx_pipelines.sources.volumes.read_volume import known_places
 
+# Who is to read every difference before it is let pass is told every one, up to here.
+_MOST_NAMED: Final = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +99,9 @@ def restore(
             for target in targets
             if finished[target.volume.name] is None
         }
-    recreation = VolumeRecreation(objects, clock, progress, make_devices=request.make_devices)
+    recreation = VolumeRecreation(
+        objects, clock, progress, make_devices=request.make_devices, most_named=_MOST_NAMED
+    )
     for target in targets:
         name = target.volume.name
         earlier = finished[name]
@@ -103,9 +113,9 @@ def restore(
             findings += still_the_same(earlier, now)
             continue
         one = _VolumeRestore(objects, target, selections[name], journal, settings)
-        found = one.run(recreation, clock)
+        found, is_placed = one.run(recreation, clock)
         findings += found
-        if has_failed(found):
+        if not is_placed:
             unfinished.append(name)
     return ComponentDrill(
         component=Component.VOLUMES,
@@ -175,8 +185,10 @@ class _VolumeRestore:
     journal: RestoreJournal
     settings: Settings
 
-    def run(self, recreation: VolumeRecreation, clock: StepClock) -> tuple[Finding, ...]:
-        """What was found. Raises as `restore`."""
+    def run(
+        self, recreation: VolumeRecreation, clock: StepClock
+    ) -> tuple[tuple[Finding, ...], bool]:
+        """What was found, and whether it was put in place. Raises as `restore`."""
         target, name = self.target, self.target.volume.name
         try:
             with ExitStack() as stack:
@@ -186,8 +198,9 @@ class _VolumeRestore:
                 made = recreation.run(
                     target.volume, staging.new, selection=self.selection, shelf=staging.shelf
                 )
-                if has_failed(made.findings):
-                    return (*made.findings, _outcome(target, Verdict.FAILED, "Not put in place"))
+                if not self.journal.lets_pass(made.findings):
+                    outcome = _outcome(target, Verdict.FAILED, "Not put in place")
+                    return (*made.findings, outcome), False
                 with (
                     clock.step(Step.RESTORE, f"{name} (put in place)"),
                     _containers_stopped(target, self.settings),
@@ -204,7 +217,7 @@ class _VolumeRestore:
                 f" ({error.strerror}); what was there is as it was.",
                 remedy="Check that this user may create, rename and remove files there.",
             ) from None
-        return findings
+        return findings, True
 
     def _put_in_place(self, staging: Staging, made: Recreated) -> tuple[Finding, ...]:
         """The journal names what is to be there, so it is true from the instant of the rename."""
@@ -218,7 +231,9 @@ class _VolumeRestore:
             selection,
             self.settings.volume_excludes,
         )
-        findings = (*made.findings, _outcome(target, Verdict.PASSED, "Put in place", kept))
+        outcome = _outcome(target, Verdict.PASSED, "Put in place", kept)
+        forced = despite_differences(outcome.item, made.findings)
+        findings = (*made.findings, *forced, outcome)
         if selection.chosen is None and staging.is_inside:
             staying = stay_with(kept, (), target.directory, staging.new)
             staging.swap.place_contents(staying)

@@ -16,8 +16,9 @@ _MAX_EXAMPLES: Final = 3
 class VolumeFindings:
     """Collects for one volume; memory does not grow with what is wrong."""
 
-    def __init__(self, volume: str) -> None:
+    def __init__(self, volume: str, *, most_named: int = MAX_NAMED) -> None:
         self._volume = shown(volume.encode("utf-8", "surrogateescape"))
+        self._most_named = most_named
         self._failed: list[Finding] = []
         self._further = 0
         self._unverified: Counter[str] = Counter()
@@ -32,7 +33,7 @@ class VolumeFindings:
         self, path: bytes, aspect: str, message: str, expected: str = "", found: str = ""
     ) -> None:
         """One path that is not as it was."""
-        if len(self._failed) >= MAX_NAMED:
+        if len(self._failed) >= self._most_named:
             self._further += 1
             return
         self._failed.append(
@@ -63,7 +64,7 @@ class VolumeFindings:
             Finding(
                 verdict=Verdict.FAILED,
                 item=self._volume,
-                aspect="files",
+                aspect="not named",
                 message=f"{count_text(self._further, 'more difference')} not named here.",
             )
         ]

@@ -74,7 +74,9 @@ class PostgresSets:
         )
         return open_set(store, backup_id, load_private_key(key_file), signers())
 
-    def restore(self, objects: SetObjects, **request: Any) -> ComponentDrill:
+    def restore(
+        self, objects: SetObjects, *, force: bool = False, **request: Any
+    ) -> ComponentDrill:
         request.setdefault("replace", True)
         request.setdefault("with_globals", False)
         settings, asked = self.settings, PostgresRestoreRequest(**request)
@@ -83,6 +85,7 @@ class PostgresSets:
             settings.state_dir,
             [objects.manifest.backup_id, asked],
             lambda j: restore(objects, asked, StepClock(), scratch, settings, silent, j),
+            force=force,
         )
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:

@@ -209,6 +209,21 @@ class TestWhatWasThereStays:
         assert bodies(sets, database) == {"now"}
         assert sets.databases() == before
 
+    def test_unless_somebody_has_read_the_differences_and_wants_it(
+        self, sets: PostgresSets, postgres_server: PostgresServer, database: str
+    ) -> None:
+        objects = sets.of(database, edit=row_short)
+        execute(postgres_server, database, LATER)
+        first = sets.restore(objects)
+
+        forced = sets.restore(objects, force=True)
+
+        assert (first.unfinished, forced.unfinished) == ((database,), ())
+        assert forced.verdict is Verdict.FAILED
+        assert in_place(forced)[0][0] is Verdict.PASSED
+        assert "despite 1 difference," in str(forced.findings)
+        assert bodies(sets, database) == {"then"}
+
     def test_unless_it_may_be_replaced(self, sets: PostgresSets, database: str) -> None:
         objects = sets.of(database)
 

@@ -66,6 +66,7 @@ class QdrantSets:
         *,
         progress: ProgressCallback = silent,
         index_wait_s: float = 0,
+        force: bool = False,
         **request: Any,
     ) -> ComponentDrill:
         request.setdefault("replace", True)
@@ -75,6 +76,7 @@ class QdrantSets:
             settings.state_dir,
             [objects.manifest.backup_id, asked],
             lambda j: restore(objects, asked, StepClock(), self.root, settings, progress, j),
+            force=force,
         )
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:

@@ -208,6 +208,22 @@ class TestWhatWasThereStays:
         assert sets.count(name) == 17
         assert sets.collections() == before
 
+    def test_unless_somebody_has_read_the_differences_and_wants_it(
+        self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        name = make_collection()
+        objects = sets.of(name, edit=one_point_more)
+        lose_points(qdrant_server, name)
+        before = sets.collections()
+        sets.restore(objects)
+
+        forced = sets.restore(objects, force=True)
+
+        assert (forced.verdict, forced.unfinished) == (Verdict.FAILED, ())
+        assert in_place(forced)[0][0] is Verdict.PASSED
+        assert "despite 1 difference," in str(forced.findings)
+        assert (sets.count(name), sets.collections()) == (20, before)
+
     def test_if_the_server_is_older_than_the_snapshot(
         self, sets: QdrantSets, make_collection: MakeCollection
     ) -> None:

@@ -58,7 +58,7 @@ def restored(host: HostUnderTest, backup_id: str) -> RestoreResult:
 def test_the_same_command_goes_on_with_what_could_not_be_restored(
     host: HostUnderTest, faulty_server: QdrantServer, make_faulty_collection: MakeCollection
 ) -> None:
-    """With the safety backup of the first call."""
+    """With a safety backup of what it was when that was called."""
     good, bad = make_faulty_collection("a-good-one"), make_faulty_collection("b-bad-one")
     host.set(QDRANT_COLLECTIONS=f"{good},{bad}")
     host.run()
@@ -77,5 +77,6 @@ def test_the_same_command_goes_on_with_what_could_not_be_restored(
     assert (first.status, second.status) == (1, 0), first.everything + second.everything
     assert (problem["item"], counts) == (bad, [20, 19])
     assert first.json["components"]["qdrant"]["unfinished"] == [bad]
-    assert second.json["safety_backup_id"] == first.json["safety_backup_id"]
+    assert second.json["safety_backup_id"] != first.json["safety_backup_id"]
+    assert first.json["safety_backup_id"] in " ".join(second.json["notes"])
     assert faulty_server.client.count(bad).count == 20

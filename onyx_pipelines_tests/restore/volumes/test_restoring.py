@@ -123,6 +123,40 @@ def test_data_that_does_not_pass_leaves_what_is_there(
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".onyx")]
 
 
+def test_data_that_does_not_pass_is_put_in_place_for_who_has_read_the_differences(
+    vault: Vault, volume: Path, place: Path, tmp_path: Path
+) -> None:
+    objects = vault.seal_damaged(volume, Damage("folder.txt", "remove"))
+    (place / "mine").write_bytes(b"mine")
+    request = VolumesRestoreRequest(("v",), target=place, replace=True)
+    settings = settings_for(tmp_path)
+    restored(objects, request, settings)
+
+    result = restored(objects, request, settings, force=True)
+
+    assert (result.verdict, result.unfinished) == (Verdict.FAILED, ())
+    assert [(f.item, f.aspect) for f in failed(result)] == [("v/folder.txt", "missing")]
+    assert "despite 1 difference," in str(result.findings)
+    assert "mine" not in bytes_of(place)
+
+
+def test_an_archive_that_cannot_be_read_to_its_end_is_put_in_place_for_nobody(
+    vault: Vault, volume: Path, place: Path, tmp_path: Path
+) -> None:
+    """What it lacks was never named."""
+    objects = vault.back_up({"v": volume})
+    vault.store.delete(object_key(objects.manifest.backup_id, "volumes/v.tar.zst.sealed"))
+    (place / "mine").write_bytes(b"mine")
+    request = VolumesRestoreRequest(("v",), target=place, replace=True)
+    settings = settings_for(tmp_path)
+    restored(objects, request, settings)
+
+    result = restored(objects, request, settings, force=True)
+
+    assert result.unfinished == ("v",)
+    assert bytes_of(place) == {"mine": b"mine"}
+
+
 def test_one_volume_that_fails_does_not_keep_the_others_from_coming_back(
     vault: Vault, volume: Path, place: Path, tmp_path: Path
 ) -> None:

@@ -139,13 +139,18 @@ def drilled(objects: SetObjects, folder: Path) -> ComponentDrill:
 
 
 def restored(
-    objects: SetObjects, request: VolumesRestoreRequest, settings: Settings
+    objects: SetObjects,
+    request: VolumesRestoreRequest,
+    settings: Settings,
+    *,
+    force: bool = False,
 ) -> ComponentDrill:
     state = settings.state_dir
     return with_journal(
         state,
         [objects.manifest.backup_id, request],
         lambda j: restore(objects, request, StepClock(), state, settings, silent, j),
+        force=force,
     )
 
 

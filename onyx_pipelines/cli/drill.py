@@ -1,0 +1,152 @@
+"""`onyx drill`: does a set come back, how fast, and is it the same data?"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from onyx_pipelines.audit import Outcome, audited, cli_origin
+from onyx_pipelines.cli.bars import progress_bars
+from onyx_pipelines.cli.output import (
+    EXIT_BAD,
+    EXIT_UNABLE,
+    JsonOption,
+    bold,
+    err,
+    finish,
+    out,
+    print_json,
+)
+from onyx_pipelines.notifications import told
+from onyx_pipelines.restore.drill import run_drill
+from onyx_pipelines.restore.report.history import read_history
+from onyx_pipelines.restore.report.wording import finding_text
+from onyx_pipelines.restore.report.writing import ReportPaths, write_report
+from onyx_pipelines.restore.results import DrillResult
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.lock import ExclusiveLock
+
+_EXIT_CODES = {
+    Verdict.PASSED: 0,
+    Verdict.FAILED: EXIT_BAD,
+    Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
+}
+
+
+class From(StrEnum):
+    OFFSITE = "offsite"
+    LOCAL = "local"
+
+
+def drill(
+    backup_id: Annotated[
+        str, typer.Argument(metavar="ID", help='Backup id, the beginning of one, or "latest".')
+    ] = "latest",
+    *,
+    store: Annotated[
+        From | None, typer.Option("--from", help="The store; default: off-site if it is there.")
+    ] = None,
+    components: Annotated[
+        list[Component] | None,
+        typer.Option("--component", help="Only this component; may be given several times."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore a set into scratch, compare it exactly, measure it, throw it away.
+
+    Exit status 0: it passed; 1: it failed; 2: it could not be verified.
+    """
+    settings = load_settings()
+    result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
+    paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
+    for sentence in result.passed_over:
+        err.warning(sentence)
+    if as_json:
+        print_json(_as_json(result, paths))
+    else:
+        show(result, paths)
+    finish(_EXIT_CODES[result.verdict])
+
+
+def _drilled(
+    settings: Settings,
+    backup_id: str,
+    store: From | None,
+    components: list[Component] | None,
+    *,
+    shows_progress: bool,
+) -> DrillResult:
+    with (
+        told(settings, "restore_drill") as about,
+        audited(
+            settings,
+            action="drill",
+            origin=cli_origin(),
+            parameters={"set": backup_id, "store": store, "components": components},
+        ) as entry,
+        ExclusiveLock(settings.state_dir, "restore drill"),
+        progress_bars(shown=shows_progress) as progress,
+    ):
+        result = run_drill(
+            settings,
+            backup_id=backup_id,
+            store_name=store.value if store else None,
+            components=components,
+            drill_id=str(uuid.uuid4()),
+            progress=progress,
+        )
+        entry.about(result.backup_id)
+        passed = result.verdict is Verdict.PASSED
+        entry.result(
+            verdict=result.verdict.value,
+            detail=" ".join(result.passed_over),
+            outcome=Outcome.OK if passed else Outcome.FAILED,
+        )
+        about.details = {"set": result.backup_id, "verdict": result.verdict.value}
+        about.warnings = result.passed_over
+        if not passed:
+            about.problems = (f"The restore drill of {result.backup_id}: {result.verdict.value}.",)
+    return result
+
+
+def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
+    return {
+        "drill_id": result.drill_id,
+        "backup_id": result.backup_id,
+        "store": result.store,
+        "verdict": result.verdict.value,
+        "seconds": result.recovery_s,
+        "objective_seconds": result.objective_s,
+        "passed_over": list(result.passed_over),
+        "within_objective": result.recovery_is_measured and result.within_objective,
+        "components": {
+            each.component.value: {
+                "verdict": each.verdict.value,
+                "seconds": each.recovery_s,
+                "problems": [finding.model_dump(mode="json") for finding in each.problems()],
+            }
+            for each in result.components
+        },
+        "report": str(paths.html),
+    }
+
+
+def show(result: DrillResult, paths: ReportPaths) -> None:
+    out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
+    rows = [
+        (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
+        for each in result.components
+    ]
+    out.table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
+    for each in result.components:
+        for finding in each.problems()[:10]:
+            out.line(finding_text(finding))
+    out.line(
+        f"recovery {result.recovery_s:.1f} s, objective {result.objective_s / 60:.0f} min;"
+        f" report: {paths.html}"
+    )
