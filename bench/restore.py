@@ -89,7 +89,7 @@ def _restore(directory: Path, server: PostgresServer, backup_id: str) -> tuple[S
     clock = StepClock()
     store = LocalStore(directory / "store", name="local")
     asked = request_digest(backup_id, directory)
-    journal = RestoreJournal.open(directory / "state", asked, datetime.now(UTC))
+    journal = RestoreJournal.open(directory / "state", backup_id, asked, datetime.now(UTC))
     result = restore(
         open_again(store, backup_id, directory / "key.json"),
         PostgresRestoreRequest(target=_target(server), database_as=NAME, with_globals=False),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -22,13 +23,13 @@ from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.durable_files import replace_durably
+from onyx_pipelines.vault.unfinished_restore import JOURNALS
 
 # After that, the same call is a new restore, and nothing of the old one is taken for done.
 RESUMED_WITHIN: Final = timedelta(hours=24)
 DESPITE: Final = "despite differences"
 # What failed without a comparison to its end: nobody can have read all that differs.
 UNKNOWN_EXTENT: Final = frozenset({"archive", "facts", "not named"})
-_FOLDER: Final = "restores"
 _log = logger("restore")
 
 
@@ -51,6 +52,7 @@ class RestoreRecord(BaseModel):
     """One restore under way.
 
     Args:
+        changing_by: the command that changes data now, or was killed while it did: backups refuse.
         safety_backup_ids: the newest last; none: none was taken (yet).
         ended_without: components that a call came to its end with something unfinished of; none
             while one is under way, also where it was killed.
@@ -61,9 +63,11 @@ class RestoreRecord(BaseModel):
 
     format_version: Literal[2] = 2
     restore_id: str
+    backup_id: str
     request: str
     started_at: AwareDatetime
     written_at: AwareDatetime
+    changing_by: str = ""
     safety_backup_ids: tuple[str, ...] = ()
     ended_without: tuple[Component, ...] = ()
     refused: tuple[Finding, ...] = ()
@@ -104,23 +108,23 @@ def has_failed(findings: Collection[Finding]) -> bool:
 class RestoreJournal:
     """`<state directory>/restores/<request>.json`; absent when that restore is not unfinished.
 
-    `went_stale`: the id of an earlier one that was too old to go on with.
+    `went_stale`: there was one that was too old to go on with.
     """
 
-    def __init__(self, path: Path, record: RestoreRecord, *, went_stale: str = "") -> None:
+    def __init__(self, path: Path, record: RestoreRecord, *, went_stale: bool = False) -> None:
         self._path = path
         self._record = record
         self._is_forced = False
         self.went_stale = went_stale
 
     @classmethod
-    def open(cls, state_dir: Path, request: str, now: datetime) -> Self:
+    def open(cls, state_dir: Path, backup_id: str, request: str, now: datetime) -> Self:
         """Of an earlier call, if that counts still; else a new one, which is written.
 
         Raises:
             RestoreError: the state directory cannot be written.
         """
-        path = state_dir / _FOLDER / f"{request[:24]}.json"
+        path = state_dir / JOURNALS / f"{request[:24]}.json"
         try:
             earlier = _read(path)
         except OSError as error:
@@ -129,10 +133,14 @@ class RestoreJournal:
             _log.info("going on with restore %s", earlier.restore_id)
             return cls(path, earlier)
         new = RestoreRecord(
-            restore_id=str(uuid.uuid4()), request=request, started_at=now, written_at=now
+            restore_id=str(uuid.uuid4()),
+            backup_id=backup_id,
+            request=request,
+            started_at=now,
+            written_at=now,
         )
-        journal = cls(path, new, went_stale="" if earlier is None else earlier.restore_id)
-        journal._write(new)
+        journal = cls(path, new, went_stale=earlier is not None)
+        journal._write()
         return journal
 
     @property
@@ -215,12 +223,25 @@ class RestoreJournal:
             at=datetime.now(UTC),
         )
         others = [e for e in self._record.finished if (e.component, e.item) != (component, item)]
-        self._write(self._record.model_copy(update={"finished": (*others, one)}))
+        self._write(finished=(*others, one))
 
     def begin(self, safety_backup_id: str) -> None:
-        """From here on data changes. The safety backup: empty if there is none."""
+        """The safety backup is taken: empty if there is none."""
         ids = (*self.safety_backup_ids, *filter(None, [safety_backup_id]))
-        self._write(self._record.model_copy(update={"safety_backup_ids": ids, "ended_without": ()}))
+        self._write(safety_backup_ids=ids, ended_without=())
+
+    @contextmanager
+    def changing(self, command: str, components: Sequence[Component]) -> Iterator[None]:
+        """Data changes in the block, of the first of these. If it fails, none of them is wholly
+        restored; if it is killed, the data may be half replaced."""
+        self._write(changing_by=command)
+        try:
+            yield
+        except BaseException:
+            self._write(ended_without=tuple(components))
+            raise
+        finally:
+            self._write(changing_by="")
 
     def end(self, results: Sequence[ComponentDrill]) -> None:
         """The call is over; the same one goes on if it left anything unfinished."""
@@ -230,20 +251,15 @@ class RestoreJournal:
             return
         refused = [f for result in left for f in result.findings if f.verdict is Verdict.FAILED]
         ended = tuple(result.component for result in left)
-        self._write(
-            self._record.model_copy(update={"ended_without": ended, "refused": tuple(refused)})
-        )
-
-    def stop(self, components: Sequence[Component]) -> None:
-        """The call failed; these are not, or not wholly, restored."""
-        self._write(self._record.model_copy(update={"ended_without": tuple(components)}))
+        self._write(ended_without=ended, refused=tuple(refused))
 
     def close(self) -> None:
         """The whole restore is finished: the next one starts from its beginning."""
         self._path.unlink(missing_ok=True)
 
-    def _write(self, record: RestoreRecord) -> None:
-        self._record = record.model_copy(update={"written_at": datetime.now(UTC)})
+    def _write(self, **changes: object) -> None:
+        changes["written_at"] = datetime.now(UTC)
+        self._record = self._record.model_copy(update=changes)
         try:
             replace_durably(self._path, self._record.model_dump_json().encode(), mode=0o600)
         except OSError as error:
@@ -252,7 +268,7 @@ class RestoreJournal:
 
 def forget_all(state_dir: Path) -> Sequence[Path]:
     """Remove the journals of every interrupted restore; gives those that were there."""
-    found = sorted((state_dir / _FOLDER).glob("*.json"))
+    found = sorted((state_dir / JOURNALS).glob("*.json"))
     for path in found:
         path.unlink(missing_ok=True)
     return found

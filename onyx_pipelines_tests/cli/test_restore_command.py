@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ import pytest
 from onyx_pipelines.audit import AuditRecord, Trail
 from onyx_pipelines.backup import steps
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import BackupType
-from onyx_pipelines.vault.unfinished_restore import UnfinishedRestore, mark_restore
 from onyx_pipelines_tests.fixtures_sandbox import DEAD_URL, VOLUME, HostUnderTest
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource
 
@@ -236,9 +237,10 @@ class TestRefuses:
         assert greeting(host) == "goodbye"
 
     def test_a_backup_of_what_a_killed_restore_left_half_done(self, host: HostUnderTest) -> None:
-        mark_restore(
-            host.settings.state_dir, UnfinishedRestore("r", host.listed()[0], "onyx restore …")
-        )
+        now = datetime.now(UTC)
+        journal = RestoreJournal.open(host.settings.state_dir, host.listed()[0], "asked", now)
+        under_way = journal.changing("onyx restore …", [Component.VOLUMES])
+        under_way.__enter__()
 
         refused = host.onyx("backup", "run")
         host.onyx("restore", "--give-up")

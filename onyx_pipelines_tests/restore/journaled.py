@@ -18,7 +18,7 @@ def with_journal(
     force: bool = False,
 ) -> ComponentDrill:
     """Open until nothing is unfinished, so that the same call goes on."""
-    journal = RestoreJournal.open(state_dir, request_digest(asked), datetime.now(UTC))
+    journal = RestoreJournal.open(state_dir, "a set", request_digest(asked), datetime.now(UTC))
     if force:
         journal.force("the set")
     result = restore(journal)

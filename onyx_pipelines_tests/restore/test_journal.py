@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.errors import AlreadyRunningError, RestoreError
 from onyx_pipelines.restore.journal import (
     RESUMED_WITHIN,
     UNKNOWN_EXTENT,
@@ -26,6 +26,7 @@ from onyx_pipelines.restore.recovery import RestoreChoice
 from onyx_pipelines.restore.results import ComponentDrill, Finding
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
 NOW = datetime.now(UTC)
 ASKED = request_digest("a set", "a choice", ["a target"])
@@ -39,7 +40,7 @@ PASSED = (finding(Verdict.PASSED),)
 
 
 def opened(folder: Path, asked: str = ASKED, now: datetime = NOW) -> RestoreJournal:
-    return RestoreJournal.open(folder, asked, now)
+    return RestoreJournal.open(folder, "a set", asked, now)
 
 
 def with_one(folder: Path) -> RestoreJournal:
@@ -62,7 +63,7 @@ class TestTheSameCall:
             ("a safety backup",),
         )
         assert (found.findings, found.placed) == (PASSED, {"oid": 17})
-        assert again.went_stale == ""
+        assert not again.went_stale
 
     def test_knows_nothing_of_another_item_nor_of_that_name_in_another_component(
         self, tmp_path: Path
@@ -105,12 +106,13 @@ class TestAge:
 
         assert later.finished(Component.POSTGRESQL, "app") is None
         assert later.restore_id != first.restore_id
-        assert later.went_stale == first.restore_id
+        assert later.went_stale
 
     def test_it_counts_from_the_last_entry_and_not_from_the_beginning(self) -> None:
         """A restore of more than a day goes on too."""
         record = RestoreRecord(
             restore_id="r",
+            backup_id="a set",
             request=ASKED,
             started_at=NOW - timedelta(days=3),
             written_at=NOW - timedelta(hours=1),
@@ -120,7 +122,9 @@ class TestAge:
 
     @given(st.timedeltas(timedelta(days=-4000), timedelta(days=4000)))
     def test_it_counts_within_a_day_and_at_no_other_time(self, age: timedelta) -> None:
-        record = RestoreRecord(restore_id="r", request=ASKED, started_at=NOW, written_at=NOW - age)
+        record = RestoreRecord(
+            restore_id="r", backup_id="a set", request=ASKED, started_at=NOW, written_at=NOW - age
+        )
 
         assert record.counts_for(ASKED, NOW) == (abs(age) < RESUMED_WITHIN)
 
@@ -132,7 +136,7 @@ class TestAnotherRequest:
         other = opened(tmp_path, request_digest("another set", "a choice", ["a target"]))
 
         assert not other.has_finished_any
-        assert other.went_stale == ""
+        assert not other.went_stale
 
     def test_cannot_borrow_a_file_of_this_one(self, tmp_path: Path) -> None:
         """Whatever its name says."""
@@ -243,9 +247,46 @@ class TestWhatIsBackedUpFirst:
     def test_is_what_a_call_that_failed_did_not_come_to(self, tmp_path: Path) -> None:
         first = opened(tmp_path)
         first.begin("first")
-        first.stop([Component.QDRANT, Component.VOLUMES])
+        with (
+            pytest.raises(RuntimeError),
+            first.changing("onyx restore", [Component.QDRANT, Component.VOLUMES]),
+        ):
+            raise RuntimeError
 
         assert opened(tmp_path).to_back_up(self.BOTH) == {Component.QDRANT}
+
+
+class TestABackupBesideIt:
+    def test_is_refused_while_data_changes_and_names_the_command(self, tmp_path: Path) -> None:
+        """Also of another process: it reads what a killed one left."""
+        with (
+            opened(tmp_path).changing("onyx restore latest --confirm", [Component.QDRANT]),
+            pytest.raises(AlreadyRunningError) as refused,
+        ):
+            refuse_while_restoring(tmp_path)
+
+        assert "onyx restore latest --confirm" in refused.value.remedy
+
+    def test_is_not_refused_once_data_changes_no_longer(self, tmp_path: Path) -> None:
+        journal = opened(tmp_path)
+        with journal.changing("onyx restore", [Component.QDRANT]):
+            pass
+
+        refuse_while_restoring(tmp_path)
+
+    def test_is_refused_still_if_another_restore_ends(self, tmp_path: Path) -> None:
+        """Of what was killed, the other one says nothing."""
+        killed = opened(tmp_path).changing("the killed one", [Component.QDRANT])
+        killed.__enter__()
+        other = opened(tmp_path, request_digest("another"))
+        with other.changing("another", [Component.VOLUMES]):
+            pass
+        other.close()
+
+        with pytest.raises(AlreadyRunningError) as refused:
+            refuse_while_restoring(tmp_path)
+
+        assert "the killed one" in refused.value.remedy
 
 
 class TestDifferencesThatSomebodyHasRead:

@@ -3,7 +3,7 @@ the place of what was there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,12 +28,6 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
 from onyx_pipelines.vault.trust import Trust
-from onyx_pipelines.vault.unfinished_restore import (
-    UnfinishedRestore,
-    clear_restore,
-    mark_restore,
-    read_mark,
-)
 
 _log = logger("restore")
 
@@ -77,28 +71,22 @@ def restore_set(
         plan = plan_found(settings, choice, found, objects)
         announce(plan)
         asked = _digest(objects, plan, choice, settings)
-        journal = RestoreJournal.open(settings.state_dir, asked, datetime.now(UTC))
+        journal = RestoreJournal.open(settings.state_dir, set_id, asked, datetime.now(UTC))
         if journal.went_stale:
-            _abandon(settings, journal.went_stale)
+            # What it left half done must not come into the safety backup.
+            with ExclusiveLock(settings.state_dir, "restore"):
+                _settled_volumes(settings)
         if choice.despite_differences_of:
             journal.force(set_id)
         journal.begin(_taken(safety_backup, journal.to_back_up(plan.overwritten), choice))
-        mark = UnfinishedRestore(journal.restore_id, set_id, command)
         done: list[ComponentDrill] = []
         with ExclusiveLock(settings.state_dir, "restore"):
             clock = StepClock()
             workdir = scratch_dir(settings)
             for component in plan.components:
                 request = choice.request_for(component, plan.components, settings)
-                mark_restore(settings.state_dir, mark)
-                try:
+                with journal.changing(command, plan.components[len(done) :]):
                     result = _restore(objects, request, clock, workdir, settings, progress, journal)
-                except BaseException:
-                    journal.stop(plan.components[len(done) :])
-                    raise
-                finally:
-                    # Not reached by a kill: then the mark says that the data is half replaced.
-                    clear_restore(settings.state_dir)
                 _log.info(
                     "component restored",
                     extra={
@@ -132,22 +120,16 @@ def give_up(settings: Settings) -> list[str]:
     Raises:
         AlreadyRunningError: a task holds the host's lock.
     """
-    from onyx_pipelines.restore.volumes.restoring import settle_configured
-
     with ExclusiveLock(settings.state_dir, "restore"):
-        done = [str(path) for path in settle_configured(settings)]
+        done = [str(path) for path in _settled_volumes(settings)]
         done += [str(path) for path in forget_all(settings.state_dir)]
-        clear_restore(settings.state_dir)
     return done
 
 
-def _abandon(settings: Settings, restore_id: str) -> None:
-    """An interrupted restore that is too old to go on with keeps nobody from a backup any more."""
-    with ExclusiveLock(settings.state_dir, "restore"):
-        mark = read_mark(settings.state_dir)
-        if mark is not None and mark.restore_id == restore_id:
-            settle_configured(settings)
-            clear_restore(settings.state_dir)
+def _settled_volumes(settings: Settings) -> Sequence[Path]:
+    from onyx_pipelines.restore.volumes.restoring import settle_configured
+
+    return settle_configured(settings)
 
 
 def _digest(

@@ -15,7 +15,7 @@ from onyx_pipelines.restore.recovery import RestoreChoice, RestoreResult, restor
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.unfinished_restore import UnfinishedRestore, mark_restore, read_mark
+from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 from onyx_pipelines_tests.fixtures_postgres import (
     execute,
     make_database,
@@ -89,7 +89,8 @@ class Stack:
         (path,) = (self.host.settings.state_dir / "restores").glob("*.json")
         record = json.loads(path.read_bytes())
         then = (datetime.now(UTC) - age).isoformat()
-        record |= {"written_at": then, "started_at": then}
+        # Killed, it leaves this too.
+        record |= {"written_at": then, "started_at": then, "changing_by": "onyx restore"}
         path.write_text(json.dumps(record), encoding="utf-8")
 
 
@@ -144,17 +145,16 @@ def test_what_has_changed_since_is_left_and_is_no_pass(stack: Stack) -> None:
 
 
 def test_after_sixty_days_it_is_another_restore(stack: Stack) -> None:
-    """Which backs up first what it then replaces, although the old one's mark was there."""
+    """Which backs up first what it then replaces, although the old one was killed."""
     stack.interrupted()
     stack.age_the_journal(timedelta(days=60))
     (path,) = (stack.host.settings.state_dir / "restores").glob("*.json")
     old = json.loads(path.read_bytes())["restore_id"]
-    mark_restore(stack.host.settings.state_dir, UnfinishedRestore(old, "set", "onyx restore"))
     stack.lose_a_row()
     taken: list[frozenset[Component]] = []
 
     def back_up(parts: frozenset[Component]) -> str:
-        assert read_mark(stack.host.settings.state_dir) is None
+        refuse_while_restoring(stack.host.settings.state_dir)
         taken.append(parts)
         return "a-safety-backup"
 
