@@ -1,0 +1,1 @@
+"""Databases that real applications make by their own migrations."""

@@ -1,0 +1,1 @@
+"""Databases of all kinds of objects that PostgreSQL's documentation has, drawn by hypothesis."""

@@ -1,0 +1,84 @@
+"""Whole databases: how they are created, and the statements that fill them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from hypothesis import strategies as st
+from psycopg import sql
+
+from onyx_pipelines_tests.restore.postgres.generated import others, relations
+from onyx_pipelines_tests.restore.postgres.generated.drawing import ROLES, Drawing, literal
+
+# Of the cluster: once, before the first database.
+ROLE_STATEMENTS: Final = (
+    *(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)).as_string() for role in ROLES),
+    "ALTER ROLE made_reader LOGIN PASSWORD 'secret' VALID UNTIL '2031-01-01' CONNECTION LIMIT 3",
+    "GRANT made_owner TO made_reader WITH ADMIN OPTION",
+    "ALTER ROLE made_reader SET search_path = 'odd one', public",
+    "COMMENT ON ROLE made_owner IS 'owns'",
+)
+ROLE_PATTERN: Final = "^made"
+_TABLES: Final = (
+    *(relations.ordinary_table, relations.ordinary_table, relations.partitioned_table),
+    *(relations.inherited_table, relations.other_table, relations.keys_between),
+)
+_ON_TABLES: Final = (
+    *(relations.constraint, relations.index, relations.column_change, relations.view),
+    *(relations.materialized_view, relations.trigger, relations.rule, relations.policy),
+    *(relations.statistics, others.rights, others.comment, others.publication),
+)
+_FIRST: Final = (
+    *(others.schema, others.enum, others.composite, others.domain, others.range_type),
+    *(others.base_type, others.function, others.collation, others.extension),
+)
+_LAST: Final = (
+    *(others.procedure, others.aggregate, others.operator, others.operator_class),
+    *(others.sequence, others.text_search, others.foreign_data, others.event_trigger),
+    *(others.large_object, others.rare, others.function),
+)
+
+
+@dataclass(frozen=True)
+class MadeDatabase:
+    """`options`: of CREATE DATABASE. `of_the_database`: statements about it, with its name as {}.
+    What PostgreSQL refuses of the statements is no part of it."""
+
+    options: str
+    of_the_database: tuple[str, ...]
+    statements: tuple[str, ...]
+
+    def without_icu(self) -> MadeDatabase:
+        """For servers that were built without it."""
+        return replace(
+            self,
+            options="" if "icu" in self.options else self.options,
+            statements=tuple(each for each in self.statements if "PROVIDER = icu" not in each),
+        )
+
+
+@st.composite
+def databases(draw: st.DrawFn, seed: int = 0) -> MadeDatabase:
+    d = Drawing(draw, dict(relations.VALUES), seed)
+    d.add("CREATE TYPE public.made_row AS (a integer, b text)")
+    for kinds, least, most in ((_FIRST, 1, 7), (_TABLES, 2, 6), (_ON_TABLES, 4, 16), (_LAST, 1, 8)):
+        for _ in range(d.number(least, most)):
+            d.one(kinds)(d)
+    options = d.one(
+        [
+            *("", "", "ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-u-kn-true'"),
+            *("ENCODING 'LATIN1'", "CONNECTION LIMIT 40", f"OWNER {d.role()}"),
+        ]
+    )
+    properties = [
+        f"COMMENT ON DATABASE {{}} IS {literal(d.plain_name())}",
+        "REVOKE CONNECT ON DATABASE {} FROM PUBLIC",
+        f"GRANT CREATE ON DATABASE {{}} TO {d.role()} WITH GRANT OPTION",
+        "ALTER DATABASE {} SET app.tenant = 'it''s 7'",
+        "ALTER DATABASE {} SET search_path = '$user', 'odd one', public",
+        "ALTER DATABASE {} SET datestyle = 'German'",
+        f"ALTER ROLE {d.role()} IN DATABASE {{}} SET work_mem = '9MB'",
+    ]
+    chosen = tuple(each for each in properties if d.chance())
+    return MadeDatabase(options, chosen, tuple(d.statements))
