@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.errors import RestoreError, SourceError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.journal import (
@@ -206,8 +206,9 @@ class _VolumeRestore:
                     _containers_stopped(target, self.settings),
                 ):
                     findings = self._put_in_place(staging, made)
-                keep_volume()
-                keep_parents()
+                    # Here already: a container that does not start again takes no data away.
+                    keep_volume()
+                    keep_parents()
                 with clock.step(Step.CLEAN_UP, name):
                     stack.close()
                 findings = (*findings, *_left_over(target, staging))
@@ -269,12 +270,22 @@ class _VolumeRestore:
 def _containers_stopped(target: RestoreTarget, settings: Settings) -> Iterator[None]:
     """Those that use the directory, for as long as it takes to change places."""
     pause = ContainerPause.for_restore(settings)
-    with ExitStack() as stack:
-        if pause is not None:
-            session = stack.enter_context(pause.session())
-            stack.callback(_log_warnings, session)
-            stack.enter_context(session.stopped_for(target.directory, target.configured_as))
-        yield
+    is_done = False
+    try:
+        with ExitStack() as stack:
+            if pause is not None:
+                session = stack.enter_context(pause.session())
+                stack.callback(_log_warnings, session)
+                stack.enter_context(session.stopped_for(target.directory, target.configured_as))
+            yield
+            is_done = True
+    except SourceError as error:
+        if not is_done:
+            raise
+        raise SourceError(
+            f"The restored data is in place: {target.directory}. But {error.what}",
+            remedy=error.remedy,
+        ) from None
 
 
 def _log_warnings(session: PauseSession) -> None:

@@ -65,10 +65,7 @@ def test_progress_reaches_the_end(vault: Vault, volume: Path, tmp_path: Path) ->
 
     drill(objects, StepClock(), tmp_path, settings_for(tmp_path), reports.append)
 
-    assert [(report.item, report.finished) for report in reports][-2:] == [
-        ("v", True),
-        ("v (comparison)", True),
-    ]
+    assert [each.item for each in reports if each.finished] == ["v", "v (comparison)"]
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,21 @@ class TestAVolumeThatIsGone:
         assert made["Options"] == bind_options(device)
         assert bytes_of(device) == {"file": b"as it was"}
 
+    def test_it_stays_when_a_container_does_not_start_again(
+        self, stack: Stack, lost: SetObjects, troubled: Troubled
+    ) -> None:
+        label = stack.docker.label
+        stack.docker.create("app", labels={label: "v"})
+        troubled.trouble.refuse_start.add("app")
+        settings = stack.settings.model_copy(
+            update={"docker_host": troubled.host, "stop_containers_label": label}
+        )
+
+        with pytest.raises(SourceError, match=r"data is in place: .*app"):
+            restored(lost, IN_PLACE, settings)
+
+        assert bytes_of(stack.directory) == {"file": b"as it was"}
+
     def test_data_that_does_not_pass_leaves_no_volume(self, stack: Stack) -> None:
         damaged = stack.backed_up_damaged()
         stack.docker.remove_volume("v")
