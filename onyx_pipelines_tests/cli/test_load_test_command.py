@@ -29,7 +29,10 @@ def host(volume_host: HostUnderTest, sandbox: Sandbox) -> HostUnderTest:
 
 
 def test_a_run_answers_promotes_and_reports(host: HostUnderTest) -> None:
-    ran = host.onyx(*RUN, "--json")
+    runs = 1
+    # Invalid where the machine is busy with something else.
+    while (ran := host.onyx(*RUN, "--json")).json["verdict"] == "invalid" and runs < 4:
+        runs += 1
     key = ran.json["run_id"]
     promoted = host.onyx("load-test", "baseline", "promote", key[:8], "--by", "Ada", "--json")
     again = host.onyx("load-test", "report", "latest")
@@ -40,10 +43,11 @@ def test_a_run_answers_promotes_and_reports(host: HostUnderTest) -> None:
     assert ran.json["summaries"][0]["samples"] == 360
     assert promoted.json["promoted_by"] == "Ada"
     assert "rag, retrieval" in again.output
-    assert [each["run_key"] for each in listed] == [key]
+    assert [each["run_key"] for each in listed][:1] == [key]
+    assert len(listed) == runs
     assert [each["run_key"] for each in baselines] == [key]
     actions = [record.action for record in Trail.of(host.settings).records()]
-    assert actions.count("load test") == 2
+    assert actions.count("load test") == 2 * runs
     assert actions.count("load-test baseline promote") == 2
 
 

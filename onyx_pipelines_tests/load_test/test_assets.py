@@ -65,9 +65,16 @@ def run(
 
 @pytest.fixture(scope="module")
 def whole(instance: dg.DagsterInstance, overrides: dict[str, Any]) -> dg.ExecuteInProcessResult:
-    """One run of the job; what it sent is looked at by many tests."""
-    result = run(instance, overrides, "load_test", **CONFIG)
-    assert result.success, failed_steps(result)
+    """One run of the job; what it sent is looked at by many tests.
+
+    Again where the machine was busy with something else, which makes a run invalid.
+    """
+    for _ in range(4):
+        result = run(instance, overrides, "load_test", **CONFIG)
+        assert result.success, failed_steps(result)
+        valid, _ = checks_of(result)["load_test_samples:load_test_is_valid"]
+        if valid:
+            break
     return result
 
 
