@@ -106,6 +106,13 @@ class Settings(BaseSettings):
         " rows, which the manifest says.",
     )
 
+    pg_lock_timeout_s: float = Field(
+        120,
+        gt=0,
+        description="How long a backup waits for a table that somebody has locked exclusively"
+        " (ALTER TABLE, VACUUM FULL), before it fails and is tried again.",
+    )
+
     qdrant_url: str = Field("", description="Qdrant's REST address. Empty: no Qdrant.")
     qdrant_api_key: SecretStr = Field(
         SecretStr(""),

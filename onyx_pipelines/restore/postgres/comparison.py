@@ -41,7 +41,7 @@ def database_findings(
     findings += [_note(item, note) for note in limits.notes]
     if not with_roles:
         findings.append(
-            _note(item, "Owners and grants are not compared: the server has roles of its own.")
+            _note(item, "Owners and grants are not compared: the set's roles are not there.")
         )
     return findings
 

@@ -79,7 +79,12 @@ def drill(
                 objects,
                 clock,
                 progress,
-                Staging(cluster.target, binaries, may_lack_locale=True),
+                Staging(
+                    cluster.target,
+                    binaries,
+                    with_roles=_has_roles(objects),
+                    may_lack_locale=True,
+                ),
                 scratch,
                 holds_data=True,
             )
@@ -117,6 +122,14 @@ def _needs(objects: SetObjects, databases: Sequence[DatabaseObjects]) -> Cluster
         libraries=tuple(dict.fromkeys(libraries)),
         settings={k: v for each in facts for k, v in each.preloaded_settings.items()},
     )
+
+
+def _has_roles(objects: SetObjects) -> bool:
+    """Settings may leave them out of a set."""
+    try:
+        return loading.globals_of(objects) is not None
+    except (IntegrityError, NotFoundError):
+        return True
 
 
 def _relations(facts: DatabaseFacts) -> int:

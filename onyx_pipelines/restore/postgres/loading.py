@@ -152,7 +152,8 @@ def load_dump(
         *(() if with_tablespaces else ("--no-tablespaces",)),
     ]
     command: list[str | Path] = [binaries.path("pg_restore"), *options]
-    environment = _environment(target, name, database.facts)
+    session = (*_FOR_LOADING, *((_OF_DUMP,) if database.facts.format_version > 1 else ()))
+    environment = target.environment(name, options=" ".join(session))
     complaints: list[str] = []
     try:
         _run(
@@ -186,13 +187,6 @@ def load_dump(
         except ProgramError as error:
             complaints += _complaints(error)
     return tuple(complaints[:_SHOWN_ERRORS])
-
-
-def _environment(target: PostgresTarget, name: str, facts: DatabaseFacts) -> dict[str, str]:
-    environment = target.environment(name)
-    wanted = [*_FOR_LOADING, *((_OF_DUMP,) if facts.format_version > 1 else ())]
-    environment["PGOPTIONS"] = " ".join([environment.get("PGOPTIONS", ""), *wanted]).strip()
-    return environment
 
 
 def _complaints(error: ProgramError) -> tuple[str, ...]:

@@ -100,6 +100,10 @@ class Inventory:
     def table_names(self) -> tuple[str, ...]:
         return tuple(table.name for table in self.tables)
 
+    @property
+    def readable_names(self) -> tuple[str, ...]:
+        return tuple(table.name for table in self.tables if not table.is_unreadable)
+
     def only(self, names: Collection[str]) -> Inventory:
         """The same with these tables alone."""
         return replace(self, tables=tuple(each for each in self.tables if each.name in names))

@@ -17,11 +17,10 @@ from onyx_pipelines.sources.postgres.facts import ExtensionFacts, SequenceFacts
 Connection = psycopg.Connection[Any]
 
 _SEQUENCES = f"""
-SELECT {RELATION}, s.seqincrement, s.seqcycle
+SELECT {RELATION}, s.seqincrement, s.seqcycle, c.relpersistence = 'u' AND pg_is_in_recovery()
 FROM pg_sequence s JOIN {OF_RELATION} ON c.oid = s.seqrelid
 WHERE c.relpersistence <> 't' AND {OURS} AND ({not_of_extension("pg_class", "c")}
       OR EXISTS (SELECT FROM pg_extension e WHERE c.oid = ANY (e.extconfig)))
-  AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
 ORDER BY 1
 """  # noqa: S608  (constants of ours)
 _AT_ONCE = 200
@@ -29,7 +28,7 @@ _AT_ONCE = 200
 
 def read_sequences(connection: Connection) -> tuple[SequenceFacts, ...]:
     """Read before the dump begins: sequences stand outside of every snapshot and only move on."""
-    listed = connection.execute(_SEQUENCES.encode()).fetchall()
+    listed = [row[:3] for row in connection.execute(_SEQUENCES.encode()).fetchall() if not row[3]]
     facts = []
     for begin in range(0, len(listed), _AT_ONCE):
         some = listed[begin : begin + _AT_ONCE]
@@ -50,6 +49,12 @@ def read_sequences(connection: Connection) -> tuple[SequenceFacts, ...]:
                 )
             )
     return tuple(sorted(facts, key=lambda each: each.name))
+
+
+def unreadable_sequences(connection: Connection) -> tuple[str, ...]:
+    """Of unlogged tables, which a standby knows by name only."""
+    rows = connection.execute(_SEQUENCES.encode()).fetchall()
+    return tuple(name for name, _, _, is_unreadable in rows if is_unreadable)
 
 
 def read_extensions(connection: Connection) -> tuple[ExtensionFacts, ...]:

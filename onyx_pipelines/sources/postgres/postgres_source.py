@@ -35,6 +35,16 @@ DUMP_MEDIA_TYPE: Final = "application/x-postgresql-dump"
 _ALL = ("*",)
 
 
+def _left_out(facts: DatabaseFacts) -> list[str]:
+    names = [table.name for table in facts.tables if table.left_out]
+    if not names:
+        return []
+    return [
+        f"database {facts.database}: rows of unlogged tables are left out, since a standby has"
+        f" none ({', '.join(names)})"
+    ]
+
+
 @dataclass(frozen=True)
 class _Server:
     version: str
@@ -61,6 +71,7 @@ class PostgresSource:
         with_globals: bool = True,
         bindir: Path | None = None,
         fingerprint_max_bytes: int = 2_000_000_000,
+        lock_timeout_s: float = 120,
         stall_timeout_s: float = 300,
     ) -> None:
         self._target = target
@@ -69,6 +80,7 @@ class PostgresSource:
         self._with_globals = with_globals
         self._bindir = bindir
         self._fingerprint_max_bytes = fingerprint_max_bytes
+        self._lock_timeout_s = lock_timeout_s
         self._stall_timeout_s = stall_timeout_s
 
     @classmethod
@@ -80,6 +92,7 @@ class PostgresSource:
             with_globals=settings.pg_globals,
             bindir=settings.pg_bindir,
             fingerprint_max_bytes=settings.pg_fingerprint_max_bytes,
+            lock_timeout_s=settings.pg_lock_timeout_s,
             stall_timeout_s=settings.stall_timeout_s,
         )
 
@@ -94,6 +107,7 @@ class PostgresSource:
         if self._with_globals:
             warnings += self._back_up_globals(sink, server, progress)
         facts = [self._back_up_database(sink, server, name, progress) for name in server.databases]
+        warnings += [warning for each in facts for warning in _left_out(each)]
         return ComponentReport(
             component=self.component,
             status=(
@@ -155,7 +169,7 @@ class PostgresSource:
     def _back_up_database(
         self, sink: ComponentSink, server: _Server, database: str, progress: ProgressCallback
     ) -> DatabaseFacts:
-        with open_snapshot(self._target, database) as snapshot:
+        with open_snapshot(self._target, database, lock_timeout_s=self._lock_timeout_s) as snapshot:
             meter = Meter(
                 progress,
                 component=self.component,

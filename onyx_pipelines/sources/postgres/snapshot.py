@@ -28,12 +28,10 @@ from onyx_pipelines.sources.postgres.content import (
     use_canonical_settings,
 )
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
-from onyx_pipelines.sources.postgres.inventory import read_sequences
+from onyx_pipelines.sources.postgres.inventory import read_sequences, unreadable_sequences
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import ByteSink
 
-# How long we wait for a lock that somebody's ALTER TABLE holds.
-_LOCK_WAIT_MS = 120_000
 # pg_dump waits only if an ALTER TABLE came between our locks and its own. It waits for us then and
 # holds up everybody else, so give way soon.
 _DUMP_LOCK_WAIT_MS = 10_000
@@ -44,16 +42,24 @@ _CANCEL_S = 20
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An open transaction; as long as it is open, `name` may be imported by others."""
+    """An open transaction; as long as it is open, `name` may be imported by others.
+
+    `dump_options`: parameters that pg_dump's sessions need, so that another server understands
+    what they write. `left_out`: sequences that it cannot read.
+    """
 
     name: str
     connection: psycopg.Connection[Any]
     inventory: Inventory
+    dump_options: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @contextmanager
-def open_snapshot(target: PostgresTarget, database: str) -> Iterator[Snapshot]:
-    """Begin a transaction, lock the tables, export its snapshot, and read the catalogs in it.
+def open_snapshot(
+    target: PostgresTarget, database: str, *, lock_timeout_s: float = 120
+) -> Iterator[Snapshot]:
+    """Begin a transaction, lock the tables, export its snapshot, and list what is in it.
 
     A TRUNCATE or a rewriting ALTER TABLE empties a table for older snapshots too (PostgreSQL
     manual, 13.6 "Caveats"), so the locks come first. They let everybody read and write.
@@ -62,17 +68,26 @@ def open_snapshot(target: PostgresTarget, database: str) -> Iterator[Snapshot]:
         SourceError: the server cannot be reached or read, or a lock cannot be had.
     """
     with target.connect(database) as connection, postgres_errors(target, database):
+        # To ask for a table's size takes a lock, too.
+        connection.execute(f"SET lock_timeout = {round(lock_timeout_s * 1000)}".encode())
         sequences = read_sequences(connection)
         tables = list_tables(connection)
+        options = _dump_options(connection)
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         use_canonical_settings(connection)
-        connection.execute(f"SET LOCAL lock_timeout = {_LOCK_WAIT_MS}".encode())
         _lock(connection, tables)
         row = connection.execute("SELECT pg_export_snapshot()").fetchone()
         name = str(row[0]) if row else ""
         inventory = read_inventory(connection, sequences)
-        _lock(connection, sorted(set(inventory.table_names) - set(tables)))
-        yield Snapshot(name, connection, inventory)
+        _lock(connection, sorted(set(inventory.readable_names) - set(tables)))
+        yield Snapshot(name, connection, inventory, options, unreadable_sequences(connection))
+
+
+def _dump_options(connection: psycopg.Connection[Any]) -> str:
+    """Amounts of money would stand in the dump as this database writes them. Nothing where it
+    writes them plainly: some connection poolers refuse options."""
+    row = connection.execute("SHOW lc_monetary").fetchone()
+    return "" if row and row[0] in {"C", "POSIX"} else "-c lc_monetary=C"
 
 
 def _lock(connection: psycopg.Connection[Any], tables: Sequence[str]) -> None:
@@ -211,13 +226,14 @@ def dump(
         "--no-password",
         f"--lock-wait-timeout={_DUMP_LOCK_WAIT_MS}",
         f"--snapshot={snapshot.name}",
+        *(f"--exclude-table-data={pattern}" for pattern in snapshot.left_out),
     ]
     try:
         with (
             postgres_errors(target, database),
             output_of(
                 command,
-                environment=target.environment(database),
+                environment=target.environment(database, options=snapshot.dump_options),
                 stall_timeout_s=stall_timeout_s,
                 secrets=target.secrets,
             ) as output,

@@ -107,8 +107,12 @@ class PostgresTarget:
     def secrets(self) -> tuple[str, ...]:
         return (self.password.get_secret_value(),)
 
-    def environment(self, database: str) -> dict[str, str]:
-        """For libpq programs: everything by variables, so that nothing stands in argv."""
+    def environment(self, database: str, *, options: str = "") -> dict[str, str]:
+        """For libpq programs: everything by variables, so that nothing stands in argv.
+
+        Args:
+            options: parameters of their sessions (`-c name=value`), besides PGOPTIONS of ours.
+        """
         environment = {
             **{name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
             "PGHOST": self.host,
@@ -120,6 +124,8 @@ class PostgresTarget:
             "PGAPPNAME": "onyx-pipelines",
             "LC_ALL": "C",
         }
+        if options:
+            environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {options}".strip()
         if self.password.get_secret_value():
             environment["PGPASSWORD"] = self.password.get_secret_value()
         return environment
@@ -212,7 +218,10 @@ def _remedy(text: str, state: str) -> str:
     if is_transient(text, state) and _DROPPED_MEANWHILE.search(lowered):
         return "It went away while the backup began; run the backup again."
     if state == "55P03" or "lock t" in lowered:
-        return "Somebody holds an exclusive lock on it (pg_locks says who); try again later."
+        return (
+            "Somebody holds an exclusive lock on it (pg_locks says who); try again later, or set"
+            " ONYX_PG_LOCK_TIMEOUT_S higher."
+        )
     if state == "3D000" or re.search(r'database "[^\n]*" does not exist', lowered):
         return "Correct ONYX_PG_DATABASES or ONYX_PG_MAINTENANCE_DATABASE."
     if is_transient(text, state):

@@ -1,2 +1,2 @@
 CREATE DATABASE replicated; \c replicated
-CREATE UNLOGGED TABLE scratchpad (i int); CREATE TABLE kept (i int); INSERT INTO kept VALUES (1);
+CREATE UNLOGGED TABLE scratchpad (i serial); CREATE TABLE kept (i int); INSERT INTO kept VALUES (1);

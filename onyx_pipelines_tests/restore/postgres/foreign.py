@@ -4,7 +4,6 @@ cluster that is set up like those out there, not like our own."""
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,6 +53,20 @@ def psql(
     return result.stdout.strip()
 
 
+def described(server: PostgresServer, database: str) -> set[str]:
+    """What pg_dump says of a database, its properties and rows included, without what it says
+    anew each time."""
+    command = [
+        str(find_binaries(0).path("pg_dump")),
+        *("--create", "--no-password"),
+        f"--dbname={make_conninfo(dbname=database)}",
+    ]
+    environment = target_of(server).environment(database)
+    result = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    lines = {line.rstrip(",") for line in result.stdout.split("\n")}
+    return {line for line in lines if not line.startswith(("\\restrict", "\\unrestrict"))}
+
+
 def make_sets(root: Path, server: PostgresServer) -> PostgresSets:
     """`root`: one that PostgreSQL's own user can enter."""
     for folder in ("state", "store", "scratch"):
@@ -94,7 +107,3 @@ def directory_of_the_server(server: PostgresServer, path: Path) -> Path:
     if os.geteuid() == 0:
         os.chown(path, owner.st_uid, owner.st_gid)
     return path
-
-
-def emptied(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)

@@ -4,14 +4,18 @@ was."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines_tests.fixtures_postgres import target_of
 from onyx_pipelines_tests.restore.postgres.foreign import (
+    described,
     directory_of_the_server,
     drilled,
     german_locale,
@@ -33,7 +37,7 @@ SHOP = (
 )
 DATABASES = ("postgres", "shop", "my-app", "icu", "in_archive", "many", "a=b", "postgres://x")
 # With their indexes, more than the lock table of a scratch cluster holds by default.
-TABLES = 1500
+TABLES = 1200
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +99,116 @@ class TestADrill:
 
     def test_says_that_a_subscription_is_disabled(self, result: ComponentDrill) -> None:
         assert "Subscription sub is there, disabled and without a slot" in messages(result, "shop")
+
+
+# What is as it was and yet otherwise after pg_dump: words, where an inherited column stands, the
+# name of a partition's inherited key; and a subscription's slot.
+REWORDED = (
+    *("status)::text = ANY", "(age >= 0)", "COPY public.c ", "1\t2\t9", "1\t9\t2", "_fk"),
+    "CREATE SUBSCRIPTION",
+)
+IN_PLACE = tuple(name for name in DATABASES if name != "many")
+
+
+@dataclass(frozen=True)
+class Restored:
+    before: dict[str, set[str]]
+    after: dict[str, set[str]]
+    result: ComponentDrill
+
+
+@pytest.fixture(scope="module")
+def in_place(foreign: PostgresServer, sets: PostgresSets, result: ComponentDrill) -> Restored:
+    """All but the largest are restored over themselves, described by pg_dump before and after."""
+    objects = sets.of(*IN_PLACE, with_globals=True)
+    before = {name: described(foreign, name) for name in IN_PLACE}
+    restored = sets.restore(objects, with_globals=True)
+    return Restored(before, {name: described(foreign, name) for name in IN_PLACE}, restored)
+
+
+class TestARestoreInPlace:
+    @pytest.mark.parametrize("database", IN_PLACE)
+    def test_brings_a_database_back_as_it_was(self, in_place: Restored, database: str) -> None:
+        changed = in_place.before[database] ^ in_place.after[database]
+
+        assert problems(in_place.result, database) == []
+        assert [line for line in changed if not any(word in line for word in REWORDED)] == []
+
+    def test_keeps_public_out_of_a_database_whose_name_needs_quotes(
+        self, in_place: Restored, foreign: PostgresServer
+    ) -> None:
+        query = (
+            "SELECT has_database_privilege('o''brien', 'my-app', 'CONNECT'),"
+            " shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'my-app'"
+        )
+        assert psql(foreign, f"--command={query}") == "f|production"
+
+    def test_sorts_as_it_did(self, in_place: Restored, foreign: PostgresServer) -> None:
+        query = "SELECT string_agg(name, ',' ORDER BY name) FROM names"
+        assert psql(foreign, f"--command={query}", database="icu") == "a2,a9,a10"
+
+    def test_uses_a_tablespace_that_is_there(
+        self, in_place: Restored, foreign: PostgresServer
+    ) -> None:
+        query = (
+            "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+            " WHERE datname = 'in_archive'"
+        )
+        assert psql(foreign, f"--command={query}") == "archive"
+
+    def test_leaves_a_subscription_disabled_and_no_other_database(
+        self, in_place: Restored, foreign: PostgresServer
+    ) -> None:
+        query = "SELECT subenabled, subslotname FROM pg_subscription"
+        assert psql(foreign, f"--command={query}") == "f|"
+        names = psql(foreign, "--command=SELECT datname FROM pg_database").split("\n")
+        assert not [name for name in names if name.startswith("onyx_")]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(public_dir: Path) -> Iterator[PostgresServer]:
+    """A server of another host: no such locale, and one of the roles is there already."""
+    with PostgresServer(public_dir / "elsewhere") as server:
+        psql(server, """--command=CREATE ROLE "o'brien" LOGIN CONNECTION LIMIT 7""")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def moved(sets: PostgresSets, objects: SetObjects, elsewhere: PostgresServer) -> ComponentDrill:
+    return sets.restore(
+        objects,
+        databases=("shop", "in_archive"),
+        target=target_of(elsewhere),
+        with_globals=True,
+    )
+
+
+class TestARestoreElsewhere:
+    def test_passes(self, moved: ComponentDrill) -> None:
+        assert moved.verdict is Verdict.PASSED, moved.problems()
+
+    def test_names_the_setting_that_is_refused_and_has_the_others(
+        self, moved: ComponentDrill, elsewhere: PostgresServer
+    ) -> None:
+        assert "setting lc_time" in messages(moved, "shop")
+        show = "--command=SELECT current_setting('app.tenant')"
+        assert psql(elsewhere, show, database="shop") == "7"
+
+    def test_says_that_a_tablespace_is_not_there(self, moved: ComponentDrill) -> None:
+        assert "no tablespace archive" in messages(moved, "in_archive")
+
+    def test_brings_settings_of_roles_whatever_names_come_before(
+        self, moved: ComponentDrill, elsewhere: PostgresServer
+    ) -> None:
+        query = (
+            "SELECT rolname, rolconnlimit, rolvaliduntil::date, setconfig FROM pg_roles r"
+            " JOIN pg_db_role_setting s ON s.setrole = r.oid WHERE rolname = 'zed'"
+        )
+        assert psql(elsewhere, f"--command={query}") == "zed|3|2031-01-01|{search_path=app}"
+
+    def test_leaves_a_role_that_is_there_as_it_is(
+        self, moved: ComponentDrill, elsewhere: PostgresServer
+    ) -> None:
+        query = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'o''brien'"
+        assert psql(elsewhere, f"--command={query}") == "7"
+        assert "role o'brien was there already" in messages(moved, "globals")

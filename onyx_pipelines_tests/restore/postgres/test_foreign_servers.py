@@ -1,0 +1,127 @@
+"""Servers that are set up otherwise: a standby, another currency, tables that others have locked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from onyx_pipelines.errors import SourceError
+from onyx_pipelines.progress import silent
+from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines.sources.postgres.binaries import find_binaries
+from onyx_pipelines.sources.source import ComponentStatus
+from onyx_pipelines_tests.fixtures_postgres import (
+    MakeDatabase,
+    execute,
+    facts_in,
+    source_of,
+    target_of,
+)
+from onyx_pipelines_tests.recording_sink import RecordingSink
+from onyx_pipelines_tests.restore.postgres.foreign import (
+    drilled,
+    german_locale,
+    make_sets,
+    messages,
+    psql,
+    run_case,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def german(public_dir: Path) -> Iterator[PostgresServer]:
+    """A server that writes amounts of money as Germans do."""
+    with PostgresServer(
+        public_dir / "german",
+        options={"lc_monetary": "de_DE.UTF-8"},
+        environment=german_locale(public_dir / "german-locale"),
+    ) as server:
+        psql(server, "--command=CREATE DATABASE cash")
+        run_case(server, "money", database="cash")
+        run_case(server, "unlogged_on_a_standby")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def standby(public_dir: Path, german: PostgresServer) -> Iterator[PostgresServer]:
+    """It follows the German one."""
+    state = public_dir / "standby"
+    state.mkdir(mode=0o755)
+    server = PostgresServer(state)
+    subprocess.run(
+        [
+            str(find_binaries(0, programs=("pg_dump", "pg_basebackup")).path("pg_basebackup")),
+            *(f"--pgdata={server.data_dir}", "--write-recovery-conf", "--checkpoint=fast"),
+        ],
+        env=target_of(german).environment("postgres"),
+        check=True,
+        capture_output=True,
+    )
+    owner = german.data_dir.stat()
+    if os.geteuid() == 0:
+        for folder, _, files in os.walk(server.data_dir):
+            for path in (Path(folder), *(Path(folder, name) for name in files)):
+                os.chown(path, owner.st_uid, owner.st_gid)
+    shutil.copy(german.data_dir.with_name("postgres.json"), state)
+    with server:
+        yield server
+
+
+class TestMoney:
+    def test_passes_its_drill_on_a_host_of_another_currency(
+        self, public_dir: Path, german: PostgresServer
+    ) -> None:
+        sets = make_sets(public_dir / "sets-money", german)
+
+        result = drilled(sets, sets.of("cash"))
+
+        assert result.problems() == []
+
+    def test_comes_back_on_its_own_server(self, public_dir: Path, german: PostgresServer) -> None:
+        sets = make_sets(public_dir / "sets-money-again", german)
+
+        result = sets.restore(sets.of("cash"))
+
+        assert result.problems() == []
+        amount = "--command=SELECT p::numeric FROM prices"
+        assert psql(german, amount, database="cash") == "1234.56"
+
+
+class TestAStandby:
+    def test_is_backed_up_without_the_rows_that_it_does_not_have(
+        self, public_dir: Path, standby: PostgresServer
+    ) -> None:
+        sets = make_sets(public_dir / "sets-standby", standby)
+        sink = RecordingSink()
+
+        report = source_of(standby, "replicated").back_up(sink, silent)
+        result = drilled(sets, sets.of("replicated"))
+
+        assert report.status is ComponentStatus.COMPLETED_WITH_WARNINGS
+        assert "public.scratchpad" in report.warnings[0]
+        assert result.problems() == []
+        assert "its rows are left out" in messages(result, "replicated")
+        assert facts_in(sink, "replicated").rows == 1
+
+
+def test_a_lock_of_somebody_else_is_waited_for_as_long_as_the_setting_says(
+    postgres_server: PostgresServer, make_database: MakeDatabase
+) -> None:
+    database = make_database()
+    execute(postgres_server, database, "CREATE TABLE public.held (i int)")
+    with postgres_server.connect(database) as other, other.transaction():
+        other.execute("LOCK TABLE public.held IN ACCESS EXCLUSIVE MODE")
+
+        with pytest.raises(SourceError, match="ONYX_PG_LOCK_TIMEOUT_S") as raised:
+            source_of(postgres_server, database, lock_timeout_s=0.2).back_up(
+                RecordingSink(), silent
+            )
+
+    assert raised.value.transient
