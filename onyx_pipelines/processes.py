@@ -49,6 +49,10 @@ class ProgramError(OnyxError):
         self.exit_status = exit_status
 
 
+class EndedEarlyError(ProgramError):
+    """A program ended well before it had read all of its input."""
+
+
 class OutputStream:
     """What a program writes to its standard output."""
 
@@ -135,7 +139,7 @@ class InputStream:
                 continue
             except BrokenPipeError:
                 self.finish()
-                raise ProgramError(
+                raise EndedEarlyError(
                     f"{self._name} ended before it had read everything.",
                     remedy="Its message says why.",
                     stderr_tail=self._stderr.text(wait=True),

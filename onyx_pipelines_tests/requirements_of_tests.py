@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import pytest
 
+from onyx_pipelines.sources.postgres.binaries import SERVER_PROGRAMS, find_binaries
+
 
 def program(*names: str) -> str:
     """The first one that there is. In CI the test fails without it, elsewhere it is skipped."""
@@ -21,3 +23,10 @@ def unavailable(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
+
+
+def postgres_library(name: str) -> None:
+    """One that the PostgreSQL server of the tests can load."""
+    prefix = find_binaries(0, programs=SERVER_PROGRAMS).bindir.parent
+    if not (prefix / "lib" / f"{name}.so").exists():
+        unavailable(f"{name} is not installed for that PostgreSQL (Debian has it)")

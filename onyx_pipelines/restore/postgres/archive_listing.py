@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,8 +65,7 @@ def read_statements(
         ProgramError: pg_restore cannot read it.
     """
     program = binaries.path("pg_restore")
-    # Not splitlines(): names may hold what Unicode calls a line break.
-    listing = text_of([program, "--create", "--list", dump], timeout_s=_TIMEOUT_S).split("\n")
+    listing = _entries(dump, binaries, "--create")
     owner = owner or _owner(listing, database)
     entries = [line for line in listing if _ABOUT_DATABASE.match(line)]
     found: list[str] = []
@@ -122,18 +122,46 @@ def renamed(statement: str, database: str, final_name: str) -> str:
     return re.sub(rf"\bDATABASE (?:{names})(?=\s)", lambda _: f"DATABASE {new}", statement, count=1)
 
 
-def last_entries(contents: Path, binaries: Binaries, *, with_grants: bool) -> str:
-    """A list for pg_restore of what comes after the rows: indexes, keys, triggers, and all grants,
-    since an owner may need a right that others were later deprived of to build an index."""
-    program = binaries.path("pg_restore")
-    listing = text_of(
-        [program, "--list", "--section=post-data", contents], timeout_s=_TIMEOUT_S
-    ).split("\n")
-    entries = [line for line in listing if not _GRANTS.match(line)]
+@dataclass(frozen=True)
+class EntryLists:
+    """Lists for pg_restore of what is restored before the rows, of the rows, and of what comes
+    after them: indexes, keys, triggers, and all grants, since an owner may need a right to build an
+    index that others were deprived of later. Empty: there is nothing."""
+
+    before: str
+    rows: str
+    after: str
+
+
+def entry_lists(
+    contents: Path,
+    binaries: Binaries,
+    *,
+    with_grants: bool,
+    leaves_out: Callable[[str], bool] = lambda _: False,
+) -> EntryLists:
+    """Everything in a dump's contents but for the lines that are left out."""
+    sections = [
+        [line for line in _entries(contents, binaries, f"--section={name}") if not leaves_out(line)]
+        for name in ("pre-data", "data", "post-data")
+    ]
+    before, rows, after = (
+        [line for line in section if not _GRANTS.match(line)] for section in sections
+    )
     if with_grants:
-        everything = text_of([program, "--list", contents], timeout_s=_TIMEOUT_S).split("\n")
-        entries += [line for line in everything if _GRANTS.match(line)]
-    return "\n".join(entries) + "\n"
+        after += [line for section in sections for line in section if _GRANTS.match(line)]
+    return EntryLists("\n".join(before), "\n".join(rows), "\n".join(after))
+
+
+def entries_where(contents: Path, binaries: Binaries, is_wanted: Callable[[str], bool]) -> str:
+    return "\n".join(line for line in _entries(contents, binaries) if is_wanted(line))
+
+
+def _entries(contents: Path, binaries: Binaries, *options: str) -> list[str]:
+    """Not splitlines(): names may hold what Unicode calls a line break."""
+    command: list[str | Path] = [binaries.path("pg_restore"), "--list", *options, contents]
+    lines = text_of(command, timeout_s=_TIMEOUT_S).split("\n")
+    return [line for line in lines if line and not line.startswith(";")]
 
 
 def _owner(listing: list[str], database: str) -> str:

@@ -26,6 +26,7 @@ from onyx_pipelines.restore.postgres.drill_findings import (
     reports_of_damage,
 )
 from onyx_pipelines.restore.postgres.dump_archive import open_dump
+from onyx_pipelines.restore.postgres.late_extensions import not_brought
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.results import Finding, Step
@@ -98,6 +99,9 @@ class DatabaseDrilling:
             expected, comparison, staged.limits, with_roles=self._staging.with_roles
         )
         findings += self._check_pages(database.name, staged.name)
+        for extension in staged.late:
+            place = self._staging.place_of(extension, staged.name)
+            findings.append(not_brought(database.name, extension, place))
         if staged.complaints:
             findings.append(complained(database.name, staged.complaints))
         reason = self._lacking(database, staged.complaints)

@@ -12,6 +12,7 @@ from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
+from onyx_pipelines.restore.postgres.bound_extensions import PRELOADED, bound_extensions
 from onyx_pipelines.restore.postgres.cluster import (
     PROGRAMS,
     SUPERUSER,
@@ -115,12 +116,21 @@ def _needs(objects: SetObjects, databases: Sequence[DatabaseObjects]) -> Cluster
     except (IntegrityError, NotFoundError):
         pass  # said when they are restored
     wanted = {extension.name for each in facts for extension in each.extensions}
-    libraries = [name for each in facts for name in each.preloaded_libraries if name in wanted]
+    # Not everybody may see which ones a server loads.
+    libraries = [
+        name
+        for each in facts
+        for name in (*each.preloaded_libraries, *sorted(PRELOADED))
+        if name in wanted
+    ]
+    settings = {k: v for each in facts for k, v in each.preloaded_settings.items()}
+    for each in facts:
+        settings |= {bound.parameter: each.database for bound in bound_extensions(each)}
     return ClusterNeeds(
         first_superuser=first_superuser or SUPERUSER,
         relations=max((_relations(each) for each in facts), default=0),
         libraries=tuple(dict.fromkeys(libraries)),
-        settings={k: v for each in facts for k, v in each.preloaded_settings.items()},
+        settings=settings,
     )
 
 

@@ -61,6 +61,16 @@ class DumpArchive:
             else:
                 return
 
+    def drain(self) -> None:
+        """Unseal the rest for nobody: whether all of it is what the manifest says.
+
+        Raises:
+            IntegrityError, NotFoundError: the object is not what the manifest says.
+        """
+        while data := self._reader.read(_CHUNK):
+            self._meter.add(len(data))
+        self._meter.finish()
+
     def feed(self, program: InputStream) -> None:
         """Write all of it, from the beginning; the rest is unsealed on the way.
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.processes import ProgramError, input_to, output_of
+from onyx_pipelines.processes import EndedEarlyError, ProgramError, input_to, output_of
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.postgres.archive_listing import last_entries
+from onyx_pipelines.restore.postgres.archive_listing import entry_lists
 from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
@@ -27,7 +28,7 @@ MAINTENANCE_DATABASE = "postgres"
 _CHUNK = 1024 * 1024
 _JOBS = 2
 # Building an index may print nothing for long.
-_STALL_TIMEOUT_S = 4 * 3600.0
+STALL_TIMEOUT_S = 4 * 3600.0
 _SHOWN_ERRORS = 5
 # Nobody uses the database yet. What its transactions left unsynced is synced by the one that puts
 # it in its place. Settings of the database itself are there already: they must not keep rows out.
@@ -132,6 +133,7 @@ def load_dump(
     *,
     with_owners: bool = True,
     with_tablespaces: bool = True,
+    leaves_out: Callable[[str], bool] = lambda _: False,
 ) -> tuple[str, ...]:
     """Restore a dump while it is unsealed; gives what pg_restore complained of, empty if nothing.
 
@@ -140,53 +142,70 @@ def load_dump(
 
     Args:
         with_owners: whether owners and grants are restored too, for which the roles must be there.
+        leaves_out: whether a line of the dump's contents is not restored.
 
     Raises:
         SourceError: the server was lost.
         IntegrityError, NotFoundError: the dump is not what the manifest says.
     """
-    options = [
-        "--no-password",
-        f"--dbname={connection_string(name)}",
+    command: list[str | Path] = [
+        *(binaries.path("pg_restore"), "--no-password", f"--dbname={connection_string(name)}"),
         *(() if with_owners else ("--no-owner",)),
         *(() if with_tablespaces else ("--no-tablespaces",)),
     ]
-    command: list[str | Path] = [binaries.path("pg_restore"), *options]
-    session = (*_FOR_LOADING, *((_OF_DUMP,) if database.facts.format_version > 1 else ()))
-    environment = target.environment(name, options=" ".join(session))
+    environment = session_environment(target, name, database.facts)
+    lists = entry_lists(archive.contents, binaries, with_grants=with_owners, leaves_out=leaves_out)
     complaints: list[str] = []
-    try:
-        _run(
-            [*command, "--section=pre-data", "--no-privileges", archive.contents],
-            target,
-            environment,
+    with _list_file(lists.before) as option:
+        complaints += _complaints_of([*command, option, archive.contents], target, environment)
+    if lists.rows:
+        with _list_file(lists.rows) as option:
+            try:
+                with input_to(
+                    [*command, option],
+                    environment=environment,
+                    stall_timeout_s=STALL_TIMEOUT_S,
+                    secrets=target.secrets,
+                ) as restoring:
+                    archive.feed(restoring)
+                    restoring.finish()
+            except EndedEarlyError:
+                # The last rows of the dump are left out.
+                archive.drain()
+            except ProgramError as error:
+                complaints += _complaints(error)
+    else:
+        archive.drain()
+    with _list_file(lists.after) as option:
+        complaints += _complaints_of(
+            [*command, option, f"--jobs={_JOBS}", archive.contents], target, environment
         )
-    except ProgramError as error:
-        complaints += _complaints(error)
-    try:
-        with input_to(
-            [*command, "--section=data", "--no-privileges"],
-            environment=environment,
-            stall_timeout_s=_STALL_TIMEOUT_S,
-            secrets=target.secrets,
-        ) as restoring:
-            archive.feed(restoring)
-            restoring.finish()
-    except ProgramError as error:
-        complaints += _complaints(error)
-    entries = last_entries(archive.contents, binaries, with_grants=with_owners)
-    with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
-        file.write(entries)
-        file.flush()
-        try:
-            _run(
-                [*command, f"--use-list={file.name}", f"--jobs={_JOBS}", archive.contents],
-                target,
-                environment,
-            )
-        except ProgramError as error:
-            complaints += _complaints(error)
     return tuple(complaints[:_SHOWN_ERRORS])
+
+
+def session_environment(target: PostgresTarget, name: str, facts: DatabaseFacts) -> dict[str, str]:
+    """For the sessions that load a dump."""
+    session = (*_FOR_LOADING, *((_OF_DUMP,) if facts.format_version > 1 else ()))
+    return target.environment(name, options=" ".join(session))
+
+
+@contextmanager
+def _list_file(entries: str) -> Iterator[str]:
+    """The option for pg_restore that restores these entries alone."""
+    with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
+        file.write(f"{entries}\n")
+        file.flush()
+        yield f"--use-list={file.name}"
+
+
+def _complaints_of(
+    command: Sequence[str | Path], target: PostgresTarget, environment: Mapping[str, str]
+) -> tuple[str, ...]:
+    try:
+        _run(command, target, environment)
+    except ProgramError as error:
+        return _complaints(error)
+    return ()
 
 
 def _complaints(error: ProgramError) -> tuple[str, ...]:
@@ -217,7 +236,7 @@ def _run(
     with output_of(
         command,
         environment=environment,
-        stall_timeout_s=_STALL_TIMEOUT_S,
+        stall_timeout_s=STALL_TIMEOUT_S,
         secrets=target.secrets,
     ) as output:
         while output.read():

@@ -25,12 +25,15 @@ from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
 from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, new_name, oid_of, sweep
+from onyx_pipelines.restore.postgres.bound_extensions import BoundExtension, bound_extensions
 from onyx_pipelines.restore.postgres.comparison import database_findings
 from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.drill_findings import complained
 from onyx_pipelines.restore.postgres.dump_archive import open_dump
 from onyx_pipelines.restore.postgres.global_restoring import restore_globals
 from onyx_pipelines.restore.postgres.host_limits import HostLimits
+from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.production_guard import identifier_of
 from onyx_pipelines.restore.postgres.requests import (
     Placement,
@@ -159,10 +162,22 @@ class _Restoring:
         """One that an earlier call put in place."""
         database = placement.database
         limits = _LIMITS.validate_python(earlier.placed["limits"])
+        # They may have been at work since, or are still to come.
+        late = bound_extensions(database.facts)
         with self._clock.step(Step.COMPARE, database.name):
-            expected, found = self._staging.compared_in_place(database, placement.final_name)
+            expected, found = self._staging.compared_in_place(database, placement.final_name, late)
             findings = database_findings(expected, compare(expected, found), limits)
-        return still_the_same(earlier, findings)
+        brought = self._bring(database, placement.final_name, late)
+        return (*still_the_same(earlier, findings), *brought)
+
+    def _bring(
+        self, database: DatabaseObjects, name: str, late: Sequence[BoundExtension]
+    ) -> list[Finding]:
+        if not late:
+            return []
+        extensions = LateExtensions(self._objects, self._staging, self._progress)
+        with self._clock.step(Step.RESTORE, f"{database.name} (extensions)"):
+            return extensions.bring(database, name, late)
 
     def place(
         self, placement: Placement, tables: Sequence[str]
@@ -202,8 +217,9 @@ class _Restoring:
                     comment=comment,
                     keep_old=self._request.keep_old,
                 )
-            done = (_in_place(final_name, kept), *_slots_left(final_name, slots))
-            return (*findings, *done), True
+            findings += [_in_place(final_name, kept), *_slots_left(final_name, slots)]
+            findings += self._bring(database, final_name, staged.late)
+            return tuple(findings), True
         finally:
             with self._clock.step(Step.CLEAN_UP, database.name):
                 drop(self._staging.target, beside)

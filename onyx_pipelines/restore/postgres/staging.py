@@ -20,6 +20,11 @@ from onyx_pipelines.restore.postgres.archive_listing import (
     read_statements,
 )
 from onyx_pipelines.restore.postgres.beside import commented, marked, other_than
+from onyx_pipelines.restore.postgres.bound_extensions import (
+    BoundExtension,
+    bound_extensions,
+    without,
+)
 from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
 from onyx_pipelines.restore.postgres.host_limits import HostLimits
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
@@ -44,12 +49,13 @@ _LOCALES: Final = {"icu": sql.SQL("ICU_LOCALE {}"), "builtin": sql.SQL("BUILTIN_
 @dataclass(frozen=True)
 class Staged:
     """`complaints`: what went wrong. `comment`: the statement that comments the database, which
-    until it is in its place has a comment of ours."""
+    until it is in its place has a comment of ours. `late`: what it can have only there."""
 
     name: str
     complaints: tuple[str, ...]
     limits: HostLimits
     comment: str | None
+    late: tuple[BoundExtension, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,9 @@ class Staging:
         except ProgramError as error:
             return Staged(name, (error.what,), limits, None)
         refused = self._apply_settings(name, said.settings)
+        late = tuple(
+            each for each in bound_extensions(database.facts) if self.place_of(each, name) != name
+        )
         complaints = loading.load_dump(
             self.target,
             self.binaries,
@@ -93,20 +102,28 @@ class Staging:
             archive,
             with_owners=self.with_roles,
             with_tablespaces=not limits.tablespaces,
+            leaves_out=lambda entry: any(each.has(entry) for each in late),
         )
         notes = self._detach_subscriptions(name)
         refused = self._apply_settings(name, [setting for setting, _ in refused])
         settings = {_as_difference(setting): why for setting, why in refused}
         complaints += self._apply(name, said.others)
-        return Staged(
-            name, complaints, replace(limits, settings=settings, notes=notes), said.comment
-        )
+        limits = replace(limits, settings=settings, notes=notes)
+        return Staged(name, complaints, limits, said.comment, late)
+
+    def place_of(self, extension: BoundExtension, name: str) -> str:
+        """The database of the server that may have it; empty: the server does not load it."""
+        with self._maintenance(name) as connection:
+            row = connection.execute(
+                "SELECT current_setting(%s, true)", (extension.parameter,)
+            ).fetchone()
+        return str(row[0] or "") if row else ""
 
     def compared(
         self, database: DatabaseObjects, staged: Staged
     ) -> tuple[DatabaseFacts, DatabaseFacts]:
         """What the database was, in the restored server's words, and what the staged one is."""
-        expected, found = self.compared_in_place(database, staged.name)
+        expected, found = self.compared_in_place(database, staged.name, staged.late)
         if found.properties is not None:
             comment = self._comment_in_place(staged)
             properties = found.properties.model_copy(update={"comment": comment})
@@ -114,10 +131,10 @@ class Staging:
         return expected, found
 
     def compared_in_place(
-        self, database: DatabaseObjects, name: str
+        self, database: DatabaseObjects, name: str, late: Sequence[BoundExtension]
     ) -> tuple[DatabaseFacts, DatabaseFacts]:
-        """The same of one that has its name and its comment."""
-        expected = database.facts
+        """The same of one that has its name and its comment, without what is `late`."""
+        expected = without(database.facts, late)
         with self.target.connect(name) as connection, postgres_errors(self.target, name):
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             use_canonical_settings(connection)
@@ -125,7 +142,7 @@ class Staging:
             connection.execute("COMMIT")
             if expected.format_version > 1:
                 expected = in_the_words_of(connection, found, expected)
-        return expected, found
+        return expected, without(found, late)
 
     def _comment_in_place(self, staged: Staged) -> str | None:
         """The digest of the comment that it will have."""

@@ -1,4 +1,4 @@
-"""Servers that are set up otherwise: a standby, another currency, tables that others have locked."""
+"""Servers set up otherwise: a standby, another currency, tables that others have locked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.source import ComponentStatus
@@ -23,6 +24,7 @@ from onyx_pipelines_tests.fixtures_postgres import (
     target_of,
 )
 from onyx_pipelines_tests.recording_sink import RecordingSink
+from onyx_pipelines_tests.requirements_of_tests import postgres_library
 from onyx_pipelines_tests.restore.postgres.foreign import (
     drilled,
     german_locale,
@@ -109,6 +111,50 @@ class TestAStandby:
         assert result.problems() == []
         assert "its rows are left out" in messages(result, "replicated")
         assert facts_in(sink, "replicated").rows == 1
+
+
+@pytest.fixture(scope="module")
+def with_jobs(public_dir: Path) -> Iterator[PostgresServer]:
+    """A server that loads pg_cron, which can be in one database only, and runs its jobs."""
+    postgres_library("pg_cron")
+    options = {"shared_preload_libraries": "pg_cron", "cron.database_name": "crondb"}
+    with PostgresServer(public_dir / "with-jobs", options=options) as server:
+        run_case(server, "pg_cron")
+        yield server
+
+
+class TestAnExtensionThatTheServerMustLoad:
+    JOBS = "--command=SELECT jobname, schedule, command FROM cron.job"
+
+    def test_passes_its_drill_and_runs_no_job_there(
+        self, public_dir: Path, with_jobs: PostgresServer
+    ) -> None:
+        sets = make_sets(public_dir / "sets-jobs", with_jobs)
+        result = drilled(sets, sets.of("crondb", with_globals=True))
+
+        assert result.problems() == []
+        assert "1 extensions" not in messages(result, "crondb")
+
+    def test_comes_back_with_its_jobs(self, public_dir: Path, with_jobs: PostgresServer) -> None:
+        sets = make_sets(public_dir / "sets-jobs-again", with_jobs)
+        objects = sets.of("crondb")
+        psql(with_jobs, "--command=DELETE FROM cron.job", database="crondb")
+
+        result = sets.restore(objects)
+
+        assert result.problems() == []
+        assert psql(with_jobs, self.JOBS, database="crondb") == "nightly|0 3 * * *|VACUUM"
+
+    def test_is_named_where_it_cannot_be(
+        self, public_dir: Path, with_jobs: PostgresServer, postgres_server: PostgresServer
+    ) -> None:
+        sets = make_sets(public_dir / "sets-jobs-elsewhere", with_jobs)
+
+        result = sets.restore(sets.of("crondb"), databases=("crondb",), database_as="copy")
+
+        assert [f.verdict for f in result.problems()] == [Verdict.COULD_NOT_VERIFY]
+        assert "pg_cron" in result.problems()[0].message
+        assert psql(with_jobs, "--command=SELECT i FROM t", database="copy") == "1"
 
 
 def test_a_lock_of_somebody_else_is_waited_for_as_long_as_the_setting_says(
