@@ -112,10 +112,10 @@ def _publications(major: int) -> CatalogQuery:
         "::text) FROM pg_publication_namespace s WHERE s.pnpubid = p.oid)"
     )
     filters = (
-        "coalesce((SELECT json_agg(json_build_array(concat('WHERE of ', r.prrelid::regclass),"
+        "(SELECT json_agg(json_build_array(concat('WHERE of ', r.prrelid::regclass),"
         " 'expression', r.prrelid::regclass, pg_get_expr(r.prqual, r.prrelid))"
         " ORDER BY r.prrelid::regclass::text) FROM pg_publication_rel r"
-        " WHERE r.prpubid = p.oid AND r.prqual IS NOT NULL), '[]')"
+        " WHERE r.prpubid = p.oid AND r.prqual IS NOT NULL)"
     )
     return CatalogQuery(
         "publication",
@@ -137,7 +137,7 @@ def _publications(major: int) -> CatalogQuery:
         "pg_publication p",
         not_of_extension("pg_publication", "p"),
         owner="p.pubowner",
-        expressions=filters if major >= 15 else "'[]'::json",
+        more=filters if major >= 15 else "NULL::json",
     )
 
 

@@ -3,13 +3,13 @@ tablespace, grants and expressions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from onyx_pipelines.sources.postgres.facts import Expression, SchemaItem
+from onyx_pipelines.sources.postgres.facts import Expression, ExpressionForm, SchemaItem
 
 OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 # Made by nobody but the server's own setup.
@@ -61,7 +61,7 @@ def tablespace(oid: str) -> str:
 def grants(acl: str, owner: str, *, base: str) -> str:
     """What differs between an access list and the one that the object began with."""
     return (
-        f"CASE WHEN {acl} IS NULL THEN '{{}}' ELSE ARRAY(SELECT concat("
+        f"CASE WHEN {acl} IS NOT NULL THEN ARRAY(SELECT concat("
         "CASE WHEN NOT g.given THEN 'not ' END,"
         f" CASE g.grantee WHEN {owner} THEN '(owner)' ELSE {role('g.grantee')} END,"
         " ': ', g.privilege_type, CASE WHEN g.is_grantable THEN ' with grant option' END,"
@@ -79,18 +79,24 @@ def own_grants(acl: str, owner: str, kind: str) -> str:
     return grants(acl, owner, base=f"acldefault('{kind}', {owner})")
 
 
-def expression(part: str, form: str, text: str, of: str = "''") -> str:
-    """`part` and `form` are words of ours, `text` and `of` are SQL."""
-    return f"json_build_array('{part}', '{form}', {of}, {text})"
+@dataclass(frozen=True)
+class ExpressionQuery:
+    """`text` is SQL; nothing where it gives NULL."""
 
-
-def expressions(*found: str) -> str:
-    return f"json_build_array({', '.join(found)})"
+    part: str
+    form: ExpressionForm
+    text: str
 
 
 @dataclass(frozen=True)
 class CatalogQuery:
-    """Pieces of SQL, all of them constants of ours. `owner` is the number of a role."""
+    """Pieces of SQL, all of them constants of ours.
+
+    Args:
+        owner: the number of a role.
+        of: what the expressions are of.
+        more: JSON, an array of arrays: part, form, of and text of further expressions.
+    """
 
     kind: str
     name: str
@@ -99,14 +105,17 @@ class CatalogQuery:
     where: str
     owner: str = "NULL::oid"
     tablespace: str = "NULL"
-    grants: str = "'{}'::text[]"
-    expressions: str = "'[]'::json"
+    grants: str = "NULL::text[]"
+    expressions: tuple[ExpressionQuery, ...] = ()
+    of: str = "''"
+    more: str = "NULL::json"
 
     @property
     def sql(self) -> str:
+        texts = ", ".join(each.text for each in self.expressions)
         return (
-            f"SELECT '{self.kind}', {self.name}, {self.definition},"
-            f" pg_get_userbyid({self.owner}), {self.tablespace}, {self.grants}, {self.expressions}"
+            f"SELECT {self.name}, {self.definition}, pg_get_userbyid({self.owner}),"
+            f" {self.tablespace}, {self.grants}, {self.of}, ARRAY[{texts}]::text[], {self.more}"
             f" FROM {self.source} WHERE {self.where}"
         )
 
@@ -116,20 +125,27 @@ def read_items(
 ) -> list[SchemaItem]:
     return [
         SchemaItem(
-            kind=kind,
+            kind=query.kind,
             name=name,
             definition=definition,
             owner=owner,
             tablespace=space,
-            grants=tuple(granted),
-            expressions=tuple(
-                Expression(part=part, form=form, of=of, text=text)
-                for part, form, of, text in found
-                if text is not None
-            ),
+            grants=tuple(granted or ()),
+            expressions=tuple(_expressions(query, of, texts, more)),
         )
         for query in queries
-        for kind, name, definition, owner, space, granted, found in connection.execute(
+        for name, definition, owner, space, granted, of, texts, more in connection.execute(
             query.sql.encode()
         )
     ]
+
+
+def _expressions(
+    query: CatalogQuery, of: str, texts: Sequence[str | None], more: Any
+) -> Iterator[Expression]:
+    for each, text in zip(query.expressions, texts, strict=True):
+        if text is not None:
+            yield Expression(part=each.part, form=each.form, of=of, text=text)
+    for part, form, belongs_to, text in more or ():
+        if text is not None:
+            yield Expression(part=part, form=form, of=belongs_to, text=text)

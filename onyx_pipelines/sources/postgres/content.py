@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import psycopg
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.sources.postgres import large_objects
-from onyx_pipelines.sources.postgres.catalog_query import OURS, not_of_extension
+from onyx_pipelines.sources.postgres.catalog_query import OURS, RELATION, not_of_extension
 from onyx_pipelines.sources.postgres.database_facts import read_preloaded, read_properties
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
@@ -55,30 +55,33 @@ CANONICAL_SETTINGS = (
 # Others are not: 1.0 equals 1.00, and an enum's hash is that of a number of its own server.
 _EXACT_TYPES = "'{bool,int2,int4,int8,uuid,bytea,date,timestamp,timestamptz}'::regtype[]::oid[]"
 
+# Ordinary tables of ours, and those of extensions whose rows are in a dump.
+_LISTED = f"""
+pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN LATERAL (
+  SELECT k.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) k(id, condition)
+  WHERE k.id = c.oid) config ON true
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
+  AND ({not_of_extension("pg_class", "c")} OR config.condition IS NOT NULL)
+"""  # noqa: S608
+_IS_UNREADABLE = "c.relpersistence = 'u' AND pg_is_in_recovery()"
+_NAMES = f"SELECT {RELATION} FROM {_LISTED} AND NOT ({_IS_UNREADABLE}) ORDER BY 1"  # noqa: S608
+_HASHED = (
+    f"CASE WHEN a.atttypid = ANY ({_EXACT_TYPES}) THEN format('t.%I', a.attname)"
+    " ELSE format('t.%I::text COLLATE \"C\"', a.attname) END"
+)
 _TABLES = f"""
-SELECT format('%I.%I', n.nspname, c.relname), pg_table_size(c.oid),
+SELECT {RELATION}, pg_table_size(c.oid),
        (SELECT string_agg(format('t.%I', a.attname), ',' ORDER BY k.position)
         FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(number, position), pg_attribute a
         WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid
           AND a.attnum = k.number),
-       columns.by_number, columns.by_name, columns.names, config.condition,
-       c.relpersistence = 'u' AND pg_is_in_recovery()
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN LATERAL (
-  SELECT k.condition FROM pg_extension e, unnest(e.extconfig, e.extcondition) k(id, condition)
-  WHERE k.id = c.oid) config ON true
-CROSS JOIN LATERAL (
-  SELECT string_agg(hashed.name, ',' ORDER BY a.attnum), string_agg(hashed.name, ',' ORDER BY
-         a.attname), string_agg(format('t.%I', a.attname), ',' ORDER BY a.attname)
-  FROM pg_attribute a CROSS JOIN LATERAL (
-    SELECT CASE WHEN a.atttypid = ANY ({_EXACT_TYPES}) THEN format('t.%I', a.attname)
-                ELSE format('t.%I::text COLLATE "C"', a.attname) END) hashed(name)
-  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-) columns (by_number, by_name, names)
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
-  AND ({not_of_extension("pg_class", "c")} OR config.condition IS NOT NULL)
-ORDER BY 1
+       (SELECT string_agg({_HASHED}, ',' ORDER BY {{order}}) FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+       config.condition, {_IS_UNREADABLE}
+FROM {_LISTED} ORDER BY 1
 """  # noqa: S608  (identifiers are quoted)
+_BY_NAME, _BY_NUMBER = (_TABLES.replace("{order}", f"a.{each}") for each in ("attname", "attnum"))
 
 # 64 bits, and the same in every version since 11, because hash partitions rely on it. MD5 takes
 # more than twice the time, which a backup would spend next to pg_dump on the same server.
@@ -87,6 +90,7 @@ _TEXT_HASH = 'hashtextextended({row}::text COLLATE "C", 0)'
 # the second hash, values that two rows exchanged would leave the sum as it was.
 _COLUMNS_HASH = "hashint8extended(hash_record_extended(ROW({columns}), 0), 0)"
 _COLUMNS_HASH_SINCE = 14
+_TABLES_AT_ONCE = 25
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,7 @@ class _Table:
     name: str
     size_bytes: int
     key: str | None
-    by_number: str | None
-    by_name: str | None
-    names: str | None
+    columns: str | None
     condition: str | None
     is_unreadable: bool
 
@@ -131,11 +133,11 @@ def use_canonical_settings(connection: Connection) -> None:
 
 def list_tables(connection: Connection) -> tuple[str, ...]:
     """Names, as they stand in a query, of the tables that hold rows."""
-    return tuple(table.name for table in _tables(connection) if not table.is_unreadable)
+    return tuple(name for (name,) in connection.execute(_NAMES.encode()).fetchall())
 
 
-def _tables(connection: Connection) -> tuple[_Table, ...]:
-    return tuple(_Table(*row) for row in connection.execute(_TABLES.encode()).fetchall())
+def _tables(connection: Connection, query: str = _BY_NAME) -> tuple[_Table, ...]:
+    return tuple(_Table(*row) for row in connection.execute(query.encode()).fetchall())
 
 
 def read_inventory(
@@ -188,14 +190,15 @@ def read_content(
         "named columns" if inventory.facts.server_major >= _COLUMNS_HASH_SINCE else "named text"
     )
     schema = read_schema(connection)
-    tables = []
-    for table in inventory.tables:
+
+    def read(table: _Table) -> TableFacts:
         if cancelled():
             raise SourceError("Reading the facts was cancelled.", remedy="See the other error.")
-        tables.append(_read_table(connection, table, fingerprint_max_bytes, method))
+        return _read_table(connection, table, fingerprint_max_bytes, method)
+
     return inventory.facts.model_copy(
         update={
-            "tables": tuple(tables),
+            "tables": _read_in_turn(connection, inventory.tables, read),
             "schema_items": schema,
             "large_object_groups": large_objects.read_groups(connection),
             "large_object_content": large_objects.read_content(
@@ -241,11 +244,27 @@ def read_tables_like(
         )
         for table in expected.tables
     }
-    return tuple(
-        _fingerprinted(connection, table, *rules.get(table.name, (1, "text")))
-        for table in inventory.tables
-        if expected.format_version > 1 or table.condition is None
+    tables: Sequence[_Table] = inventory.tables
+    if expected.format_version == 1:
+        chosen = set(inventory.table_names)
+        found = _tables(connection, _BY_NUMBER)
+        tables = [each for each in found if each.condition is None and each.name in chosen]
+    return _read_in_turn(
+        connection,
+        tables,
+        lambda table: _fingerprinted(connection, table, *rules.get(table.name, (1, "text"))),
     )
+
+
+def _read_in_turn(
+    connection: Connection, tables: Sequence[_Table], read: Callable[[_Table], TableFacts]
+) -> tuple[TableFacts, ...]:
+    """Who reads a table locks its indexes: not all of them until the end."""
+    facts: list[TableFacts] = []
+    for begin in range(0, len(tables), _TABLES_AT_ONCE):
+        with connection.transaction(force_rollback=True):
+            facts += [read(table) for table in tables[begin : begin + _TABLES_AT_ONCE]]
+    return tuple(facts)
 
 
 def _read_table(
@@ -279,9 +298,7 @@ def _fingerprinted(
         key_hash = _TEXT_HASH.format(row=f"ROW({table.key})")
         what = f"coalesce(sum(CASE WHEN {key_hash} & {modulus - 1} = 0 THEN {row_hash} END), 0)"
     source = f"FROM ONLY {table.name} t {table.condition or ''}"
-    # Indexes are locked by whoever reads a table: not all of them until the end.
-    with connection.transaction(force_rollback=True):
-        row = connection.execute(f"SELECT count(*), {what} {source}".encode()).fetchone()
+    row = connection.execute(f"SELECT count(*), {what} {source}".encode()).fetchone()
     rows, fingerprint = row or (0, None)
     return TableFacts(
         name=table.name,
@@ -294,10 +311,8 @@ def _fingerprinted(
 
 
 def _row_hash(table: _Table, method: FingerprintMethod) -> str:
-    if method == "named columns" and table.by_name:
-        return _COLUMNS_HASH.format(columns=table.by_name)
-    if method == "columns" and table.by_number:
-        return _COLUMNS_HASH.format(columns=table.by_number)
-    if method == "named text" and table.names:
-        return _TEXT_HASH.format(row=f"ROW({table.names})")
-    return _TEXT_HASH.format(row="t")
+    if method == "text" or not table.columns:
+        return _TEXT_HASH.format(row="t")
+    if method == "named text":
+        return _TEXT_HASH.format(row=f"ROW({table.columns})")
+    return _COLUMNS_HASH.format(columns=table.columns)

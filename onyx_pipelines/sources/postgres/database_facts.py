@@ -46,7 +46,7 @@ def read_properties(connection: Connection) -> DatabaseProperties:
         tablespace=space,
         connection_limit=limit,
         is_template=template,
-        grants=tuple(granted),
+        grants=tuple(granted or ()),
         comment=comment,
         security_labels=read_shared_labels(connection, "pg_database", oid),
         settings=next((settings_of(each) for role, each in settings if role is None), {}),

@@ -41,7 +41,7 @@ _TRIMS_SINCE = 14
 
 def read_groups(connection: Connection) -> tuple[LargeObjectFacts, ...]:
     return tuple(
-        LargeObjectFacts(owner=owner, grants=tuple(granted), count=count, numbers=numbers)
+        LargeObjectFacts(owner=owner, grants=tuple(granted or ()), count=count, numbers=numbers)
         for owner, granted, count, numbers in connection.execute(_GROUPS.encode()).fetchall()
     )
 

@@ -6,9 +6,8 @@ from onyx_pipelines.sources.postgres.catalog_query import (
     FIRST_OID,
     OURS,
     CatalogQuery,
+    ExpressionQuery,
     digest,
-    expression,
-    expressions,
     flag,
     grants,
     not_of_extension,
@@ -74,14 +73,14 @@ _FUNCTIONS = CatalogQuery(
     *_in_schemas("pg_proc", "p", "pronamespace"),
     owner="p.proowner",
     grants=own_grants("p.proacl", "p.proowner", "f"),
-    expressions=expressions(
-        expression(
+    expressions=(
+        ExpressionQuery(
             "function",
             "function",
             "CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END",
-            _FUNCTION,
-        )
+        ),
     ),
+    of=_FUNCTION,
 )
 
 _BASE_TYPE = (
@@ -95,7 +94,6 @@ _DOMAIN_CHECKS = (
     f" {_BASE_TYPE}, pg_get_expr(k.conbin, 0)) ORDER BY k.conname) FROM pg_constraint k"
     " WHERE k.contypid = t.oid AND k.contype = 'c')"
 )
-_DOMAIN_DEFAULT = expression("default", "expression", "pg_get_expr(t.typdefaultbin, 0)")
 _TYPES = CatalogQuery(
     "type",
     _named("t", "typname"),
@@ -125,8 +123,8 @@ _TYPES = CatalogQuery(
     f" AND {OURS} AND {not_of_extension('pg_type', 't')}",
     owner="t.typowner",
     grants=own_grants("t.typacl", "t.typowner", "T"),
-    expressions=f"CASE t.typtype WHEN 'd' THEN (coalesce({_DOMAIN_CHECKS}, '[]')::jsonb"
-    f" || jsonb_build_array({_DOMAIN_DEFAULT}))::json ELSE '[]' END",
+    expressions=(ExpressionQuery("default", "expression", "pg_get_expr(t.typdefaultbin, 0)"),),
+    more=f"CASE t.typtype WHEN 'd' THEN {_DOMAIN_CHECKS} END",
 )
 
 _OPERATORS = CatalogQuery(

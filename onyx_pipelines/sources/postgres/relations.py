@@ -9,9 +9,8 @@ from onyx_pipelines.sources.postgres.catalog_query import (
     RELATION,
     RELATION_OURS,
     CatalogQuery,
+    ExpressionQuery,
     digest,
-    expression,
-    expressions,
     flag,
     not_of_extension,
     options,
@@ -90,9 +89,8 @@ _TABLES = CatalogQuery(
     owner="c.relowner",
     tablespace=tablespace("c.reltablespace"),
     grants=own_grants("c.relacl", "c.relowner", "r"),
-    expressions=expressions(
-        expression("partition key", "expression", _PARTITION_EXPRESSIONS, RELATION)
-    ),
+    expressions=(ExpressionQuery("partition key", "expression", _PARTITION_EXPRESSIONS),),
+    of=RELATION,
 )
 
 _VIEWS = CatalogQuery(
@@ -110,7 +108,7 @@ _VIEWS = CatalogQuery(
     owner="c.relowner",
     tablespace=tablespace("c.reltablespace"),
     grants=own_grants("c.relacl", "c.relowner", "r"),
-    expressions=expressions(expression("query", "query", "pg_get_viewdef(c.oid)")),
+    expressions=(ExpressionQuery("query", "query", "pg_get_viewdef(c.oid)"),),
 )
 
 _SEQUENCES = CatalogQuery(
@@ -138,7 +136,8 @@ _TRIGGERS = CatalogQuery(
     "concat('enabled ', t.tgenabled)",
     f"pg_trigger t JOIN {OF_RELATION} ON c.oid = t.tgrelid",
     f"NOT t.tgisinternal AND {RELATION_OURS}",
-    expressions=expressions(expression("trigger", "trigger", "pg_get_triggerdef(t.oid)", RELATION)),
+    expressions=(ExpressionQuery("trigger", "trigger", "pg_get_triggerdef(t.oid)"),),
+    of=RELATION,
 )
 
 _RULES = CatalogQuery(
@@ -147,7 +146,8 @@ _RULES = CatalogQuery(
     "concat('enabled ', r.ev_enabled)",
     f"pg_rewrite r JOIN {OF_RELATION} ON c.oid = r.ev_class",
     f"r.rulename <> '_RETURN' AND {RELATION_OURS}",
-    expressions=expressions(expression("rule", "rule", "pg_get_ruledef(r.oid)", RELATION)),
+    expressions=(ExpressionQuery("rule", "rule", "pg_get_ruledef(r.oid)"),),
+    of=RELATION,
 )
 
 _POLICIES = CatalogQuery(
@@ -161,10 +161,11 @@ _POLICIES = CatalogQuery(
     ),
     f"pg_policy p JOIN {OF_RELATION} ON c.oid = p.polrelid",
     RELATION_OURS,
-    expressions=expressions(
-        expression("USING", "expression", "pg_get_expr(p.polqual, p.polrelid)", RELATION),
-        expression("WITH CHECK", "expression", "pg_get_expr(p.polwithcheck, p.polrelid)", RELATION),
+    expressions=(
+        ExpressionQuery("USING", "expression", "pg_get_expr(p.polqual, p.polrelid)"),
+        ExpressionQuery("WITH CHECK", "expression", "pg_get_expr(p.polwithcheck, p.polrelid)"),
     ),
+    of=RELATION,
 )
 
 _STATISTICS = CatalogQuery(
@@ -181,14 +182,12 @@ _STATISTICS = CatalogQuery(
     f" JOIN {OF_RELATION} ON c.oid = s.stxrelid",
     f"{OURS} AND {not_of_extension('pg_statistic_ext', 's')}",
     owner="s.stxowner",
-    expressions=expressions(
-        expression(
-            "expressions",
-            "expression",
-            "'ROW(' || pg_get_expr(s.stxexprs, s.stxrelid) || ')'",
-            RELATION,
-        )
+    expressions=(
+        ExpressionQuery(
+            "expressions", "expression", "'ROW(' || pg_get_expr(s.stxexprs, s.stxrelid) || ')'"
+        ),
     ),
+    of=RELATION,
 )
 
 
@@ -214,9 +213,8 @@ _COLUMNS = CatalogQuery(
     " LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum",
     f"c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND {RELATION_OURS}",
     grants=own_grants("a.attacl", "c.relowner", "c"),
-    expressions=expressions(
-        expression("default", "expression", "pg_get_expr(ad.adbin, ad.adrelid)", RELATION)
-    ),
+    expressions=(ExpressionQuery("default", "expression", "pg_get_expr(ad.adbin, ad.adrelid)"),),
+    of=RELATION,
 )
 
 
@@ -258,15 +256,13 @@ def _indexes(major: int) -> CatalogQuery:
         # pg_dump leaves out what a failed CREATE INDEX CONCURRENTLY left behind.
         f"i.indisready AND (i.indisvalid OR c.relkind = 'p') AND {RELATION_OURS}",
         tablespace=tablespace("x.reltablespace"),
-        expressions=expressions(
-            expression(
-                "keys",
-                "expression",
-                "'ROW(' || pg_get_expr(i.indexprs, i.indrelid) || ')'",
-                RELATION,
+        expressions=(
+            ExpressionQuery(
+                "keys", "expression", "'ROW(' || pg_get_expr(i.indexprs, i.indrelid) || ')'"
             ),
-            expression("WHERE", "expression", "pg_get_expr(i.indpred, i.indrelid)", RELATION),
+            ExpressionQuery("WHERE", "expression", "pg_get_expr(i.indpred, i.indrelid)"),
         ),
+        of=RELATION,
     )
 
 
@@ -296,9 +292,8 @@ def _constraints(major: int) -> CatalogQuery:
         ),
         f"pg_constraint k JOIN {OF_RELATION} ON c.oid = k.conrelid",
         f"k.contype IN ('c', 'f', 'p', 'u', 'x') AND {RELATION_OURS}",
-        expressions=expressions(
-            expression("CHECK", "expression", "pg_get_expr(k.conbin, k.conrelid)", RELATION)
-        ),
+        expressions=(ExpressionQuery("CHECK", "expression", "pg_get_expr(k.conbin, k.conrelid)"),),
+        of=RELATION,
     )
 
 
