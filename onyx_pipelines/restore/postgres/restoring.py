@@ -41,7 +41,7 @@ from onyx_pipelines.restore.postgres.requests import (
     placements_of,
     target_of,
 )
-from onyx_pipelines.restore.postgres.server import TargetServer, look_at
+from onyx_pipelines.restore.postgres.server import TargetServer, letting_create, look_at
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
@@ -243,7 +243,7 @@ def _refuse(
     if not server.may_create:
         raise RestoreError(
             f"The role {server.user} may not create databases.",
-            remedy="Restore as a superuser, or as a role with CREATEDB that owns them.",
+            remedy=f"As a superuser: {letting_create(server.user)}. Or restore as a superuser.",
         )
     for placement in placements:
         facts = placement.database.facts

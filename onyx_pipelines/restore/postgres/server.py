@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE
 from onyx_pipelines.sources.postgres.inventory import server_major, server_version
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
@@ -63,3 +65,8 @@ def look_at(target: PostgresTarget) -> TargetServer:
             roles=frozenset(name for (name,) in roles),
             extensions=frozenset(name for (name,) in extensions),
         )
+
+
+def letting_create(role: str) -> str:
+    """The statement that lets a role create databases."""
+    return f"ALTER ROLE {sql.Identifier(role).as_string()} CREATEDB"

@@ -15,7 +15,7 @@ from onyx_pipelines.restore.postgres.database_drilling import DatabaseDrilling
 from onyx_pipelines.restore.postgres.drill_findings import damaged, nothing_to_restore
 from onyx_pipelines.restore.postgres.globals_script import roles_in
 from onyx_pipelines.restore.postgres.production_guard import refuse_production
-from onyx_pipelines.restore.postgres.server import TargetServer, look_at
+from onyx_pipelines.restore.postgres.server import TargetServer, letting_create, look_at
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.verdict import Verdict
@@ -102,7 +102,7 @@ def _require(server: TargetServer, major: int) -> None:
     if not server.may_create:
         raise RestoreError(
             f"The role {server.user} may not create databases on the server for drills.",
-            remedy="Grant it CREATEDB there.",
+            remedy=f"As a superuser there: {letting_create(server.user)}.",
         )
 
 

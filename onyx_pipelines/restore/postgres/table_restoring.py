@@ -1,25 +1,26 @@
 """Tables of one database: from the restored copy beside into the database, in one transaction.
 
 Contents are replaced under the table's own definition. Foreign keys of and to it are checked again
-before the transaction ends, triggers do not fire, sequences of its columns do not go back. A table
-that is not there is created as it was.
+before the transaction ends, triggers do not fire, sequences that give its columns their values do
+not go back. A table that is not there is made as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.processes import text_of
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.requests import Placement, PostgresRestoreRequest
+from onyx_pipelines.restore.postgres.table_creation import CreationScripts, creation_scripts
+from onyx_pipelines.restore.postgres.table_sequences import advance_sequences, sequences_of
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.binaries import Binaries
@@ -31,29 +32,36 @@ from onyx_pipelines.sources.postgres.content import (
 from onyx_pipelines.sources.postgres.facts import TableFacts
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 
-_TIMEOUT_S: Final = 4 * 3600.0
 # Generated columns compute themselves.
 _COLUMNS = """
 SELECT quote_ident(attname), format_type(atttypid, atttypmod) FROM pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 ORDER BY attnum
 """
+# Of the tables themselves, and to them or to what they are partitions of: those of a partitioned
+# table are dropped and made there.
 _FOREIGN_KEYS = """
-SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid)
-FROM pg_constraint
-WHERE contype = 'f' AND conparentid = 0
-  AND (conrelid = ANY (%s::text[]::regclass[]) OR confrelid = ANY (%s::text[]::regclass[]))
-ORDER BY 1, 2
+WITH RECURSIVE found (oid, parent) AS (
+  SELECT oid, conparentid FROM pg_constraint WHERE contype = 'f'
+    AND (conrelid = ANY (%(names)s::text[]::regclass[]) AND conparentid = 0
+         OR confrelid = ANY (%(names)s::text[]::regclass[]))
+  UNION SELECT k.oid, k.conparentid FROM found JOIN pg_constraint k ON k.oid = found.parent)
+SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid),
+       quote_literal(obj_description(k.oid, 'pg_constraint'))
+FROM found JOIN pg_constraint k USING (oid) WHERE k.conparentid = 0 ORDER BY 1, 2
+"""
+_KEYS_TO = """
+SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid)
+FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0
+  AND k.confrelid = ANY (%s::text[]::regclass[]) ORDER BY 1, 2
 """
 _TRIGGERS = """
 SELECT quote_ident(tgname), tgenabled FROM pg_trigger
 WHERE tgrelid = %s::regclass AND NOT tgisinternal AND tgenabled <> 'D'
 """
 _ENABLING = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
-_SEQUENCES = """
-SELECT pg_get_serial_sequence(%s, attname) FROM pg_attribute
-WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
-"""
+_KIND = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)"
+_BY_HAND = "Restore the whole database under another name (--into NAME) and move the rows by hand."
 
 
 def tables_of(request: PostgresRestoreRequest, placements: Sequence[Placement]) -> tuple[str, ...]:
@@ -68,10 +76,18 @@ def tables_of(request: PostgresRestoreRequest, placements: Sequence[Placement]) 
     present = [table.name for table in placement.database.facts.tables]
     missing = [name for name in request.tables if name not in present]
     if missing:
+        has = f"As SCHEMA.NAME it has: {', '.join(present[:20]) or 'none'}"
+        has += f"{' …' if len(present) > 20 else ''}."
+        items = placement.database.facts.schema_items
+        if {item.name for item in items if item.kind == "table"} >= set(missing):
+            raise RestoreError(
+                f"The table {', '.join(missing)} has no rows of its own: it is partitioned, or"
+                " foreign.",
+                remedy=f"Name its partitions. {has}",
+            )
         raise RestoreError(
             f"The database {placement.database.name} of the set has no table {', '.join(missing)}.",
-            remedy=f"As SCHEMA.NAME it has: {', '.join(present[:20]) or 'none'}"
-            f"{' …' if len(present) > 20 else ''}.",
+            remedy=has,
         )
     return tuple(dict.fromkeys(request.tables))
 
@@ -102,12 +118,20 @@ class TableRestore:
             self.target.connect(final_name) as connection,
             postgres_errors(self.target, final_name),
         ):
-            present = [name for name in tables if _exists(connection, name)]
+            present = [name for name in tables if _is_there(connection, name)]
+            missing = [name for name in tables if name not in present]
             for name in present:
                 _require_same_columns(source, connection, name)
-            with connection.transaction():
-                _replace_contents(source, connection, present)
-                differing = _differing(connection, database, present, facts)
+            scripts = self._scripts(source, connection, beside, missing)
+            with connection.transaction(), _foreign_keys_named():
+                with _refused_where_impossible(missing):
+                    connection.execute(scripts.before)
+                keys = _drop_keys(connection, present)
+                _replace_contents(source, connection, tables, truncated=present)
+                with _refused_where_impossible(missing):
+                    connection.execute(scripts.after)
+                _make_keys(connection, keys)
+                differing = _differing(connection, database, tables, facts)
                 if differing:
                     raise RestoreError(
                         f"After it was copied, {', '.join(differing)} was not the same;"
@@ -115,57 +139,72 @@ class TableRestore:
                         remedy="Restore the whole database under another name"
                         " (--into NAME) and compare by hand.",
                     )
-            missing = [name for name in tables if name not in present]
-            for name in missing:
-                self._create(beside, final_name, name)
+                advance_sequences(source, connection, tables)
+            gone = _keys_that_went_with(source, connection, missing)
         return [
-            Finding(
-                verdict=Verdict.PASSED,
-                item=final_name,
-                aspect="in place",
-                message=f"Put in place: table {name}"
-                + (" (created)" if name in missing else "")
-                + f", {facts[name].rows:,} rows.",
-            )
-            for name in tables
+            *(_in_place(final_name, facts[name], created=name in missing) for name in tables),
+            *(_key_is_gone(final_name, *each) for each in gone),
         ]
 
-    def _create(self, beside: str, final_name: str, table: str) -> None:
-        """pg_dump of the copy knows what belongs to a table: indexes, keys, triggers, grants."""
-        file = self.scratch / "table"
-        try:
-            text_of(
-                [
-                    self.binaries.path("pg_dump"),
-                    "--format=custom",
-                    "--compress=0",
-                    "--no-password",
-                    f"--table={table}",
-                    f"--file={file}",
-                ],
-                environment=self.target.environment(beside),
-                timeout_s=_TIMEOUT_S,
-                secrets=self.target.secrets,
-            )
-            text_of(
-                [
-                    self.binaries.path("pg_restore"),
-                    "--single-transaction",
-                    "--no-password",
-                    f"--dbname={loading.connection_string(final_name)}",
-                    file,
-                ],
-                environment=self.target.environment(final_name),
-                timeout_s=_TIMEOUT_S,
-                secrets=self.target.secrets,
-            )
-        finally:
-            file.unlink(missing_ok=True)
+    def _scripts(
+        self,
+        source: psycopg.Connection[Any],
+        connection: psycopg.Connection[Any],
+        beside: str,
+        missing: Sequence[str],
+    ) -> CreationScripts:
+        """With the sequences that they need and that are not there, whoever owned them."""
+        sequences = sequences_of(source, missing)
+        lacking = [each for each in sequences if not _is_there(connection, each)]
+        return creation_scripts(
+            self.target, self.binaries, beside, [*missing, *lacking], self.scratch
+        )
 
 
-def _exists(connection: psycopg.Connection[Any], table: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
-    return bool(row and row[0])
+def _is_there(connection: psycopg.Connection[Any], name: str) -> bool:
+    """An ordinary table, or a sequence.
+
+    Raises:
+        RestoreError: something else has the name.
+    """
+    row = connection.execute(_KIND, (name,)).fetchone()
+    if row and row[0] not in {"r", "S"}:
+        raise RestoreError(
+            f"{name} is no ordinary table now: a view or a partitioned table, or a foreign one.",
+            remedy=_BY_HAND,
+        )
+    return row is not None
+
+
+@contextmanager
+def _refused_where_impossible(missing: Sequence[str]) -> Iterator[None]:
+    """Raises RestoreError: the schema, a type, a role or the partitioned table is not there."""
+    try:
+        yield
+    except psycopg.errors.ForeignKeyViolation:
+        raise
+    except (psycopg.ProgrammingError, psycopg.IntegrityError) as error:
+        raise RestoreError(
+            f"{', '.join(missing)} cannot be made as it was ({str(error).strip()}); nothing was"
+            " changed.",
+            remedy="Make first what it needs, or restore the whole database under another name"
+            " (--into NAME) and move the rows by hand.",
+        ) from None
+
+
+@contextmanager
+def _foreign_keys_named() -> Iterator[None]:
+    """Raises RestoreError: one would not hold."""
+    try:
+        yield
+    except psycopg.errors.ForeignKeyViolation as error:
+        said = error.diag
+        raise RestoreError(
+            f"With the restored rows the foreign key {said.constraint_name} of {said.schema_name}."
+            f"{said.table_name} would not hold ({said.message_detail or 'rows are missing'});"
+            " nothing was changed.",
+            remedy="Restore the tables that it joins together, with a --table for each.",
+        ) from None
 
 
 def _require_same_columns(
@@ -177,39 +216,56 @@ def _require_same_columns(
         changed = sorted({name for name, _ in set(then) ^ set(now)})
         raise RestoreError(
             f"The table {table} has other columns now than in the set: {', '.join(changed)}.",
-            remedy="Restore the whole database under another name (--into NAME) and move the rows"
-            " by hand.",
+            remedy=_BY_HAND,
         )
 
 
+@dataclass(frozen=True)
+class _ForeignKey:
+    """As SQL; `comment` is a literal."""
+
+    table: str
+    name: str
+    definition: str
+    comment: str | None
+
+
+def _drop_keys(
+    connection: psycopg.Connection[Any], tables: Sequence[str]
+) -> tuple[_ForeignKey, ...]:
+    """Else no table that others refer to could be emptied."""
+    rows = connection.execute(_FOREIGN_KEYS, {"names": list(tables)}).fetchall()
+    keys = tuple(_ForeignKey(*row) for row in rows)
+    for key in keys:
+        _run(connection, f"ALTER TABLE {key.table} DROP CONSTRAINT {key.name}")
+    return keys
+
+
+def _make_keys(connection: psycopg.Connection[Any], keys: Sequence[_ForeignKey]) -> None:
+    for key in keys:
+        _run(connection, f"ALTER TABLE {key.table} ADD CONSTRAINT {key.name} {key.definition}")
+        if key.comment is not None:
+            _run(connection, f"COMMENT ON CONSTRAINT {key.name} ON {key.table} IS {key.comment}")
+
+
 def _replace_contents(
-    source: psycopg.Connection[Any], connection: psycopg.Connection[Any], tables: Sequence[str]
+    source: psycopg.Connection[Any],
+    connection: psycopg.Connection[Any],
+    tables: Sequence[str],
+    *,
+    truncated: Sequence[str],
 ) -> None:
-    if not tables:
-        return
-    keys = connection.execute(_FOREIGN_KEYS, (list(tables), list(tables))).fetchall()
     triggers = {table: connection.execute(_TRIGGERS, (table,)).fetchall() for table in tables}
-    for table, key, _ in keys:
-        _run(connection, f"ALTER TABLE {table} DROP CONSTRAINT {key}")
     for table, found in triggers.items():
         for trigger, _ in found:
             _run(connection, f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
-    _run(connection, f"TRUNCATE ONLY {', '.join(tables)}")
+    if truncated:
+        _run(connection, f"TRUNCATE ONLY {', '.join(truncated)}")
     for table in tables:
         _copy(source, connection, table)
-        _advance_sequences(source, connection, table)
     for table, found in triggers.items():
         for trigger, state in found:
             _run(connection, f"ALTER TABLE {table} {_ENABLING[state]} TRIGGER {trigger}")
-    for table, key, definition in keys:
-        try:
-            _run(connection, f"ALTER TABLE {table} ADD CONSTRAINT {key} {definition}")
-        except psycopg.errors.ForeignKeyViolation as error:
-            raise RestoreError(
-                f"With the restored rows the foreign key {key} of {table} would not hold"
-                f" ({error.diag.message_detail or 'rows are missing'}); nothing was changed.",
-                remedy="Restore the tables that it joins together, with a --table for each.",
-            ) from None
 
 
 def _copy(source: psycopg.Connection[Any], connection: psycopg.Connection[Any], table: str) -> None:
@@ -220,22 +276,6 @@ def _copy(source: psycopg.Connection[Any], connection: psycopg.Connection[Any], 
     ):
         for data in outgoing:
             incoming.write(data)
-
-
-def _advance_sequences(
-    source: psycopg.Connection[Any], connection: psycopg.Connection[Any], table: str
-) -> None:
-    """Further, never back: rows of other tables may have got their numbers meanwhile."""
-    for (sequence,) in connection.execute(_SEQUENCES, (table, table)).fetchall():
-        if sequence is None or not _exists(source, sequence):
-            continue
-        query = f"SELECT last_value, is_called FROM {sequence}"  # noqa: S608
-        then = source.execute(query.encode()).fetchone()
-        if then is not None:
-            connection.execute(
-                f"SELECT setval(%s, %s, %s) FROM {sequence} WHERE last_value < %s".encode(),  # noqa: S608
-                (sequence, then[0], then[1], then[0]),
-            )
 
 
 def _differing(
@@ -254,6 +294,35 @@ def _differing(
         if (found[name].rows, found[name].fingerprint)
         != (facts[name].rows, facts[name].fingerprint)
     ]
+
+
+def _keys_that_went_with(
+    source: psycopg.Connection[Any], connection: psycopg.Connection[Any], missing: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Foreign keys of other tables to tables that were gone."""
+    then = source.execute(_KEYS_TO, (list(missing),)).fetchall()
+    now = set(connection.execute(_KEYS_TO, (list(missing),)).fetchall())
+    return [key for key in then if key not in now and connection.execute(_KIND, key[:1]).fetchone()]
+
+
+def _in_place(database: str, table: TableFacts, *, created: bool) -> Finding:
+    return Finding(
+        verdict=Verdict.PASSED,
+        item=database,
+        aspect="in place",
+        message=f"Put in place: table {table.name}{' (created)' if created else ''},"
+        f" {table.rows:,} rows.",
+    )
+
+
+def _key_is_gone(database: str, table: str, key: str, definition: str) -> Finding:
+    return Finding(
+        verdict=Verdict.PASSED,
+        item=database,
+        aspect="note",
+        message=f"The foreign key {key} of {table} went with the table that was gone and is not"
+        f" made: ALTER TABLE {table} ADD CONSTRAINT {key} {definition}",
+    )
 
 
 def _run(connection: psycopg.Connection[Any], statement: str) -> None:

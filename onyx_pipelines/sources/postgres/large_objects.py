@@ -19,7 +19,8 @@ Connection = psycopg.Connection[Any]
 
 _GROUPS = (
     "SELECT pg_get_userbyid(m.lomowner), "  # noqa: S608
-    f"{own_grants('m.lomacl', 'm.lomowner', 'L')}, count(*),"
+    # Granted to nobody, and no more to anybody, is the same.
+    f"coalesce({own_grants('m.lomacl', 'm.lomowner', 'L')}, '{{}}'), count(*),"
     " sum(hashint8extended(m.oid::bigint, 0))::text"
     " FROM pg_largeobject_metadata m GROUP BY 1, 2 ORDER BY 1, 2"
 )
@@ -41,7 +42,7 @@ _TRIMS_SINCE = 14
 
 def read_groups(connection: Connection) -> tuple[LargeObjectFacts, ...]:
     return tuple(
-        LargeObjectFacts(owner=owner, grants=tuple(granted or ()), count=count, numbers=numbers)
+        LargeObjectFacts(owner=owner, grants=tuple(granted), count=count, numbers=numbers)
         for owner, granted, count, numbers in connection.execute(_GROUPS.encode()).fetchall()
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -20,6 +20,14 @@ from onyx_pipelines.sources.postgres.inventory import (
     server_major,
     server_version,
 )
+from onyx_pipelines.sources.postgres.rights import (
+    LackingRight,
+    Rights,
+    closed_databases,
+    may_read_passwords,
+    read_rights,
+    refuse,
+)
 from onyx_pipelines.sources.postgres.server_facts import read_globals
 from onyx_pipelines.sources.postgres.snapshot import ContentReader, dump, open_snapshot
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
@@ -35,21 +43,22 @@ DUMP_MEDIA_TYPE: Final = "application/x-postgresql-dump"
 _ALL = ("*",)
 
 
-def _left_out(facts: DatabaseFacts) -> list[str]:
-    names = [table.name for table in facts.tables if table.left_out]
-    if not names:
-        return []
-    return [
-        f"database {facts.database}: rows of unlogged tables are left out, since a standby has"
-        f" none ({', '.join(names)})"
-    ]
+def _left_out(facts: DatabaseFacts, rights: Rights) -> list[str]:
+    said = list(rights.left_out)
+    if names := [table.name for table in facts.tables if table.left_out]:
+        said.append(f"rows of unlogged tables, since a standby has none: {', '.join(names)}")
+    return [f"database {facts.database}: left out are {each}" for each in said]
 
 
 @dataclass(frozen=True)
 class _Server:
+    """`closed`: databases that the role may not connect to."""
+
     version: str
     databases: tuple[str, ...]
     binaries: Binaries
+    closed: Mapping[str, LackingRight]
+    may_read_passwords: bool
 
 
 class PostgresSource:
@@ -103,11 +112,15 @@ class PostgresSource:
             SourceError: any of it could not be read whole.
         """
         server = self._probe()
+        refuse(self._target, list(server.closed.values()))
         warnings: list[str] = []
         if self._with_globals:
             warnings += self._back_up_globals(sink, server, progress)
-        facts = [self._back_up_database(sink, server, name, progress) for name in server.databases]
-        warnings += [warning for each in facts for warning in _left_out(each)]
+        facts = []
+        for name in server.databases:
+            found, left_out = self._back_up_database(sink, server, name, progress)
+            facts.append(found)
+            warnings += left_out
         return ComponentReport(
             component=self.component,
             status=(
@@ -132,15 +145,26 @@ class PostgresSource:
         )
 
     def describe(self) -> str:
-        """Which server, databases and pg_dump; reads no data.
+        """Which server, databases and pg_dump, and what will be left out; reads no data.
 
         Raises:
-            SourceError: the server, a chosen database or a fitting pg_dump is not there.
+            SourceError: the server, a chosen database, a fitting pg_dump or a right is not there.
         """
         server = self._probe()
+        lacking, left_out = list(server.closed.values()), []
+        if self._with_globals and not server.may_read_passwords:
+            left_out.append("passwords of roles")
+        for name in server.databases:
+            if name not in server.closed:
+                with self._target.connect(name) as connection, postgres_errors(self._target, name):
+                    rights = read_rights(connection)
+                lacking += rights.lacking_in(name)
+                left_out += [f"{each} ({name})" for each in rights.left_out]
+        refuse(self._target, lacking)
         return (
             f"PostgreSQL {server.version} at {self._target.address}, databases"
             f" {', '.join(server.databases) or 'none'}, pg_dump {server.binaries.version}"
+            f"{'; left out: ' if left_out else ''}{', '.join(left_out)}"
         )
 
     def _probe(self) -> _Server:
@@ -150,6 +174,8 @@ class PostgresSource:
         ):
             present = list_databases(connection)
             version, major = server_version(connection), server_major(connection)
+            closed = closed_databases(connection, present)
+            passwords = may_read_passwords(connection)
         wanted = present if self._databases == _ALL else tuple(dict.fromkeys(self._databases))
         if not wanted:
             raise SourceError(
@@ -164,11 +190,18 @@ class PostgresSource:
                 " allows connections.",
                 remedy=f"Correct ONYX_PG_DATABASES; there are: {', '.join(present)}.",
             )
-        return _Server(version, wanted, find_binaries(major, bindir=self._bindir))
+        return _Server(
+            version,
+            wanted,
+            find_binaries(major, bindir=self._bindir),
+            {name: each for name, each in closed.items() if name in wanted},
+            passwords,
+        )
 
     def _back_up_database(
         self, sink: ComponentSink, server: _Server, database: str, progress: ProgressCallback
-    ) -> DatabaseFacts:
+    ) -> tuple[DatabaseFacts, list[str]]:
+        """Its facts, and what is left out."""
         with open_snapshot(self._target, database, lock_timeout_s=self._lock_timeout_s) as snapshot:
             meter = Meter(
                 progress,
@@ -199,7 +232,7 @@ class PostgresSource:
                     meter=meter,
                     reader=reader,
                 )
-                facts = reader.facts()
+                facts = snapshot.rights.as_dumped(reader.facts())
         self._write_facts(
             sink,
             object_path("facts", "postgresql", f"db-{database}", suffix=".json"),
@@ -207,18 +240,19 @@ class PostgresSource:
             facts,
         )
         meter.finish()
-        return facts
+        return facts, _left_out(facts, snapshot.rights)
 
     def _back_up_globals(
         self, sink: ComponentSink, server: _Server, progress: ProgressCallback
     ) -> list[str]:
         """Roles and grants; without passwords where the role may not read them, with a warning."""
         warnings: list[str] = []
-        script = self._dump_globals(server)
-        if script is None:
-            script = self._dump_globals(server, "--no-role-passwords") or b""
+        options = [] if server.may_read_passwords else ["--no-role-passwords"]
+        script = self._dump_globals(server, *options)
+        if options:
             warnings.append(
                 "roles were saved without their passwords: the backup role may not read pg_authid"
+                f" (in database {self._maintenance}: GRANT SELECT ON pg_catalog.pg_authid TO it)"
             )
         meter = Meter(progress, component=self.component, item="globals", total_bytes=len(script))
         with sink.object(
@@ -239,8 +273,8 @@ class PostgresSource:
         meter.finish()
         return warnings
 
-    def _dump_globals(self, server: _Server, *options: str) -> bytes | None:
-        """The script, which is small, or None where pg_authid may not be read."""
+    def _dump_globals(self, server: _Server, *options: str) -> bytes:
+        """The script, which is small."""
         command: list[str | Path] = [
             server.binaries.path("pg_dumpall"),
             "--globals-only",
@@ -249,24 +283,16 @@ class PostgresSource:
             f"--database={make_conninfo(dbname=self._maintenance)}",
             *options,
         ]
-        pieces = []
-        try:
-            with (
-                postgres_errors(self._target, self._maintenance),
-                output_of(
-                    command,
-                    environment=self._target.environment(self._maintenance),
-                    stall_timeout_s=self._stall_timeout_s,
-                    secrets=self._target.secrets,
-                ) as output,
-            ):
-                while data := output.read():
-                    pieces.append(data)
-        except SourceError as error:
-            if not options and "pg_authid" in error.what:
-                return None
-            raise
-        return b"".join(pieces)
+        with (
+            postgres_errors(self._target, self._maintenance),
+            output_of(
+                command,
+                environment=self._target.environment(self._maintenance),
+                stall_timeout_s=self._stall_timeout_s,
+                secrets=self._target.secrets,
+            ) as output,
+        ):
+            return b"".join(iter(output.read, b""))
 
     def _write_facts(
         self, sink: ComponentSink, path: str, name: str, facts: DatabaseFacts | GlobalsFacts

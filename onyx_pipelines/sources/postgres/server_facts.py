@@ -153,4 +153,4 @@ def _parameter_grants(connection: Connection) -> dict[str, tuple[str, ...]]:
         f" WHERE g.grantee <> {_FIRST_SUPERUSER} ORDER BY 1)"
         " FROM pg_parameter_acl p ORDER BY 1".encode()
     )
-    return {name: tuple(granted or ()) for name, granted in rows.fetchall()}
+    return {name: tuple(granted) for name, granted in rows.fetchall()}

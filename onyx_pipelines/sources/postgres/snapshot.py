@@ -29,6 +29,7 @@ from onyx_pipelines.sources.postgres.content import (
 )
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import read_sequences, unreadable_sequences
+from onyx_pipelines.sources.postgres.rights import Rights, read_rights, refuse
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import ByteSink
 
@@ -45,12 +46,13 @@ class Snapshot:
     """An open transaction; as long as it is open, `name` may be imported by others.
 
     `dump_options`: parameters that pg_dump's sessions need, so that another server understands
-    what they write. `left_out`: sequences that it cannot read.
+    what they write. `left_out`: sequences that it cannot read. `rights`: of our role.
     """
 
     name: str
     connection: psycopg.Connection[Any]
     inventory: Inventory
+    rights: Rights
     dump_options: str = ""
     left_out: tuple[str, ...] = ()
 
@@ -65,11 +67,13 @@ def open_snapshot(
     manual, 13.6 "Caveats"), so the locks come first. They let everybody read and write.
 
     Raises:
-        SourceError: the server cannot be reached or read, or a lock cannot be had.
+        SourceError: the server cannot be reached, a right is lacking, or a lock cannot be had.
     """
     with target.connect(database) as connection, postgres_errors(target, database):
         # To ask for a table's size takes a lock, too.
         connection.execute(f"SET lock_timeout = {round(lock_timeout_s * 1000)}".encode())
+        rights = read_rights(connection)
+        refuse(target, rights.lacking_in(database))
         sequences = read_sequences(connection)
         tables = list_tables(connection)
         options = _dump_options(connection)
@@ -80,7 +84,8 @@ def open_snapshot(
         name = str(row[0]) if row else ""
         inventory = read_inventory(connection, sequences)
         _lock(connection, sorted(set(inventory.readable_names) - set(tables)))
-        yield Snapshot(name, connection, inventory, options, unreadable_sequences(connection))
+        left_out = unreadable_sequences(connection)
+        yield Snapshot(name, connection, inventory, rights, options, left_out)
 
 
 def _dump_options(connection: psycopg.Connection[Any]) -> str:

@@ -211,7 +211,8 @@ def _remedy(text: str, state: str) -> str:
         return "Check ONYX_PG_USER and ONYX_PG_PASSWORD (or ONYX_PG_PASSWORD_FILE)."
     if state == "42501" or "permission denied" in lowered:
         return (
-            "Give the role of ONYX_PG_USER the right to read it (pg_read_all_data and BYPASSRLS)."
+            "The role lacks a right: docs/postgresql.md says which ones are needed, and `onyx"
+            " doctor` which of them a backup lacks."
         )
     if "ssl" in lowered or "certificate" in lowered:
         return "Check ONYX_PG_SSLMODE and the server's certificate."

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, mark
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
-from onyx_pipelines_tests.fixtures_postgres import target_of
+from onyx_pipelines.sources.postgres.binaries import Binaries
+from onyx_pipelines_tests.fixtures_postgres import execute, target_of
 from onyx_pipelines_tests.restore.postgres.foreign import (
     described,
     directory_of_the_server,
@@ -93,6 +95,17 @@ class TestADrill:
     ) -> None:
         assert len(list((public_dir / "archive").iterdir())) == 1
 
+    def test_leaves_them_alone_with_programs_of_another_version_too(
+        self, sets: PostgresSets, public_dir: Path, wheel: Binaries, result: ComponentDrill
+    ) -> None:
+        objects = sets.of("in_archive", with_globals=True)
+
+        newer = drilled(sets, objects, pg_bindir=wheel.bindir)
+
+        assert newer.problems() == []
+        assert newer.versions["restore_postgresql"].startswith("18")
+        assert [each.name[:5] for each in (public_dir / "archive").iterdir()] == ["PG_15"]
+
     def test_names_a_setting_that_the_host_cannot_have(self, result: ComponentDrill) -> None:
         assert "setting lc_time" in messages(result, "shop")
         assert 'invalid value for parameter "lc_time"' in messages(result, "shop")
@@ -106,6 +119,10 @@ class TestADrill:
 REWORDED = (
     *("status)::text = ANY", "(age >= 0)", "COPY public.c ", "1\t2\t9", "1\t9\t2", "_fk"),
     "CREATE SUBSCRIPTION",
+)
+SUBSCRIBING = (
+    "CREATE SUBSCRIPTION left_over CONNECTION 'host=nowhere.invalid' PUBLICATION p"
+    " WITH (connect = false)"
 )
 IN_PLACE = tuple(name for name in DATABASES if name != "many")
 
@@ -163,6 +180,25 @@ class TestARestoreInPlace:
         assert psql(foreign, f"--command={query}") == "f|"
         names = psql(foreign, "--command=SELECT datname FROM pg_database").split("\n")
         assert not [name for name in names if name.startswith("onyx_")]
+
+    def test_is_kept_from_nobody_by_what_an_interrupted_one_left(
+        self, in_place: Restored, foreign: PostgresServer, sets: PostgresSets
+    ) -> None:
+        """Copies with subscriptions, which the server does not drop; one cannot be entered."""
+        dropped, locked = f"{BESIDE_PREFIX}1", f"{BESIDE_PREFIX}2"
+        for name in (dropped, locked):
+            execute(foreign, "template1", f"CREATE DATABASE {name}")
+            execute(foreign, name, f"COMMENT ON DATABASE {name} IS '{mark()}'", SUBSCRIBING)
+        execute(foreign, "postgres", f"ALTER DATABASE {locked} ALLOW_CONNECTIONS false")
+
+        result = sets.restore(sets.of("a=b"))
+
+        query = "SELECT string_agg(datname, ' ') FROM pg_database WHERE datname ~ '^onyx_'"
+        left = psql(foreign, f"--command={query}")
+        execute(foreign, "postgres", f"ALTER DATABASE {locked} ALLOW_CONNECTIONS true")
+        drop(target_of(foreign), locked)
+        assert result.problems() == []
+        assert left == locked
 
 
 @pytest.fixture(scope="module")

@@ -115,11 +115,21 @@ class TestAStandby:
 
 @pytest.fixture(scope="module")
 def with_jobs(public_dir: Path) -> Iterator[PostgresServer]:
-    """A server that loads pg_cron, which can be in one database only, and runs its jobs."""
+    """A server that loads pg_cron, which can be in one database only, and runs its jobs; and
+    pgaudit."""
     postgres_library("pg_cron")
-    options = {"shared_preload_libraries": "pg_cron", "cron.database_name": "crondb"}
+    postgres_library("pgaudit")
+    options = {"shared_preload_libraries": "pg_cron,pgaudit", "cron.database_name": "crondb"}
     with PostgresServer(public_dir / "with-jobs", options=options) as server:
         run_case(server, "pg_cron")
+        psql(server, "--command=CREATE DATABASE audited")
+        execute(
+            server,
+            "audited",
+            "CREATE EXTENSION pgaudit",
+            "ALTER DATABASE audited SET pgaudit.log = 'write'",
+            "CREATE TABLE t AS SELECT 1 AS i",
+        )
         yield server
 
 
@@ -155,6 +165,18 @@ class TestAnExtensionThatTheServerMustLoad:
         assert [f.verdict for f in result.problems()] == [Verdict.COULD_NOT_VERIFY]
         assert "pg_cron" in result.problems()[0].message
         assert psql(with_jobs, "--command=SELECT i FROM t", database="copy") == "1"
+
+    def test_that_watches_passes_its_drill_and_comes_back(
+        self, public_dir: Path, with_jobs: PostgresServer
+    ) -> None:
+        sets = make_sets(public_dir / "sets-audited", with_jobs)
+        objects = sets.of("audited", with_globals=True)
+
+        result, restored = drilled(sets, objects), sets.restore(objects)
+
+        assert result.problems() == []
+        assert restored.problems() == []
+        assert psql(with_jobs, "--command=SHOW pgaudit.log", database="audited") == "write"
 
 
 def test_a_lock_of_somebody_else_is_waited_for_as_long_as_the_setting_says(

@@ -14,6 +14,7 @@ from onyx_pipelines.restore.postgres.rewording import in_the_words_of
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (
+    read_content,
     read_content_like,
     read_inventory,
     use_canonical_settings,
@@ -81,7 +82,12 @@ GLOBAL_LOSSES = [
     ("ALTER ROLE everything_reader VALID UNTIL 'infinity'", "role: everything_reader"),
     ("ALTER ROLE everything_reader CONNECTION LIMIT -1", "role: everything_reader"),
     ("ALTER ROLE everything_reader INHERIT", "role: everything_reader"),
-    ("ALTER ROLE everything_reader BYPASSRLS", "role: everything_reader"),
+    *(
+        (f"ALTER ROLE everything_reader {option}", "role: everything_reader")
+        for option in (
+            *("BYPASSRLS", "SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "NOLOGIN"),
+        )
+    ),
     ("REVOKE ADMIN OPTION FOR everything_owner FROM everything_reader", "role: everything_reader"),
     ("REVOKE everything_owner FROM everything_reader", "role: everything_reader"),
     ("ALTER ROLE everything_reader PASSWORD 'secret'", "role: everything_reader: password"),
@@ -132,6 +138,18 @@ def test_a_planted_loss_of_roles_and_tablespaces_is_found(
 
     differences = compare_globals(expected_globals, found).differences
     assert [f"{d.aspect.value}: {d.name}" for d in differences] == [named]
+
+
+@pytest.mark.parametrize("option", ["INHERIT FALSE", "SET FALSE", "ADMIN FALSE"])
+def test_a_lost_option_of_a_membership_is_found(newer: PostgresServer, option: str) -> None:
+    with newer.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute("GRANT everything_owner TO everything_reader WITH INHERIT TRUE")
+        before = read_globals(connection, with_passwords=True)
+        connection.execute(f"GRANT everything_owner TO everything_reader WITH {option}".encode())
+        found = read_globals(connection, with_passwords=True)
+
+    (difference,) = compare_globals(before, found).differences
+    assert difference.name == "everything_reader"
 
 
 def test_what_a_server_has_besides_is_no_difference(
@@ -186,3 +204,38 @@ def test_a_copy_that_nothing_was_done_to_is_the_same(
     server: PostgresServer, expected: DatabaseFacts
 ) -> None:
     assert differences_after(server, expected, "SELECT 1") == set()
+
+
+CONFIGURATION = (
+    "CREATE TABLE app.options (i int)",
+    "INSERT INTO app.options VALUES (1), (2)",
+    "ALTER EXTENSION pg_trgm ADD TABLE app.options",
+    "UPDATE pg_extension SET extconfig = ARRAY['app.options'::regclass::oid],"
+    " extcondition = ARRAY['WHERE i > 1'] WHERE extname = 'pg_trgm'",
+)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("DELETE FROM app.options WHERE i = 2", ["rows: app.options"]),
+        ("UPDATE app.options SET i = 3 WHERE i = 2", ["content: app.options"]),
+        # The extension brings this one along itself.
+        ("DELETE FROM app.options WHERE i = 1", []),
+    ],
+    ids=["lost", "changed", "not configured"],
+)
+def test_a_row_of_an_extensions_configuration_is_compared(
+    server: PostgresServer, damage: str, named: list[str]
+) -> None:
+    with server.connect(DATABASE) as connection, connection.transaction(force_rollback=True):
+        for statement in CONFIGURATION:
+            connection.execute(statement.encode())
+        use_canonical_settings(connection)
+        inventory = read_inventory(connection)
+        before = read_content(connection, inventory, fingerprint_max_bytes=2**40)
+        connection.execute(damage.encode())
+        found = read_content_like(connection, read_inventory(connection), before)
+
+    differences = compare(before, found).differences
+    assert [f"{d.aspect.value}: {d.name}" for d in differences] == named

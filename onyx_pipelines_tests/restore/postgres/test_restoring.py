@@ -255,8 +255,10 @@ class TestWhatWasThereStays:
         role, password = make_role()
         objects = sets.of(database)
 
-        with pytest.raises(RestoreError, match="may not create databases"):
+        with pytest.raises(RestoreError, match="may not create databases") as raised:
             sets.restore(objects, target=target_of(sets.server, user=role, password=password))
+
+        assert f'ALTER ROLE "{role}" CREATEDB' in raised.value.remedy
 
     def test_if_the_role_does_not_own_it(
         self, sets: PostgresSets, postgres_server: PostgresServer, database: str, make_role: Any

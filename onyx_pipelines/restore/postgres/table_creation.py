@@ -1,0 +1,90 @@
+"""What makes tables that are gone as a copy of them is: pg_dump knows what belongs to a table, its
+indexes, keys, triggers, grants, comments and place among partitions."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.processes import output_of, text_of
+from onyx_pipelines.restore.postgres.archive_listing import entry_lists
+from onyx_pipelines.sources.postgres.binaries import Binaries
+from onyx_pipelines.sources.postgres.target import PostgresTarget
+
+_TIMEOUT_S: Final = 3600.0
+_ATTACHING = re.compile(r"\d+; \d+ \d+ TABLE ATTACH ")
+_INDEXES = re.compile(r"\d+; \d+ \d+ (?:INDEX(?! ATTACH )|CONSTRAINT) ")
+_FOR_PSQL = re.compile(rb"^\\restrict (?P<token>\S+)\n", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class CreationScripts:
+    """Statements before the rows and after them."""
+
+    before: bytes
+    after: bytes
+
+
+def creation_scripts(
+    target: PostgresTarget, binaries: Binaries, database: str, names: Sequence[str], scratch: Path
+) -> CreationScripts:
+    """For tables and sequences of a database, whose names are quoted where they must be.
+
+    A partition is attached once it has indexes of its own, since it would get others else.
+
+    Raises:
+        ProgramError: pg_dump or pg_restore cannot do it.
+    """
+    if not names:
+        return CreationScripts(b"", b"")
+    file = scratch / "tables"
+    command: list[str | Path] = [
+        *(binaries.path("pg_dump"), "--format=custom", "--schema-only", "--no-password"),
+        *("--encoding=UTF8", f"--file={file}", *(f"--table={name}" for name in names)),
+    ]
+    try:
+        text_of(
+            command,
+            environment=target.environment(database),
+            timeout_s=_TIMEOUT_S,
+            secrets=target.secrets,
+        )
+        lists = entry_lists(file, binaries, with_grants=True)
+        before, after = lists.before.split("\n"), lists.after.split("\n")
+        steps = (
+            [entry for entry in after if _INDEXES.match(entry)],
+            [entry for entry in before if _ATTACHING.match(entry)],
+            [entry for entry in after if entry and not _INDEXES.match(entry)],
+        )
+        return CreationScripts(
+            _script(binaries, file, [each for each in before if not _ATTACHING.match(each)]),
+            b"".join(_script(binaries, file, entries) for entries in steps if entries),
+        )
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _script(binaries: Binaries, archive: Path, entries: Sequence[str]) -> bytes:
+    with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
+        file.write("\n".join([*entries, ""]))
+        file.flush()
+        command: list[str | Path] = [
+            *(binaries.path("pg_restore"), "--file=-", f"--use-list={file.name}", archive)
+        ]
+        with output_of(command, environment=os.environ, stall_timeout_s=_TIMEOUT_S) as output:
+            script = b"".join(iter(output.read, b""))
+    return _without_commands_of_psql(script)
+
+
+def _without_commands_of_psql(script: bytes) -> bytes:
+    """The first line that looks like one is one: nothing of the database stands before it."""
+    found = _FOR_PSQL.search(script)
+    if found is None:
+        return script
+    token = found["token"]
+    return script.replace(found[0], b"", 1).replace(b"\\unrestrict " + token + b"\n", b"", 1)
