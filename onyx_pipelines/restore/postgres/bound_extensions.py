@@ -52,6 +52,7 @@ def without(facts: DatabaseFacts, left_out: Sequence[BoundExtension]) -> Databas
                     item
                     for item in facts.schema_items
                     if item.name != f"extension {each.name}"
+                    and (item.kind, item.name) != ("extension", each.name)
                     and not (item.kind == "grants" and own in f"{item.name}.")
                 ),
             }

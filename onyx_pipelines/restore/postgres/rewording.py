@@ -14,6 +14,7 @@ import psycopg
 
 from onyx_pipelines.sources.postgres.content import use_canonical_settings
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, Expression, SchemaItem
+from onyx_pipelines.sources.postgres.session_encoding import encoded
 
 Connection = psycopg.Connection[Any]
 
@@ -65,7 +66,7 @@ def in_the_words_of(
         use_canonical_settings(connection)
         connection.execute("SET LOCAL check_function_bodies = off")
         for (name,) in connection.execute(_EVENT_TRIGGERS).fetchall():
-            connection.execute(f"ALTER EVENT TRIGGER {name} DISABLE".encode())
+            connection.execute(encoded(connection, f"ALTER EVENT TRIGGER {name} DISABLE"))
         reworded = {
             id(item): _reworded(connection, item, there[item.kind, item.name]) for item in differing
         }
@@ -116,7 +117,7 @@ def _parsed(connection: Connection, expression: Expression) -> Expression:
     parameters = (expression.of,) if "%s" in query else None
     # Back at once: the locks go with it.
     with connection.transaction(force_rollback=True):
-        connection.execute(statement.encode())
+        connection.execute(encoded(connection, statement))
         row = connection.execute(query.encode(), parameters).fetchone()
     form = "query" if expression.form == "expression" else expression.form
     return expression.model_copy(update={"form": form, "text": row[0] if row else ""})

@@ -30,6 +30,7 @@ from onyx_pipelines.sources.postgres.content import (
     use_canonical_settings,
 )
 from onyx_pipelines.sources.postgres.facts import TableFacts
+from onyx_pipelines.sources.postgres.session_encoding import encoded, use_readable_encoding
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 
 # Generated columns compute themselves.
@@ -118,6 +119,8 @@ class TableRestore:
             self.target.connect(final_name) as connection,
             postgres_errors(self.target, final_name),
         ):
+            for each in (source, connection):
+                use_readable_encoding(each)
             present = [name for name in tables if _is_there(connection, name)]
             missing = [name for name in tables if name not in present]
             for name in present:
@@ -270,9 +273,10 @@ def _replace_contents(
 
 def _copy(source: psycopg.Connection[Any], connection: psycopg.Connection[Any], table: str) -> None:
     columns = ", ".join(name for name, _ in source.execute(_COLUMNS, (table,)).fetchall())
+    what = f"{table} ({columns})"
     with (
-        source.cursor().copy(f"COPY {table} ({columns}) TO STDOUT".encode()) as outgoing,
-        connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN".encode()) as incoming,
+        source.cursor().copy(encoded(source, f"COPY {what} TO STDOUT")) as outgoing,
+        connection.cursor().copy(encoded(connection, f"COPY {what} FROM STDIN")) as incoming,
     ):
         for data in outgoing:
             incoming.write(data)
@@ -327,4 +331,4 @@ def _key_is_gone(database: str, table: str, key: str, definition: str) -> Findin
 
 def _run(connection: psycopg.Connection[Any], statement: str) -> None:
     """Names in it come from the server's own quoting."""
-    connection.execute(statement.encode())
+    connection.execute(encoded(connection, statement))

@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 
+from onyx_pipelines.sources.postgres.session_encoding import encoded
+
 Connection = psycopg.Connection[Any]
 
 # Their own ones, and others that a default names; a partition's may be that of the whole table.
@@ -66,5 +68,5 @@ SELECT q.last_value, q.is_called,
        q.last_value::numeric + CASE WHEN q.is_called THEN s.seqincrement ELSE 0 END, s.seqincrement
 FROM {name} q, pg_sequence s WHERE s.seqrelid = %s::regclass
 """  # noqa: S608  (quoted by the server)
-    (row,) = connection.execute(query.encode(), (sequence,)).fetchall()
+    (row,) = connection.execute(encoded(connection, query), (sequence,)).fetchall()
     return _Position(*row)

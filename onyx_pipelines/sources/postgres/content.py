@@ -28,6 +28,7 @@ from onyx_pipelines.sources.postgres.inventory import (
 )
 from onyx_pipelines.sources.postgres.schema import read_schema
 from onyx_pipelines.sources.postgres.schema_version_1 import read_schema_1
+from onyx_pipelines.sources.postgres.session_encoding import encoded, use_readable_encoding
 
 Connection = psycopg.Connection[Any]
 
@@ -127,6 +128,7 @@ class _Table:
 
 def use_canonical_settings(connection: Connection) -> None:
     """For the rest of the transaction."""
+    use_readable_encoding(connection)
     for statement in CANONICAL_SETTINGS:
         connection.execute(statement.encode())
 
@@ -298,7 +300,8 @@ def _fingerprinted(
         key_hash = _TEXT_HASH.format(row=f"ROW({table.key})")
         what = f"coalesce(sum(CASE WHEN {key_hash} & {modulus - 1} = 0 THEN {row_hash} END), 0)"
     source = f"FROM ONLY {table.name} t {table.condition or ''}"
-    row = connection.execute(f"SELECT count(*), {what} {source}".encode()).fetchone()
+    query = encoded(connection, f"SELECT count(*), {what} {source}")
+    row = connection.execute(query).fetchone()
     rows, fingerprint = row or (0, None)
     return TableFacts(
         name=table.name,

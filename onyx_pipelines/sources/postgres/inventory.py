@@ -13,6 +13,7 @@ from onyx_pipelines.sources.postgres.catalog_query import (
     not_of_extension,
 )
 from onyx_pipelines.sources.postgres.facts import ExtensionFacts, SequenceFacts
+from onyx_pipelines.sources.postgres.session_encoding import encoded
 
 Connection = psycopg.Connection[Any]
 
@@ -37,7 +38,9 @@ def read_sequences(connection: Connection) -> tuple[SequenceFacts, ...]:
             f"SELECT {number}, last_value, is_called FROM {name}"  # noqa: S608
             for number, (name, _, _) in enumerate(some)
         )
-        for number, last_value, is_called in connection.execute(query.encode()).fetchall():
+        for number, last_value, is_called in connection.execute(
+            encoded(connection, query)
+        ).fetchall():
             name, increment, cycles = some[number]
             facts.append(
                 SequenceFacts(

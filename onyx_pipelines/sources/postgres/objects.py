@@ -285,6 +285,14 @@ _FOREIGN = (
         "true",
     ),
 )
+# In whose name it was made is not in a dump.
+_EXTENSIONS = CatalogQuery(
+    "extension",
+    "quote_ident(e.extname)",
+    "concat('in ', e.extnamespace::regnamespace)",
+    "pg_extension e",
+    f"e.oid >= {FIRST_OID}",
+)
 _EVENT_TRIGGERS = CatalogQuery(
     "event trigger",
     "quote_ident(e.evtname)",
@@ -333,5 +341,6 @@ def object_queries(major: int) -> tuple[CatalogQuery, ...]:
         _CONVERSIONS,
         *_TEXT_SEARCH,
         *_FOREIGN,
+        _EXTENSIONS,
         _EVENT_TRIGGERS,
     )

@@ -30,6 +30,7 @@ from onyx_pipelines.sources.postgres.content import (
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import read_sequences, unreadable_sequences
 from onyx_pipelines.sources.postgres.rights import Rights, read_rights, refuse
+from onyx_pipelines.sources.postgres.session_encoding import encoded, use_readable_encoding
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import ByteSink
 
@@ -72,6 +73,7 @@ def open_snapshot(
     with target.connect(database) as connection, postgres_errors(target, database):
         # To ask for a table's size takes a lock, too.
         connection.execute(f"SET lock_timeout = {round(lock_timeout_s * 1000)}".encode())
+        use_readable_encoding(connection)
         rights = read_rights(connection)
         refuse(target, rights.lacking_in(database))
         sequences = read_sequences(connection)
@@ -98,7 +100,7 @@ def _dump_options(connection: psycopg.Connection[Any]) -> str:
 def _lock(connection: psycopg.Connection[Any], tables: Sequence[str]) -> None:
     if tables:
         names = ", ".join(f"ONLY {table}" for table in tables)
-        connection.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE".encode())
+        connection.execute(encoded(connection, f"LOCK TABLE {names} IN ACCESS SHARE MODE"))
 
 
 class ContentReader:

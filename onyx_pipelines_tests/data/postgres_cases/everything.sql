@@ -133,7 +133,7 @@ GRANT USAGE ON SEQUENCE counter TO everything_reader;
 REVOKE EXECUTE ON FUNCTION norm FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION norm TO everything_reader;
 REVOKE USAGE ON TYPE mood FROM PUBLIC;
-REVOKE USAGE ON LANGUAGE sql FROM PUBLIC;
+REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_read_file(text) TO everything_reader;
 GRANT SELECT ON pg_catalog.pg_authid TO everything_reader;
 GRANT SET ON PARAMETER log_min_duration_statement TO everything_reader;

@@ -207,10 +207,10 @@ def test_a_copy_that_nothing_was_done_to_is_the_same(
 
 
 CONFIGURATION = (
-    "CREATE TABLE app.options (i int)",
-    "INSERT INTO app.options VALUES (1), (2)",
-    "ALTER EXTENSION pg_trgm ADD TABLE app.options",
-    "UPDATE pg_extension SET extconfig = ARRAY['app.options'::regclass::oid],"
+    "CREATE TABLE public.options (i int)",
+    "INSERT INTO public.options VALUES (1), (2)",
+    "ALTER EXTENSION pg_trgm ADD TABLE public.options",
+    "UPDATE pg_extension SET extconfig = ARRAY['public.options'::regclass::oid],"
     " extcondition = ARRAY['WHERE i > 1'] WHERE extname = 'pg_trgm'",
 )
 
@@ -218,10 +218,10 @@ CONFIGURATION = (
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
-        ("DELETE FROM app.options WHERE i = 2", ["rows: app.options"]),
-        ("UPDATE app.options SET i = 3 WHERE i = 2", ["content: app.options"]),
+        ("DELETE FROM public.options WHERE i = 2", ["rows: public.options"]),
+        ("UPDATE public.options SET i = 3 WHERE i = 2", ["content: public.options"]),
         # The extension brings this one along itself.
-        ("DELETE FROM app.options WHERE i = 1", []),
+        ("DELETE FROM public.options WHERE i = 1", []),
     ],
     ids=["lost", "changed", "not configured"],
 )

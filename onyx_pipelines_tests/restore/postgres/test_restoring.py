@@ -132,6 +132,34 @@ class TestARestoredDatabase:
         assert result.verdict is Verdict.PASSED
         assert bodies(sets, database) == {"then"}
 
+    def test_may_have_names_and_definitions_that_are_no_utf_8(
+        self, sets: PostgresSets, postgres_server: PostgresServer, make_database: MakeDatabase
+    ) -> None:
+        database = make_database(options="ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+        with postgres_server.connect(database) as connection:
+            connection.execute("SET client_encoding = 'SQL_ASCII'")
+            for statement in (
+                b'CREATE TABLE "gr\xf6\xdfe" ("\xff" serial, v varchar(9)'
+                b" CHECK (v IN ('\xe9', 'b')))",
+                b"INSERT INTO \"gr\xf6\xdfe\" (v) VALUES ('\xe9')",
+                b"COMMENT ON TABLE \"gr\xf6\xdfe\" IS '\xe4'",
+            ):
+                connection.execute(statement)
+        objects = sets.of(database)
+
+        whole, table = (
+            sets.restore(objects),
+            sets.restore(objects, tables=('public."gr\xf6\xdfe"',)),
+        )
+
+        assert whole.problems() == []
+        assert table.problems() == []
+        with postgres_server.connect(database) as connection:
+            connection.execute("SET client_encoding = 'LATIN1'")
+            assert connection.execute(
+                'SELECT * FROM "gr\xf6\xdfe"'.encode("latin-1")
+            ).fetchall() == [(1, "\xe9")]
+
     def test_can_be_the_maintenance_database(
         self, sets: PostgresSets, postgres_server: PostgresServer
     ) -> None:

@@ -213,24 +213,6 @@ def test_databases_of_another_encoding_are_read_and_restored(
     assert facts.schema_items == restored.schema_items
 
 
-def test_names_that_are_no_utf_8_are_read_and_restored(
-    postgres_server: PostgresServer, make_database: MakeDatabase
-) -> None:
-    options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
-    database, copy = make_database(options=options), make_database(options=options)
-    with postgres_server.connect(database) as connection:
-        connection.execute("SET client_encoding = 'SQL_ASCII'")
-        connection.execute(b'CREATE TABLE public."gr\xf6\xdfe" ("\xff" serial PRIMARY KEY)')
-        connection.execute(b'INSERT INTO public."gr\xf6\xdfe" DEFAULT VALUES')
-        connection.execute(b"COMMENT ON TABLE public.\"gr\xf6\xdfe\" IS '\xe9'")
-
-    facts, restored = _back_up_and_restore(postgres_server, database, copy)
-
-    assert facts.rows == 1
-    assert _content(facts) == _content(restored)
-    assert facts.schema_items == restored.schema_items
-
-
 def test_several_databases_the_globals_and_the_facts_are_objects_of_their_own(
     postgres_server: PostgresServer,
 ) -> None:
