@@ -12,6 +12,7 @@ import pytest
 
 from onyx_pipelines.errors import SourceError
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import find_binaries
@@ -133,6 +134,10 @@ def with_jobs(public_dir: Path) -> Iterator[PostgresServer]:
         yield server
 
 
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 class TestAnExtensionThatTheServerMustLoad:
     JOBS = "--command=SELECT jobname, schedule, command FROM cron.job"
 
@@ -149,6 +154,21 @@ class TestAnExtensionThatTheServerMustLoad:
         sets = make_sets(public_dir / "sets-jobs-again", with_jobs)
         objects = sets.of("crondb")
         psql(with_jobs, "--command=DELETE FROM cron.job", database="crondb")
+
+        result = sets.restore(objects)
+
+        assert result.problems() == []
+        assert psql(with_jobs, self.JOBS, database="crondb") == "nightly|0 3 * * *|VACUUM"
+
+    def test_comes_back_where_a_restore_was_killed_before_it(
+        self, public_dir: Path, with_jobs: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sets = make_sets(public_dir / "sets-jobs-killed", with_jobs)
+        objects = sets.of("crondb")
+        with monkeypatch.context() as patch:
+            patch.setattr(LateExtensions, "bring", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                sets.restore(objects)
 
         result = sets.restore(objects)
 
