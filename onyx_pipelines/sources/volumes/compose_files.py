@@ -41,7 +41,12 @@ def stack_of(
     containers: Sequence[Container], places: EnginePlaces, volumes: Iterable[Path]
 ) -> list[Container]:
     """All containers of the projects of which one uses a volume, and of our own one."""
-    using = [each for volume in volumes for each in places.users(volume, containers)]
+    using = [
+        each
+        for volume in volumes
+        for find in (places.users, places.writers_above)
+        for each in find(volume, containers)
+    ]
     using += [each for each in containers if each.id == places.own_id]
     projects = {each.labels[PROJECT] for each in using if PROJECT in each.labels}
     return [each for each in containers if each.labels.get(PROJECT) in projects]

@@ -152,15 +152,16 @@ class PauseSession:
 
     @contextmanager
     def stopped_for(self, directory: Path, volume: str | None) -> Iterator[None]:
-        """For a restore: all that have the directory mounted, what the label says of the volume,
-        and who shares a namespace of theirs. One that somebody starts meanwhile is restarted.
+        """For a restore: all that have the directory mounted; if it is a volume's, who may write to
+        it from above and what the label says; and who shares a namespace of theirs. One that
+        somebody starts meanwhile is restarted.
 
         Raises:
             SourceError: one could not be stopped (the others run again), or not be started.
         """
         with self._stopped(self.users(directory, volume)) as owed:
             yield
-            late = self.users(directory, None)
+            late = _users(self._engine.alive(), self.places, "", directory, volume)
             if late:
                 names = ", ".join(each.name for each in late)
                 self._warnings.append(f"started meanwhile, and therefore restarted: {names}")
@@ -208,11 +209,9 @@ class PauseSession:
 
     def _warn_of_others(self, volume: str, directory: Path, before: Collection[str]) -> None:
         """One that Compose made anew, or somebody started, may have written."""
-        others = [
-            each.name
-            for each in self.places.users(directory, self._engine.alive())
-            if each.id not in before
-        ]
+        alive = self._engine.alive()
+        using = (*self.places.users(directory, alive), *self.places.writers_above(directory, alive))
+        others = sorted({each.name for each in using if each.id not in before})
         if others:
             self._warnings.append(
                 f"volume {volume}: started while it was read, so that it may be of two moments:"
@@ -343,8 +342,11 @@ def _users(
     volume: str | None,
 ) -> list[Container]:
     labels = {"", volume} if label and volume is not None else set()
-    using = {each.id for each in places.users(directory, alive)}
-    chosen = [each for each in alive if each.id in using or each.labels.get(label) in labels]
+    using = places.users(directory, alive)
+    if volume is not None:
+        using += places.writers_above(directory, alive)
+    ids = {each.id for each in using}
+    chosen = [each for each in alive if each.id in ids or each.labels.get(label) in labels]
     together = with_who_joins(chosen, alive)
     return in_stop_order([each for each in together if each.id != places.own_id])
 

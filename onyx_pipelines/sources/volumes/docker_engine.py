@@ -32,6 +32,7 @@ class Mount:
 
     source: str
     destination: str
+    is_writable: bool = True
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,7 @@ def _container(inspected: Mapping[str, Any]) -> Container:
         if config.get("StopTimeout") is None
         else int(config["StopTimeout"]),
         mounts=tuple(
-            Mount(mount["Source"], mount["Destination"])
+            Mount(mount["Source"], mount["Destination"], is_writable=mount.get("RW") is not False)
             for mount in inspected.get("Mounts") or []
             if mount.get("Source")
         ),

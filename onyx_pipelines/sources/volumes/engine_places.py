@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Self
@@ -73,18 +73,29 @@ class EnginePlaces:
         return Path(nearest.destination) / path.relative_to(nearest.source)
 
     def users(self, directory: Path, containers: Iterable[Container]) -> list[Container]:
-        """Those that have it mounted, or a part of it; but for our own, which cannot stop itself.
-
-        Who has a directory above it mounted sees what takes its place.
-        """
+        """Those that have it mounted, or a part of it. Never our own, which cannot stop itself."""
         names = self._names_of(directory)
+        return self._with_mount(
+            containers,
+            lambda mount: any(_resolved(mount.source).is_relative_to(name) for name in names),
+        )
+
+    def writers_above(self, directory: Path, containers: Iterable[Container]) -> list[Container]:
+        """Those that may write to it through a directory above it. Who only reads from there sees
+        what takes its place."""
+        above = {parent for name in self._names_of(directory) for parent in name.parents}
+        return self._with_mount(
+            containers, lambda mount: mount.is_writable and _resolved(mount.source) in above
+        )
+
+    def _with_mount(
+        self, containers: Iterable[Container], is_it: Callable[[Mount], bool]
+    ) -> list[Container]:
         return [
             each
             for each in containers
-            if each.id != self.own_id
-            and any(_resolved(mount.source).is_relative_to(name) for mount in each.mounts
-                    for name in names)
-        ]  # fmt: skip
+            if each.id != self.own_id and any(is_it(mount) for mount in each.mounts)
+        ]
 
     def _names_of(self, directory: Path) -> list[Path]:
         """All the host's paths at which containers get what is there."""

@@ -116,12 +116,27 @@ def test_a_plan_names_them(stack: Stack) -> None:
     objects = stack.backed_up()
     stack.use("reader")
     stack.docker.create("part", mounts={str(stack.directory): "/d"})
+    stack.docker.create("writer", mounts={str(stack.directory.parent): "/d"})
+    stack.docker.create("looker", mounts={str(stack.directory.parent): "/d:ro"})
     stack.docker.create("stranger")
 
     (change,) = plan(objects, IN_PLACE, stack.settings)
 
-    part, reader = f"{stack.docker.prefix}part", f"{stack.docker.prefix}reader"
-    assert f"changes places, and started again: {part}, {reader}." in change.detail
+    users = ", ".join(f"{stack.docker.prefix}{name}" for name in ("part", "reader", "writer"))
+    assert f"changes places, and started again: {users}." in change.detail
+
+
+def test_who_may_write_from_above_is_left_alone_where_no_volume_is_replaced(
+    stack: Stack, tmp_path: Path
+) -> None:
+    objects = stack.backed_up()
+    stack.docker.create("writer", mounts={str(tmp_path): "/d"})
+    request = VolumesRestoreRequest(("v",), target=tmp_path / "elsewhere")
+    before = stack.docker.inspect("writer")["State"]["StartedAt"]
+
+    restored(objects, request, stack.settings)
+
+    assert stack.docker.inspect("writer")["State"]["StartedAt"] == before
 
 
 def test_a_paused_one_is_paused_again_on_the_restored_data(stack: Stack) -> None:

@@ -140,9 +140,13 @@ def test_our_own_container_is_nobody_who_is_stopped() -> None:
     assert users == [other]
 
 
-def test_who_has_a_part_of_the_directory_uses_it_and_who_has_what_is_above_does_not() -> None:
+def test_who_has_a_part_of_the_directory_uses_it_and_so_may_who_has_what_is_above() -> None:
     part = Container("1", "part", "running", mounts=(Mount("/srv/v/part", "/d"),))
-    above = Container("2", "above", "running", mounts=(Mount("/srv", "/d"), Mount("/", "/host")))
-    beside = Container("3", "beside", "running", mounts=(Mount("/srv/v2", "/d"),))
+    writer = Container("2", "writer", "running", mounts=(Mount("/srv", "/d"),))
+    reader = Container("3", "reader", "running", mounts=(Mount("/", "/host", is_writable=False),))
+    beside = Container("4", "beside", "running", mounts=(Mount("/srv/v2", "/d"),))
 
-    assert EnginePlaces().users(Path("/srv/v"), [part, above, beside]) == [part]
+    places, all_of_them = EnginePlaces(), [part, writer, reader, beside]
+
+    assert places.users(Path("/srv/v"), all_of_them) == [part]
+    assert places.writers_above(Path("/srv/v"), all_of_them) == [writer]
