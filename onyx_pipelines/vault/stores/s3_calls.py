@@ -5,13 +5,14 @@ Whatever else comes back, from a proxy's page to an endless stream, is one Store
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onyx_pipelines.errors import StoreError
+from onyx_pipelines.threads import begun
 from onyx_pipelines.vault.stores.s3_errors import Place, not_s3, too_slow, translated
 
 if TYPE_CHECKING:
@@ -67,23 +68,10 @@ class Bucket:
     def within(self, limit_s: float, action: str, work: Callable[[], T]) -> T:
         """What `work` returns or raises. A thread that is too slow is left behind: nothing else
         ends a read that gets a byte now and then."""
-        done: list[T] = []
-        failed: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                done.append(work())
-            except BaseException as error:  # noqa: BLE001  (raised again by whoever waits)
-                failed.append(error)
-
-        thread = threading.Thread(target=run, name=f"s3 {action}", daemon=True)
-        thread.start()
-        thread.join(limit_s)
-        if failed:
-            raise failed[0]
-        if not done:
+        doing = begun(work, f"s3 {action}")
+        if wait([doing], limit_s).not_done:
             raise too_slow(self.place, action, limit_s)
-        return done[0]
+        return doing.result()
 
     def pages(
         self,
