@@ -297,8 +297,10 @@ def text_of(
     environment: Mapping[str, str] | None = None,
     timeout_s: float = 30,
     secrets: Sequence[str] = (),
+    undecodable: str = "replace",
 ) -> str:
-    """The whole standard output of a short program.
+    """The whole standard output of a short program. `undecodable`: what becomes of bytes that are
+    no UTF-8, as `bytes.decode` calls it.
 
     Raises:
         ProgramError: it cannot be started, failed, or was not done in time.
@@ -319,7 +321,7 @@ def text_of(
                     remedy="See whether its server hangs.",
                     transient=True,
                 )
-    return b"".join(pieces).decode("utf-8", "replace")
+    return b"".join(pieces).decode("utf-8", undecodable)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,8 @@ from onyx_pipelines.restore.postgres.sql_script import NAME, plain, statements
 from onyx_pipelines.sources.postgres.binaries import Binaries
 
 _TIMEOUT_S: Final = 300.0
+# A dump is in the encoding of its database (see `inside.py`).
+_AS_BYTES: Final = "surrogateescape"
 # A dump holds one database, so whatever is said of one is said of it; names are not written alike
 # in all of these.
 _ABOUT_DATABASE = re.compile(
@@ -66,6 +68,9 @@ def read_statements(
     """
     program = binaries.path("pg_restore")
     listing = _entries(dump, binaries, "--create")
+    if not owner.isascii():
+        # As the dump writes it, like all that is said of the database.
+        owner = ""
     owner = owner or _owner(listing, database)
     entries = [line for line in listing if _ABOUT_DATABASE.match(line)]
     found: list[str] = []
@@ -76,6 +81,7 @@ def read_statements(
             script = text_of(
                 [program, "--create", f"--use-list={file.name}", "--file=-", dump],
                 timeout_s=_TIMEOUT_S,
+                undecodable=_AS_BYTES,
             )
         found = [renamed(statement, database, name) for statement in statements_of(script)]
     return _sorted_out(found, name, owner)
@@ -88,10 +94,8 @@ def _sorted_out(found: list[str], name: str, owner: str) -> DatabaseStatements:
     others = [each for each in found if each not in comments and each not in made]
     if owner:
         # First: what was granted is granted by its owner.
-        statement = sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
-            sql.Identifier(name), sql.Identifier(owner)
-        )
-        others.insert(0, statement.as_string())
+        quoted = owner.replace('"', '""')
+        others.insert(0, f'ALTER DATABASE {sql.Identifier(name).as_string()} OWNER TO "{quoted}"')
     return DatabaseStatements(tuple(settings), tuple(others), comments[-1] if comments else None)
 
 

@@ -135,7 +135,7 @@ class DatabaseDrilling:
         try:
             with output_of(
                 command,
-                environment=self._staging.target.environment(name),
+                environment=self._staging.target.environment(name, options=loading.FOR_WRITING),
                 stall_timeout_s=_AMCHECK_TIMEOUT_S,
             ) as output:
                 while data := output.read():

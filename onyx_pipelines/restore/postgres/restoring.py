@@ -215,6 +215,7 @@ class _Restoring:
                     beside,
                     final_name,
                     comment=comment,
+                    encoding=database.facts.encoding,
                     keep_old=self._request.keep_old,
                 )
             findings += [_in_place(final_name, kept), *_slots_left(final_name, slots)]

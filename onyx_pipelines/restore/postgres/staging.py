@@ -27,6 +27,7 @@ from onyx_pipelines.restore.postgres.bound_extensions import (
 )
 from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
 from onyx_pipelines.restore.postgres.host_limits import HostLimits
+from onyx_pipelines.restore.postgres.inside import as_dumped, inside
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.rewording import in_the_words_of
 from onyx_pipelines.sources.postgres.binaries import Binaries
@@ -90,7 +91,8 @@ class Staging:
             said = self._statements(archive, database, name)
         except ProgramError as error:
             return Staged(name, (error.what,), limits, None)
-        refused = self._apply_settings(name, said.settings)
+        encoding = database.facts.encoding
+        refused = self._apply_settings(name, encoding, said.settings)
         late = tuple(
             each for each in bound_extensions(database.facts) if self.place_of(each, name) != name
         )
@@ -105,9 +107,9 @@ class Staging:
             leaves_out=lambda entry: any(each.has(entry) for each in late),
         )
         notes = self._detach_subscriptions(name)
-        refused = self._apply_settings(name, [setting for setting, _ in refused])
+        refused = self._apply_settings(name, encoding, [setting for setting, _ in refused])
         settings = {_as_difference(setting): why for setting, why in refused}
-        complaints += self._apply(name, said.others)
+        complaints += self._apply(name, encoding, said.others)
         limits = replace(limits, settings=settings, notes=notes)
         return Staged(name, complaints, limits, said.comment, late)
 
@@ -125,7 +127,7 @@ class Staging:
         """What the database was, in the restored server's words, and what the staged one is."""
         expected, found = self.compared_in_place(database, staged.name, staged.late)
         if found.properties is not None:
-            comment = self._comment_in_place(staged)
+            comment = self._comment_in_place(staged, expected.encoding)
             properties = found.properties.model_copy(update={"comment": comment})
             found = found.model_copy(update={"properties": properties})
         return expected, found
@@ -144,19 +146,20 @@ class Staging:
                 expected = in_the_words_of(connection, found, expected)
         return expected, without(found, late)
 
-    def _comment_in_place(self, staged: Staged) -> str | None:
+    def _comment_in_place(self, staged: Staged, encoding: str) -> str | None:
         """The digest of the comment that it will have."""
         of_database = digest("shobj_description(oid, 'pg_database')")
         with (
-            self._maintenance(staged.name) as connection,
+            inside(self.target, staged.name, encoding) as connection,
             connection.transaction(force_rollback=True),
         ):
             connection.execute(
-                staged.comment.encode() if staged.comment else commented(staged.name, None)
+                as_dumped(staged.comment or commented(staged.name, None).as_string())
             )
+            connection.execute("SET LOCAL client_encoding = 'UTF8'")
             row = connection.execute(
-                f"SELECT {of_database} FROM pg_database WHERE datname = %s".encode(),  # noqa: S608
-                (staged.name,),
+                f"SELECT {of_database} FROM pg_database"  # noqa: S608
+                " WHERE datname = current_database()".encode()
             ).fetchone()
         return row[0] if row else None
 
@@ -216,13 +219,15 @@ class Staging:
             connection.execute(_creation(name, facts, plainest))
             return f"the server cannot have its locale ({said})"
 
-    def _apply_settings(self, name: str, settings: Sequence[Setting]) -> list[tuple[Setting, str]]:
+    def _apply_settings(
+        self, name: str, encoding: str, settings: Sequence[Setting]
+    ) -> list[tuple[Setting, str]]:
         """Those that the server refused, and what it said."""
         refused = []
-        with self._maintenance(name) as connection:
+        with inside(self.target, name, encoding) as connection:
             for setting in settings:
                 try:
-                    connection.execute(setting.statement.encode())
+                    connection.execute(as_dumped(setting.statement))
                 except psycopg.OperationalError:
                     raise
                 except psycopg.Error as error:
@@ -249,13 +254,13 @@ class Staging:
                 )
         return [(setting, said) for setting in loading_some]
 
-    def _apply(self, name: str, statements: Sequence[str]) -> tuple[str, ...]:
+    def _apply(self, name: str, encoding: str, statements: Sequence[str]) -> tuple[str, ...]:
         """In one session, in their order; gives what the server said to those that it refused."""
         said = []
-        with self._maintenance(name) as connection:
+        with inside(self.target, name, encoding) as connection:
             for statement in statements:
                 try:
-                    connection.execute(statement.encode())
+                    connection.execute(as_dumped(statement))
                 except psycopg.OperationalError:
                     raise
                 except psycopg.Error as error:

@@ -21,6 +21,7 @@ from onyx_pipelines.restore.postgres.beside import (
     new_name,
     other_than,
 )
+from onyx_pipelines.restore.postgres.inside import as_dumped, inside
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 _ATTEMPTS = 5
@@ -35,6 +36,7 @@ def put_in_place(
     final_name: str,
     *,
     comment: str | None,
+    encoding: str,
     keep_old: bool,
 ) -> tuple[str | None, tuple[str, ...]]:
     """Rename `beside` to `final_name`; what has that name goes out of the way first.
@@ -44,6 +46,8 @@ def put_in_place(
 
     Args:
         comment: the statement that comments the database, under its final name.
+        encoding: of the database. A comment that is not ASCII can only be made inside of it, so
+            right after it is in its place.
 
     Raises:
         RestoreError: the server refuses; both databases are as they were.
@@ -53,6 +57,9 @@ def put_in_place(
         exists = _exists(connection, final_name)
         old = _name_for_old(final_name, keep_old=keep_old) if exists else None
         _swap(target, maintenance, connection, beside, final_name, old, comment, keep_old=keep_old)
+    if comment is not None and not comment.isascii():
+        with inside(target, final_name, encoding) as connection:
+            connection.execute(as_dumped(comment))
     if old is None or keep_old:
         return old, ()
     return None, drop(target, old)
@@ -81,7 +88,7 @@ def _swap(
                         connection.execute(marked(old))
                 connection.execute(_renaming(beside, final_name))
                 connection.execute(commented(final_name, None))
-                if comment is not None:
+                if comment is not None and comment.isascii():
                     connection.execute(comment.encode())
             return
         except psycopg.Error as error:

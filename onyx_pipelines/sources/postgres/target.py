@@ -132,7 +132,8 @@ class PostgresTarget:
 
     @contextmanager
     def connect(self, database: str) -> Iterator[psycopg.Connection[Any]]:
-        """A connection without a transaction; the server's timeouts are off in it.
+        """A connection without a transaction; the server's timeouts are off in it, and what it
+        writes is written though the database or the role is read-only by default.
 
         Raises:
             SourceError: it cannot be made, or is lost inside the block.
@@ -157,6 +158,7 @@ class PostgresTarget:
             )
             try:
                 connection.execute("SET statement_timeout = 0")
+                connection.execute("SET default_transaction_read_only = off")
                 connection.execute(_NO_TIMEOUTS)
                 connection.execute(_SAFE_SEARCH_PATH)
                 yield connection

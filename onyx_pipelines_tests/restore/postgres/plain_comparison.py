@@ -45,12 +45,13 @@ SELECT m.oid::text, concat_ws(' ', pg_get_userbyid(lomowner), sha256(lo_get(m.oi
     FROM aclexplode(coalesce(lomacl, acldefault('L', lomowner)))))
 FROM pg_largeobject_metadata m""",
     "extension": """
-SELECT extname, concat_ws(' ', extversion, extnamespace::regnamespace, extconfig::regclass[],
+SELECT extname, concat_ws(' ', extnamespace::regnamespace, extconfig::regclass[],
   extcondition) FROM pg_extension""",
     "database": """
 SELECT key, value FROM pg_database d, jsonb_each_text(to_jsonb(d)
     - '{oid,datdba,datacl,datfrozenxid,datminmxid,dattablespace,datistemplate}'::text[]
-    - '{datcollversion,datlastsysoid,datname,daticulocale,datlocale,daticurules}'::text[]
+    - '{datcollversion,datlastsysoid,datname,dathasloginevt}'::text[]
+    - '{daticulocale,datlocale,daticurules}'::text[]
   || jsonb_build_object(
     'locale', coalesce(to_jsonb(d)->'daticulocale', to_jsonb(d)->'datlocale'),
     'rules', to_jsonb(d)->'daticurules', 'owner', pg_get_userbyid(datdba),

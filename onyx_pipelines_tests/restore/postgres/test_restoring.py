@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,10 +13,12 @@ import pytest
 from psycopg import sql
 
 from onyx_pipelines.errors import OnyxError, RestoreError, SettingsError
+from onyx_pipelines.restore.postgres.beside import drop
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute, target_of
+from onyx_pipelines_tests.restore.postgres.foreign import drilled, make_sets
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
 
 NOTES = (
@@ -41,6 +44,24 @@ def database(postgres_server: PostgresServer, make_database: MakeDatabase) -> st
 
 
 class TestARestoredDatabase:
+    def test_of_another_encoding_has_its_comment_and_settings(
+        self, sets: PostgresSets, postgres_server: PostgresServer, make_database: MakeDatabase
+    ) -> None:
+        database = make_database(options="ENCODING 'LATIN1'")
+        execute(
+            postgres_server,
+            database,
+            f"COMMENT ON DATABASE {database} IS 'über'",
+            f"ALTER DATABASE {database} SET app.place = 'Köln'",
+        )
+
+        result = sets.restore(sets.of(database))
+
+        assert result.problems() == []
+        said = "shobj_description(oid, 'pg_database'), current_setting('app.place')"
+        query = f"SELECT {said} FROM pg_database WHERE datname = current_database()"
+        assert sets.rows(database, query) == [("über", "Köln")]
+
     def test_has_the_data_of_the_set(
         self, sets: PostgresSets, postgres_server: PostgresServer, database: str
     ) -> None:
@@ -52,6 +73,24 @@ class TestARestoredDatabase:
         assert result.verdict is Verdict.PASSED, result.problems()
         assert bodies(sets, database) == {"then"}
         assert in_place(result) == [(Verdict.PASSED, f"Put in place: database {database}.")]
+
+    def test_that_is_read_only_by_default_comes_back_and_can_be_replaced(
+        self, public_dir: Path, postgres_server: PostgresServer, database: str
+    ) -> None:
+        sets = make_sets(public_dir / "sets-read-only", postgres_server)
+        execute(
+            postgres_server,
+            database,
+            "CREATE SUBSCRIPTION arriving CONNECTION 'host=nowhere.invalid' PUBLICATION p"
+            " WITH (connect = false, slot_name = NONE)",
+            f"ALTER DATABASE {database} SET default_transaction_read_only = on",
+        )
+        objects = sets.of(database, with_globals=True)
+
+        assert drilled(sets, objects).problems() == []
+        assert sets.restore(objects).problems() == []
+        assert sets.restore(objects).problems() == []
+        drop(target_of(postgres_server), database)
 
     def test_leaves_no_other_database_and_no_file(self, sets: PostgresSets, database: str) -> None:
         objects = sets.of(database)

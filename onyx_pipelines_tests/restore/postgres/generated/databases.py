@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
 from psycopg import sql
 
 from onyx_pipelines_tests.restore.postgres.generated import others, relations
@@ -49,6 +50,13 @@ class MadeDatabase:
     of_the_database: tuple[str, ...]
     statements: tuple[str, ...]
 
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        """How hypothesis shows it, which it does each time."""
+        printer.text(f"<{len(self.statements)} statements>")
+
+    def script(self) -> str:
+        return ";\n".join((self.options, *self.statements, *self.of_the_database))
+
     def without_icu(self) -> MadeDatabase:
         """For servers that were built without it."""
         return replace(
@@ -78,6 +86,8 @@ def databases(draw: st.DrawFn, seed: int = 0) -> MadeDatabase:
         "ALTER DATABASE {} SET app.tenant = 'it''s 7'",
         "ALTER DATABASE {} SET search_path = '$user', 'odd one', public",
         "ALTER DATABASE {} SET datestyle = 'German'",
+        "ALTER DATABASE {} SET default_transaction_read_only = on",
+        "ALTER DATABASE {} SET app.place = 'Köln'",
         f"ALTER ROLE {d.role()} IN DATABASE {{}} SET work_mem = '9MB'",
     ]
     chosen = tuple(each for each in properties if d.chance())

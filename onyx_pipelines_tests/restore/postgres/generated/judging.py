@@ -117,6 +117,7 @@ def dropped(server: PostgresServer, *names: str) -> Iterator[None]:
 
 def _drop(server: PostgresServer, name: str) -> None:
     with server.connect(name) as connection:
+        connection.execute("SET default_transaction_read_only = off")
         subscriptions = connection.execute(
             "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid"
             " WHERE datname = current_database()"

@@ -149,7 +149,7 @@ def partitioned_table(d: Drawing) -> None:
 
 
 def other_table(d: Drawing) -> None:
-    source = d.table() or Table("pg_catalog.pg_am", ())
+    source = d.table() or Table("information_schema.tables", ())
     d.add(
         d.one(
             [
