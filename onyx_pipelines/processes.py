@@ -52,6 +52,8 @@ class ProgramError(OnyxError):
 class EndedEarlyError(ProgramError):
     """A program ended well before it had read all of its input."""
 
+    code = "program-ended-early"
+
 
 class OutputStream:
     """What a program writes to its standard output."""

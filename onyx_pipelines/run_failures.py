@@ -16,6 +16,7 @@ from typing import Final
 import dagster as dg
 
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.lost_interrupts import heard_interrupts
 
 MAX_RETRIES: Final = 3
 _JITTER: Final = 0.25
@@ -30,7 +31,8 @@ def dagster_failures() -> Iterator[None]:
     code that was interrupted may say so in words of its own.
     """
     try:
-        yield
+        with heard_interrupts(dg.DagsterExecutionInterruptedError):
+            yield
     except OnyxError as error:
         _raise_if_ending()
         raise dg.Failure(

@@ -21,6 +21,7 @@ ALLOWED = {
     "settings": {"errors"},
     "processes": {"errors"},
     "threads": set(),
+    "lost_interrupts": set(),
     "page.text": set(),
     "on_demand": set(),
     "notify": {"page.text", "telemetry"},

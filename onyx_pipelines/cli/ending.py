@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from onyx_pipelines.cli.output import EXIT_FINE, err, print_json, red
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.lost_interrupts import heard_interrupts
 from onyx_pipelines.telemetry import logger
 
 _UNWINDING = (signal.SIGTERM, signal.SIGHUP)
@@ -137,7 +138,8 @@ def unwinding_signals() -> Iterator[None]:
     for number in numbers:
         signal.signal(number, _unwind)
     try:
-        yield
+        with heard_interrupts():
+            yield
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)

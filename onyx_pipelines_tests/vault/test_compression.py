@@ -85,7 +85,8 @@ def test_large_jobs_on_both_sides_of_stored_bytes_come_back(threads: int) -> Non
     frame = compressed(pieces, threads=threads, pace=Pace(MIB // 2, 2 * MIB))
 
     assert decompressed(frame) == whole
-    assert len(frame) < 6 * MIB
+    # How far the threads lag decides whether the text behind the noise is stored for a while.
+    assert len(frame) < 11 * MIB < len(whole)
 
 
 def test_what_gains_nothing_is_stored_and_becomes_hardly_larger() -> None:

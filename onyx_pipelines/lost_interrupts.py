@@ -1,0 +1,53 @@
+"""Interrupts that Python can only ignore are sent again.
+
+A signal's handler runs between any two steps of the program. Where that is the callback of a weak
+reference, or a `__del__`, what it raises goes no further, and the work would go on as if nobody had
+ended it (Python's documentation, `sys.unraisablehook`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_AGAIN_AFTER_S: Final = 0.05
+_ENDING: Final = {128 + number: number for number in (signal.SIGTERM, signal.SIGHUP)}
+
+
+@contextmanager
+def heard_interrupts(*kinds: type[BaseException]) -> Iterator[None]:
+    """Neither KeyboardInterrupt, nor SystemExit for a signal, nor `kinds` (for SIGINT) are lost."""
+    before = sys.unraisablehook
+    repeats: list[threading.Timer] = []
+
+    def lost(ignored: sys.UnraisableHookArgs) -> None:
+        number = _signal_of(ignored.exc_value, kinds)
+        if number is None:
+            before(ignored)
+            return
+        # Not at once: that would be raised in here, and ignored as well.
+        repeat = threading.Timer(_AGAIN_AFTER_S, os.kill, (os.getpid(), number))
+        repeat.daemon = True
+        repeats.append(repeat)
+        repeat.start()
+
+    sys.unraisablehook = lost
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for repeat in repeats:
+            repeat.cancel()
+
+
+def _signal_of(error: BaseException | None, kinds: tuple[type[BaseException], ...]) -> int | None:
+    if isinstance(error, (KeyboardInterrupt, *kinds)):
+        return signal.SIGINT
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return _ENDING.get(error.code)
+    return None
