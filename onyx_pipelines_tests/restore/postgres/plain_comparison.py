@@ -127,8 +127,8 @@ def describe_roles(server: PostgresServer, pattern: str) -> Mapping[str, str]:
 def copy_plainly(
     server: PostgresServer, database: str, to: PostgresServer, name: str, programs: Binaries
 ) -> str:
-    """By `pg_dump | psql` into a new database of the same encoding; gives what psql complained
-    of."""
+    """By `pg_dump | psql` of these programs into a new database of the same encoding; gives what
+    psql complained of."""
     with server.connect(database) as connection:
         encoding, collate, ctype = connection.execute(
             "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database"

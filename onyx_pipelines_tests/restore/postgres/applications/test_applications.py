@@ -82,7 +82,7 @@ def wrong(
     public_dir: Path,
 ) -> dict[str, list[str]]:
     programs = find_binaries(0, programs=("psql", *SERVER_PROGRAMS))
-    move = Move(server, elsewhere, programs)
+    move = Move(server, elsewhere, programs, programs)
     return wrong_verdicts(move, list(migrated), public_dir / "application-sets", f"^{ROLE}$")
 
 

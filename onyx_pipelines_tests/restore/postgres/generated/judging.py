@@ -28,10 +28,12 @@ from onyx_pipelines_tests.restore.postgres.plain_comparison import (
 
 @dataclass(frozen=True)
 class Move:
-    """From where to where, and the programs of the newer of both."""
+    """From where to where. `dumping`: programs of the source's version, as a backup uses them.
+    `programs`: those of the newer of both."""
 
     source: PostgresServer
     target: PostgresServer
+    dumping: Binaries
     programs: Binaries
 
 
@@ -99,7 +101,7 @@ def _judged(
 def _plain_copy(move: Move, name: str) -> Iterator[tuple[Description | None, str]]:
     copy = "plain copy"
     with dropped(move.target, copy):
-        complaint = copy_plainly(move.source, name, move.target, copy, move.programs)
+        complaint = copy_plainly(move.source, name, move.target, copy, move.dumping)
         yield (None if complaint else describe(move.target, copy, move.programs)), complaint
 
 

@@ -63,7 +63,7 @@ def move(
         PostgresServer(root / "target", binaries=versions[target]) as second,
     ):
         execute(first, "postgres", *ROLE_STATEMENTS)
-        yield Move(first, second, versions[target])
+        yield Move(first, second, versions[source], versions[target])
 
 
 @DRAWN
