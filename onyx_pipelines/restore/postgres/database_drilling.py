@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,24 +14,22 @@ from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.processes import ProgramError, output_of
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import drilled
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.beside import drop, other_than
-from onyx_pipelines.restore.postgres.comparison import database_findings
-from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.drill_findings import (
-    complained,
     damaged,
     damaged_pages,
     excused,
     no_room,
     reports_of_damage,
 )
-from onyx_pipelines.restore.postgres.dump_archive import open_dump
 from onyx_pipelines.restore.postgres.late_extensions import not_brought
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.staged_database import StagedDatabase
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
-from onyx_pipelines.restore.results import Finding, Step
+from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.target import postgres_errors
@@ -40,6 +40,7 @@ _RESERVE_BYTES: Final = 256 << 20
 _LACKING_ROLE = re.compile(r'role "([^"]+)" does not exist')
 
 
+@dataclass
 class DatabaseDrilling:
     """Restores and compares one database after the other on the same scratch server.
 
@@ -48,79 +49,72 @@ class DatabaseDrilling:
             for them.
     """
 
-    def __init__(
-        self,
-        objects: SetObjects,
-        clock: StepClock,
-        progress: ProgressCallback,
-        staging: Staging,
-        scratch: Path,
-        *,
-        holds_data: bool,
-    ) -> None:
-        self._objects = objects
-        self._clock = clock
-        self._progress = progress
-        self._staging = staging
-        self._scratch = scratch
-        self._holds_data = holds_data
-        self.restored_bytes = 0
+    objects: SetObjects
+    clock: StepClock
+    progress: ProgressCallback
+    staging: Staging
+    scratch: Path
+    _: KW_ONLY
+    holds_data: bool
+    restored_bytes: int = 0
 
-    def run(self, database: DatabaseObjects, name: str) -> list[Finding]:
+    def run(self, database: DatabaseObjects, name: str) -> Sequence[Finding]:
         """Drill one database under this name."""
-        size = database.dump.plain_bytes
-        needed = (database.facts.size_bytes if self._holds_data else 0) + _RESERVE_BYTES
-        shortage = needed - free_bytes(self._scratch)
+        needed = (database.facts.size_bytes if self.holds_data else 0) + _RESERVE_BYTES
+        shortage = needed - free_bytes(self.scratch)
         if shortage > 0:
-            return [no_room(database.name, str(self._scratch.parent), shortage)]
+            return [no_room(database.name, str(self.scratch.parent), shortage)]
+        item = DrilledDatabase(
+            self.objects, self.clock, self.progress, self.staging, database, name
+        )
         try:
-            with self._clock.step(Step.RESTORE, database.name, plain_bytes=size):
-                staged = self._stage(database, name)
-            self.restored_bytes += size
-            with self._clock.step(Step.COMPARE, database.name):
-                return self._compare(database, staged)
+            return drilled(item)
         except (IntegrityError, NotFoundError) as error:
             return [damaged(database.name, error)]
         finally:
-            with self._clock.step(Step.CLEAN_UP, database.name):
-                self._drop(name)
+            self.restored_bytes += 0 if item.staged is None else database.dump.plain_bytes
 
-    def _stage(self, database: DatabaseObjects, name: str) -> Staged:
-        if name == loading.MAINTENANCE_DATABASE:
+
+class DrilledDatabase(StagedDatabase):
+    """One whose pages are looked at too, and that may lack what scratch lacks."""
+
+    def stage(self) -> None:
+        if self.staged_name == loading.MAINTENANCE_DATABASE:
             # Every cluster has one; this is to be like the set's.
-            drop(self._staging.target, name)
-        with open_dump(self._objects, database.dump, self._progress) as archive:
-            return self._staging.make(database, name, archive)
+            drop(self.staging.target, self.staged_name)
+        super().stage()
 
-    def _compare(self, database: DatabaseObjects, staged: Staged) -> list[Finding]:
-        expected, found = self._staging.compared(database, staged)
-        comparison = compare(expected, found, with_roles=self._staging.with_roles)
-        findings = database_findings(
-            expected, comparison, staged.limits, with_roles=self._staging.with_roles
-        )
-        findings += self._check_pages(database.name, staged.name)
-        for extension in staged.late:
-            place = self._staging.place_of(extension, staged.name)
-            findings.append(not_brought(database.name, extension, place))
-        if staged.complaints:
-            findings.append(complained(database.name, staged.complaints))
-        reason = self._lacking(database, staged.complaints)
-        return excused(findings, database.name, reason) if reason else findings
+    def compared(self, staged: Staged) -> list[Finding]:
+        item = self.database.name
+        findings = [*super().compared(staged), *self._check_pages(item, staged.name)]
+        findings += [
+            not_brought(item, each, self.staging.place_of(each, staged.name))
+            for each in staged.late
+        ]
+        reason = self._lacking(self.database, staged.complaints)
+        return excused(findings, item, reason) if reason else findings
+
+    def discard(self) -> None:
+        super().discard()
+        name, target = self.staged_name, self.staging.target
+        if name == loading.MAINTENANCE_DATABASE:
+            with target.connect(other_than(name)) as connection, postgres_errors(target, name):
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def _lacking(self, database: DatabaseObjects, complaints: tuple[str, ...]) -> str:
         """What the scratch server does not have and the database needs; empty if it has all."""
         wanted = frozenset(extension.name for extension in database.facts.extensions)
-        extensions = wanted - loading.available_extensions(self._staging.target)
+        extensions = wanted - loading.available_extensions(self.staging.target)
         if extensions:
             return f"the scratch PostgreSQL lacks {', '.join(sorted(extensions))}"
-        if self._staging.with_roles:
+        if self.staging.with_roles:
             return ""
         roles = [found[1] for each in complaints if (found := _LACKING_ROLE.search(each))]
         return f"the server for drills lacks the role {roles[0]}" if roles else ""
 
     def _check_pages(self, item: str, name: str) -> list[Finding]:
         """pg_amcheck, where it is installed: every heap and index is consistent."""
-        program = self._staging.binaries.path("pg_amcheck")
+        program = self.staging.binaries.path("pg_amcheck")
         if not program.exists():
             return []
         command: list[str | Path] = [
@@ -135,7 +129,7 @@ class DatabaseDrilling:
         try:
             with output_of(
                 command,
-                environment=self._staging.target.environment(name, options=loading.FOR_WRITING),
+                environment=self.staging.target.environment(name, options=loading.FOR_WRITING),
                 stall_timeout_s=_AMCHECK_TIMEOUT_S,
             ) as output:
                 while data := output.read():
@@ -156,12 +150,3 @@ class DatabaseDrilling:
                 message="pg_amcheck found every heap and index consistent",
             )
         ]
-
-    def _drop(self, name: str) -> None:
-        drop(self._staging.target, name)
-        if name == loading.MAINTENANCE_DATABASE:
-            with (
-                self._staging.target.connect(other_than(name)) as connection,
-                postgres_errors(self._staging.target, name),
-            ):
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -6,6 +6,7 @@ Database by database; one that fails its comparison leaves what was there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,26 +15,18 @@ from pydantic import TypeAdapter
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.journal import (
-    Finished,
-    RestoreJournal,
-    despite_differences,
-    has_failed,
-    still_the_same,
-)
+from onyx_pipelines.restore.engine import Note, Placed, Restoring, outcome
+from onyx_pipelines.restore.journal import RestoreJournal, has_failed
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
-from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, new_name, oid_of, sweep
-from onyx_pipelines.restore.postgres.bound_extensions import BoundExtension, bound_extensions
+from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, new_name, oid_of, sweep
+from onyx_pipelines.restore.postgres.bound_extensions import bound_extensions
 from onyx_pipelines.restore.postgres.comparison import database_findings
 from onyx_pipelines.restore.postgres.database_differences import compare
-from onyx_pipelines.restore.postgres.drill_findings import complained
-from onyx_pipelines.restore.postgres.dump_archive import open_dump
 from onyx_pipelines.restore.postgres.global_restoring import restore_globals
 from onyx_pipelines.restore.postgres.host_limits import HostLimits
 from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
-from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.production_guard import identifier_of
 from onyx_pipelines.restore.postgres.requests import (
     Placement,
@@ -41,8 +34,9 @@ from onyx_pipelines.restore.postgres.requests import (
     placements_of,
     target_of,
 )
-from onyx_pipelines.restore.postgres.server import TargetServer, letting_create, look_at
-from onyx_pipelines.restore.postgres.staging import Staged, Staging
+from onyx_pipelines.restore.postgres.server import DatabaseThere, TargetServer, letting_create, look_at
+from onyx_pipelines.restore.postgres.staged_database import StagedDatabase
+from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
@@ -105,136 +99,106 @@ def restore(
         for reason in kept:
             _log.warning("left by an interrupted restore, not dropped: %s", reason)
         sweep_workdirs(workdir, prefix=_PREFIX)
-    findings: list[Finding] = []
-    unfinished: list[str] = []
+    restoring = Restoring(journal)
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
         if request.with_globals and not request.tables:
             # What a second run finds there already it leaves alone, so it needs no journal.
-            findings += restore_globals(objects, target, binaries, scratch, clock, progress)
-            if has_failed(findings):
-                unfinished.append("globals")
+            restoring.findings += restore_globals(
+                objects, target, binaries, scratch, clock, progress
+            )
+            if has_failed(restoring.findings):
+                restoring.leave("globals")
         staging = Staging(target, binaries)
-        restoring = _Restoring(objects, request, clock, progress, staging, scratch, journal)
         for placement in placements:
-            name = placement.final_name
-            earlier = journal.finished(Component.POSTGRESQL, name)
-            there = server.databases.get(name)
-            if earlier is not None and there is not None and earlier.placed["oid"] == there.oid:
-                findings += restoring.compare_again(placement, earlier)
-                continue
-            found, is_placed = restoring.place(placement, tables)
-            findings += found
-            if not is_placed:
-                unfinished.append(name)
+            beside = new_name(BESIDE_PREFIX)
+            item = RestoredDatabase(
+                objects,
+                clock,
+                progress,
+                staging,
+                placement.database,
+                beside,
+                name=placement.final_name,
+                there=server.databases.get(placement.final_name),
+                keep_old=request.keep_old,
+                tables=tables,
+                scratch=scratch,
+            )
+            restoring.run(item)
     record = objects.manifest.component(Component.POSTGRESQL)
     return ComponentDrill(
         component=Component.POSTGRESQL,
-        findings=tuple(findings),
+        findings=tuple(restoring.findings),
         steps=clock.timings()[begun:],
         plain_bytes=sum(each.dump.plain_bytes for each in databases),
         versions={**(record.versions if record else {}), "restore_postgresql": server.version},
-        unfinished=tuple(unfinished),
+        unfinished=tuple(restoring.unfinished),
     )
 
 
-class _Restoring:
-    """Restores one database after the other into the same server."""
+@dataclass
+class RestoredDatabase(StagedDatabase):
+    """One that is renamed into its place, or some of whose tables are copied there.
 
-    def __init__(
-        self,
-        objects: SetObjects,
-        request: PostgresRestoreRequest,
-        clock: StepClock,
-        progress: ProgressCallback,
-        staging: Staging,
-        scratch: Path,
-        journal: RestoreJournal,
-    ) -> None:
-        self._objects = objects
-        self._request = request
-        self._clock = clock
-        self._progress = progress
-        self._staging = staging
-        self._scratch = scratch
-        self._journal = journal
+    Args:
+        there: what has its name now.
+    """
 
-    def compare_again(self, placement: Placement, earlier: Finished) -> tuple[Finding, ...]:
-        """One that an earlier call put in place."""
-        database = placement.database
-        limits = _LIMITS.validate_python(earlier.placed["limits"])
-        # They may have been at work since, or are still to come.
-        late = bound_extensions(database.facts)
-        with self._clock.step(Step.COMPARE, database.name):
-            expected, found = self._staging.compared_in_place(database, placement.final_name, late)
-            findings = database_findings(expected, compare(expected, found), limits)
-        brought = self._bring(database, placement.final_name, late)
-        return (*still_the_same(earlier, findings), *brought)
+    component = Component.POSTGRESQL
+    _: KW_ONLY
+    name: str
+    there: DatabaseThere | None
+    keep_old: bool
+    tables: Sequence[str]
+    scratch: Path
 
-    def _bring(
-        self, database: DatabaseObjects, name: str, late: Sequence[BoundExtension]
-    ) -> list[Finding]:
-        if not late:
+    @property
+    def place(self) -> str:
+        return f"database {self.name}"
+
+    def is_there(self, placed: Placed) -> bool:
+        """Tables are copied once more: the database around them is in use."""
+        return self.there is not None and self.there.oid == placed.get("oid")
+
+    def compare_in_place(self, placed: Placed) -> list[Finding]:
+        limits = _LIMITS.validate_python(placed["limits"])
+        with self.clock.step(Step.COMPARE, self.database.name):
+            # They may have been at work since, or are still to come.
+            late = bound_extensions(self.database.facts)
+            expected, found = self.staging.compared_in_place(self.database, self.name, late)
+            return database_findings(expected, compare(expected, found), limits)
+
+    def swap(self, note: Note) -> list[Finding]:
+        target, staged = self.staging.target, self.require_staged()
+        if self.tables:
+            copying = TableRestore(target, self.staging.binaries, self.clock, self.scratch)
+            return copying.copy(self.database, staged.name, self.name, self.tables)
+        with self.clock.step(Step.RESTORE, f"{self.database.name} (put in place)"):
+            # Renamed, it stays the same one.
+            limits = _LIMITS.dump_python(staged.limits, mode="json")
+            note({"oid": oid_of(target, staged.name), "limits": limits})
+            comment = staged.comment and renamed(staged.comment, staged.name, self.name)
+            kept, slots = put_in_place(
+                target,
+                staged.name,
+                self.name,
+                comment=comment,
+                encoding=self.database.facts.encoding,
+                keep_old=self.keep_old,
+            )
+        rest = f" What was there is kept as {kept}." if kept else ""
+        said = outcome(Verdict.PASSED, self.name, f"Put in place: {self.place}.{rest}")
+        return [said, *_slots_left(self.name, slots)]
+
+    def complete(self) -> list[Finding]:
+        """Extensions that the server lets one database have only, which has its name now."""
+        facts = self.database.facts
+        late = bound_extensions(facts) if self.staged is None else self.staged.late
+        if not late or self.tables:
             return []
-        extensions = LateExtensions(self._objects, self._staging, self._progress)
-        with self._clock.step(Step.RESTORE, f"{database.name} (extensions)"):
-            return extensions.bring(database, name, late)
-
-    def place(
-        self, placement: Placement, tables: Sequence[str]
-    ) -> tuple[tuple[Finding, ...], bool]:
-        """Beside, compared, and into place. What fails leaves the server as it was: False."""
-        database, final_name = placement.database, placement.final_name
-        size = database.dump.plain_bytes
-        beside = new_name(BESIDE_PREFIX)
-        try:
-            with (
-                self._clock.step(Step.RESTORE, database.name, plain_bytes=size),
-                open_dump(self._objects, database.dump, self._progress) as archive,
-            ):
-                staged = self._staging.make(database, beside, archive)
-            with self._clock.step(Step.COMPARE, database.name):
-                expected, found = self._staging.compared(database, staged)
-                findings = database_findings(expected, compare(expected, found), staged.limits)
-                if staged.complaints:
-                    findings.append(complained(database.name, staged.complaints))
-            if not self._journal.lets_pass(findings):
-                return (*findings, _not_in_place(final_name)), False
-            if tables:
-                table_restore = TableRestore(
-                    self._staging.target, self._staging.binaries, self._clock, self._scratch
-                )
-                copied = table_restore.copy(database, beside, final_name, tables)
-                return (*findings, *copied), True
-            findings += despite_differences(final_name, findings)
-            with self._clock.step(Step.RESTORE, f"{database.name} (put in place)"):
-                # Renamed, it stays the same one: so the journal is true from that instant.
-                self._note(placement, staged, (*findings, _in_place(final_name, None)))
-                comment = staged.comment and renamed(staged.comment, beside, final_name)
-                kept, slots = put_in_place(
-                    self._staging.target,
-                    beside,
-                    final_name,
-                    comment=comment,
-                    encoding=database.facts.encoding,
-                    keep_old=self._request.keep_old,
-                )
-            findings += [_in_place(final_name, kept), *_slots_left(final_name, slots)]
-            findings += self._bring(database, final_name, staged.late)
-            return tuple(findings), True
-        finally:
-            with self._clock.step(Step.CLEAN_UP, database.name):
-                drop(self._staging.target, beside)
-
-    def _note(self, placement: Placement, staged: Staged, findings: Sequence[Finding]) -> None:
-        self._journal.add(
-            Component.POSTGRESQL,
-            placement.final_name,
-            findings,
-            placed={
-                "oid": oid_of(self._staging.target, staged.name),
-                "limits": _LIMITS.dump_python(staged.limits, mode="json"),
-            },
-        )
+        extensions = LateExtensions(self.objects, self.staging, self.progress)
+        with self.clock.step(Step.RESTORE, f"{self.database.name} (extensions)"):
+            return extensions.bring(self.database, self.name, late)
 
 
 def _refuse(
@@ -279,16 +243,6 @@ def _refuse(
             )
 
 
-def _in_place(name: str, kept: str | None) -> Finding:
-    rest = f" What was there is kept as {kept}." if kept else ""
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=name,
-        aspect="in place",
-        message=f"Put in place: database {name}.{rest}",
-    )
-
-
 def _slots_left(name: str, slots: Sequence[str]) -> list[Finding]:
     if not slots:
         return []
@@ -302,12 +256,3 @@ def _slots_left(name: str, slots: Sequence[str]) -> list[Finding]:
             " to the restored subscription or drop it there.",
         )
     ]
-
-
-def _not_in_place(name: str) -> Finding:
-    return Finding(
-        verdict=Verdict.FAILED,
-        item=name,
-        aspect="in place",
-        message=f"Not put in place: database {name}; what was there is as it was.",
-    )
