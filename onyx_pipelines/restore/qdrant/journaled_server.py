@@ -60,10 +60,8 @@ class JournaledServer:
         self._leftovers.begin(name)
         return name
 
-    def restore_as(
-        self, name: str, collection: CollectionObjects, *, step: str = ""
-    ) -> tuple[Finding, ...]:
-        """Upload under `name`, and compare what the server has there then.
+    def upload_as(self, name: str, collection: CollectionObjects, *, step: str = "") -> None:
+        """A collection `name` of the snapshot.
 
         Raises:
             SourceError, IntegrityError: as `TargetQdrant.upload`; no file is left.
@@ -73,13 +71,13 @@ class JournaledServer:
         item = f"{collection.name} ({step})" if step else collection.name
         with self._clock.step(Step.RESTORE, item, plain_bytes=size):
             self._upload(name, collection, item)
-        return self.compare(collection, name, item=item)
 
     def compare(
-        self, collection: CollectionObjects, name: str, *, item: str = ""
+        self, name: str, collection: CollectionObjects, *, step: str = ""
     ) -> tuple[Finding, ...]:
         """What the server has under `name`, once its replicas agree. Raises SourceError."""
-        with self._clock.step(Step.COMPARE, item or collection.name):
+        item = f"{collection.name} ({step})" if step else collection.name
+        with self._clock.step(Step.COMPARE, item):
             found = once_settled(
                 lambda: self._server.cluster(name),
                 lambda: self._compare_now(name, collection.facts),

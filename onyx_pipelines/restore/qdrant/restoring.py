@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +24,8 @@ from onyx_pipelines.errors import (
 )
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.journal import RestoreJournal, despite_differences, still_the_same
+from onyx_pipelines.restore.engine import IN_PLACE, Note, Placed, Restoring, outcome
+from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.alias_restoring import give_back_aliases, restore_aliases
 from onyx_pipelines.restore.qdrant.collections import (
@@ -38,19 +41,13 @@ from onyx_pipelines.restore.qdrant.requests import (
     address_of,
     placements_of,
 )
-from onyx_pipelines.restore.qdrant.restore_findings import (
-    in_place,
-    is_in_place,
-    is_not_in_place,
-    not_in_place,
-    not_restored,
-    nothing_to_restore,
-)
+from onyx_pipelines.restore.qdrant.restore_findings import not_restored, nothing_to_restore
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
 from onyx_pipelines.restore.qdrant.versions import is_older
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
 
 
@@ -90,180 +87,159 @@ def restore(
             _refuse(request, placements, server, leftovers, journal)
             journaled.sweep()
             give_back_aliases(server, leftovers)
-        restoring = _Restoring(server, journaled, leftovers, clock, journal)
-        findings = [not_restored(*each) for each in collections.damaged.items()]
-        findings += [f for each in placements for f in restoring.finish(each)]
-        unfinished = [*collections.damaged, *restoring.unfinished]
-        in_place_now = {f.item for f in findings if is_in_place(f)}
+        restoring = Restoring(journal)
+        for name, damage in collections.damaged.items():
+            restoring.leave(name, not_restored(name, damage))
+        for placement in placements:
+            try:
+                restoring.run(RestoredCollection(server, journaled, leftovers, clock, placement))
+            except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
+                if not server.answers():
+                    raise
+                restoring.leave(placement.final_name, not_restored(placement.final_name, error))
         if not request.collection_as:
-            of_aliases = restoring.aliases(objects, in_place_now)
-            findings += of_aliases
-            unfinished += [f.item for f in of_aliases if is_not_in_place(f)]
+            with clock.step(Step.RESTORE, "aliases"):
+                for finding in _aliases(server, objects, restoring.in_place):
+                    restoring.findings.append(finding)
+                    if finding.aspect == IN_PLACE:
+                        restoring.unfinished.append(finding.item)
         watch = IndexWatch(
             server,
-            {p.final_name: p.collection.facts for p in placements if p.final_name in in_place_now},
+            {
+                each.final_name: each.collection.facts
+                for each in placements
+                if each.final_name in restoring.in_place
+            },
         )
         watch.wait(settings.restore_qdrant_index_wait_s)
-        findings += watch.findings()
+        findings = (*restoring.findings, *watch.findings())
         version = server.version
     record = objects.manifest.component(Component.QDRANT)
-    is_as_before = watch.is_as_before() and not unfinished
+    is_as_before = watch.is_as_before() and not restoring.unfinished
     return ComponentDrill(
         component=Component.QDRANT,
-        findings=tuple(findings) or (nothing_to_restore(),),
+        findings=findings or (nothing_to_restore(),),
         steps=clock.timings()[begun:],
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections.whole),
         versions={**(record.versions if record else {}), "restore_qdrant": version},
-        unfinished=tuple(unfinished),
+        unfinished=tuple(restoring.unfinished),
         indexing=watch.found(),
         indexed_after_s=round(time.monotonic() - began_at, 3) if is_as_before else None,
     )
 
 
-class _Restoring:
-    """Restores one collection after the other into the same server."""
+@dataclass
+class RestoredCollection:
+    """One that takes the place of what has its name: an alias, a collection, or nothing.
 
-    def __init__(
-        self,
-        server: TargetQdrant,
-        journaled: JournaledServer,
-        leftovers: Leftovers,
-        clock: StepClock,
-        journal: RestoreJournal,
-    ) -> None:
-        self._server = server
-        self._journaled = journaled
-        self._leftovers = leftovers
-        self._clock = clock
-        self._journal = journal
-        self.unfinished: list[str] = []
+    `_made`: the collection that was made for it, and is taken away unless it is wanted.
+    """
 
-    def finish(self, placement: Placement) -> tuple[Finding, ...]:
-        """One that an earlier call has put in place is compared with what it was.
+    component = Component.QDRANT
+    server: TargetQdrant
+    journaled: JournaledServer
+    leftovers: Leftovers
+    clock: StepClock
+    placement: Placement
+    _made: str = ""
+    _found: Sequence[Finding] = ()
 
-        Raises:
-            SourceError: the server does not answer any more.
-            StoreError: the set cannot be read.
-        """
-        name = placement.final_name
-        earlier = self._journal.finished(Component.QDRANT, name)
+    @property
+    def name(self) -> str:
+        return self.placement.final_name
+
+    @property
+    def place(self) -> str:
+        return f"collection {self.name}"
+
+    def is_there(self, placed: Placed) -> bool:  # noqa: ARG002  (a server tells none from another)
+        return self.name in self.server.aliases() or self.name in self.server.collections()
+
+    def compare_in_place(self, placed: Placed) -> Sequence[Finding]:  # noqa: ARG002
+        meant = self.server.aliases().get(self.name, self.name)
+        return self.journaled.compare(meant, self.placement.collection)
+
+    def stage(self) -> None:
+        """Beside a collection that is there, else under a name that nothing has."""
+        if self.name in self.server.aliases():
+            made = f"{self.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        elif self.name in self.server.collections():
+            made = new_scratch_name()
+        else:
+            made = self.name
+        self.leftovers.begin(made)
+        self._made = made
+        self.journaled.upload_as(made, self.placement.collection)
+
+    def compare(self) -> Sequence[Finding]:
+        self._found = self.journaled.compare(self._made, self.placement.collection)
+        return self._found
+
+    def swap(self, note: Note) -> list[Finding]:  # noqa: ARG002
+        made, alias = self._made, self.server.aliases().get(self.name)
+        what = self.place
+        if alias is None and made != self.name:
+            self._replace(made)
+        else:
+            with self._putting_in_place():
+                if alias is not None:
+                    # What it meant stays, for whoever wants it back.
+                    self.server.point_alias(self.name, made, exists=True)
+                    what = f"alias {self.name}, which means {made} now; {alias}, which it meant, is"
+                    what += " still there"
+                give_back_aliases(self.server, self.leftovers)
+            self.leftovers.gone(made)
+            self._made = ""
+        return [outcome(Verdict.PASSED, self.name, f"Put in place: {what}.")]
+
+    def discard(self) -> None:
+        if self._made:
+            self.journaled.take_away(self._made)
+
+    def _replace(self, beside: str) -> None:
+        """From here on the old data goes. The copy beside is what it can be had from if this goes
+        wrong, and stays until it does not."""
+        name, collection, step = self.name, self.placement.collection, "put in place"
+        self._made = ""
         try:
-            if earlier is not None and self._is_there(name):
-                now = self._journaled.compare(placement.collection, self._meaning(name))
-                return still_the_same(earlier, now)
-            findings = self._place(placement)
-        except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
-            if not self._server.answers():
-                raise
-            self.unfinished.append(name)
-            return (not_restored(name, error),)
-        self._journal.add(Component.QDRANT, name, findings)
-        if not any(is_in_place(finding) for finding in findings):
-            self.unfinished.append(name)
-            return findings
-        return (*findings, *despite_differences(name, findings))
-
-    def _is_there(self, name: str) -> bool:
-        return name in self._server.aliases() or name in self._server.collections()
-
-    def _meaning(self, name: str) -> str:
-        return self._server.aliases().get(name, name)
-
-    def aliases(self, objects: SetObjects, restored: Collection[str]) -> list[Finding]:
-        """Of those collections, as they were."""
-        with self._clock.step(Step.RESTORE, "aliases"):
-            try:
-                aliases = aliases_of(objects)
-            except (IntegrityError, NotFoundError) as error:
-                return [not_restored("aliases", error)]
-            return restore_aliases(self._server, aliases, restored)
-
-    def _place(self, placement: Placement) -> tuple[Finding, ...]:
-        """Into place if it is the same; what fails leaves what was there."""
-        name = placement.final_name
-        if name in self._server.aliases():
-            return self._behind_an_alias(placement)
-        if name in self._server.collections():
-            return self._over_a_collection(placement)
-        return self._anew(placement, name, lambda: None)
-
-    def _behind_an_alias(self, placement: Placement) -> tuple[Finding, ...]:
-        """The collection that the alias meant stays, for whoever wants it back."""
-        alias = placement.final_name
-        before = self._server.aliases()[alias]
-        name = f"{alias}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        return self._anew(
-            placement,
-            name,
-            lambda: self._server.point_alias(alias, name, exists=True),
-            f"alias {alias}, which means {name} now; {before}, which it meant, is still there",
-        )
-
-    def _anew(
-        self,
-        placement: Placement,
-        name: str,
-        publish: Callable[[], None],
-        what: str = "",
-    ) -> tuple[Finding, ...]:
-        """Under a name that nothing has."""
-        self._leftovers.begin(name)
-        try:
-            findings = self._journaled.restore_as(name, placement.collection)
-            if not self._journal.lets_pass(findings):
-                return (*findings, not_in_place(placement.final_name))
-            with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
-                publish()
-                give_back_aliases(self._server, self._leftovers)
-            self._leftovers.gone(name)
-            return (*findings, in_place(placement.final_name, what or f"collection {name}"))
-        finally:
-            if name in self._leftovers.beside:
-                self._journaled.take_away(name)
-
-    def _over_a_collection(self, placement: Placement) -> tuple[Finding, ...]:
-        name = placement.final_name
-        beside = self._journaled.begin_beside()
-        is_needed = False
-        try:
-            findings = self._journaled.restore_as(beside, placement.collection)
-            if not self._journal.lets_pass(findings):
-                return (*findings, not_in_place(placement.final_name))
-            # The copy beside is what the data can be had from if this goes wrong.
-            is_needed = True
-            self._replace(placement, beside)
-            is_needed = False
-            return (*findings, in_place(name, f"collection {name}"))
-        finally:
-            if not is_needed:
-                self._journaled.take_away(beside)
-
-    def _replace(self, placement: Placement, beside: str) -> None:
-        """From here on the old data goes."""
-        name = placement.final_name
-        try:
-            with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
-                aliases = self._server.aliases()
-                self._leftovers.keep_aliases({a: name for a in aliases if aliases[a] == name})
+            with self._putting_in_place():
+                aliases = self.server.aliases()
+                self.leftovers.keep_aliases({a: name for a in aliases if aliases[a] == name})
                 # Over a collection that is there, it would keep that one's configuration. Its
                 # aliases go with it.
-                self._server.delete(name)
-            findings = self._journaled.restore_as(name, placement.collection, step="put in place")
-            with self._clock.step(Step.RESTORE, f"{placement.collection.name} (put in place)"):
-                give_back_aliases(self._server, self._leftovers)
+                self.server.delete(name)
+            self.journaled.upload_as(name, collection, step=step)
+            findings = self.journaled.compare(name, collection, step=step)
+            with self._putting_in_place():
+                give_back_aliases(self.server, self.leftovers)
         except OnyxError as error:
-            raise self._half_done(name, beside, error.what) from error
-        if not self._journal.lets_pass(findings):
-            what = "; ".join(f.message for f in findings if f.verdict is Verdict.FAILED)
-            raise self._half_done(name, beside, what)
+            raise self._half_done(beside, error.what) from error
+        # Beside it may have differed too, if that is wanted.
+        new = [f.message for f in findings if f.verdict is Verdict.FAILED and f not in self._found]
+        if new:
+            raise self._half_done(beside, "; ".join(new))
+        self._made = beside
 
-    def _half_done(self, name: str, beside: str, what: str) -> RestoreError:
+    def _putting_in_place(self) -> AbstractContextManager[None]:
+        return self.clock.step(Step.RESTORE, f"{self.placement.collection.name} (put in place)")
+
+    def _half_done(self, beside: str, what: str) -> RestoreError:
+        name = self.name
         return RestoreError(
             f"The collection {name} is not what it should be: {what}"
             f" Its restored data, which was compared, is in the collection {beside}.",
             remedy=f"Run the same restore again. Until then an alias can stand in: delete {name}"
             f" and let an alias of that name mean {beside}.",
         )
+
+
+def _aliases(server: TargetQdrant, objects: SetObjects, restored: Collection[str]) -> list[Finding]:
+    """Of those collections, as they were."""
+    try:
+        aliases = aliases_of(objects)
+    except (IntegrityError, NotFoundError) as error:
+        return [not_restored("aliases", error)]
+    return restore_aliases(server, aliases, restored)
 
 
 def _refuse(

@@ -4,13 +4,16 @@ names that are deleted afterwards."""
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError, SourceError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import drilled
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.qdrant.collections import collections_of
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
 from onyx_pipelines.restore.qdrant.drill_findings import (
     damaged,
     not_taken,
@@ -22,7 +25,7 @@ from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
-from onyx_pipelines.restore.results import ComponentDrill, Indexing, Step
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.source import Component
@@ -54,21 +57,16 @@ def drill_on_server(
             journaled = JournaledServer(server, leftovers, objects, clock, progress)
             journaled.sweep()
         for collection in collections.whole:
-            scratch = journaled.begin_beside()
+            item = _DrilledCollection(server, journaled, collection, journaled.begin_beside())
             try:
-                findings += journaled.restore_as(scratch, collection)
-                watch = IndexWatch(server, {scratch: collection.facts})
-                watch.wait(0)
-                findings += watch.findings()
-                indexing += watch.found()
+                findings += drilled(item)
+                indexing += item.indexing
             except (IntegrityError, NotFoundError) as error:
                 findings.append(damaged(collection, error))
             except SourceError as error:
                 if not server.answers():
                     raise
                 findings.append(not_taken(collection, error))
-            finally:
-                journaled.take_away(scratch)
         version = server.version
     record = objects.manifest.component(Component.QDRANT)
     return ComponentDrill(
@@ -79,6 +77,28 @@ def drill_on_server(
         versions={**(record.versions if record else {}), "restore_engine": f"Qdrant {version}"},
         indexing=tuple(indexing),
     )
+
+
+@dataclass
+class _DrilledCollection:
+    server: TargetQdrant
+    journaled: JournaledServer
+    collection: CollectionObjects
+    scratch: str
+    indexing: Sequence[Indexing] = ()
+
+    def stage(self) -> None:
+        self.journaled.upload_as(self.scratch, self.collection)
+
+    def compare(self) -> list[Finding]:
+        findings = self.journaled.compare(self.scratch, self.collection)
+        watch = IndexWatch(self.server, {self.scratch: self.collection.facts})
+        watch.wait(0)
+        self.indexing = watch.found()
+        return [*findings, *watch.findings()]
+
+    def discard(self) -> None:
+        self.journaled.take_away(self.scratch)
 
 
 def _refuse_production(server: TargetQdrant, address: Address, settings: Settings) -> None:
