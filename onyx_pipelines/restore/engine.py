@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeAlias
 from pydantic import JsonValue
 
 from onyx_pipelines.restore.journal import (
+    Finished,
     RestoreJournal,
     despite_differences,
     has_failed,
@@ -77,6 +78,12 @@ def drilled(item: StagedItem) -> Sequence[Finding]:
         item.discard()
 
 
+def in_place_since(journal: RestoreJournal, item: Item) -> Finished | None:
+    """What an earlier call put in place, if it is there still."""
+    earlier = journal.finished(item.component, item.name)
+    return earlier if earlier is not None and item.is_there(earlier.placed) else None
+
+
 class Restoring:
     """Restores one item after the other.
 
@@ -96,8 +103,8 @@ class Restoring:
         Raises:
             OnyxError: as the item does; what was there is there, unless the text says more.
         """
-        earlier = self._journal.finished(item.component, item.name)
-        if earlier is not None and item.is_there(earlier.placed):
+        earlier = in_place_since(self._journal, item)
+        if earlier is not None:
             again = still_the_same(earlier, item.compare_in_place(earlier.placed))
             self.findings += again
             if not has_failed(again):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import drilled
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.tree_removal import remove_tree
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes.recreating import VolumeRecreation
 from onyx_pipelines.restore.volumes.room import missing_bytes
+from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, volumes_of
 from onyx_pipelines.restore.volumes.wording import shown
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
@@ -50,13 +54,17 @@ def drill(
     with clock.step(Step.PREPARE, "scratch"):
         sweep_workdirs(workdir, prefix=_PREFIX)
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
-        recreation = VolumeRecreation(objects, clock, progress, make_devices=True)
         for number, volume in enumerate(volumes):
             shortage = missing_bytes(objects, volume, free_bytes(scratch))
             if shortage:
                 findings.append(_no_room(volume, scratch, shortage))
                 continue
-            findings += _drill_one(recreation, volume, scratch / str(number), clock)
+            directory = scratch / str(number)
+            findings += drilled(
+                DrilledVolume(
+                    objects, clock, progress, volume, make_devices=True, directory=directory
+                )
+            )
             restored_bytes += volume.plain_bytes
     total_bytes = sum(volume.plain_bytes for volume in volumes)
     return ComponentDrill(
@@ -75,20 +83,34 @@ def versions(objects: SetObjects) -> dict[str, str]:
     return {**(record.versions if record else {}), "restore_python": platform.python_version()}
 
 
-def _drill_one(
-    recreation: VolumeRecreation, volume: VolumeObjects, directory: Path, clock: StepClock
-) -> tuple[Finding, ...]:
-    try:
-        directory.mkdir(mode=0o700)
-        findings = recreation.run(volume, directory).findings
-        with clock.step(Step.CLEAN_UP, volume.name):
-            remove_tree(directory)
-    except OSError as error:
-        raise RestoreError(
-            f"The scratch directory {directory.parent} cannot be used ({error.strerror}).",
-            remedy="Check that disk, or name another scratch directory.",
-        ) from None
-    return findings
+@dataclass
+class DrilledVolume(StagedVolume):
+    """One in a directory of its own in scratch."""
+
+    directory: Path
+
+    def stage(self) -> None:
+        with self._refusals():
+            self.directory.mkdir(mode=0o700)
+            self.extract(self.directory)
+
+    def compare(self) -> tuple[Finding, ...]:
+        with self._refusals():
+            return self.compared(self.directory, self.limits)
+
+    def discard(self) -> None:
+        with self._refusals(), self.clock.step(Step.CLEAN_UP, self.volume.name):
+            remove_tree(self.directory)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RestoreError(
+                f"The scratch directory {self.directory.parent} cannot be used ({error.strerror}).",
+                remedy="Check that disk, or name another scratch directory.",
+            ) from None
 
 
 def _no_room(volume: VolumeObjects, scratch: Path, shortage: int) -> Finding:

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError, SourceError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.journal import (
-    Finished,
-    RestoreJournal,
-    despite_differences,
-    still_the_same,
-)
+from onyx_pipelines.restore.engine import Note, Placed, Restoring, in_place_since, outcome
+from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
@@ -30,15 +26,15 @@ from onyx_pipelines.restore.volumes.drilling import versions
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
 from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
 from onyx_pipelines.restore.volumes.locating import made_volume
-from onyx_pipelines.restore.volumes.placed import Placed
-from onyx_pipelines.restore.volumes.recreating import Recreated, VolumeRecreation
+from onyx_pipelines.restore.volumes.placed_volume import PlacedVolume
 from onyx_pipelines.restore.volumes.requests import (
     RestoreTarget,
     VolumesRestoreRequest,
     targets_of,
 )
 from onyx_pipelines.restore.volumes.room import missing_bytes
-from onyx_pipelines.restore.volumes.selection import Parts, Selection
+from onyx_pipelines.restore.volumes.selection import Parts
+from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
 from onyx_pipelines.restore.volumes.staging import (
     Staging,
     room_bytes,
@@ -88,49 +84,37 @@ def restore(
     """
     begun = len(clock.timings())
     targets = targets_of(request, objects, settings)
-    findings: list[Finding] = []
-    unfinished: list[str] = []
+    items = [
+        RestoredVolume(
+            objects,
+            clock,
+            progress,
+            target.volume,
+            make_devices=request.make_devices,
+            most_named=_MOST_NAMED,
+            selection=selection_in(objects, target.volume, request.paths),
+            target=target,
+            settings=settings,
+        )
+        for target in targets
+    ]
     with clock.step(Step.PREPARE, "staging"):
         for path in settle_configured(settings, *(target.directory for target in targets)):
             _log.warning("an interrupted restore was settled: %s", path)
-        finished = {t.volume.name: _still_there(journal, t.volume.name) for t in targets}
-        selections = {
-            target.volume.name: _prepare(objects, request, target, settings)
-            for target in targets
-            if finished[target.volume.name] is None
-        }
-    recreation = VolumeRecreation(
-        objects, clock, progress, make_devices=request.make_devices, most_named=_MOST_NAMED
-    )
-    for target in targets:
-        name = target.volume.name
-        earlier = finished[name]
-        if earlier is not None:
-            selection = selection_in(objects, target.volume, request.paths)
-            now = recreation.compare_in_place(
-                target.volume, target.directory, selection, Placed.of(earlier)
-            )
-            findings += still_the_same(earlier, now)
-            continue
-        one = _VolumeRestore(objects, target, selections[name], journal, settings)
-        found, is_placed = one.run(recreation, clock)
-        findings += found
-        if not is_placed:
-            unfinished.append(name)
+        for item in items:
+            if not in_place_since(journal, item):
+                item.prepare(replace=request.replace)
+    restoring = Restoring(journal)
+    for item in items:
+        restoring.run(item)
     return ComponentDrill(
         component=Component.VOLUMES,
-        findings=tuple(findings),
+        findings=tuple(restoring.findings),
         steps=clock.timings()[begun:],
         plain_bytes=sum(target.volume.plain_bytes for target in targets),
         versions=versions(objects),
-        unfinished=tuple(unfinished),
+        unfinished=tuple(restoring.unfinished),
     )
-
-
-def _still_there(journal: RestoreJournal, name: str) -> Finished | None:
-    """What an earlier call put in place, unless it never was, or somebody replaced it since."""
-    earlier = journal.finished(Component.VOLUMES, name)
-    return earlier if earlier is not None and Placed.of(earlier).is_there() else None
 
 
 def settle_configured(settings: Settings, *others: Path) -> list[Path]:
@@ -144,126 +128,127 @@ def settle_configured(settings: Settings, *others: Path) -> list[Path]:
     return settle_interrupted([*others, *(Path(os.path.realpath(path)) for path in configured)])
 
 
-def _prepare(
-    objects: SetObjects,
-    request: VolumesRestoreRequest,
-    target: RestoreTarget,
-    settings: Settings,
-) -> Selection:
-    """Refuse what cannot go well before anything is touched. Raises as `restore`."""
-    selection = selection_in(objects, target.volume, request.paths)
-    refuse_immovable(target.directory, selection)
-    kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
-    names_of_users(settings, target.directory, target.configured_as)
-    is_replacing = (
-        holds_anything(target.directory)
-        if selection.chosen is None
-        else bool(replaced_paths(target.directory, selection))
-    )
-    if is_replacing and not request.replace:
-        raise RestoreError(
-            f"{target.directory} already holds what is to be restored.",
-            remedy="Ask for it to be replaced, or name another target.",
-        )
-    shortage = missing_bytes(objects, target.volume, room_bytes(target.directory))
-    if shortage and selection.chosen is None:
-        raise RestoreError(
-            f"The file system of {target.directory} is {shortage:,} bytes too small to hold the"
-            f" restored volume {target.volume.name!r} beside what is there.",
-            remedy="Free space there, or restore into another directory.",
-        )
-    return selection
+@dataclass
+class RestoredVolume(StagedVolume):
+    """One from its archive to its place."""
 
-
-@dataclass(frozen=True)
-class _VolumeRestore:
-    """One volume, from its archive to its place."""
-
-    objects: SetObjects
+    component = Component.VOLUMES
     target: RestoreTarget
-    selection: Selection
-    journal: RestoreJournal
     settings: Settings
+    _open: ExitStack = field(default_factory=ExitStack)
+    _keep: tuple[Callable[[], None], ...] = ()
+    _staging: Staging | None = None
 
-    def run(
-        self, recreation: VolumeRecreation, clock: StepClock
-    ) -> tuple[tuple[Finding, ...], bool]:
-        """What was found, and whether it was put in place. Raises as `restore`."""
-        target, name = self.target, self.target.volume.name
-        try:
-            with ExitStack() as stack:
-                keep_volume = stack.enter_context(made_volume(self.settings, target.missing))
-                keep_parents = stack.enter_context(_parents(target))
-                staging = stack.enter_context(staging_for(target.directory))
-                made = recreation.run(
-                    target.volume, staging.new, selection=self.selection, shelf=staging.shelf
-                )
-                if not self.journal.lets_pass(made.findings):
-                    outcome = _outcome(target, Verdict.FAILED, "Not put in place")
-                    return (*made.findings, outcome), False
-                with (
-                    clock.step(Step.RESTORE, f"{name} (put in place)"),
-                    _containers_stopped(target, self.settings),
-                ):
-                    findings = self._put_in_place(staging, made)
-                    # Here already: a container that does not start again takes no data away.
-                    keep_volume()
-                    keep_parents()
-                with clock.step(Step.CLEAN_UP, name):
-                    stack.close()
-                findings = (*findings, *_left_over(target, staging))
-        except OSError as error:
+    @property
+    def place(self) -> str:
+        return shown(os.fsencode(self.target.directory))
+
+    def prepare(self, *, replace: bool) -> None:
+        """Refuse what cannot go well before anything is touched. Raises as `restore`."""
+        directory, selection = self.target.directory, self.selection
+        self._kept_paths()
+        names_of_users(self.settings, directory, self.target.configured_as)
+        is_replacing = (
+            holds_anything(directory)
+            if selection.chosen is None
+            else bool(replaced_paths(directory, selection))
+        )
+        if is_replacing and not replace:
             raise RestoreError(
-                f"The volume {name!r} could not be restored to {target.directory}"
-                f" ({error.strerror}); what was there is as it was.",
-                remedy="Check that this user may create, rename and remove files there.",
-            ) from None
-        return findings, True
+                f"{directory} already holds what is to be restored.",
+                remedy="Ask for it to be replaced, or name another target.",
+            )
+        shortage = missing_bytes(self.objects, self.volume, room_bytes(directory))
+        if shortage and selection.chosen is None:
+            raise RestoreError(
+                f"The file system of {directory} is {shortage:,} bytes too small to hold the"
+                f" restored volume {self.volume.name!r} beside what is there.",
+                remedy="Free space there, or restore into another directory.",
+            )
 
-    def _put_in_place(self, staging: Staging, made: Recreated) -> tuple[Finding, ...]:
-        """The journal names what is to be there, so it is true from the instant of the rename."""
+    def is_there(self, placed: Placed) -> bool:
+        return PlacedVolume.model_validate(placed).is_there()
+
+    def compare_in_place(self, placed: Placed) -> tuple[Finding, ...]:
+        known = PlacedVolume.model_validate(placed)
+        with self._refusals():
+            directory = self.target.directory
+            return self.compared(directory, known.limits_met(), kept=known.kept_parts())
+
+    def stage(self) -> None:
+        with self._refusals():
+            self._keep = (
+                self._open.enter_context(made_volume(self.settings, self.target.missing)),
+                self._open.enter_context(_parents(self.target)),
+            )
+            self._staging = self._open.enter_context(staging_for(self.target.directory))
+            self.extract(self._staging.new, shelf=self._staging.shelf)
+
+    def compare(self) -> tuple[Finding, ...]:
+        with self._refusals():
+            return self.compared(self._staged.new, self.limits)
+
+    def swap(self, note: Note) -> list[Finding]:
+        name, staging = self.volume.name, self._staged
+        with self._refusals():
+            with (
+                self.clock.step(Step.RESTORE, f"{name} (put in place)"),
+                _containers_stopped(self.target, self.settings),
+            ):
+                kept = self._swap(staging, note)
+                # Here already: a container that does not start again takes no data away.
+                for keep in self._keep:
+                    keep()
+            with self.clock.step(Step.CLEAN_UP, name):
+                self._open.close()
+        rest = f"; {kept_sentence(kept)}" if kept else ""
+        said = outcome(Verdict.PASSED, self.name, f"Put in place: {self.place}{rest}.")
+        return [said, *_left_over(self.target, staging)]
+
+    def discard(self) -> None:
+        with self._refusals():
+            self._open.close()
+
+    def _swap(self, staging: Staging, note: Note) -> Sequence[Parts]:
         target, selection = self.target, self.selection
         # Looked at again: hours may have passed.
-        refuse_immovable(target.directory, selection)
-        kept = kept_paths(
-            self.objects,
-            target.volume,
-            target.directory,
-            selection,
-            self.settings.volume_excludes,
-        )
-        outcome = _outcome(target, Verdict.PASSED, "Put in place", kept)
-        forced = despite_differences(outcome.item, made.findings)
-        findings = (*made.findings, *forced, outcome)
+        kept = self._kept_paths()
         if selection.chosen is None and staging.is_inside:
-            staying = stay_with(kept, (), target.directory, staging.new)
-            staging.swap.place_contents(staying)
-            # It is the same directory before and after, so the journal is true only now.
-            self._note({target.directory: target.directory.lstat().st_ino}, made, kept, findings)
-            return findings
+            staging.swap.place_contents(stay_with(kept, (), target.directory, staging.new))
+            # It is the same directory before and after, so only now does this say anything.
+            inodes = {target.directory: target.directory.lstat().st_ino}
+            note(PlacedVolume.at(inodes, self.limits, kept).as_json())
+            return kept
         placements = placements_of(target.directory, selection, staging.directory, kept)
         inodes = {
             staging.directory.parent.joinpath(*map(os.fsdecode, item.live_parts)): item.inode
             for item in placements
         }
-        self._note(inodes, made, kept, findings)
+        note(PlacedVolume.at(inodes, self.limits, kept).as_json())
         staging.swap.place(placements)
-        return findings
+        return kept
 
-    def _note(
-        self,
-        inodes: Mapping[Path, int],
-        made: Recreated,
-        kept: Sequence[Parts],
-        findings: tuple[Finding, ...],
-    ) -> None:
-        volume = self.target.volume
-        self.journal.add(
-            Component.VOLUMES,
-            volume.name,
-            findings,
-            placed=Placed.at(inodes, made.limits, kept).as_json(),
-        )
+    def _kept_paths(self) -> tuple[Parts, ...]:
+        """What is to stay there. Raises RestoreError: something would be lost."""
+        directory, excludes = self.target.directory, self.settings.volume_excludes
+        refuse_immovable(directory, self.selection)
+        return kept_paths(self.objects, self.volume, directory, self.selection, excludes)
+
+    @property
+    def _staged(self) -> Staging:
+        assert self._staging is not None, "not staged"  # noqa: S101  (the engine's order)
+        return self._staging
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RestoreError(
+                f"The volume {self.volume.name!r} could not be restored to"
+                f" {self.target.directory} ({error.strerror}); what was there is as it was.",
+                remedy="Check that this user may create, rename and remove files there.",
+            ) from None
 
 
 @contextmanager
@@ -309,20 +294,6 @@ def _parents(target: RestoreTarget) -> Iterator[Callable[[], None]]:
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
-
-
-def _outcome(
-    target: RestoreTarget, verdict: Verdict, what: str, kept: Sequence[Parts] = ()
-) -> Finding:
-    rest = "" if verdict is Verdict.PASSED else "; what was there is as it was"
-    if kept:
-        rest = f"; {kept_sentence(kept)}"
-    return Finding(
-        verdict=verdict,
-        item=shown(target.volume.name.encode("utf-8", "surrogateescape")),
-        aspect="in place",
-        message=f"{what}: {shown(os.fsencode(target.directory))}{rest}.",
-    )
 
 
 def _left_over(target: RestoreTarget, staging: Staging) -> list[Finding]:

@@ -10,12 +10,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from onyx_pipelines.restore.journal import Finished
 from onyx_pipelines.restore.volumes.metadata import Limit, Limits
 from onyx_pipelines.restore.volumes.selection import Parts
 
 
-class Placed(BaseModel):
+class PlacedVolume(BaseModel):
     """`inodes` of what was put in place, by path; others are there if it never was, or if somebody
     replaced it since. `kept`: what is in no backup and lies there too. Paths in hexadecimal
     digits."""
@@ -33,10 +32,6 @@ class Placed(BaseModel):
             limits=tuple(limit for limit in Limit if limits.met(limit)),
             kept=tuple(b"/".join(parts).hex() for parts in kept),
         )
-
-    @classmethod
-    def of(cls, finished: Finished) -> Self:
-        return cls.model_validate(finished.placed)
 
     def as_json(self) -> dict[str, JsonValue]:
         return self.model_dump(mode="json")

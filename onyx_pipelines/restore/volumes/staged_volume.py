@@ -1,0 +1,149 @@
+"""One volume out of a backup set into an empty directory, then compared with its facts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
+from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.results import Finding, Step
+from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.restore.volumes.archive_blocks import ArchiveBlocks
+from onyx_pipelines.restore.volumes.archive_reading import Archive
+from onyx_pipelines.restore.volumes.comparison import Comparison
+from onyx_pipelines.restore.volumes.extraction import Extractor
+from onyx_pipelines.restore.volumes.metadata import Limits
+from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Selection
+from onyx_pipelines.restore.volumes.volume_findings import MAX_NAMED, VolumeFindings
+from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
+from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.manifest import ObjectRecord
+
+_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@dataclass
+class StagedVolume:
+    """What drills and real restores have in common.
+
+    Args:
+        most_named: differences that are named one by one.
+        damage: why it was not extracted to its end; then there is nothing to compare.
+        limits: what could not be restored here.
+    """
+
+    objects: SetObjects
+    clock: StepClock
+    progress: ProgressCallback
+    volume: VolumeObjects
+    _: KW_ONLY
+    make_devices: bool
+    most_named: int = MAX_NAMED
+    selection: Selection = WHOLE
+    damage: tuple[Finding, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def name(self) -> str:
+        return shown(self.volume.name.encode("utf-8", "surrogateescape"))
+
+    def extract(self, directory: Path, *, shelf: Path | None = None) -> None:
+        """Into a directory that exists and is empty, and may then hold a part of it.
+
+        Args:
+            shelf: another empty directory beside it, needed where not all is selected.
+
+        Raises:
+            RestoreError: the file system of `directory` refuses.
+            StoreError, KeyFileError: the set cannot be read.
+        """
+        volume = self.volume
+        if volume.archive is None:
+            self.damage = self._failed("archive", "The set has its facts, but not its archive.")
+            return
+        try:
+            with (
+                self.clock.step(Step.RESTORE, volume.name, plain_bytes=volume.plain_bytes),
+                _refusals_of(directory),
+            ):
+                self._extract(volume.archive, directory, shelf)
+        except (IntegrityError, NotFoundError) as error:
+            self.damage = self._failed("archive", error.what)
+
+    def compared(
+        self, directory: Path, limits: Limits, *, kept: frozenset[Parts] | None = None
+    ) -> tuple[Finding, ...]:
+        """What is wrong with it there. `kept`: as `Comparison` has it."""
+        if self.damage:
+            return self.damage
+        findings = VolumeFindings(self.volume.name, most_named=self.most_named)
+        meter = self._meter(f"{self.volume.name} (comparison)", self.volume.plain_bytes)
+        comparison = Comparison(
+            findings, limits, selection=self.selection, kept=kept, count_bytes=meter.add
+        )
+        size = self.volume.plain_bytes
+        try:
+            with (
+                self.clock.step(Step.COMPARE, self.volume.name, plain_bytes=size),
+                _opened(directory) as root_fd,
+                open_facts(self.objects, self.volume) as (_, entries),
+            ):
+                comparison.run(root_fd, entries)
+                meter.finish()
+        except (IntegrityError, NotFoundError) as error:
+            # What damaged facts seemed to tell is worth nothing.
+            return self._failed("facts", error.what)
+        return findings.finish()
+
+    def _extract(self, record: ObjectRecord, directory: Path, shelf: Path | None) -> None:
+        meter = self._meter(self.volume.name, record.plain_bytes)
+        with (
+            _opened(directory) as root_fd,
+            _opened(shelf or directory) as shelf_fd,
+            self.objects.open(record) as reader,
+        ):
+            extractor = Extractor(
+                root_fd,
+                make_devices=self.make_devices,
+                selection=self.selection,
+                shelf_fd=None if shelf is None else shelf_fd,
+            )
+            extractor.extract(Archive(ArchiveBlocks(reader, record.plain_bytes, meter.add)))
+        meter.finish()
+        self.limits = extractor.limits
+
+    def _meter(self, item: str, total_bytes: int) -> Meter:
+        return Meter(self.progress, component=Component.VOLUMES, item=item, total_bytes=total_bytes)
+
+    def _failed(self, aspect: str, what: str) -> tuple[Finding, ...]:
+        findings = VolumeFindings(self.volume.name)
+        findings.add(Verdict.FAILED, aspect, what)
+        return findings.finish()
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    fd = os.open(directory, _DIRECTORY_FLAGS)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _refusals_of(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RestoreError(
+            f"The file system of {directory} does not take the volume ({error.strerror}).",
+            remedy="Free space there, or name a directory on a file system like the volume's own.",
+        ) from None
