@@ -15,14 +15,13 @@ from onyx_pipelines.processes import ProgramError, output_of
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import drilled
+from onyx_pipelines.restore.findings import damaged, no_room
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.beside import drop, other_than
 from onyx_pipelines.restore.postgres.drill_findings import (
-    damaged,
     damaged_pages,
     excused,
-    no_room,
     reports_of_damage,
 )
 from onyx_pipelines.restore.postgres.late_extensions import not_brought
@@ -63,7 +62,7 @@ class DatabaseDrilling:
         needed = (database.facts.size_bytes if self.holds_data else 0) + _RESERVE_BYTES
         shortage = needed - free_bytes(self.scratch)
         if shortage > 0:
-            return [no_room(database.name, str(self.scratch.parent), shortage)]
+            return [no_room(database.name, self.scratch.parent, shortage)]
         item = DrilledDatabase(
             self.objects, self.clock, self.progress, self.staging, database, name
         )

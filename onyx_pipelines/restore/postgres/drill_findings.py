@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.postgres.differences import MISSING, Aspect
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.sources.source import Component
 
 PG_RESTORE = "pg_restore"
 
@@ -36,10 +34,6 @@ def excused(findings: Sequence[Finding], item: str, reason: str) -> list[Finding
 def _may_come_of_scratch(finding: Finding) -> bool:
     schema = finding.aspect in {Aspect.SCHEMA, Aspect.EXTENSION, PG_RESTORE}
     return schema or finding.found == MISSING
-
-
-def damaged(item: str, error: IntegrityError | NotFoundError) -> Finding:
-    return Finding(verdict=Verdict.FAILED, item=item, aspect="archive", message=error.what)
 
 
 def complained(item: str, complaints: Collection[str]) -> Finding:
@@ -71,22 +65,4 @@ def damaged_pages(item: str, reports: Sequence[str]) -> Finding:
         aspect="pages",
         message="pg_amcheck found damage",
         found="\n".join(filter(None, reports))[-500:],
-    )
-
-
-def no_room(item: str, place: str, shortage_bytes: int) -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=item,
-        aspect="room",
-        message=f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it.",
-    )
-
-
-def nothing_to_restore() -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=Component.POSTGRESQL,
-        aspect="archive",
-        message="The set has no databases.",
     )

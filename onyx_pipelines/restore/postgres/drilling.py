@@ -10,6 +10,7 @@ from typing import Final
 from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.findings import damaged, nothing_to_drill
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.bound_extensions import PRELOADED, bound_extensions
@@ -22,7 +23,6 @@ from onyx_pipelines.restore.postgres.cluster import (
 )
 from onyx_pipelines.restore.postgres.comparison import globals_findings
 from onyx_pipelines.restore.postgres.database_drilling import DatabaseDrilling
-from onyx_pipelines.restore.postgres.drill_findings import damaged, nothing_to_restore
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import with_tablespaces_in
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
@@ -98,7 +98,7 @@ def drill(
     restored_bytes = drilling.restored_bytes
     return ComponentDrill(
         component=Component.POSTGRESQL,
-        findings=tuple(findings) or (nothing_to_restore(),),
+        findings=tuple(findings) or (nothing_to_drill(Component.POSTGRESQL),),
         steps=clock.timings()[begun:],
         plain_bytes=restored_bytes,
         share=share_of(restored_bytes, total_bytes),

@@ -8,11 +8,11 @@ from typing import Final
 from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.findings import damaged, nothing_to_drill
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, new_name, sweep
 from onyx_pipelines.restore.postgres.database_drilling import DatabaseDrilling
-from onyx_pipelines.restore.postgres.drill_findings import damaged, nothing_to_restore
 from onyx_pipelines.restore.postgres.globals_script import roles_in
 from onyx_pipelines.restore.postgres.production_guard import refuse_production
 from onyx_pipelines.restore.postgres.server import TargetServer, letting_create, look_at
@@ -84,7 +84,7 @@ def drill_on_server(
     record = objects.manifest.component(Component.POSTGRESQL)
     return ComponentDrill(
         component=Component.POSTGRESQL,
-        findings=tuple(findings) or (nothing_to_restore(),),
+        findings=tuple(findings) or (nothing_to_drill(Component.POSTGRESQL),),
         steps=clock.timings()[begun:],
         plain_bytes=restored_bytes,
         share=share_of(restored_bytes, total_bytes),

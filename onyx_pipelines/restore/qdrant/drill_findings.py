@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.restore import findings
+from onyx_pipelines.restore.findings import ARCHIVE
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects, Damage
 from onyx_pipelines.restore.qdrant.comparison import CONFIG
 from onyx_pipelines.restore.qdrant.versions import engine_range, engine_reads
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnknownFormError, UnpackedSnapshot
-from onyx_pipelines.sources.source import Component
-
-ARCHIVE: Final = "archive"
 
 
 def damaged(collection: CollectionObjects, error: Damage) -> Finding:
     """What cannot be read is damaged, unless it is of a version that nobody said we can read."""
     if isinstance(error, UnknownFormError) and not engine_reads(collection.facts.server_version):
         return _cannot_tell(collection, error.what)
-    return without_facts(collection.name, error)
-
-
-def without_facts(item: str, error: Damage) -> Finding:
-    return Finding(verdict=Verdict.FAILED, item=item, aspect=ARCHIVE, message=error.what)
+    return findings.damaged(collection.name, error)
 
 
 def beyond_the_engine(
@@ -63,24 +57,6 @@ def another_snapshot(item: str) -> Finding:
         aspect=ARCHIVE,
         message="The snapshot in the set is not the one that was read from the server: its"
         " checksum is another.",
-    )
-
-
-def nothing_to_restore() -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=Component.QDRANT,
-        aspect=ARCHIVE,
-        message="The set has no collections.",
-    )
-
-
-def no_room(item: str, place: str, shortage_bytes: int) -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=item,
-        aspect="room",
-        message=f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it.",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.restore import findings as findings_of
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
@@ -21,9 +22,6 @@ from onyx_pipelines.restore.qdrant.drill_findings import (
     another_snapshot,
     beyond_the_engine,
     damaged,
-    no_room,
-    nothing_to_restore,
-    without_facts,
 )
 from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
@@ -90,10 +88,10 @@ def drill(
     return ComponentDrill(
         component=Component.QDRANT,
         findings=(
-            *(without_facts(*each) for each in collections.damaged.items()),
+            *(findings_of.damaged(*each) for each in collections.damaged.items()),
             *drilling.findings,
         )
-        or (nothing_to_restore(),),
+        or (findings_of.nothing_to_drill(Component.QDRANT),),
         steps=clock.timings()[begun:],
         plain_bytes=drilling.restored_bytes,
         share=share_of(
@@ -143,7 +141,9 @@ class _Drilling:
             self.settle()
         shortage = self._shortage(size)
         if shortage > 0:
-            self.findings.append(no_room(collection.name, str(self._scratch.parent), shortage))
+            self.findings.append(
+                findings_of.no_room(collection.name, self._scratch.parent, shortage)
+            )
         elif collection.snapshot.plain_sha256 != collection.facts.snapshot_sha256:
             self.findings.append(another_snapshot(collection.name))
         else:

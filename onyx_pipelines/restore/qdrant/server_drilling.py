@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError, SourceError
 from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.restore import findings as findings_of
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import drilled
 from onyx_pipelines.restore.objects import SetObjects
@@ -17,8 +18,6 @@ from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collect
 from onyx_pipelines.restore.qdrant.drill_findings import (
     damaged,
     not_taken,
-    nothing_to_restore,
-    without_facts,
 )
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
@@ -48,7 +47,7 @@ def drill_on_server(
         settings.qdrant_ca_file,
     )
     collections = collections_of(objects)
-    findings = [without_facts(*each) for each in collections.damaged.items()]
+    findings = [findings_of.damaged(*each) for each in collections.damaged.items()]
     indexing: list[Indexing] = []
     with open_target(address) as server:
         with clock.step(Step.PREPARE, "server for drills"):
@@ -71,7 +70,7 @@ def drill_on_server(
     record = objects.manifest.component(Component.QDRANT)
     return ComponentDrill(
         component=Component.QDRANT,
-        findings=tuple(findings) or (nothing_to_restore(),),
+        findings=tuple(findings) or (findings_of.nothing_to_drill(Component.QDRANT),),
         steps=clock.timings()[begun:],
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections.whole),
         versions={**(record.versions if record else {}), "restore_engine": f"Qdrant {version}"},

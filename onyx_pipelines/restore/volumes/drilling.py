@@ -13,15 +13,14 @@ from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import drilled
+from onyx_pipelines.restore.findings import no_room, nothing_to_drill
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.tree_removal import remove_tree
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.room import missing_bytes
 from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
-from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, volumes_of
-from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.restore.volumes.volume_objects import volumes_of
 from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
@@ -55,21 +54,24 @@ def drill(
         sweep_workdirs(workdir, prefix=_PREFIX)
     with private_workdir(workdir, prefix=_PREFIX) as scratch:
         for number, volume in enumerate(volumes):
+            item = DrilledVolume(
+                objects,
+                clock,
+                progress,
+                volume,
+                make_devices=True,
+                directory=scratch / str(number),
+            )
             shortage = missing_bytes(objects, volume, free_bytes(scratch))
             if shortage:
-                findings.append(_no_room(volume, scratch, shortage))
+                findings.append(no_room(item.name, scratch.parent, shortage))
                 continue
-            directory = scratch / str(number)
-            findings += drilled(
-                DrilledVolume(
-                    objects, clock, progress, volume, make_devices=True, directory=directory
-                )
-            )
+            findings += drilled(item)
             restored_bytes += volume.plain_bytes
     total_bytes = sum(volume.plain_bytes for volume in volumes)
     return ComponentDrill(
         component=Component.VOLUMES,
-        findings=tuple(findings) or (_nothing_to_restore(),),
+        findings=tuple(findings) or (nothing_to_drill(Component.VOLUMES),),
         steps=clock.timings()[begun:],
         plain_bytes=restored_bytes,
         share=share_of(restored_bytes, total_bytes),
@@ -111,21 +113,3 @@ class DrilledVolume(StagedVolume):
                 f"The scratch directory {self.directory.parent} cannot be used ({error.strerror}).",
                 remedy="Check that disk, or name another scratch directory.",
             ) from None
-
-
-def _no_room(volume: VolumeObjects, scratch: Path, shortage: int) -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=shown(volume.name.encode("utf-8", "surrogateescape")),
-        aspect="room",
-        message=f"Scratch in {scratch.parent} is {shortage:,} bytes too small to restore it.",
-    )
-
-
-def _nothing_to_restore() -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=Component.VOLUMES,
-        aspect="archive",
-        message="The set has no volumes.",
-    )
