@@ -223,6 +223,12 @@ def result_markdown(result: RestoreResult) -> str:
         lines.append(
             f"- Within a day the same job goes on with {text(', '.join(result.unfinished))}."
         )
+    if result.may_be_forced:
+        option = code(f"--force-despite-differences {result.backup_id}")
+        lines.append(
+            "- Who has read the differences, and wants the data all the same, can have that on the"
+            f" command line only: {code('onyx restore')} with the same options and {option}."
+        )
     lines += [f"- {text(note)}" for note in result.notes]
     return "\n".join([table(("component", "verdict", "seconds"), rows), "", *lines])
 

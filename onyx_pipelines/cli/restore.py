@@ -321,7 +321,7 @@ def _show_result(result: RestoreResult, settings: Settings) -> None:
             f"Unfinished: {', '.join(result.unfinished)}. The same command goes on with that"
             " within a day; `onyx restore --give-up` forgets it."
         )
-        if any(each.verdict is Verdict.FAILED for each in result.components if each.unfinished):
+        if result.may_be_forced:
             out.line(
                 "Who has read the differences, and wants the data all the same, adds"
                 f" --force-despite-differences {result.backup_id}"

@@ -26,6 +26,13 @@ def refuse_while_restoring(state_dir: Path) -> None:
             journal = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
             continue
+        except OSError as error:
+            raise AlreadyRunningError(
+                f"Whether a restore has left data half replaced is not known: {path} cannot be read"
+                f" ({error.strerror}).",
+                remedy="Back up as the user who restores, or let that one run onyx restore"
+                " --give-up.",
+            ) from None
         if isinstance(journal, dict) and journal.get("changing_by"):
             raise AlreadyRunningError(
                 f"A restore of {journal.get('backup_id')} was interrupted, so the data may be half"

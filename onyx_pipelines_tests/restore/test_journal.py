@@ -274,6 +274,13 @@ class TestABackupBesideIt:
 
         refuse_while_restoring(tmp_path)
 
+    def test_is_refused_where_the_journal_cannot_be_read(self, tmp_path: Path) -> None:
+        """Of another user, say: what it holds is not known."""
+        (tmp_path / "restores" / "of-another.json").mkdir(parents=True)
+
+        with pytest.raises(AlreadyRunningError, match="cannot be read"):
+            refuse_while_restoring(tmp_path)
+
     def test_is_refused_still_if_another_restore_ends(self, tmp_path: Path) -> None:
         """Of what was killed, the other one says nothing."""
         killed = opened(tmp_path).changing("the killed one", [Component.QDRANT])

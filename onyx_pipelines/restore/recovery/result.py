@@ -44,5 +44,10 @@ class RestoreResult(BaseModel):
         return tuple(f"{f.item}: {f.message}" for f in findings if f.aspect == DESPITE)
 
     @property
+    def may_be_forced(self) -> bool:
+        """Something failed its comparison, so it was left out."""
+        return any(each.unfinished and each.verdict is Verdict.FAILED for each in self.components)
+
+    @property
     def duration_s(self) -> float:
         return (self.finished_at - self.started_at).total_seconds()
