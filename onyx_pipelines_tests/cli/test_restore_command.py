@@ -211,6 +211,7 @@ class TestRefuses:
         assert answer.status != 0
         assert "load test" in answer.errors
         assert greeting(host) == "goodbye"
+        assert not (host.settings.state_dir / "restores").exists()
 
     def test_a_password_in_an_address(self, host: HostUnderTest) -> None:
         answer = host.onyx(

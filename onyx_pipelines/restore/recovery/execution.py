@@ -71,16 +71,18 @@ def restore_set(
         plan = plan_found(settings, choice, found, objects)
         announce(plan)
         asked = _digest(objects, plan, choice, settings)
-        journal = RestoreJournal.open(settings.state_dir, set_id, asked, datetime.now(UTC))
-        if journal.went_stale:
-            # What it left half done must not come into the safety backup.
-            with ExclusiveLock(settings.state_dir, "restore"):
+        with ExclusiveLock(settings.state_dir, "restore"):
+            journal = RestoreJournal.open(settings.state_dir, set_id, asked, datetime.now(UTC))
+            if journal.went_stale:
+                # What it left half done must not come into the safety backup.
                 _settled_volumes(settings)
         if choice.despite_differences_of:
             journal.force(set_id)
-        journal.begin(_taken(safety_backup, journal.to_back_up(plan.overwritten), choice))
+        # Which takes the lock itself.
+        taken = _taken(safety_backup, journal.to_back_up(plan.overwritten), choice)
         done: list[ComponentDrill] = []
         with ExclusiveLock(settings.state_dir, "restore"):
+            journal.begin(taken)
             clock = StepClock()
             workdir = scratch_dir(settings)
             for component in plan.components:
@@ -97,8 +99,8 @@ def restore_set(
                     },
                 )
                 done.append(result)
-        journal.end(done)
-        taken = journal.safety_backup_ids
+            journal.end(done)
+        backups = journal.safety_backup_ids
     return RestoreResult(
         restore_id=journal.restore_id,
         backup_id=set_id,
@@ -106,9 +108,9 @@ def restore_set(
         recovery_point=found.view.timestamp,
         started_at=journal.started_at,
         finished_at=datetime.now(UTC),
-        safety_backup_id=taken[-1] if taken else "",
+        safety_backup_id=backups[-1] if backups else "",
         components=tuple(done),
-        notes=(*plan.notes, *map(_earlier_safety, taken[:-1])),
+        notes=(*plan.notes, *map(_earlier_safety, backups[:-1])),
     )
 
 

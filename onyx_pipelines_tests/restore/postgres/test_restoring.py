@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from onyx_pipelines.errors import OnyxError, RestoreError, SettingsError
+from onyx_pipelines.restore.postgres import PostgresRestoreRequest, target_identity
 from onyx_pipelines.restore.postgres.beside import drop
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
@@ -402,3 +403,13 @@ class TestRoles:
 
         assert result.verdict is Verdict.PASSED, result.problems()
         assert sets.rows("postgres", query) == newer
+
+
+def test_what_is_taken_for_done_is_of_this_server_alone(sets: PostgresSets) -> None:
+    """Of its address, and of the cluster that has it now."""
+    [(identifier,)] = sets.rows("postgres", "SELECT system_identifier FROM pg_control_system()")
+
+    identity = target_identity(PostgresRestoreRequest(), sets.settings)
+
+    assert str(sets.server.port) in identity
+    assert str(identifier) in identity
