@@ -80,7 +80,7 @@ class RestoreRecord(BaseModel):
 
 
 def request_digest(*asked: object) -> str:
-    """The same for the same set, choice and targets, whatever their order was not said to mean."""
+    """The same for the same set, choice and targets, and for no others."""
     text = json.dumps(asked, sort_keys=True, default=str, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
@@ -154,10 +154,6 @@ class RestoreJournal:
     @property
     def safety_backup_ids(self) -> tuple[str, ...]:
         return self._record.safety_backup_ids
-
-    @property
-    def has_finished_any(self) -> bool:
-        return bool(self._record.finished)
 
     def to_back_up(self, overwritten: Collection[Component]) -> frozenset[Component]:
         """Of what would be overwritten: what is still as it was, so that it can be backed up.

@@ -84,14 +84,14 @@ class TestTheSameCall:
         forgotten = forget_all(tmp_path)
 
         assert len(forgotten) == 1
-        assert not opened(tmp_path).has_finished_any
+        assert opened(tmp_path).finished(Component.POSTGRESQL, "app") is None
 
     def test_begins_anew_where_the_journal_is_damaged(self, tmp_path: Path) -> None:
         with_one(tmp_path)
         (path,) = (tmp_path / "restores").iterdir()
         path.write_text('{"restore_id": 1')
 
-        assert not opened(tmp_path).has_finished_any
+        assert opened(tmp_path).finished(Component.POSTGRESQL, "app") is None
 
 
 class TestAge:
@@ -135,7 +135,7 @@ class TestAnotherRequest:
 
         other = opened(tmp_path, request_digest("another set", "a choice", ["a target"]))
 
-        assert not other.has_finished_any
+        assert other.finished(Component.POSTGRESQL, "app") is None
         assert not other.went_stale
 
     def test_cannot_borrow_a_file_of_this_one(self, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ class TestAnotherRequest:
         other = request_digest("another set")
         path.rename(path.with_name(f"{other[:24]}.json"))
 
-        assert not opened(tmp_path, other).has_finished_any
+        assert opened(tmp_path, other).finished(Component.POSTGRESQL, "app") is None
 
     @pytest.mark.parametrize(
         "change",

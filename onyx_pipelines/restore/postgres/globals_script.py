@@ -50,11 +50,6 @@ def roles_in(script: str) -> frozenset[str]:
     return frozenset(plain(each["name"]) for each in found if each and each[0].startswith("CREATE"))
 
 
-def tablespaces_in(script: str) -> tuple[str, ...]:
-    found = (_TABLESPACE.match(statement) for statement in statements(script))
-    return tuple(plain(each["name"]) for each in found if each)
-
-
 def _relocated(statement: str, directory: Callable[[str], str]) -> str:
     found = _TABLESPACE.match(statement)
     if found is None:
