@@ -106,7 +106,7 @@ class Restoring:
         earlier = in_place_since(self._journal, item)
         if earlier is not None:
             again = still_the_same(earlier, item.compare_in_place(earlier.placed))
-            self.findings += again
+            self.findings += [*again, *item.complete()]
             if not has_failed(again):
                 self.in_place.append(item.name)
             return

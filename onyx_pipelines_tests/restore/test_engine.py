@@ -53,6 +53,10 @@ class File:
         self.beside.rename(self.live)
         return [outcome(Verdict.PASSED, self.name, f"Put in place: {self.place}.")]
 
+    def complete(self) -> Sequence[Finding]:
+        self.steps.append("complete")
+        return ()
+
     def discard(self) -> None:
         self.steps.append("discard")
         self.beside.unlink(missing_ok=True)
@@ -111,7 +115,7 @@ def test_what_is_the_same_takes_its_place(live: Path) -> None:
 
     restoring = run(item)
 
-    assert item.steps == ["stage", "swap", "discard"]
+    assert item.steps == ["stage", "swap", "complete", "discard"]
     assert (live.read_text(), restoring.in_place, restoring.unfinished) == ("new", ["file"], [])
 
 
@@ -140,7 +144,7 @@ def test_what_was_put_in_place_by_a_call_that_was_killed_is_only_compared(live: 
 
     restoring = run(again)
 
-    assert again.steps == ["compare in place ['inode']"]
+    assert again.steps == ["compare in place ['inode']", "complete"]
     assert (failed(restoring), restoring.in_place) == ([], ["file"])
 
 

@@ -34,7 +34,12 @@ from onyx_pipelines.restore.postgres.requests import (
     placements_of,
     target_of,
 )
-from onyx_pipelines.restore.postgres.server import DatabaseThere, TargetServer, letting_create, look_at
+from onyx_pipelines.restore.postgres.server import (
+    DatabaseThere,
+    TargetServer,
+    letting_create,
+    look_at,
+)
 from onyx_pipelines.restore.postgres.staged_database import StagedDatabase
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.postgres.swapping import put_in_place

@@ -192,6 +192,9 @@ class RestoredCollection:
             self._made = ""
         return [outcome(Verdict.PASSED, self.name, f"Put in place: {what}.")]
 
+    def complete(self) -> Sequence[Finding]:
+        return ()
+
     def discard(self) -> None:
         if self._made:
             self.journaled.take_away(self._made)

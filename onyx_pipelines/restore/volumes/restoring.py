@@ -205,6 +205,9 @@ class RestoredVolume(StagedVolume):
         said = outcome(Verdict.PASSED, self.name, f"Put in place: {self.place}{rest}.")
         return [said, *_left_over(self.target, staging)]
 
+    def complete(self) -> Sequence[Finding]:
+        return ()
+
     def discard(self) -> None:
         with self._refusals():
             self._open.close()
