@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 import pytest
@@ -15,6 +15,20 @@ import pytest
 from onyx_pipelines.cli.ending import unwinding_signals
 from onyx_pipelines.lost_interrupts import heard_interrupts
 from onyx_pipelines.run_failures import dagster_failures
+
+
+@pytest.fixture(autouse=True)
+def as_python_begins() -> Iterator[None]:
+    """Whatever tests before in this process have made of the signals."""
+    ours = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in ours.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class Thing: ...
