@@ -203,6 +203,9 @@ class _Ciphertext:
         return True
 
     def write(self, data: bytes) -> int:
+        if self._destination is None:
+            # Tink writes its last segment when it is freed, too: nobody waits for that.
+            return len(data)
         self._gathered.append(data)
         if len(self._gathered) >= _GATHERED_WRITES:
             gathered, self._gathered = self._gathered, []

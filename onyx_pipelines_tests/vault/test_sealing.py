@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import threading
 import weakref
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.errors import IntegrityError, StoreError
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.threads import begun
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines.vault.sealing import SealedFigures, Sealer
 from onyx_pipelines.vault.unsealing import Unsealer
@@ -307,6 +309,34 @@ def test_an_error_that_the_producer_ignores_still_fails_the_object() -> None:
     with pytest.raises(StoreError, match="disk is full"):
         sealer.finish()
     sealer.abandon()
+
+
+class Hanging:
+    """A destination that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+
+    def write(self, data: bytes) -> int:
+        self.goes_on.wait()
+        return len(data)
+
+
+@pytest.mark.parametrize("pieces", [64, 70, 76, 79])
+def test_whoever_gives_up_while_the_destination_hangs_waits_for_nothing_more(pieces: int) -> None:
+    """Tink writes its last segment when it is freed."""
+    hanging = Hanging()
+
+    def give_up() -> None:
+        sealer = Sealer(new_sealing_keyset(), b"set/a", hanging)
+        for _ in range(pieces):
+            sealer.write(os.urandom(64 * 1024))
+        sealer.abandon(0.05)
+
+    try:
+        begun(give_up, "gives up").result(timeout=30)
+    finally:
+        hanging.goes_on.set()
 
 
 def test_an_abandoned_object_gets_no_end() -> None:
