@@ -240,12 +240,10 @@ class TestRefuses:
     def test_a_backup_of_what_a_killed_restore_left_half_done(self, host: HostUnderTest) -> None:
         now = datetime.now(UTC)
         journal = RestoreJournal.open(host.settings.state_dir, host.listed()[0], "asked", now)
-        under_way = journal.changing("onyx restore …", [Component.VOLUMES])
-        under_way.__enter__()
-
-        refused = host.onyx("backup", "run")
-        host.onyx("restore", "--give-up")
-        allowed = host.onyx("backup", "run")
+        with journal.changing("onyx restore …", [Component.VOLUMES]):
+            refused = host.onyx("backup", "run")
+            host.onyx("restore", "--give-up")
+            allowed = host.onyx("backup", "run")
 
         assert "restore" in refused.errors
         assert refused.status != 0

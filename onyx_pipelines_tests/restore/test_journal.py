@@ -283,15 +283,14 @@ class TestABackupBesideIt:
 
     def test_is_refused_still_if_another_restore_ends(self, tmp_path: Path) -> None:
         """Of what was killed, the other one says nothing."""
-        killed = opened(tmp_path).changing("the killed one", [Component.QDRANT])
-        killed.__enter__()
-        other = opened(tmp_path, request_digest("another"))
-        with other.changing("another", [Component.VOLUMES]):
-            pass
-        other.close()
+        with opened(tmp_path).changing("the killed one", [Component.QDRANT]):
+            other = opened(tmp_path, request_digest("another"))
+            with other.changing("another", [Component.VOLUMES]):
+                pass
+            other.close()
 
-        with pytest.raises(AlreadyRunningError) as refused:
-            refuse_while_restoring(tmp_path)
+            with pytest.raises(AlreadyRunningError) as refused:
+                refuse_while_restoring(tmp_path)
 
         assert "the killed one" in refused.value.remedy
 
