@@ -457,7 +457,7 @@ def _parts(value: str) -> list[str]:
 class _FileVariants(PydanticBaseSettingsSource):
     """Reads ONYX_X from the file named by ONYX_X_FILE, without its last line break."""
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  (others need it)
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
         # `private_key_file` is a setting itself: ONYX_PRIVATE_KEY_FILE names the key's own file.
         if not path or field_name.endswith("_file"):

@@ -31,7 +31,7 @@ from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock
 
-_EXIT_CODES = {
+EXIT_CODES = {
     Verdict.PASSED: 0,
     Verdict.FAILED: EXIT_BAD,
     Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
@@ -70,7 +70,7 @@ def drill(
         print_json(_as_json(result, paths))
     else:
         show(result, paths)
-    finish(_EXIT_CODES[result.verdict])
+    finish(EXIT_CODES[result.verdict])
 
 
 def _drilled(

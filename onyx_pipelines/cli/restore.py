@@ -10,11 +10,9 @@ import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.drill import From
+from onyx_pipelines.cli.drill import EXIT_CODES, From
 from onyx_pipelines.cli.ending import UsageError
 from onyx_pipelines.cli.output import (
-    EXIT_BAD,
-    EXIT_UNABLE,
     JsonOption,
     Part,
     bold,
@@ -38,12 +36,6 @@ from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.safety_backup import take_safety_backup, warnings_of_set
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
-
-_EXIT_CODES = {
-    Verdict.PASSED: 0,
-    Verdict.FAILED: EXIT_BAD,
-    Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
-}
 
 
 def restore(
@@ -216,7 +208,7 @@ def _restore(
         print_json(_result_json(result))
     else:
         _show_result(result, settings)
-    finish(_EXIT_CODES[result.verdict])
+    finish(EXIT_CODES[result.verdict])
 
 
 def _detail(result: RestoreResult) -> str:

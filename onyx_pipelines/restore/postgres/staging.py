@@ -158,7 +158,7 @@ class Staging:
             )
             connection.execute("SET LOCAL client_encoding = 'UTF8'")
             row = connection.execute(
-                f"SELECT {of_database} FROM pg_database"  # noqa: S608
+                f"SELECT {of_database} FROM pg_database"  # noqa: S608  (constants of ours)
                 " WHERE datname = current_database()".encode()
             ).fetchone()
         return row[0] if row else None

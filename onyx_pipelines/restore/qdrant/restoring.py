@@ -155,7 +155,7 @@ class RestoredCollection:
     def is_there(self, placed: Placed) -> bool:  # noqa: ARG002  (a server tells none from another)
         return self.name in self.server.aliases() or self.name in self.server.collections()
 
-    def compare_in_place(self, placed: Placed) -> Sequence[Finding]:  # noqa: ARG002
+    def compare_in_place(self, placed: Placed) -> Sequence[Finding]:  # noqa: ARG002  (others need it)
         meant = self.server.aliases().get(self.name, self.name)
         return self.journaled.compare(meant, self.placement.collection)
 
@@ -175,7 +175,7 @@ class RestoredCollection:
         self._found = self.journaled.compare(self._made, self.placement.collection)
         return self._found
 
-    def swap(self, note: Note) -> list[Finding]:  # noqa: ARG002
+    def swap(self, note: Note) -> list[Finding]:  # noqa: ARG002  (others need it)
         made, alias = self._made, self.server.aliases().get(self.name)
         what = self.place
         if alias is None and made != self.name:

@@ -103,7 +103,7 @@ class Comparison:
             if not self._is_in_place or self._selection.reach(_parts(file.path)) is Reach.CHOSEN:
                 yield file
 
-    def _is_left_out(self, path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG002
+    def _is_left_out(self, path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG002  (others need it)
         if not self._is_in_place:
             return False
         parts = _parts(path)

@@ -64,9 +64,9 @@ LEFT JOIN LATERAL (
   WHERE k.id = c.oid) config ON true
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
   AND ({not_of_extension("pg_class", "c")} OR config.condition IS NOT NULL)
-"""  # noqa: S608
+"""  # noqa: S608  (constants of ours)
 _IS_UNREADABLE = "c.relpersistence = 'u' AND pg_is_in_recovery()"
-_NAMES = f"SELECT {RELATION} FROM {_LISTED} AND NOT ({_IS_UNREADABLE}) ORDER BY 1"  # noqa: S608
+_NAMES = f"SELECT {RELATION} FROM {_LISTED} AND NOT ({_IS_UNREADABLE}) ORDER BY 1"  # noqa: S608  (constants of ours)
 _HASHED = (
     f"CASE WHEN a.atttypid = ANY ({_EXACT_TYPES}) THEN format('t.%I', a.attname)"
     " ELSE format('t.%I::text COLLATE \"C\"', a.attname) END"

@@ -24,7 +24,7 @@ def read_properties(connection: Connection) -> DatabaseProperties:
     comment = digest("shobj_description(d.oid, 'pg_database')")
     rules = "daticurules" if major >= 16 else "NULL"
     row = connection.execute(
-        f"SELECT d.oid, pg_get_userbyid(d.datdba), {provider}, {locale}, {rules},"  # noqa: S608
+        f"SELECT d.oid, pg_get_userbyid(d.datdba), {provider}, {locale}, {rules},"  # noqa: S608  (constants of ours)
         f" {tablespace('d.dattablespace')}, d.datconnlimit, d.datistemplate,"
         f" {own_grants('d.datacl', 'd.datdba', 'd')},"
         f" {comment}"
@@ -62,7 +62,7 @@ def settings_of(entries: Iterable[str]) -> dict[str, str]:
 def read_shared_labels(connection: Connection, catalog: str, oid: int) -> dict[str, str]:
     """Digests of the security labels of something that no database holds, by provider."""
     rows = connection.execute(
-        f"SELECT provider, {digest('label')} FROM pg_shseclabel"  # noqa: S608
+        f"SELECT provider, {digest('label')} FROM pg_shseclabel"  # noqa: S608  (constants of ours)
         f" WHERE classoid = '{catalog}'::regclass AND objoid = %s".encode(),
         (oid,),
     )

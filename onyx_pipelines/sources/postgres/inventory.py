@@ -35,7 +35,7 @@ def read_sequences(connection: Connection) -> tuple[SequenceFacts, ...]:
         some = listed[begin : begin + _AT_ONCE]
         # Their names are quoted.
         query = " UNION ALL ".join(
-            f"SELECT {number}, last_value, is_called FROM {name}"  # noqa: S608
+            f"SELECT {number}, last_value, is_called FROM {name}"  # noqa: S608  (quoted by the server)
             for number, (name, _, _) in enumerate(some)
         )
         for number, last_value, is_called in connection.execute(

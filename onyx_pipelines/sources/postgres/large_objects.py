@@ -18,7 +18,7 @@ from onyx_pipelines.sources.postgres.inventory import server_major
 Connection = psycopg.Connection[Any]
 
 _GROUPS = (
-    "SELECT pg_get_userbyid(m.lomowner), "  # noqa: S608
+    "SELECT pg_get_userbyid(m.lomowner), "  # noqa: S608  (constants of ours)
     # Granted to nobody, and no more to anybody, is the same.
     f"coalesce({own_grants('m.lomacl', 'm.lomowner', 'L')}, '{{}}'), count(*),"
     " sum(hashint8extended(m.oid::bigint, 0))::text"

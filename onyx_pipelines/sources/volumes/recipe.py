@@ -43,7 +43,7 @@ class Chosen(ExcludeRule):
         # By inode: a key may have further names, such as where a container has it mounted.
         self._never = {_inode(os.fsencode(path)) for path in never} - {None}
 
-    def __call__(self, path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG002
+    def __call__(self, path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG002  (others need it)
         parts = tuple(path.split(b"/"))
         if any(parts[:length] in self._chosen for length in range(1, len(parts) + 1)):
             return bool(self._never) and _inode(b"/" + path) in self._never
