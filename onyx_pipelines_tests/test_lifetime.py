@@ -101,7 +101,7 @@ def folder() -> Iterator[Path]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_survives_the_end_of_pytest(folder: Path, number: signal.Signals) -> None:
     with running_pytest(folder) as run:
-        assert len(processes_of(run.directory)) >= 6
+        wait_until(lambda: len(processes_of(run.directory)) >= 6, "each has its daemon and child")
 
         run.process.send_signal(number)
 
@@ -129,9 +129,12 @@ def test_no_server_of_the_sandbox_survives_the_death_of_pytest(folder: Path) -> 
 def test_no_container_survives_the_death_of_pytest(folder: Path) -> None:
     engine_host()  # skips where there can be none
     with running_pytest(folder, ENGINE, "container") as run:
-        commands = list(processes_of(run.directory).values())
-        assert commands.count("sleep 601") == 2
-        assert len([each for each in commands if "dockerd --host" in each]) == 1
+
+        def commands() -> list[str]:
+            return list(processes_of(run.directory).values())
+
+        wait_until(lambda: commands().count("sleep 601") == 2, "both containers run")
+        assert len([each for each in commands() if "dockerd --host" in each]) == 1
 
         run.process.kill()
 
