@@ -15,8 +15,8 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, RootModel, ValidationError
 
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.telemetry import logger
-from onyx_pipelines.vault.durable_files import replace_durably
 
 _REMINDED_AFTER: Final = timedelta(days=7)
 # What grows every night although nothing has changed: moments, and measured numbers. Counts do not.
@@ -103,7 +103,7 @@ class KnownChecks:
         before = self._read()
         after = {**before, job: dict(known)}
         if after[job] != before.get(job, {}):
-            replace_durably(self._path, _File(after).model_dump_json().encode(), mode=0o600)
+            replace_durably(self._path, _File(after).model_dump_json().encode())
 
     def _read(self) -> dict[str, dict[str, Known]]:
         try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.host.durable_files import replace_durably
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}")
 _PREFIX: Final = "onyx_"
@@ -113,13 +113,8 @@ class TokenFile:
 
     def _write(self, tokens: Iterable[Token]) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = self._path.with_name(f".{self._path.name}.part")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(_File(tokens=tuple(tokens)).model_dump_json(indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
+        text = _File(tokens=tuple(tokens)).model_dump_json(indent=1) + "\n"
+        replace_durably(self._path, text.encode())
 
 
 def find_token(tokens: Iterable[Token], text: str) -> Token | None:

@@ -28,9 +28,9 @@ from onyx_pipelines.audit.segments import (
 )
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.errors import KeyFileError, OnyxError
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
-from onyx_pipelines.vault.durable_files import replace_durably
 from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
@@ -187,7 +187,7 @@ def _note_failure(trail: Trail, store: str, what: str) -> None:
     failure = CopyFailure(at=datetime.now(UTC), what=what)
     with suppress(OSError):
         data = failure.model_dump_json().encode() + b"\n"
-        replace_durably(_failure_path(trail, store), data, mode=0o600)
+        replace_durably(_failure_path(trail, store), data)
 
 
 def _failure_path(trail: Trail, store: str) -> Path:

@@ -31,8 +31,8 @@ from onyx_pipelines.audit.records import (
     parse_record,
 )
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.host.durable_files import replace_durably, sync_folder
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.durable_files import replace_durably
 
 TRAIL_FILE = "trail.jsonl"
 _HEAD_FILE = "head.json"
@@ -195,7 +195,7 @@ class Trail:
 
     def _write_head(self, head: Head) -> None:
         path = self.folder / _HEAD_FILE
-        replace_durably(path, json.dumps(asdict(head)).encode() + b"\n", mode=0o600)
+        replace_durably(path, json.dumps(asdict(head)).encode() + b"\n")
         self._give_to_owner(path)
 
     @contextmanager
@@ -232,7 +232,7 @@ class Trail:
         try:
             if is_new:
                 self._give_to_owner(self.path)
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
             yield fd
         finally:
             os.close(fd)
@@ -289,11 +289,3 @@ def _write_all(fd: int, data: bytes) -> None:
     done = 0
     while done < len(data):
         done += os.write(fd, data[done:])
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

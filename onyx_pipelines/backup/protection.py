@@ -15,10 +15,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.errors import RefusedError, StoreError
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.quantities import human_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog
-from onyx_pipelines.vault.durable_files import replace_durably
 from onyx_pipelines.vault.layout import set_prefix
 from onyx_pipelines.vault.stores.store import Locks, Store, StoredObject
 from onyx_pipelines.vault.versions import Census, census, lifecycle_rule
@@ -55,7 +55,7 @@ def count_versions(host: BackupHost, *, waiting_sets: int, now: datetime) -> Non
             hidden_objects=found.hidden_objects,
             waiting_sets=waiting_sets,
         )
-        replace_durably(_path(host.settings), counted.model_dump_json().encode(), mode=0o600)
+        replace_durably(_path(host.settings), counted.model_dump_json().encode())
 
 
 def counted_versions(settings: Settings) -> CountedVersions | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.load_test.analysis.comparison import Series
 from onyx_pipelines.load_test.results import LoadTestResult, LoadVerdict, SweepStep
 
@@ -85,17 +85,8 @@ class BaselineStore:
             series=series,
             sweep=result.sweep,
         )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{baseline.baseline_id}.json"
-        beside = path.with_suffix(".part")
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(baseline.model_dump_json(indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        # A link and no rename: what is there is never replaced.
-        os.link(beside, path)
-        beside.unlink()
-        path.chmod(0o444)
+        text = baseline.model_dump_json(indent=1) + "\n"
+        create_durably(self._folder / f"{baseline.baseline_id}.json", text.encode(), mode=0o444)
         return baseline
 
     def named(self, baseline_id: str) -> Baseline:

@@ -1,6 +1,6 @@
 """What waits for one channel, on disk: a restart, a kill or an outage loses none.
 
-One file per event, written beside and renamed. What was delivered is not sent again, but a kill
+One file per event. What was delivered is not sent again, but a kill
 between sending and noting it sends it twice.
 """
 
@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, LONGEST_ASKED_S, next_try_s
 from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
 from onyx_pipelines.notify.event import Event, event_from_json
@@ -188,7 +188,7 @@ class Box:
         return {}
 
     def _note(self, **values: Any) -> None:
-        _write_json(self._folder / _STATE, {**self._state(), **values})
+        replace_durably(self._folder / _STATE, json.dumps({**self._state(), **values}).encode())
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -218,16 +218,5 @@ def _moment(text: str | None) -> datetime | None:
 
 def _write(entry: _Entry) -> None:
     due = entry.due.isoformat() if entry.due else None
-    _write_json(
-        entry.path, {"event": entry.event.as_json(), "attempts": entry.attempts, "due": due}
-    )
-
-
-def _write_json(path: Path, data: Any) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(data, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+    data = {"event": entry.event.as_json(), "attempts": entry.attempts, "due": due}
+    replace_durably(entry.path, json.dumps(data).encode())

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.tree_removal import discard_tree
 from onyx_pipelines.sources.source import Component
@@ -27,12 +28,12 @@ class DrillFolder:
         path = self._directory / "started.json"
         if not path.exists():
             began = {"at": datetime.now(UTC).isoformat(), "monotonic": time.monotonic()}
-            path.write_text(json.dumps(began), encoding="utf-8")
+            replace_durably(path, json.dumps(began).encode())
         values = json.loads(path.read_text(encoding="utf-8"))
         return datetime.fromisoformat(values["at"]), float(values["monotonic"])
 
     def put(self, result: ComponentDrill) -> None:
-        self._path(result.component).write_text(result.model_dump_json(), encoding="utf-8")
+        replace_durably(self._path(result.component), result.model_dump_json().encode())
 
     def results(self) -> list[ComponentDrill]:
         """Those that are there, in the order of restoring."""

@@ -18,11 +18,11 @@ from typing import Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.restore.results import ComponentDrill, Finding
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
-from onyx_pipelines.vault.durable_files import replace_durably
 from onyx_pipelines.vault.unfinished_restore import JOURNALS
 
 # After that, the same call is a new restore, and nothing of the old one is taken for done.
@@ -257,7 +257,7 @@ class RestoreJournal:
         changes["written_at"] = datetime.now(UTC)
         self._record = self._record.model_copy(update=changes)
         try:
-            replace_durably(self._path, self._record.model_dump_json().encode(), mode=0o600)
+            replace_durably(self._path, self._record.model_dump_json().encode())
         except OSError as error:
             raise _unusable(self._path, error) from None
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from tink import json_proto_keyset_format, secret_key_access
 
 from onyx_pipelines.errors import KeyFileError
-from onyx_pipelines.vault.durable_files import create_durably
+from onyx_pipelines.host.durable_files import create_durably
 
 _LIMIT_BYTES = 64 * 1024
 

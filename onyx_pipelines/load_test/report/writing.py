@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Final
 import pandas as pd
 
 from onyx_pipelines.errors import StoreError
+from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.load_test.report.markdown import report_markdown
 from onyx_pipelines.load_test.results import LoadTestResult, Scenario
 
@@ -109,10 +109,7 @@ def _publish(folder: Path, name: str, contents: Mapping[str, bytes]) -> Path:
     try:
         unfinished.chmod(0o750)
         for file_name, data in contents.items():
-            with (unfinished / file_name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            create_durably(unfinished / file_name, data, mode=0o644)
         directory = folder / name
         if directory.exists():
             for file_name in contents:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.load_test.k6.rows import empty_samples
 from onyx_pipelines.load_test.plan import Profile, Unit
 from onyx_pipelines.load_test.results import Alarm, Environment
@@ -208,9 +208,4 @@ def _together(paths: Sequence[Path], columns: dict[str, str]) -> pd.DataFrame:
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+    replace_durably(path, text.encode() + b"\n", mode=0o644)

@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from onyx_pipelines.vault.durable_files import replace_durably
+from onyx_pipelines.host.durable_files import replace_durably
 
 _FOLDER: Final = "restores"
 
@@ -108,4 +108,4 @@ class Leftovers:
         if self._content == _Content():
             self._path.unlink(missing_ok=True)
         else:
-            replace_durably(self._path, self._content.model_dump_json().encode(), mode=0o600)
+            replace_durably(self._path, self._content.model_dump_json().encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from onyx_pipelines.host.durable_files import create_durably, sync_folder
 from onyx_pipelines.restore.report.history import (
     FOLDER,
     LATEST,
@@ -102,16 +102,15 @@ def _publish(folder: Path, result: DrillResult, contents: dict[str, bytes]) -> P
     try:
         unfinished.chmod(0o750)
         for name, data in contents.items():
-            _write_durably(unfinished / name, data)
-        _sync(unfinished)
+            create_durably(unfinished / name, data, mode=0o640)
         directory = _directory(folder, result)
         if directory.exists():
             for name in contents:
                 (unfinished / name).replace(directory / name)
-            _sync(directory)
+            sync_folder(directory)
         else:
             unfinished.rename(directory)
-        _sync(folder)
+        sync_folder(folder)
         return directory
     finally:
         discard_tree(unfinished)
@@ -136,22 +135,6 @@ def _drill_id(directory: Path) -> str | None:
         return parse_drill_result((directory / RESULT_FILE).read_bytes()).drill_id
     except (FileNotFoundError, ValidationError):
         return None
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _sweep(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -10,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.durable_files import remove_durably, replace_durably
 
 Parts = tuple[bytes, ...]
 
@@ -112,25 +112,11 @@ class SwapRecordFile:
 
     def write(self, record: SwapRecord) -> None:
         """Durable when it returns. Raises OSError."""
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            file.write(record.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
-        self._sync_folder()
+        replace_durably(self._path, record.model_dump_json().encode())
 
     def remove(self) -> None:
         """The swap is over, for good when this returns. Raises OSError."""
-        self._path.unlink(missing_ok=True)
-        self._sync_folder()
-
-    def _sync_folder(self) -> None:
-        fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        remove_durably(self._path)
 
 
 def _parts(digits: str) -> Parts:

@@ -5,13 +5,13 @@ So the next run can delete what a killed one left there, and nothing else.
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.host.durable_files import replace_durably
 
 
 class JournalError(SourceError):
@@ -55,15 +55,9 @@ class SnapshotJournal:
 
     def write(self, slot: str, entry: JournalEntry) -> None:
         """Replace the slot's entry; durable when it returns, and never half a file."""
-        temporary = self._directory / f".{slot}.tmp"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(entry.model_dump_json())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path(slot))
-            self._sync_directory()
+            replace_durably(self._path(slot), entry.model_dump_json().encode())
         except OSError as error:
             raise self._unusable(error) from None
 
@@ -94,13 +88,6 @@ class SnapshotJournal:
 
     def _path(self, slot: str) -> Path:
         return self._directory / f"{slot}.json"
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     def _unusable(self, error: OSError) -> JournalError:
         return JournalError(

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.errors import AlreadyRunningError, SourceError
+from onyx_pipelines.host.durable_files import remove_durably, replace_durably
 
 
 class StoppedContainer(BaseModel):
@@ -81,22 +82,12 @@ class Journal:
     def write(self, containers: Iterable[StoppedContainer]) -> None:
         """Replace the list; durable when it returns, and never half a file."""
         owed = tuple(containers)
-        temporary = self.path.with_suffix(".tmp")
         try:
             if owed:
                 content = _Content(format_version=1, containers=owed)
-                with temporary.open("wb") as file:
-                    file.write(content.model_dump_json(indent=1).encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self.path)
+                replace_durably(self.path, content.model_dump_json(indent=1).encode())
             else:
-                self.path.unlink(missing_ok=True)
-            directory_fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory_fd)
-            finally:
-                os.close(directory_fd)
+                remove_durably(self.path)
         except OSError as error:
             raise self._unusable(error) from None
 

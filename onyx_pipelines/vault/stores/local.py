@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.host.durable_files import sync_folder
 from onyx_pipelines.vault.stores.store import (
     SMALL_OBJECT_LIMIT_BYTES,
     ObjectReader,
@@ -342,14 +343,8 @@ def _walk(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
 
 
 def _sync_directory(folder: Path) -> None:
-    try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:  # emptied and removed by another process in this instant
-        return
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    with suppress(FileNotFoundError):  # emptied and removed by another process in this instant
+        sync_folder(folder)
 
 
 def _modified(info: os.stat_result) -> datetime:
