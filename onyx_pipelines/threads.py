@@ -43,15 +43,19 @@ def thread_pool(size: int, name: str) -> Iterator[ThreadPoolExecutor]:
 def begun(call: Callable[[], T], name: str) -> Future[T]:
     """A call in a thread of its own."""
     future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001  (whoever asks for the result gets it)
-            future.set_exception(error)
-
-    Thread(target=run, name=name, daemon=True).start()
+    Thread(target=_make, args=(call, future), name=name, daemon=True).start()
     return future
+
+
+def _make(call: Callable[[], T], future: Future[T]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:  # noqa: BLE001  (whoever asks for the result gets it)
+        future.set_exception(error)
+    finally:
+        # The error's traceback has this frame: what failed (a connection) would wait for Python's
+        # collector.
+        del call, future
 
 
 class Behind:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import subprocess
 import sys
 import uuid
 import warnings
@@ -27,6 +26,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType, Manifest
 from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, open_client, sample_points
+from onyx_pipelines_tests.forked_command import run_forked
 from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
 from onyx_pipelines_tests.planting import plant
 
@@ -172,18 +172,9 @@ class HostUnderTest:
         folder = self.root / store / "sets" / backup_id
         return sorted(folder.rglob("*.sealed"))[0]
 
-    def onyx(self, *arguments: str, timeout_s: float = 240, **options: Any) -> Answer:
+    def onyx(self, *arguments: str, timeout_s: float = 240) -> Answer:
         """The command as a process of its own."""
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-            **options,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return Answer(*run_forked(*arguments, timeout_s=timeout_s))
 
     def secrets(self) -> list[str]:
         """What must stand in no output: passwords, and the material of the private key."""

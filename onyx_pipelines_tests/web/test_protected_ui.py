@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, WebSocket, expect
 
 from onyx_pipelines_tests.dagster_server import DagsterServer
 from onyx_pipelines_tests.waiting import PATIENCE_S
@@ -184,8 +184,23 @@ def attack(page: Page, site: OtherSite, target: str) -> None:
         fetch("{target}/graphql", {{method: "POST", mode: "no-cors", credentials: "include",
           headers: {{"Content-Type": "text/plain"}}, body: {body}}});
       </script>"""
+    answered: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.startswith(target):
+            answered.append(request.url)
+
+    page.on("requestfinished", note)
+    page.on("requestfailed", note)
     page.goto(site.url)
-    page.wait_for_load_state("networkidle")
+    wait_in(page, lambda: len(answered) >= 3, "all three are answered or refused")
+
+
+def wait_in(page: Page, condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        page.wait_for_timeout(50)
 
 
 class TestBrowser:
@@ -207,10 +222,11 @@ class TestBrowser:
         assert run["jobName"] == "nightly_backup"
         expect(page.get_by_text("nightly_backup").first).to_be_visible()
         expect(page.get_by_text("This run is queued for execution").first).to_be_visible()
-        deadline = time.monotonic() + PATIENCE_S
-        while not any(str(run["runId"]) in str(event) for event in events):
-            assert time.monotonic() < deadline, "no event of the run came over a WebSocket"
-            page.wait_for_timeout(50)
+        wait_in(
+            page,
+            lambda: any(str(run["runId"]) in str(event) for event in events),
+            "an event of the run comes over a WebSocket",
+        )
 
     def test_a_page_of_another_site_does_nothing(
         self, page: Page, proxy: Proxy, writable: DagsterServer, other_site: OtherSite
@@ -232,9 +248,12 @@ class TestBrowser:
     ) -> None:
         other_site.page = f'<iframe src="{proxy.url(DAGSTER)}/runs"></iframe>'
         page.goto(other_site.url)
-        page.wait_for_load_state("networkidle")
 
-        assert page.frames[1].url == "chrome-error://chromewebdata/"
+        wait_in(
+            page,
+            lambda: page.frames[1].url == "chrome-error://chromewebdata/",
+            "the frame shows the browser's own error",
+        )
 
     def test_a_link_in_a_message_leads_to_the_page(
         self, page: Page, proxy: Proxy, other_site: OtherSite

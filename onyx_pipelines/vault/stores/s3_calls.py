@@ -71,7 +71,10 @@ class Bucket:
         doing = begun(work, f"s3 {action}")
         if wait([doing], limit_s).not_done:
             raise too_slow(self.place, action, limit_s)
-        return doing.result()
+        try:
+            return doing.result()
+        finally:
+            del doing  # the error's traceback has this frame
 
     def pages(
         self,
