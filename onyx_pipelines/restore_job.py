@@ -8,7 +8,7 @@ from pydantic import Field
 
 from onyx_pipelines.audit import Outcome, audited, origin_of_run
 from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.page.markdown import code, table, text
+from onyx_pipelines.reporting.markdown import code, table, text
 from onyx_pipelines.restore.assets import GROUP, OWNERS
 from onyx_pipelines.restore.recovery import (
     RestoreChoice,

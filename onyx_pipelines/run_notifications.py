@@ -13,7 +13,7 @@ from onyx_pipelines.backup.resources import BACKUP_ID_TAG
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import WITH_PLAYBOOK, deliver_pending, keep
 from onyx_pipelines.notify import Event, Outcome
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.run_check_news import CheckNews, KnownChecks, known_after, news_of
 from onyx_pipelines.run_endings import checks_of, ending_of, who_cancelled
 from onyx_pipelines.run_resources import OnyxSettings
@@ -268,5 +268,5 @@ def _figures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str 
     for name in ("sealed_bytes", "plain_bytes"):
         entry = made.metadata.get(name) if made else None
         if entry is not None and isinstance(entry.value, int):
-            found[name.replace("_bytes", " size")] = human_bytes(entry.value)
+            found[name.replace("_bytes", " size")] = size_text(entry.value)
     return found

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from onyx_pipelines.progress import Progress, ProgressCallback
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 
 
 def log_progress(log: Callable[[str], None], *, interval_s: float = 15) -> ProgressCallback:
@@ -28,11 +28,11 @@ def log_progress(log: Callable[[str], None], *, interval_s: float = 15) -> Progr
 
 
 def progress_line(progress: Progress) -> str:
-    """ "qdrant documents: 120.0 MB, 35 %, 60.2 MB/s"."""
+    """ "qdrant documents: 120 MB, 35 %, 60.2 MB/s"."""
     share = progress.share
     known = "" if share is None or progress.finished else f", {share:.0%}"
     state = f" in {progress.elapsed_s:.1f} s" if progress.finished else ""
     return (
-        f"{progress.component} {progress.item}: {human_bytes(progress.done_bytes)}{state}{known},"
-        f" {human_bytes(int(progress.bytes_per_s))}/s"
+        f"{progress.component} {progress.item}: {size_text(progress.done_bytes)}{state}{known},"
+        f" {size_text(int(progress.bytes_per_s))}/s"
     )

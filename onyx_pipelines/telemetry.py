@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
-from onyx_pipelines.page.text import printable
+from onyx_pipelines.reporting.text import printable
 
 LOGGER_NAME = "onyx"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -48,7 +48,7 @@ def test_what_is_finished_is_always_a_line(clock: list[float]) -> None:
     log_progress(lines.append)(step(1000, finished=True))
 
     assert clock
-    assert lines == ["qdrant documents: 1.0 kB in 2.0 s, 500 B/s"]
+    assert lines == ["qdrant documents: 1 kB in 2.0 s, 500 B/s"]
 
 
 def test_a_line_has_the_share_only_where_the_total_is_known() -> None:

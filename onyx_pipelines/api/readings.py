@@ -31,7 +31,7 @@ from onyx_pipelines.backup.retained_sets import sentence_on_damaged
 from onyx_pipelines.errors import NotFoundError, StoreError
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.results import Measure
-from onyx_pipelines.quantities import BYTES_PER_GB
+from onyx_pipelines.reporting.text import BYTES_PER_GB
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder

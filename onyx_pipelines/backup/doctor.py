@@ -18,7 +18,7 @@ from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
 from onyx_pipelines.errors import OnyxError, SettingsError, StoreError
 from onyx_pipelines.notifications import channel_states
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.qdrant.examining import describe_target
@@ -203,11 +203,11 @@ def _free_space(host: BackupHost) -> str:
     needed = int(_SPACE_FACTOR * max((view.size_bytes for view in sets), default=0))
     if free < needed:
         raise SettingsError(
-            f"{human_bytes(free)} are free in {directory}, the next set may need"
-            f" {human_bytes(needed)}.",
+            f"{size_text(free)} are free in {directory}, the next set may need"
+            f" {size_text(needed)}.",
             remedy="Free space, or keep fewer sets (ONYX_KEEP_DAILY and so on).",
         )
-    return f"{human_bytes(free)} free, the next set needs about {human_bytes(needed)}"
+    return f"{size_text(free)} free, the next set needs about {size_text(needed)}"
 
 
 def _clock(host: BackupHost) -> str:

@@ -16,7 +16,7 @@ from onyx_pipelines.backup.rendering import (
     retention_rows,
 )
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.vault.manifest import ComponentRecord, Manifest
 from onyx_pipelines.vault.pruning import PruneReport
 
@@ -88,7 +88,7 @@ def copy_metadata(outcome: CopyOutcome, *, location: str) -> Metadata:
                 report.backup_id,
                 str(report.copied_objects),
                 str(report.already_there),
-                human_bytes(report.copied_bytes),
+                size_text(report.copied_bytes),
                 f"{report.duration_s:.1f}",
             )
             for report in outcome.reports

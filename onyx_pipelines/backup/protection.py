@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.errors import RefusedError, StoreError
 from onyx_pipelines.host.durable_files import replace_durably
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.layout import set_prefix
@@ -127,7 +127,7 @@ def examine_versions(host: BackupHost) -> str:
         ) from None
     if found.hidden_objects:
         raise _hidden(offsite, host.settings, found)
-    return f"{found.versions} earlier versions ({human_bytes(found.size_bytes)}), none hidden"
+    return f"{found.versions} earlier versions ({size_text(found.size_bytes)}), none hidden"
 
 
 def _hidden(offsite: Store, settings: Settings, found: Census) -> StoreError:
@@ -135,7 +135,7 @@ def _hidden(offsite: Store, settings: Settings, found: Census) -> StoreError:
     rule = lifecycle_rule(f"{prefix}/" if prefix else "", settings.offsite_lock_days)
     return StoreError(
         f"{found.hidden_objects} objects ({found.hidden_sets} sets) are hidden by delete markers in"
-        f" {offsite.url}; their versions are still there, {human_bytes(found.size_bytes)} with all"
+        f" {offsite.url}; their versions are still there, {size_text(found.size_bytes)} with all"
         " other earlier ones.",
         remedy="If nobody here deleted them: `onyx catalog recover-versions` brings them back. If"
         " retention did, and this key may not delete versions, this lifecycle rule of the bucket"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from onyx_pipelines.page.markdown import code, table, text
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.markdown import code, table, text
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
 from onyx_pipelines.vault.pruning import PruneReport, Waiting
@@ -21,8 +21,8 @@ def objects_table(components: Sequence[ComponentRecord]) -> str:
         (
             code(item.key),
             text(item.name),
-            human_bytes(item.plain_bytes),
-            human_bytes(item.sealed_bytes),
+            size_text(item.plain_bytes),
+            size_text(item.sealed_bytes),
             f"`{item.sealed_sha256[:16]}…`",
         )
         for component in components
@@ -78,11 +78,11 @@ def space_lines(report: PruneReport) -> list[str]:
     if report.remaining_bytes:
         versions = sum(each.remains.versions for each in (*report.sets, *report.leftovers))
         lines.append(
-            f"{human_bytes(report.remaining_bytes)} stay in {versions} earlier versions that the"
+            f"{size_text(report.remaining_bytes)} stay in {versions} earlier versions that the"
             " store does not let go; `onyx doctor` says what frees them."
         )
     if not report.dry_run:
-        lines.append(f"{human_bytes(report.freed_bytes)} were freed.")
+        lines.append(f"{size_text(report.freed_bytes)} were freed.")
     return lines
 
 
@@ -125,7 +125,7 @@ def sets_table(listed: Sequence[CatalogRow]) -> str:
                 row.timestamp[:19].replace("T", " "),
                 code(row.backup_id),
                 text(row.status),
-                human_bytes(row.size_bytes),
+                size_text(row.size_bytes),
                 text(", ".join(row.stores)),
                 text(row.retained_as or ""),
             )

@@ -12,7 +12,7 @@ from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, Part, bold, finish, out, print_json, red
 from onyx_pipelines.notifications import told
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.manifest import BackupType
@@ -54,7 +54,7 @@ def run(
         entry.result(verdict=outcome.status, detail="; ".join(outcome.problems))
         about.details = {
             "set": outcome.backup_id,
-            "sealed size": human_bytes(outcome.sealed_bytes),
+            "sealed size": size_text(outcome.sealed_bytes),
             "status": outcome.status,
         }
         about.problems = outcome.problems
@@ -62,7 +62,7 @@ def run(
         print_json(outcome.as_json())
     else:
         out.line(bold(outcome.backup_id), f" {outcome.status}")
-        out.line(f"{human_bytes(outcome.plain_bytes)} sealed into {outcome.location}")
+        out.line(f"{size_text(outcome.plain_bytes)} sealed into {outcome.location}")
         for problem in (*outcome.problems, *outcome.warnings):
             out.warning(problem)
     finish(EXIT_BAD if outcome.problems else 0)

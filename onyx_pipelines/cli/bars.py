@@ -17,9 +17,8 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from onyx_pipelines.cli.output import err
-from onyx_pipelines.page.text import printable
 from onyx_pipelines.progress import Progress, ProgressCallback, silent
-from onyx_pipelines.restore.report.wording import shortened
+from onyx_pipelines.reporting.text import printable, shortened
 
 if TYPE_CHECKING:
     from onyx_pipelines.load_test.running.execution import LoadProgress

@@ -38,7 +38,7 @@ from onyx_pipelines.cli.output import (
     yellow,
 )
 from onyx_pipelines.cli.recover_versions import recover_versions
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
@@ -118,7 +118,7 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
         "objects",
         ("object", "plain", "sealed", "SHA-256 (sealed)"),
         [
-            (o.key, human_bytes(o.plain_bytes), human_bytes(o.sealed_bytes), o.sealed_sha256)
+            (o.key, size_text(o.plain_bytes), size_text(o.sealed_bytes), o.sealed_sha256)
             for o in manifest.objects
         ],
     )
@@ -256,7 +256,7 @@ def _cells(row: CatalogRow) -> tuple[Part, ...]:
         row.timestamp[:19].replace("T", " "),
         _status(row),
         ", ".join(row.components),
-        human_bytes(row.size_bytes),
+        size_text(row.size_bytes),
         ", ".join(row.stores),
         row.retained_as or "",
         f"held: {row.hold_reason}" if row.held else "",

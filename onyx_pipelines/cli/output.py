@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onyx_pipelines.page.text import printable
+from onyx_pipelines.reporting.text import printable
 
 EXIT_FINE = 0
 EXIT_BAD = 1

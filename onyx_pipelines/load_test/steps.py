@@ -18,7 +18,7 @@ from onyx_pipelines.load_test.running.environment import describe_environment, r
 from onyx_pipelines.load_test.target import Target, require_allowed
 from onyx_pipelines.load_test.targets import Targets
 from onyx_pipelines.load_test.telemetry.services import parse_services
-from onyx_pipelines.quantities import BYTES_PER_GB
+from onyx_pipelines.reporting.text import BYTES_PER_GB
 from onyx_pipelines.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from onyx_pipelines.page.text import printable
+from onyx_pipelines.reporting.text import printable
 
 _VOID = frozenset({"meta", "link", "br"})
 

@@ -15,7 +15,7 @@ from onyx_pipelines.cli.ending import as_process
 from onyx_pipelines.cli.output import bold, out, red
 from onyx_pipelines.load_test.report.wording import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 from onyx_pipelines.settings import load_settings
 
@@ -92,8 +92,8 @@ def _summarise() -> None:
     rows = [
         (
             item.key,
-            human_bytes(item.plain_bytes),
-            human_bytes(item.sealed_bytes),
+            size_text(item.plain_bytes),
+            size_text(item.sealed_bytes),
             item.sealed_sha256[:16] + "…",
         )
         for item in manifest.objects
@@ -107,7 +107,7 @@ def _summarise() -> None:
     for row in retained_sets.catalog_rows(host, catalog)[:5]:
         _indented(
             f"{row.backup_id}: kept as {row.retained_as or 'protected'}, in"
-            f" {' and '.join(row.stores)}, {human_bytes(row.size_bytes)}"
+            f" {' and '.join(row.stores)}, {size_text(row.size_bytes)}"
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.load_test.statistics.objectives import judge_peak_memory
-from onyx_pipelines.quantities import human_bytes
+from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.api.conftest import Api, make_api
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
@@ -213,7 +213,7 @@ class TestAGigabyte:
         text = judge_peak_memory("memory", 11e9, 11e9, 12e9).text
         assert "11.00 GB" in text
         assert "12.00 GB" in text
-        assert human_bytes(12 * 10**9) == "12.0 GB"
+        assert size_text(12 * 10**9) == "12 GB"
 
 
 class TestHealthOfMetrics:

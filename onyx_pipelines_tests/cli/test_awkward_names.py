@@ -17,7 +17,7 @@ from onyx_pipelines.cli import restore
 from onyx_pipelines.load_test.baselines import Baseline
 from onyx_pipelines.load_test.plan import Profile
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord
-from onyx_pipelines.page.text import printable
+from onyx_pipelines.reporting.text import printable
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.recovery import RestorePlan
 from onyx_pipelines.restore.recovery.estimate import Estimate
@@ -160,7 +160,7 @@ def test_what_a_drill_found(capsys: pytest.CaptureFixture[str], name: str) -> No
     )
 
     path = Path(name)
-    drilling.show(result, ReportPaths(path, path, path, path, path, path))
+    drilling.show(result, ReportPaths(path, path, path))
 
     assert_shown(capsys, name)
 

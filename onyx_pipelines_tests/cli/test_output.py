@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 
 from onyx_pipelines.cli.output import Writer, bold, print_json, red
-from onyx_pipelines.page.text import printable
+from onyx_pipelines.reporting.text import printable
 from onyx_pipelines_tests.cli.awkward_names import AWKWARD, names, unprintable
 from onyx_pipelines_tests.test_layering import PACKAGE, imports_of
 

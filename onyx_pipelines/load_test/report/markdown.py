@@ -33,7 +33,7 @@ from onyx_pipelines.load_test.report.wording import (
 )
 from onyx_pipelines.load_test.results import Cause, LatencySummary, LoadTestResult, Percentile
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
-from onyx_pipelines.page.markdown import code, table, text
+from onyx_pipelines.reporting.markdown import code, table, text
 
 
 def summary_markdown(result: LoadTestResult) -> str:

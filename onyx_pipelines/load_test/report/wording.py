@@ -25,8 +25,7 @@ from onyx_pipelines.load_test.results import (
     PredictedGain,
     Scenario,
 )
-from onyx_pipelines.page.text import printable
-from onyx_pipelines.quantities import BYTES_PER_GB
+from onyx_pipelines.reporting.text import BYTES_PER_GB, printable
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 NOT_KNOWN: Final = "not known"

@@ -10,7 +10,7 @@ from scipy.stats import beta
 
 from onyx_pipelines.load_test.results import LoadVerdict, Objective
 from onyx_pipelines.load_test.statistics.percentiles import CONFIDENCE, percentile
-from onyx_pipelines.quantities import BYTES_PER_GB
+from onyx_pipelines.reporting.text import BYTES_PER_GB
 
 
 def judge_percentile(

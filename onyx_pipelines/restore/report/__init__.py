@@ -1,4 +1,4 @@
-"""What people read about a drill: HTML, Markdown and charts, and the history they lie in.
+"""What people read about a drill: a page and a short summary, and the history they lie in.
 
-`writing.write_report` makes a report; `markdown` alone is cheap to import (no matplotlib).
+`writing.write_report` makes a report; `view` says what is in it, `reporting` how it looks.
 """

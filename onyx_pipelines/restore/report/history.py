@@ -9,20 +9,12 @@ from typing import overload
 
 from pydantic import ValidationError
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.reporting.publish import report_directories
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
 from onyx_pipelines.telemetry import logger
 
 FOLDER = "restore-drills"
 RESULT_FILE = "drill.json"
-UNFINISHED_PREFIX = ".unfinished-"
-LATEST = "latest"
-
-
-class ReportError(OnyxError):
-    """Reports could not be read or written."""
-
-    code = "report"
 
 
 @dataclass(frozen=True)
@@ -72,10 +64,9 @@ def read_history(reports_dir: Path) -> History:
     Raises:
         ReportError: the directory exists but cannot be listed.
     """
-    folder = reports_dir / FOLDER
     drills: list[DrillResult] = []
     unreadable: list[UnreadableDrill] = []
-    for directory in _report_directories(folder):
+    for directory in report_directories(reports_dir / FOLDER):
         try:
             drills.append(parse_drill_result((directory / RESULT_FILE).read_bytes()))
         except OSError as error:
@@ -89,23 +80,6 @@ def read_history(reports_dir: Path) -> History:
         )
     drills.sort(key=lambda drill: drill.started_at, reverse=True)
     return History(tuple(drills), tuple(unreadable))
-
-
-def _report_directories(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ReportError(
-            f"The reports in {folder} cannot be listed: {error.strerror}.",
-            remedy="Give this user the directory, or name another one for reports.",
-        ) from error
-    return [
-        entry
-        for entry in entries
-        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
-    ]
 
 
 def _reason(error: ValidationError) -> str:

@@ -1,6 +1,6 @@
 """What a report says first: the sentence, the problems in order of weight, the recovery time.
 
-Pure: decides what is said about a drill; HTML and Markdown only decide how it looks.
+Pure: decides what is said about a drill; templates only decide how it looks.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from onyx_pipelines.page.text import printable
-from onyx_pipelines.restore.report.wording import (
-    COMPONENT_NAMES,
+from onyx_pipelines.reporting.text import (
     count_text,
     duration_text,
     limit_text,
     list_text,
     moment_text,
     percent_text,
+    printable,
 )
+from onyx_pipelines.restore.report.wording import COMPONENT_NAMES
 from onyx_pipelines.restore.results import DrillResult, Finding, age_s
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
@@ -137,14 +137,9 @@ def recovery_point_age(result: DrillResult) -> str:
     )
 
 
-def last_passed(earlier: Sequence[DrillResult]) -> DrillResult | None:
-    """The newest earlier drill that passed. `earlier` is newest first."""
-    return next((drill for drill in earlier if drill.verdict is Verdict.PASSED), None)
-
-
 def last_passed_text(earlier: Sequence[DrillResult]) -> str:
-    """Which set to turn to when this one did not pass."""
-    drill = last_passed(earlier)
+    """Which set to turn to when this one did not pass. `earlier` is newest first."""
+    drill = next((drill for drill in earlier if drill.verdict is Verdict.PASSED), None)
     if drill is None:
         return "none, no earlier drill on record passed."
     return (

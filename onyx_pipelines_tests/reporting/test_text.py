@@ -8,15 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.page.text import printable
-from onyx_pipelines.restore.report.wording import (
+from onyx_pipelines.reporting.text import (
+    NOT_KNOWN,
     NOTHING,
+    count_text,
     duration_text,
+    latency_text,
     limit_text,
     list_text,
     moment_text,
     percent_text,
+    printable,
     rate_text,
+    second_text,
     shortened,
     size_text,
 )
@@ -55,6 +59,26 @@ def test_a_size_has_three_digits_and_a_decimal_unit(size_bytes: int, text: str) 
     assert size_text(size_bytes) == text
 
 
+@pytest.mark.parametrize(
+    ("latency_ms", "text"),
+    [
+        (None, NOT_KNOWN),
+        (float("nan"), NOT_KNOWN),
+        (4.04, "4.0 ms"),
+        (87.4, "87 ms"),
+        (1530, "1.53 s"),
+    ],
+)
+def test_a_latency_has_three_digits_at_most(latency_ms: float | None, text: str) -> None:
+    assert latency_text(latency_ms) == text
+
+
+def test_a_count_has_its_noun_in_the_singular_or_plural() -> None:
+    texts = [count_text(1, "drill"), count_text(1200, "drill"), count_text(2, "entry", "entries")]
+
+    assert texts == ["1 drill", "1,200 drills", "2 entries"]
+
+
 def test_a_rate_that_was_not_measured_is_no_number() -> None:
     assert [rate_text(100, 0), rate_text(0, 3), rate_text(50_000_000, 2)] == [
         NOTHING,
@@ -74,9 +98,10 @@ def test_an_objective_is_told_in_minutes_from_two_on() -> None:
 
 
 def test_a_moment_is_told_in_utc() -> None:
-    kolkata = timezone(timedelta(hours=5, minutes=30))
+    moment = datetime(2026, 11, 23, 9, 30, 7, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 
-    assert moment_text(datetime(2026, 11, 23, 9, 30, tzinfo=kolkata)) == "2026-11-23 04:00 UTC"
+    assert moment_text(moment) == "2026-11-23 04:00 UTC"
+    assert second_text(moment) == "2026-11-23 04:00:07 UTC"
 
 
 def test_a_list_ends_with_and() -> None:

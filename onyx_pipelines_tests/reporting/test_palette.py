@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from onyx_pipelines.page.palette import DARK, LIGHT
-from onyx_pipelines.restore.report.palette import step_role, verdict_role
+from onyx_pipelines.load_test.results import LoadVerdict
+from onyx_pipelines.reporting.palette import DARK, LIGHT, role
 from onyx_pipelines.restore.results import Step
 from onyx_pipelines.restore.verdict import Verdict
 
@@ -36,20 +36,18 @@ def test_text_has_the_contrast_that_accessibility_asks_for(
 
 
 @PALETTES
-@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("verdict", [*Verdict, *LoadVerdict])
 def test_a_verdict_is_readable_on_its_tint_and_on_the_page(
-    verdict: Verdict, palette: Mapping[str, str]
+    verdict: Verdict | LoadVerdict, palette: Mapping[str, str]
 ) -> None:
-    role = verdict_role(verdict)
-
-    assert _contrast(palette, role, f"{role}-tint") >= 4.5
-    assert _contrast(palette, role, "surface") >= 4.5
+    assert _contrast(palette, role(verdict), f"{role(verdict)}-tint") >= 4.5
+    assert _contrast(palette, role(verdict), "surface") >= 4.5
 
 
 @PALETTES
 @pytest.mark.parametrize("step", [Step.FETCH, Step.RESTORE, Step.COMPARE, Step.PREPARE])
 def test_the_bars_of_a_chart_stand_out(step: Step, palette: Mapping[str, str]) -> None:
-    assert _contrast(palette, step_role(step), "surface") >= 2.4
+    assert _contrast(palette, role(step), "surface") >= 2.4
 
 
 def test_both_palettes_have_the_same_roles_and_no_colour_twice() -> None:

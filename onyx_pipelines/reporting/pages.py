@@ -1,0 +1,54 @@
+"""From a view model to a page: one file with no scripts and no outside address.
+
+Whatever a template shows is escaped, and what does not print stands as its escape; only what is
+`Markup` already (a chart) is not. So a foreign name can become an element nowhere by mistake.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from onyx_pipelines.reporting import text
+from onyx_pipelines.reporting.palette import DARK, LIGHT
+
+_HERE: Final = Path(__file__).parent
+
+
+def render(template: str, **names: object) -> str:
+    """The page of `templates/<template>.html.j2`, which sees `names` and most of `text`."""
+    return _ENVIRONMENT.get_template(f"{template}.html.j2").render(
+        light=_variables(LIGHT), dark=_variables(DARK), **names
+    )
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, Markup) else text.printable(str(value))
+
+
+def _variables(palette: dict[str, str]) -> str:
+    return "".join(f"--{role}:{colour};" for role, colour in palette.items())
+
+
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader((_HERE / "templates", _HERE)),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters.update(
+    count=text.count_text,
+    duration=text.duration_text,
+    latency=text.latency_text,
+    moment=text.moment_text,
+    percent=text.percent_text,
+    rate=text.rate_text,
+    second=text.second_text,
+    size=text.size_text,
+)
+_ENVIRONMENT.globals.update(NOTHING=text.NOTHING)

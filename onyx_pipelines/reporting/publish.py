@@ -1,0 +1,113 @@
+"""Puts a report on disk: all of it or none, and a pointer to the newest one."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.host.durable_files import create_durably, sync_folder
+from onyx_pipelines.telemetry import logger
+
+HTML_FILE: Final = "report.html"
+LATEST: Final = "latest"
+_UNFINISHED: Final = ".unfinished-"
+_UNFINISHED_LIFE: Final = timedelta(hours=1)
+
+
+class ReportError(OnyxError):
+    """Reports could not be read or written."""
+
+    code = "report"
+
+
+def publish(directory: Path, contents: Mapping[str, bytes], *, remedy: str) -> Path:
+    """Write a report's files into `directory`, over those of an earlier writing, each at once.
+
+    Files are readable for the owner and the group: they name tables, collections and paths.
+
+    Raises:
+        ReportError: nothing was written, or (a report written again) not everything. `remedy` says
+            what to do besides making room.
+    """
+    folder = directory.parent
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _sweep(folder)
+        with _unfinished(folder) as unfinished:
+            for name, data in contents.items():
+                create_durably(unfinished / name, data, mode=0o640)
+            if directory.exists():
+                for name in contents:
+                    (unfinished / name).replace(directory / name)
+                sync_folder(directory)
+            else:
+                unfinished.rename(directory)
+            sync_folder(folder)
+    except OSError as error:
+        raise ReportError(
+            f"The report cannot be written to {folder}: {error.strerror}.",
+            remedy=f"Free space there, give this user the directory, or name another one in"
+            f" ONYX_REPORTS_DIR. {remedy}",
+        ) from error
+    return directory
+
+
+def point_latest_at(directory: Path) -> None:
+    """`latest` beside it leads there. A convenience: its failure is logged, the report stands."""
+    link = directory.with_name(LATEST)
+    temporary = directory.with_name(f"{_UNFINISHED}{LATEST}")
+    try:
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(directory.name, target_is_directory=True)
+        temporary.replace(link)
+    except OSError as error:
+        logger("reporting").warning(
+            "the link to the newest report could not be set",
+            extra={"link": str(link), "reason": error.strerror},
+        )
+
+
+def report_directories(folder: Path) -> list[Path]:
+    """Each report there, by name; none if there is no such folder.
+
+    Raises:
+        ReportError: it cannot be listed.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ReportError(
+            f"The reports in {folder} cannot be listed: {error.strerror}.",
+            remedy="Give this user the directory, or name another one for reports.",
+        ) from error
+    return [
+        entry
+        for entry in entries
+        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
+    ]
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
+    try:
+        path.chmod(0o750)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a killed process left half-written."""
+    oldest = datetime.now(UTC) - _UNFINISHED_LIFE
+    for entry in folder.glob(f"{_UNFINISHED}*"):
+        if datetime.fromtimestamp(entry.lstat().st_mtime, UTC) < oldest:
+            shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""Sizes, durations, moments, counts and foreign names as text for people. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+# One meaning everywhere: a GB has 10^9 bytes, as disks are sold. 2^30 are a GiB.
+BYTES_PER_GB: Final = 10**9
+NOTHING: Final = "\N{EN DASH}"  # in a cell that has no value
+NOT_KNOWN: Final = "not known"
+
+
+def printable(text: str) -> str:
+    """`text` on one line, where whatever does not print stands as its escape.
+
+    So a line break, a terminal sequence or a mark that reverses the writing direction in a file's
+    name is seen as what it is, and changes nothing around it.
+    """
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters; the middle goes, as names differ at both ends."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+def count_text(count: int, singular: str, plural: str = "") -> str:
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def list_text(parts: Sequence[str]) -> str:
+    """["a", "b", "c"] -> "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def size_text(size_bytes: float) -> str:
+    """Decimal units, three digits: 1240000000 -> "1.24 GB"."""
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(value) < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.4g} TB"
+
+
+def rate_text(size_bytes: float, duration_s: float) -> str:
+    """Megabytes (10^6) a second; NOTHING where nothing was measured."""
+    if duration_s <= 0 or size_bytes <= 0:
+        return NOTHING
+    rate = size_bytes / 1e6 / duration_s
+    return f"{rate:,.0f} MB/s" if rate >= 10 else f"{rate:.1f} MB/s"
+
+
+def duration_text(duration_s: float) -> str:
+    """0.042 -> "0.04 s", 4.25 -> "4.2 s", 252 -> "4 min 12 s", 3840 -> "1 h 04 min"."""
+    if 0 < duration_s < 0.005:
+        return "under 0.01 s"
+    if duration_s < 0.995:
+        return f"{duration_s:.2f} s"
+    if duration_s < 59.95:
+        return f"{duration_s:.1f} s"
+    if round(duration_s) < 3600:
+        minutes, seconds = divmod(round(duration_s), 60)
+        return f"{minutes} min {seconds:02d} s"
+    hours, minutes = divmod(round(duration_s / 60), 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    days, hours = divmod(round(duration_s / 3600), 24)
+    return f"{days} days {hours} h"
+
+
+def limit_text(limit_s: float) -> str:
+    """An objective as people say it: 3600 -> "60 min", 90 -> "90 s"."""
+    return f"{limit_s / 60:g} min" if limit_s >= 120 else f"{limit_s:g} s"
+
+
+def latency_text(latency_ms: float | None) -> str:
+    """Three figures at most: "87 ms", "1.53 s"."""
+    if latency_ms is None or not math.isfinite(latency_ms):
+        return NOT_KNOWN
+    if latency_ms < 10:
+        return f"{latency_ms:.1f} ms"
+    return f"{latency_ms:.0f} ms" if latency_ms < 1000 else f"{latency_ms / 1000:.2f} s"
+
+
+def percent_text(share: float) -> str:
+    """Never rounds to 0 or 100 % what is neither."""
+    percent = 100 * share
+    if 0 < percent < 1:
+        return "under 1 %"
+    return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
+
+
+def moment_text(moment: datetime) -> str:
+    """In UTC, to the minute."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def second_text(moment: datetime) -> str:
+    """In UTC, to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
