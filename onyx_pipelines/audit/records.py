@@ -12,22 +12,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from onyx_pipelines.audit.origin import Origin
-from onyx_pipelines.vault.records import canonical_json
+from onyx_pipelines.vault.records import Record, canonical_json
 
 FIRST_PREVIOUS = "0" * 64
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# Names of copies have ten digits.
+Sequence = Annotated[int, Field(ge=1, lt=10**10)]
 TrailId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -46,29 +40,31 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Result(BaseModel):
+class Result(Record):
     """`verdict` is the operation's own word ("passed", "damaged"), `detail` one line of why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     outcome: Outcome
     verdict: str = ""
     detail: str = ""
 
 
-class Fragment(BaseModel):
-    """What a killed writer left between the record before and this one."""
+class Head(Record):
+    """The last record, as noted beside the trail."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    trail: TrailId
+    sequence: Sequence
+    hash: Digest
+
+
+class Fragment(Record):
+    """What a killed writer left between the record before and this one."""
 
     size_bytes: int = Field(ge=1)
     sha256: Digest
 
 
-class Deed(BaseModel):
+class Deed(Record):
     """What a record says, without its place in the trail. Holds no secret."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     operation: str
     phase: Phase
@@ -93,11 +89,16 @@ class AuditRecord(Deed):
 
     version: Literal[1] = 1
     trail: TrailId
-    sequence: int = Field(ge=1)
+    sequence: Sequence
     time: AwareDatetime
     sealed: Fragment | None = None
     previous: Digest
     hash: Digest
+
+    @property
+    def head(self) -> Head:
+        """What stands beside the trail while this is its last record."""
+        return Head(trail=self.trail, sequence=self.sequence, hash=self.hash)
 
     def line(self) -> bytes:
         """The record's line, without the line break."""
@@ -133,9 +134,16 @@ def parse_record(line: bytes) -> AuditRecord | None:
         if not isinstance(values, dict) or canonical_json(values) != line:
             return None
         record = AuditRecord.model_validate_json(line)
-    except (ValueError, ValidationError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return record if record.hash == _hash_of(values) else None
+
+
+def fragment_of(torn: bytes) -> Fragment | None:
+    """What the next record says of it; None of nothing."""
+    if not torn:
+        return None
+    return Fragment(size_bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
 
 
 def _hash_of(values: dict[str, JsonValue]) -> str:

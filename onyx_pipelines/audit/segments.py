@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from pydantic import ValidationError
@@ -50,14 +50,17 @@ class Segment:
     last: int
 
     @property
+    def name(self) -> str:
+        return f"{self.host}/{self.trail}/{self.first:010}-{self.last:010}"
+
+    @property
     def key(self) -> str:
-        return f"{host_prefix(self.host)}{self.trail}/{self.first:010}-{self.last:010}.jsonl"
+        return f"{AUDIT_PREFIX}{self.name}.jsonl"
 
     @property
     def place(self) -> bytes:
         """What its signature is bound to."""
-        name = f"{self.host}/{self.trail}/{self.first:010}-{self.last:010}"
-        return f"onyx-audit-trail/1/signature/{name}".encode()
+        return f"onyx-audit-trail/1/signature/{self.name}".encode()
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,10 @@ class _Trailer(Record):
 
 @dataclass(frozen=True)
 class ReadSegment:
-    """The records' bytes, and what keeps their signature from counting."""
+    """The records' lines, and what keeps their signature from counting."""
 
     segment: Segment
-    lines: bytes
+    lines: tuple[Line, ...]
     distrust: Distrust | None
 
 
@@ -96,24 +99,25 @@ def signed_segment(segment: Segment, lines: bytes, key: SigningKey | None) -> by
 
 
 def open_segment(segment: Segment, data: bytes, signers: Signers) -> ReadSegment:
+    """The lines of an object, and whether a host that is known here signed them."""
     start = data.rfind(b"\n", 0, -1) + 1
-    if not data[start:].startswith(_TRAILER_START):
-        return ReadSegment(segment, data, signers.distrust(None, segment.place, data))
-    lines = data[:start]
+    is_signed = data[start:].startswith(_TRAILER_START)
+    body = data[:start] if is_signed else data
     try:
-        signature = _Trailer.model_validate_json(data[start:]).signature
+        trailer = _Trailer.model_validate_json(data[start:]) if is_signed else None
+        distrust = signers.distrust(trailer.signature if trailer else None, segment.place, body)
     except ValidationError:
-        what = "Its signature cannot be read."
-        return ReadSegment(segment, lines, Distrust(DistrustReason.FORGED, what))
-    return ReadSegment(segment, lines, signers.distrust(signature, segment.place, lines))
+        distrust = Distrust(DistrustReason.FORGED, "Its signature cannot be read.")
+    return ReadSegment(segment, tuple(split_lines(segment.key, body)), distrust)
 
 
 def host_prefix(host: str) -> str:
-    """Of the trails of one host. Characters that not every store takes become `_`."""
+    """Of the trails of one host."""
     return f"{AUDIT_PREFIX}{safe_host(host)}/"
 
 
 def safe_host(host: str) -> str:
+    """Characters that not every store takes become `_`."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", host).lstrip(".")[:100] or "_"
 
 
@@ -133,11 +137,9 @@ def uncovered(segments: Iterable[Segment], last: int) -> list[range]:
     """The sequence numbers up to `last` that no segment holds, as runs."""
     runs, expected = [], 1
     for segment in sorted(segments):
-        if segment.first > expected:
-            runs.append(range(expected, min(segment.first, last + 1)))
+        runs.append(range(expected, min(segment.first, last + 1)))
         expected = max(expected, segment.last + 1)
-    if expected <= last:
-        runs.append(range(expected, last + 1))
+    runs.append(range(expected, last + 1))
     return [run for run in runs if run]
 
 
@@ -152,27 +154,23 @@ def read_copies(store: Store, signers: Signers, prefix: str = AUDIT_PREFIX) -> l
         contents = readers.map(lambda segment: store.get(segment.key), segments)
         pairs = zip(segments, contents, strict=True)
         read = [open_segment(segment, data, signers) for segment, data in pairs]
+    by_trail = groupby(read, key=lambda each: (each.segment.host, each.segment.trail))
     return [
-        _copied_trail(store, host, trail, list(group), signers)
-        for (host, trail), group in groupby(
-            read, key=lambda each: (each.segment.host, each.segment.trail)
-        )
+        _copied_trail(store.name, host, trail, list(group), signers)
+        for (host, trail), group in by_trail
     ]
 
 
 def _copied_trail(
-    store: Store, host: str, trail: str, read: Sequence[ReadSegment], signers: Signers
+    store: str, host: str, trail: str, read: Sequence[ReadSegment], signers: Signers
 ) -> CopiedTrail:
-    lines = [line for each in read for line in split_lines(each.segment.key, each.lines)]
-    report = examine(lines, head=None, of_copies=True)
-    findings = [*report.findings, *_misnamed(trail, read), *_distrusted(read, signers)]
-    return CopiedTrail(
-        store.name,
-        host,
-        trail,
-        ChainReport(report.trail, report.links, tuple(findings)),
-        tuple(lines),
-    )
+    lines = tuple(line for each in read for line in each.lines)
+    # Segments of processes that copied at the same time overlap.
+    once = {line.data: line for line in reversed(lines)}
+    report = examine([line for line in lines if once[line.data] is line], head=None, of_copies=True)
+    misnamed = (_misnamed(each) for each in read)
+    findings = [*report.findings, *filter(None, misnamed), *_distrusted(read, signers)]
+    return CopiedTrail(store, host, trail, replace(report, findings=tuple(findings)), lines)
 
 
 def _distrusted(read: Sequence[ReadSegment], signers: Signers) -> Iterator[Finding]:
@@ -186,27 +184,22 @@ def _distrusted(read: Sequence[ReadSegment], signers: Signers) -> Iterator[Findi
         unsigned = each.distrust.reason is DistrustReason.UNSIGNED
         early = unsigned and (first_signed is None or each.segment.last < first_signed)
         nobody_known = not signers.listed and each.distrust.reason is not DistrustReason.FORGED
-        yield Finding(
-            Kind.SIGNATURE,
-            Severity.NOTICE if early or nobody_known else Severity.PROBLEM,
-            each.distrust.what,
-            each.segment.key,
-            sequence=each.segment.first,
-        )
+        severity = Severity.NOTICE if early or nobody_known else Severity.PROBLEM
+        yield _about(each.segment, Kind.SIGNATURE, severity, each.distrust.what)
 
 
-def _misnamed(trail: str, read: Iterable[ReadSegment]) -> Iterator[Finding]:
-    for each in read:
-        segment = each.segment
-        records = [parse_record(line.data) for line in split_lines(segment.key, each.lines)]
-        held = [(record.trail, record.sequence) for record in records if record]
-        named = range(segment.first, segment.last + 1)
-        # Lengths first: a name may claim any number of records.
-        if len(held) != len(named) or held != [(trail, number) for number in named]:
-            yield Finding(
-                Kind.COPY,
-                Severity.PROBLEM,
-                "the object does not hold the records that its name says",
-                segment.key,
-                sequence=segment.first,
-            )
+def _misnamed(read: ReadSegment) -> Finding | None:
+    segment = read.segment
+    records = [parse_record(line.data) for line in read.lines]
+    held = [(record.trail, record.sequence) for record in records if record]
+    # Lengths first: a name may claim any number of records.
+    if len(held) == segment.last - segment.first + 1 and held == [
+        (segment.trail, number) for number in range(segment.first, segment.last + 1)
+    ]:
+        return None
+    what = "the object does not hold the records that its name says"
+    return _about(segment, Kind.COPY, Severity.PROBLEM, what)
+
+
+def _about(segment: Segment, kind: Kind, severity: Severity, what: str) -> Finding:
+    return Finding(kind, severity, what, segment.key, sequence=segment.first)

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-import json
 import os
-import re
 import secrets
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from onyx_pipelines.audit.chain import Head, Line, split_lines
+from pydantic import ValidationError
+
+from onyx_pipelines.audit.chain import Line, split_lines
 from onyx_pipelines.audit.records import (
     FIRST_PREVIOUS,
     AuditRecord,
     Deed,
-    Fragment,
+    Head,
+    fragment_of,
     make_record,
     parse_record,
 )
@@ -39,7 +39,6 @@ _HEAD_FILE = "head.json"
 _LOCK_FILE = "lock"
 _BLOCK_BYTES = 64 * 1024
 _LOCK_PATIENCE_S = 30.0
-_HEX = {16: re.compile(r"[0-9a-f]{16}"), 64: re.compile(r"[0-9a-f]{64}")}
 
 
 class AuditError(OnyxError):
@@ -106,20 +105,11 @@ class Trail:
         Raises:
             AuditError: it cannot be read.
         """
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            data = b""
-        except OSError as error:
-            raise self._unreadable(self.path, error) from error
-        return list(split_lines(self.path.name, data))
+        return list(split_lines(self.path.name, self._read(self.path)))
 
     def records(self) -> Iterator[AuditRecord]:
         """The intact records, in the file's order."""
-        for line in self.lines():
-            record = parse_record(line.data)
-            if record is not None:
-                yield record
+        return filter(None, (parse_record(line.data) for line in self.lines()))
 
     def head(self) -> Head | None:
         """The last record by the head file; None where that is missing or damaged.
@@ -127,12 +117,10 @@ class Trail:
         Raises:
             AuditError: it is there and cannot be read.
         """
-        try:
-            return _parse_head((self.folder / _HEAD_FILE).read_bytes())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unreadable(self.folder / _HEAD_FILE, error) from error
+        data = self._read(self.folder / _HEAD_FILE)
+        with suppress(ValidationError):
+            return Head.model_validate_json(data)
+        return None
 
     def snapshot(self) -> tuple[list[Line], Head | None]:
         """Lines and head that belong together, while others append."""
@@ -146,6 +134,14 @@ class Trail:
                 return self.lines(), self.head()
             raise self._unreadable(self.folder, error) from error
 
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise self._unreadable(path, error) from error
+
     def _append(self, fd: int, deed: Deed) -> AuditRecord:
         end = self._end(fd)
         last = end.last
@@ -155,13 +151,13 @@ class Trail:
             sequence=last.sequence + 1 if last else 1,
             previous=last.hash if last else FIRST_PREVIOUS,
             time=datetime.now(UTC),
-            sealed=_fragment(end.torn),
+            sealed=fragment_of(end.torn),
         )
         line = (b"\n" if end.open_line else b"") + record.line() + b"\n"
         try:
             _write_all(fd, line)
             os.fsync(fd)
-            self._write_head(Head(record.trail, record.sequence, record.hash))
+            self._write_head(record.head)
         except BaseException:
             self._take_back(fd, end.size_bytes, record)
             raise
@@ -195,7 +191,7 @@ class Trail:
 
     def _write_head(self, head: Head) -> None:
         path = self.folder / _HEAD_FILE
-        replace_durably(path, json.dumps(asdict(head)).encode() + b"\n")
+        replace_durably(path, head.model_dump_json().encode() + b"\n")
         self._give_to_owner(path)
 
     @contextmanager
@@ -259,30 +255,8 @@ def _last_record(tail: bytes, *, whole: bool) -> tuple[Head, bytes] | None:
         record = parse_record(pieces[index]) if pieces[index] else None
         if record is not None:
             rest = b"\n".join(pieces[index + 1 :])
-            return Head(record.trail, record.sequence, record.hash), rest
+            return record.head, rest
     return None
-
-
-def _fragment(torn: bytes) -> Fragment | None:
-    if not torn:
-        return None
-    return Fragment(size_bytes=len(torn), sha256=hashlib.sha256(torn).hexdigest())
-
-
-def _parse_head(data: bytes) -> Head | None:
-    try:
-        head = Head(**json.loads(data))
-    except (ValueError, TypeError):
-        return None
-    is_head = (
-        isinstance(head.sequence, int)
-        and head.sequence > 0
-        and all(
-            isinstance(text, str) and _HEX[length].fullmatch(text)
-            for text, length in ((head.trail, 16), (head.hash, 64))
-        )
-    )
-    return head if is_head else None
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -5,22 +5,14 @@ Three answers: intact, damaged, and incomplete where a store could not be asked,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from onyx_pipelines.audit.acceptance import Accepted, accepted_trails
-from onyx_pipelines.audit.chain import (
-    ChainReport,
-    Finding,
-    Head,
-    Kind,
-    Link,
-    Severity,
-    examine,
-)
-from onyx_pipelines.audit.copying import copy_failures
-from onyx_pipelines.audit.records import AuditRecord, Phase, parse_record
+from onyx_pipelines.audit.chain import ChainReport, Finding, Kind, Severity, examine
+from onyx_pipelines.audit.copying import CopyFailure, copy_failures
+from onyx_pipelines.audit.records import AuditRecord, Phase
 from onyx_pipelines.audit.segments import CopiedTrail, host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.errors import OnyxError
@@ -72,36 +64,34 @@ def verify_trail(trail: Trail, stores: Sequence[Store], signers: Signers) -> Aud
         AuditError: the trail cannot be read.
     """
     # Copies first: what is appended meanwhile is then not yet copied, rather than not here.
-    copies: list[CopiedTrail] = []
+    copies: dict[str, list[CopiedTrail]] = {}
     unasked: dict[str, str] = {}
     for store in stores:
         try:
-            copies += read_copies(store, signers, host_prefix(trail.host))
+            copies[store.name] = read_copies(store, signers, host_prefix(trail.host))
         except OnyxError as error:
             unasked[store.name] = error.what
     lines, head = trail.snapshot()
     local = examine(lines, head=head)
-    records = [record for line in lines if (record := parse_record(line.data))]
-    findings = [*local.findings, *_headless(local, head), *_unfinished(records)]
+    records = [placed.record for placed in local.records.values()]
+    accepted = list(accepted_trails(records))
+    findings = list(local.findings)
+    # The head file follows the first record at once, so only a kill between the two explains it.
+    if head is None and len(records) > 1:
+        what = "the head file is missing or damaged; the next record makes it anew"
+        findings.append(Finding(Kind.HEAD, Severity.PROBLEM, what))
+    findings += _unfinished(records)
     states = [_state("this host", trail.host, local)]
-    for store in stores:
-        if store.name not in unasked:
-            own = [c for c in copies if (c.store, c.trail) == (store.name, local.trail)]
-            findings += [finding for copy in own for finding in _compare(local, copy)]
-            states.append(_copy_state(store.name, trail.host, local, own))
-    accepted = accepted_trails(records)
-    for copy in copies:
-        if copy.trail != local.trail:
-            findings += [*copy.report.findings, _other_trail(copy, accepted)]
-            states.append(_state(copy.store, copy.host, copy.report))
-    findings += [
-        _notice(
-            Kind.COPY,
-            f"the last copy failed ({store}, {failure.at:%Y-%m-%d %H:%M} UTC): {failure.what}",
-        )
-        for store, failure in copy_failures(trail).items()
-    ]
-    return AuditVerification(tuple(states), tuple(findings), unasked)
+    for place, found in copies.items():
+        own = _copy_of(local.trail, found)
+        states.append(_state(place, trail.host, own, len(local.records.keys() - own.records)))
+        findings += [*own.findings, *_difference(local, own, place)]
+        for other in (copy for copy in found if copy.trail != local.trail):
+            states.append(_state(place, other.host, other.report))
+            findings += [*other.report.findings, _other_trail(other, accepted)]
+    return AuditVerification(
+        tuple(states), (*findings, *map(_not_copied, copy_failures(trail).items())), unasked
+    )
 
 
 def verify_copies(store: Store, signers: Signers) -> AuditVerification:
@@ -113,106 +103,69 @@ def verify_copies(store: Store, signers: Signers) -> AuditVerification:
         StoreError: it cannot be read.
     """
     copies = read_copies(store, signers)
-    findings = [finding for copy in copies for finding in copy.report.findings]
     return AuditVerification(
-        tuple(_state(copy.store, copy.host, copy.report) for copy in copies), tuple(findings), {}
+        tuple(_state(copy.store, copy.host, copy.report) for copy in copies),
+        tuple(finding for copy in copies for finding in copy.report.findings),
+        {},
     )
 
 
-def _compare(local: ChainReport, copy: CopiedTrail) -> Iterator[Finding]:
-    yield from copy.report.findings
-    copied = copy.report.links
-    here = local.links
-    differing = [n for n, link in copied.items() if n in here and here[n].hash != link.hash]
-    for first, last in _runs(differing):
-        text = f"{_records(first, last)} here and in the {copy.store} store differ"
-        yield Finding(
-            Kind.COPY,
-            Severity.PROBLEM,
-            f"{text} ({_place(copied[first])})",
-            here[first].where,
-            here[first].line,
-            first,
-        )
-    for first, last in _runs([number for number in copied if number not in here]):
-        text = f"{_records(first, last)} of the {copy.store} store not here as written"
-        yield Finding(
-            Kind.MISSING,
-            Severity.PROBLEM,
-            f"{text} ({_place(copied[first])})",
-            sequence=first,
-        )
+def _copy_of(trail: str, found: Sequence[CopiedTrail]) -> ChainReport:
+    return next((copy.report for copy in found if copy.trail == trail), ChainReport(trail, {}))
+
+
+def _difference(local: ChainReport, copy: ChainReport, store: str) -> Iterator[Finding]:
+    """The first record that this host and a copy do not have alike."""
+    here, there = local.records, copy.records
+    unlike = sorted(
+        number
+        for number, copied in there.items()
+        if number not in here or here[number].record.hash != copied.record.hash
+    )
+    if not unlike:
+        return
+    first = unlike[0]
+    place = f"there: {there[first].line.where}, line {there[first].line.number}"
+    more = f"; {len(unlike) - 1} more are not alike" if len(unlike) > 1 else ""
+    if first in here:
+        what = f"record {first} here and in the {store} store differ ({place}){more}"
+        line = here[first].line
+        yield Finding(Kind.COPY, Severity.PROBLEM, what, line.where, line.number, first)
+    else:
+        what = f"record {first} of the {store} store is not here as written ({place}){more}"
+        yield Finding(Kind.COPY, Severity.PROBLEM, what, sequence=first)
 
 
 def _other_trail(copy: CopiedTrail, accepted: Sequence[Accepted]) -> Finding:
-    text = (
+    what = (
         f"the {copy.store} store has another trail of this host, {copy.trail}, of"
-        f" {len(copy.report.links)} records"
+        f" {len(copy.report.records)} records"
     )
     where = f"{host_prefix(copy.host)}{copy.trail}/"
     if any(each.covers(copy) for each in accepted):
-        return Finding(Kind.FOREIGN, Severity.NOTICE, f"{text}; somebody accepted it", where)
-    return Finding(
-        Kind.FOREIGN,
-        Severity.PROBLEM,
-        f"{text}: the state directory was lost or replaced, or the trail was removed. Where you"
-        f" know why, say so with `onyx audit accept {copy.trail} --reason TEXT`",
-        where,
+        what = f"{what}; somebody accepted it"
+        return Finding(Kind.OTHER_TRAIL, Severity.NOTICE, what, where)
+    what = (
+        f"{what}: the state directory was lost or replaced, or the trail was removed. Where you"
+        f" know why, say so with `onyx audit accept {copy.trail} --reason TEXT`"
     )
+    return Finding(Kind.OTHER_TRAIL, Severity.PROBLEM, what, where)
 
 
-def _headless(local: ChainReport, head: Head | None) -> Iterator[Finding]:
-    # The head file follows the first record at once, so only a kill between the two explains it.
-    if head is None and len(local.links) > 1:
-        text = "the head file is missing or damaged; the next record makes it anew"
-        yield Finding(Kind.HEAD, Severity.PROBLEM, text)
+def _not_copied(failed: tuple[str, CopyFailure]) -> Finding:
+    store, failure = failed
+    what = f"the last copy failed ({store}, {failure.at:%Y-%m-%d %H:%M} UTC): {failure.what}"
+    return Finding(Kind.COPY, Severity.NOTICE, what)
 
 
 def _unfinished(records: Sequence[AuditRecord]) -> Iterator[Finding]:
     ended = {record.operation for record in records if record.phase is Phase.END}
     for record in records:
         if record.phase is Phase.BEGIN and record.operation not in ended:
-            yield Finding(
-                Kind.UNFINISHED,
-                Severity.NOTICE,
-                f"{record.action} of {record.origin.actor} has no end: it runs, or was killed",
-                sequence=record.sequence,
-            )
+            what = f"{record.action} of {record.origin.actor} has no end: it runs, or was killed"
+            yield Finding(Kind.UNFINISHED, Severity.NOTICE, what, sequence=record.sequence)
 
 
 def _state(place: str, host: str, report: ChainReport, pending: int = 0) -> TrailState:
-    last = report.last
-    head = last.hash if last else ""
-    return TrailState(place, host, report.trail, len(report.links), head, pending)
-
-
-def _copy_state(
-    store: str, host: str, local: ChainReport, own: Sequence[CopiedTrail]
-) -> TrailState:
-    copied = own[0].report if own else ChainReport(local.trail, {}, ())
-    pending = sum(number not in copied.links for number in local.links)
-    return _state(store, host, copied, pending)
-
-
-def _notice(kind: Kind, text: str) -> Finding:
-    return Finding(kind, Severity.NOTICE, text)
-
-
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of consecutive numbers."""
-    run: list[int] = []
-    for number in sorted(numbers):
-        if run and number != run[-1] + 1:
-            yield run[0], run[-1]
-            run = []
-        run.append(number)
-    if run:
-        yield run[0], run[-1]
-
-
-def _records(first: int, last: int) -> str:
-    return f"record {first}" if first == last else f"records {first} to {last}"
-
-
-def _place(link: Link) -> str:
-    return f"there: {link.where}, line {link.line}"
+    head = report.last.hash if report.last else ""
+    return TrailState(place, host, report.trail, len(report.records), head, pending)

@@ -127,12 +127,12 @@ def accept(
     """State that an older trail of this host in the stores is known, e.g. of a lost machine."""
     settings = load_settings()
     trail = Trail.of(settings)
-    accepted = to_accept(trail, audit_stores(settings), trail_id)
+    accepted = to_accept(trail, audit_stores(settings), trail_id, reason)
     with audited(
         settings,
         action=ACCEPT_ACTION,
         origin=cli_origin(),
-        parameters=accepted.as_parameters(reason),
+        parameters=accepted.model_dump(),
         required=True,
     ):
         out.line(

@@ -31,4 +31,4 @@ def test_a_trail_in_s3_is_whole_and_a_changed_object_is_named(
 
     assert good.verdict is Verdict.INTACT
     assert [state.records for state in good.trails] == [3, 3]
-    assert {(each.kind, each.where) for each in found} >= {(Kind.EDITED, changed)}
+    assert {(each.kind, each.where) for each in found} >= {(Kind.CHAIN, changed)}

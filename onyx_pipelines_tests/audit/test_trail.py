@@ -113,7 +113,7 @@ def test_processes_that_append_at_once_make_one_chain(trail: Trail) -> None:
         writer.communicate()
 
     assert statuses == [0] * 6
-    assert len(state_of(trail).links) == 90
+    assert len(state_of(trail).records) == 90
     assert state_of(trail).findings == ()
 
 
@@ -138,7 +138,7 @@ def test_a_line_torn_at_any_byte_is_sealed_off_and_named(tmp_path: Path) -> None
             {
                 *((each.kind, each.severity, each.line) for each in (*before, *after.findings)),
                 record.sequence,
-                len(after.links),
+                len(after.records),
                 torn.path.read_bytes().startswith(whole + second[:length] + b"\n"),
             }
         )
@@ -155,7 +155,7 @@ def test_a_record_that_lacks_only_its_line_break_counts(trail: Trail) -> None:
 
     trail.append(deed(3))
 
-    assert len(state_of(trail).links) == 3
+    assert len(state_of(trail).records) == 3
     assert state_of(trail).findings == ()
 
 
@@ -202,7 +202,7 @@ def test_removing_a_sealed_torn_line_is_found(trail: Trail) -> None:
 
     trail.path.write_bytes(kept[0] + kept[2])
 
-    assert problems(trail) == ["record 2 seals a torn line that is gone"]
+    assert problems(trail) == ["this record seals a torn line that is gone"]
 
 
 def test_records_cut_off_at_the_end_stay_missed_after_the_next_one(trail: Trail) -> None:
@@ -214,8 +214,8 @@ def test_records_cut_off_at_the_end_stay_missed_after_the_next_one(trail: Trail)
 
     trail.append(deed(9))
 
-    assert cut == ["records 4 to 5 are missing at the end, by the head file"]
-    assert problems(trail) == ["records 4 to 5 are missing"]
+    assert cut == ["records are missing at the end: 4 to 5, by the head file"]
+    assert problems(trail) == ["this is record 6, where record 4 belongs"]
 
 
 def test_a_last_record_made_anew_stays_visible_after_the_next_one(trail: Trail) -> None:
@@ -229,7 +229,7 @@ def test_a_last_record_made_anew_stays_visible_after_the_next_one(trail: Trail) 
 
     trail.append(deed(4))
 
-    assert problems(trail) == ["record 2 was made anew: record 3 continues another one"]
+    assert problems(trail) == ["record 3 does not continue what stands before"]
 
 
 def test_a_trail_that_was_removed_is_missed_by_its_head(trail: Trail) -> None:
@@ -239,7 +239,7 @@ def test_a_trail_that_was_removed_is_missed_by_its_head(trail: Trail) -> None:
 
     trail.append(deed(3))
 
-    assert problems(trail) == ["records 1 to 2 are missing"]
+    assert problems(trail) == ["this is record 3, where record 1 belongs"]
 
 
 def test_a_damaged_head_file_is_made_anew(trail: Trail) -> None:
@@ -264,7 +264,7 @@ def test_a_killed_writer_loses_nothing_that_it_was_told_is_written(
     trail.append(deed(0))
 
     assert len(told) == after_records
-    assert len(state_of(trail).links) >= after_records + 1
+    assert len(state_of(trail).records) >= after_records + 1
     assert problems(trail) == []
 
 

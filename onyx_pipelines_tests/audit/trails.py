@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from onyx_pipelines.audit.chain import ChainReport, Head, Line, Severity, examine, split_lines
+from onyx_pipelines.audit.chain import ChainReport, Severity, examine, split_lines
 from onyx_pipelines.audit.origin import Channel, Origin
-from onyx_pipelines.audit.records import FIRST_PREVIOUS, Deed, Outcome, Phase, Result, make_record
+from onyx_pipelines.audit.records import (
+    FIRST_PREVIOUS,
+    Deed,
+    Head,
+    Outcome,
+    Phase,
+    Result,
+    make_record,
+)
 
 TRAIL = "00112233445566aa"
 ALICE = Origin(channel=Channel.CLI, actor="alice", host="vps", address="192.0.2.7")
@@ -39,21 +47,18 @@ def chain_of(count: int, *, trail: str = TRAIL) -> tuple[list[bytes], Head]:
         )
         previous = record.hash
         lines.append(record.line())
-    return lines, Head(trail, count, previous)
+    return lines, Head(trail=trail, sequence=count, hash=previous)
 
 
 def report_on(lines: Sequence[bytes], head: Head | None) -> ChainReport:
-    data = b"".join(line + b"\n" for line in lines)
-    return examine(split_lines("trail.jsonl", data), head=head)
+    return report_on_file(b"".join(line + b"\n" for line in lines), head)
 
 
-def problem_lines(report: ChainReport) -> set[int | None]:
-    return {each.line for each in report.findings if each.severity is Severity.PROBLEM}
+def report_on_file(data: bytes, head: Head | None) -> ChainReport:
+    return examine(list(split_lines("trail.jsonl", data)), head=head)
 
 
-def problem_sequences(report: ChainReport) -> set[int | None]:
-    return {each.sequence for each in report.findings if each.severity is Severity.PROBLEM}
-
-
-def lines_of(data: bytes) -> list[Line]:
-    return list(split_lines("trail.jsonl", data))
+def first_misfit(report: ChainReport) -> tuple[int | None, int | None]:
+    """Line and number of the record that belongs there, of the one problem that is found."""
+    [problem] = [each for each in report.findings if each.severity is Severity.PROBLEM]
+    return problem.line, problem.sequence

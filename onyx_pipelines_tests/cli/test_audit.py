@@ -204,9 +204,9 @@ class TestVerify:
 
         said = json.loads(answer.stdout)
         assert (answer.exit_code, said["ok"], said["verdict"]) == (1, False, "damaged")
-        assert (said["findings"][0]["kind"], said["findings"][0]["line"]) == ("edited", 1)
+        assert (said["findings"][0]["kind"], said["findings"][0]["line"]) == ("chain", 1)
         assert table.exit_code == 1
-        assert "trail.jsonl, line 1: record 1 is not as it was written" in table.stdout
+        assert "trail.jsonl, line 1: this is not record 1 as it was written" in table.stdout
 
     def test_a_torn_last_line_is_named_and_answers_zero(self, host: HostUnderTest) -> None:
         with Trail.of(host.settings).path.open("ab") as file:
