@@ -3,8 +3,6 @@ with nothing left behind by what was answered as a failure."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 import time
 import uuid
@@ -25,12 +23,12 @@ from onyx_pipelines.api.dagster_client import (
 from onyx_pipelines.api.launch_book import Entry, LaunchBook
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.host.locks import lock
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 
 _log = logger("api")
 LAUNCH_TAG: Final = "onyx/launch_id"
-_POLL_S: Final = 0.05
 _LOOK_AGAIN_S: Final = 5.0
 # So long a web server may sit on a question whose answer nobody waits for any more.
 _MAY_STILL_COME_S: Final = 600.0
@@ -247,21 +245,16 @@ class Launcher:
             ProblemError: 503, another launch takes too long.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self._folder / "launch.lock", flags, 0o600)
-        try:
-            while not _taken(descriptor):
-                if time.monotonic() > deadline - self._reserve_s:
-                    raise ProblemError(
-                        503,
-                        "Another launch takes long; nothing was launched.",
-                        remedy="Ask again in a moment.",
-                        headers={"Retry-After": "5"},
-                    )
-                time.sleep(_POLL_S)
+        left_s = deadline - self._reserve_s - time.monotonic()
+        with lock(self._folder / "launch.lock", patience_s=left_s) as alone:
+            if not alone:
+                raise ProblemError(
+                    503,
+                    "Another launch takes long; nothing was launched.",
+                    remedy="Ask again in a moment.",
+                    headers={"Retry-After": "5"},
+                )
             yield
-        finally:
-            os.close(descriptor)
 
 
 def _maybe_left(entry: Entry, error: UncertainError) -> ProblemError:
@@ -273,14 +266,6 @@ def _maybe_left(entry: Entry, error: UncertainError) -> ProblemError:
         " launched twice.",
         more={"may_be_left": {"launch_id": entry.launch_id, **entry.answer}},
     )
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _with_run(entry: Entry, run_id: str) -> Entry:

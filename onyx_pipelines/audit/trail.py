@@ -7,11 +7,9 @@ end was cut off goes on from where the head file says, so that the gap stays vis
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from onyx_pipelines.audit.records import (
 )
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.host.durable_files import replace_durably, sync_folder
+from onyx_pipelines.host.locks import lock
 from onyx_pipelines.settings import Settings
 
 TRAIL_FILE = "trail.jsonl"
@@ -201,24 +200,11 @@ class Trail:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._give_to_owner(self.folder)
         path = self.folder / _LOCK_FILE
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
+        with lock(path, patience_s=_LOCK_PATIENCE_S) as alone:
+            if not alone:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
             self._give_to_owner(path)
-            deadline = time.monotonic() + _LOCK_PATIENCE_S
-            while True:
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.003)
             yield
-        finally:
-            # Not by closing alone: a child forked meanwhile shares the lock.
-            with suppress(OSError):
-                fcntl.flock(fd, fcntl.LOCK_UN)
-            os.close(fd)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:

@@ -6,21 +6,20 @@ between sending and noting it sends it twice.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.host.locks import lock
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, LONGEST_ASKED_S, next_try_s
 from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
 from onyx_pipelines.notify.event import Event, event_from_json
@@ -73,7 +72,7 @@ class Box:
         channel's fault. Somebody else who delivers already is left to it (0)."""
         if not self._folder.exists():
             return 0
-        with self._alone() as alone:
+        with lock(self._folder / "deliver.lock") as alone:
             return self._send_due(now) if alone else 0
 
     def state(self) -> ChannelState:
@@ -189,21 +188,6 @@ class Box:
 
     def _note(self, **values: Any) -> None:
         replace_durably(self._folder / _STATE, json.dumps({**self._state(), **values}).encode())
-
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        descriptor = os.open(
-            self._folder / "deliver.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
-        finally:
-            os.close(descriptor)
 
 
 def _waits(until: datetime | None, now: datetime) -> bool:

@@ -6,7 +6,6 @@ lives. So a directory whose lock can be taken belongs to nobody, whatever killed
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError, SettingsError
+from onyx_pipelines.host.locks import HeldLock, take_lock
 from onyx_pipelines.restore.tree_removal import remove_tree
 
 _log = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ _LOCK_SUFFIX: Final = ".lock"
 class OwnedDirectory:
     """A directory and the lock that says that we live. Made by `create_owned` and `abandoned`."""
 
-    def __init__(self, path: Path, lock_fd: int) -> None:
+    def __init__(self, path: Path, lock: HeldLock) -> None:
         self.path = path
-        self._lock_fd = lock_fd
+        self._lock = lock
 
     def remove(self) -> None:
         """Remove it with its lock. Raises OSError: what is left, a later run sweeps."""
@@ -43,9 +43,7 @@ class OwnedDirectory:
 
     def release(self) -> None:
         """Leave it to whoever sweeps."""
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        self._lock.release()
 
 
 def create_owned(parent: Path, *, prefix: str = SCRATCH_PREFIX) -> OwnedDirectory:
@@ -56,24 +54,23 @@ def create_owned(parent: Path, *, prefix: str = SCRATCH_PREFIX) -> OwnedDirector
     """
     while True:
         path = parent / f"{prefix}{secrets.token_hex(8)}"
-        lock_fd = -1
+        lock = None
         try:
-            lock_fd = _open_lock(path, os.O_EXCL)
-            if not _take(lock_fd, path):
-                os.close(lock_fd)
+            lock = _take(path, os.O_EXCL)
+            if lock is None:
                 continue  # a sweep took it for a dead one's in this instant
             path.mkdir(mode=0o700)
             path.chmod(0o700)  # whatever the umask, and the parent's default access list
         except OSError as error:
-            if lock_fd >= 0:
-                os.close(lock_fd)
+            if lock is not None:
+                lock.release()
                 with suppress(OSError):
                     _lock_path(path).unlink(missing_ok=True)
             raise RestoreError(
                 f"No scratch directory can be made in {parent} ({error.strerror}).",
                 remedy="Create that directory, owned by this user and with room, or name another.",
             ) from None
-        return OwnedDirectory(path, lock_fd)
+        return OwnedDirectory(path, lock)
 
 
 @contextmanager
@@ -100,13 +97,15 @@ def abandoned(parent: Path, *, prefix: str = SCRATCH_PREFIX) -> Iterator[OwnedDi
     """
     for path in _candidates(parent, prefix):
         try:
-            lock_fd = _open_lock(path, 0)
+            lock = _take(path)
         except OSError:
             continue  # of another user, or no file of ours
-        if not _take(lock_fd, path) or not _is_ours(path):
-            os.close(lock_fd)
+        if lock is None:
             continue
-        yield OwnedDirectory(path, lock_fd)
+        if not _is_ours(path):
+            lock.release()
+            continue
+        yield OwnedDirectory(path, lock)
 
 
 def sweep_workdirs(
@@ -167,22 +166,14 @@ def _lock_path(path: Path) -> Path:
     return path.with_name(path.name + _LOCK_SUFFIX)
 
 
-def _open_lock(path: Path, flags: int) -> int:
+def _take(path: Path, flags: int = 0) -> HeldLock | None:
+    """Its lock, if it is free and still the one that others would look at."""
     # Made anew where somebody deleted it: a directory without its lock has no living owner.
-    return os.open(
-        _lock_path(path),
-        os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags,
-        0o600,
-    )
-
-
-def _take(lock_fd: int, path: Path) -> bool:
-    """Whether the lock is ours now, and is still the one that others would look at."""
-    try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(lock_fd), _lock_path(path).lstat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
+    lock = take_lock(_lock_path(path), flags=os.O_CREAT | flags)
+    if lock is not None and not lock.is_at(_lock_path(path)):
+        lock.release()
+        return None
+    return lock
 
 
 def _candidates(parent: Path, prefix: str) -> list[Path]:

@@ -1,15 +1,14 @@
 """Locks that die with whoever holds them: one exclusive task per host, and sets that are in use.
 
-flock on files that are never deleted, so nothing can be left locked and no two files compete.
+On files that are never deleted, so nothing can be left locked and no two files compete.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
+import math
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,22 +18,11 @@ from types import TracebackType
 from typing import Self
 
 from onyx_pipelines.errors import AlreadyRunningError, SettingsError
+from onyx_pipelines.host.locks import HeldLock, take_lock
 
 _FILE = "exclusive.lock"
 # `current_holder` takes the lock for an instant to see whether it is free.
 _PATIENCE_S = 0.5
-_open_locks: set[int] = set()
-
-
-def _close_in_child() -> None:
-    """A forked child shares the lock through its copy of the file: closing the copy frees us of
-    it, while unlocking would take the lock from the parent."""
-    for fd in _open_locks:
-        os.close(fd)
-    _open_locks.clear()
-
-
-os.register_at_fork(after_in_child=_close_in_child)
 
 
 @dataclass(frozen=True)
@@ -60,7 +48,7 @@ class ExclusiveLock:
         self._state_dir = state_dir
         self._purpose = purpose
         self._backup_id = holder
-        self._fd: int | None = None
+        self._lock: HeldLock | None = None
 
     def __enter__(self) -> Self:
         """Take the lock.
@@ -69,14 +57,12 @@ class ExclusiveLock:
             AlreadyRunningError: names who holds it.
             SettingsError: the state directory cannot be used.
         """
-        fd = _open(self._state_dir, _FILE)
-        if not _try_lock(fd, fcntl.LOCK_EX, patience_s=_PATIENCE_S):
-            holder = _read_holder(fd)
-            _close(fd)
-            raise _already_running(holder)
-        self._fd = fd
+        self._lock = _take(self._state_dir, _FILE, patience_s=_PATIENCE_S)
+        if self._lock is None:
+            raise _already_running(_read_holder(self._state_dir))
         holder = Holder(os.getpid(), self._purpose, datetime.now(UTC), self._backup_id)
-        _write_holder(fd, json.dumps({**asdict(holder), "since": holder.since.isoformat()}))
+        text = json.dumps({**asdict(holder), "since": holder.since.isoformat()})
+        _write_holder(self._lock, text)
         return self
 
     def __exit__(
@@ -85,45 +71,44 @@ class ExclusiveLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._fd in _open_locks:  # not so in a forked child, which never held it
-            _write_holder(self._fd, "")
-            _close(self._fd)
-        self._fd = None
+        if self._lock and self._lock.is_held:
+            _write_holder(self._lock, "")
+            self._lock.release()
+        self._lock = None
 
 
 def current_holder(state_dir: Path) -> Holder | None:
     """Who holds the exclusive lock of this host now, or None."""
     try:
-        fd = os.open(state_dir / "locks" / _FILE, os.O_RDONLY | os.O_CLOEXEC)
+        free = take_lock(_folder(state_dir) / _FILE, shared=True, flags=0)
     except FileNotFoundError:
         return None
-    try:
-        if _try_lock(fd, fcntl.LOCK_SH, patience_s=0):
-            return None
-        return _read_holder(fd) or Holder(0, "unknown", datetime.now(UTC), "")
-    finally:
-        os.close(fd)
+    if free:
+        free.release()
+        return None
+    return _read_holder(state_dir) or Holder(0, "unknown", datetime.now(UTC), "")
 
 
 @contextmanager
 def set_in_use(state_dir: Path, backup_id: str) -> Iterator[None]:
     """While the block runs, `prune` leaves this set alone. Several may use a set at a time."""
-    fd = _open(state_dir, _set_file(backup_id))
+    lock = _take(state_dir, _set_file(backup_id), shared=True, patience_s=math.inf)
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH)
         yield
     finally:
-        _close(fd)
+        if lock:
+            lock.release()
 
 
 @contextmanager
 def set_to_delete(state_dir: Path, backup_id: str) -> Iterator[bool]:
     """Whether nobody uses the set; if so nobody can begin to before the block ends."""
-    fd = _open(state_dir, _set_file(backup_id))
+    lock = _take(state_dir, _set_file(backup_id))
     try:
-        yield _try_lock(fd, fcntl.LOCK_EX, patience_s=0)
+        yield lock is not None
     finally:
-        _close(fd)
+        if lock:
+            lock.release()
 
 
 def _set_file(backup_id: str) -> str:
@@ -135,50 +120,35 @@ def _set_file(backup_id: str) -> str:
     return f"set-{slot}.lock"
 
 
-def _open(state_dir: Path, name: str) -> int:
-    folder = state_dir / "locks"
+def _folder(state_dir: Path) -> Path:
+    return state_dir / "locks"
+
+
+def _take(
+    state_dir: Path, name: str, *, shared: bool = False, patience_s: float = 0
+) -> HeldLock | None:
+    folder = _folder(state_dir)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return take_lock(folder / name, shared=shared, patience_s=patience_s)
     except OSError as error:
         raise SettingsError(
             f"The state directory {state_dir} cannot be used ({error.strerror}).",
             remedy="Give this user that directory, or set ONYX_STATE_DIR to another one.",
         ) from error
-    _open_locks.add(fd)
-    return fd
 
 
-def _close(fd: int) -> None:
-    if fd in _open_locks:
-        _open_locks.remove(fd)
-        os.close(fd)
+def _write_holder(lock: HeldLock, text: str) -> None:
+    os.ftruncate(lock.descriptor, 0)
+    os.pwrite(lock.descriptor, text.encode(), 0)
 
 
-def _try_lock(fd: int, mode: int, *, patience_s: float) -> bool:
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(fd, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.02)
-        else:
-            return True
-
-
-def _write_holder(fd: int, text: str) -> None:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, text.encode(), 0)
-
-
-def _read_holder(fd: int) -> Holder | None:
+def _read_holder(state_dir: Path) -> Holder | None:
     """None where the holder has not written its name yet."""
     try:
-        values = json.loads(os.pread(fd, 65536, 0))
+        values = json.loads((_folder(state_dir) / _FILE).read_bytes())
         return Holder(**{**values, "since": datetime.fromisoformat(values["since"])})
-    except (ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

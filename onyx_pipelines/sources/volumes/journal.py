@@ -5,8 +5,6 @@ One process at a time holds it; the hold ends with the process, the list does no
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.errors import AlreadyRunningError, SourceError
 from onyx_pipelines.host.durable_files import remove_durably, replace_durably
+from onyx_pipelines.host.locks import take_lock
 
 
 class StoppedContainer(BaseModel):
@@ -57,14 +56,18 @@ class Journal:
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self._directory / "stopped-containers.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = take_lock(self._directory / "stopped-containers.lock")
         except OSError as error:
             raise self._unusable(error) from None
+        if lock is None:
+            raise AlreadyRunningError(
+                "A backup or a restore of volumes is under way, and containers are stopped for it.",
+                remedy="Wait until it ends; it starts them again.",
+            )
         try:
-            _lock(fd)
             yield
         finally:
-            os.close(fd)
+            lock.release()
 
     def read(self) -> tuple[StoppedContainer, ...]:
         try:
@@ -96,13 +99,3 @@ class Journal:
             f"The journal of stopped containers {self.path} cannot be used ({error.strerror}).",
             remedy="Make ONYX_STATE_DIR writable for this user.",
         )
-
-
-def _lock(fd: int) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise AlreadyRunningError(
-            "A backup or a restore of volumes is under way, and containers are stopped for it.",
-            remedy="Wait until it ends; it starts them again.",
-        ) from None
