@@ -21,6 +21,8 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._serdes import ConfigurableClassData
 
+from onyx_pipelines.host.background import started_ticks
+
 WORKER_TAG = "onyx/worker"
 
 
@@ -41,7 +43,7 @@ class WorkerIdentity:
             boot_id=_boot_id(),
             pid_namespace=_pid_namespace(),
             pid=os.getpid(),
-            started_ticks=_started_ticks(os.getpid()) or 0,
+            started_ticks=started_ticks(os.getpid()) or 0,
         )
 
     def as_tag(self) -> str:
@@ -59,7 +61,7 @@ class WorkerIdentity:
             return False
         if self.pid_namespace != _pid_namespace():
             return None
-        return _started_ticks(self.pid) == self.started_ticks
+        return started_ticks(self.pid) == self.started_ticks
 
 
 def _boot_id() -> str:
@@ -70,16 +72,6 @@ def _boot_id() -> str:
 def _pid_namespace() -> str:
     path = Path("/proc/self/ns/pid")
     return str(path.readlink()) if path.exists() else ""
-
-
-def _started_ticks(pid: int) -> int | None:
-    """Start time in clock ticks since boot (proc(5), field 22), None for no or a dead process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    state, *fields = stat.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])
 
 
 class MonitoredRunLauncher(DefaultRunLauncher):

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.sandbox.description_file import DescriptionFile
+from onyx_pipelines.sandbox.ports import HOST, free_ports, is_free, port_again
+from onyx_pipelines.sandbox.service_process import ServiceProcess
 
-_HOST = "127.0.0.1"
 _READY_TIMEOUT_S = 120.0
 # On SIGTERM SeaweedFS waits 15 s for its own subscriptions to end. What was acknowledged is in its
 # files by then, so a kill after this time loses nothing.
@@ -38,7 +36,7 @@ _MEMORY_LIMITS = {"GOGC": "50", "GOMEMLIMIT": "400MiB"}
 
 @dataclass(frozen=True)
 class _Description:
-    """What another process needs to know; stands in `s3.json`, mode 0600."""
+    """Stands in `s3.json`."""
 
     port: int
     bucket: str
@@ -59,7 +57,8 @@ class S3Server:
         self._state = state_dir
         self._wanted_port = port or None
         self._bucket = bucket
-        self._child: subprocess.Popen[bytes] | None = None
+        self._process = ServiceProcess(state_dir, "s3", stop_grace_s=_STOP_GRACE_S)
+        self._described = DescriptionFile(state_dir / "s3.json", _Description, "S3 server")
 
     @classmethod
     def attach(cls, state_dir: Path) -> Self:
@@ -69,21 +68,16 @@ class S3Server:
             NotFoundError: none was ever started there.
         """
         server = cls(state_dir)
-        described = server._described()
-        if described is None:
-            raise NotFoundError(
-                f"No S3 server was started in {state_dir}.", remedy="Run `onyx sandbox up`."
-            )
-        server._bucket = described.bucket
+        server._bucket = server._described.read().bucket
         return server
 
     @property
     def endpoint_url(self) -> str:
-        return f"http://{_HOST}:{self._description.port}"
+        return f"http://{HOST}:{self._described.read().port}"
 
     @property
     def port(self) -> int:
-        return self._description.port
+        return self._described.read().port
 
     @property
     def bucket(self) -> str:
@@ -91,31 +85,24 @@ class S3Server:
 
     @property
     def region(self) -> str:
-        return self._description.region
+        return self._described.read().region
 
     @property
     def access_key_id(self) -> str:
-        return self._description.access_key_id
+        return self._described.read().access_key_id
 
     @property
     def secret_access_key(self) -> str:
-        return self._description.secret_access_key
+        return self._described.read().secret_access_key
 
     @property
     def log_path(self) -> Path:
-        return self._state / "s3.log"
+        return self._process.log_path
 
     @property
     def pid(self) -> int | None:
         """Of the running server, or None. A process that merely has the same number is not it."""
-        try:
-            pid = int((self._state / "s3.pid").read_text(encoding="ascii"))
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        except (OSError, ValueError):
-            return None
-        ours = b"-dir=" + os.fsencode(self._data) in command.split(b"\0")
-        return pid if ours and state[0] != "Z" else None
+        return self._process.pid
 
     def start(self) -> Self:
         """Start it unless it runs; returns when a signed request was answered.
@@ -135,34 +122,23 @@ class S3Server:
             self._spawn(binary)
             try:
                 self._wait_until_ready()
-            except OnyxError:
+            except OnyxError as error:
                 self.stop()
                 # Another process may have taken one of the free ports in between.
-                if attempt == attempts or "address already in use" not in self._log_tail():
+                if attempt == attempts or "address already in use" not in error.what:
                     raise
-            except BaseException:
-                self.stop()
-                raise
             else:
                 return self
         raise AssertionError("unreachable")
 
     def stop(self) -> None:
         """Stop it, from whichever process. Objects stay; a server that does not run is fine."""
-        pid = self.pid
-        if pid is not None:
-            _send(pid, signal.SIGTERM)
-            if not self._ends_within(_STOP_GRACE_S):
-                _send(pid, signal.SIGKILL)
-                self._ends_within(10)
-            # A killed process counts as ended a moment before its sockets are closed.
-            closing = time.monotonic() + 2
-            while not _is_free(self.port) and time.monotonic() < closing:
-                time.sleep(0.02)
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
-        (self._state / "s3.pid").unlink(missing_ok=True)
+        running = self.pid is not None
+        self._process.stop()
+        # A killed process counts as ended a moment before its sockets are closed.
+        closing = time.monotonic() + 2
+        while running and not is_free(self.port) and time.monotonic() < closing:
+            time.sleep(0.02)
         remove_sockets(self._state)
 
     def __enter__(self) -> Self:
@@ -180,28 +156,11 @@ class S3Server:
     def _data(self) -> Path:
         return self._state.absolute() / "s3-data"
 
-    @property
-    def _description(self) -> _Description:
-        described = self._described()
-        if described is None:
-            raise OnyxError(
-                f"The S3 server in {self._state} was never started.", remedy="Start it first."
-            )
-        return described
-
-    def _described(self) -> _Description | None:
-        try:
-            values = json.loads((self._state / "s3.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return _Description(**values)
-
     def _describe(self) -> None:
         """Write down port and credentials, for us and in the form that SeaweedFS reads."""
-        known = self._described()
-        port = self._wanted_port or (known.port if known and _is_free(known.port) else None)
+        known = self._described.find()
         description = _Description(
-            port=port or _free_ports(1)[0],
+            port=self._wanted_port or port_again(known.port if known else None),
             bucket=self._bucket,
             access_key_id=known.access_key_id if known else secrets.token_hex(10).upper(),
             secret_access_key=known.secret_access_key if known else secrets.token_urlsafe(30),
@@ -215,11 +174,11 @@ class S3Server:
             "credentials": [credentials],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
-        _write_private(self._state / "s3.json", asdict(description))
-        _write_private(self._state / "s3-identities.json", {"identities": [identity]})
+        self._described.write(description)
+        _write(self._state / "s3-identities.json", {"identities": [identity]})
 
     def _spawn(self, binary: Path) -> None:
-        free = [port for port in _free_ports(2 * len(_INTERNAL_PORTS) + 2) if port != self.port]
+        free = [port for port in free_ports(2 * len(_INTERNAL_PORTS) + 2) if port != self.port]
         ports = [f"-s3.port={self.port}", f"-s3.port.grpc={free.pop()}"]
         for name in _INTERNAL_PORTS:
             ports += [f"-{name}.port={free.pop()}", f"-{name}.port.grpc={free.pop()}"]
@@ -228,8 +187,8 @@ class S3Server:
             "-logtostderr=true",
             "server",
             f"-dir={self._data}",
-            f"-ip={_HOST}",
-            f"-ip.bind={_HOST}",
+            f"-ip={HOST}",
+            f"-ip.bind={HOST}",
             *ports,
             "-filer",
             "-filer.localSocket=filer.sock",
@@ -248,39 +207,16 @@ class S3Server:
             "-volume.preStopSeconds=0",
         ]
         remove_sockets(self._state)
-        with self.log_path.open("wb") as log:
-            self._child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self._state,
-                env={**os.environ, **_MEMORY_LIMITS},
-                start_new_session=True,
-            )
-        (self._state / "s3.pid").write_text(str(self._child.pid), encoding="ascii")
-        _write_private(self._state / "s3-ports.json", {"ports": ports})
+        self._process.spawn(command, _MEMORY_LIMITS, directory=self._state)
+        _write(self._state / "s3-ports.json", {"ports": ports})
 
     def _wait_until_ready(self) -> None:
         """Write, read and list with a signature: after a restart lists answer before reads do."""
         client = self._client()
-        deadline = time.monotonic() + _READY_TIMEOUT_S
-        problem: Exception | None = None
         try:
-            while time.monotonic() < deadline and self._alive():
-                try:
-                    _exercise(client, self._bucket)
-                    return
-                except _not_ready_errors() as error:
-                    problem = error
-                    time.sleep(0.05)
+            self._process.wait_until(lambda: _answers(client, self._bucket), _READY_TIMEOUT_S)
         finally:
             client.close()
-        state = "answers no request" if self._alive() else "ended"
-        raise OnyxError(
-            f"The S3 server in {self._state} {state} ({problem}).",
-            remedy=f"Its log {self.log_path} ends with:\n{self._log_tail()}",
-        )
 
     def _client(self) -> Any:
         import boto3
@@ -299,26 +235,6 @@ class S3Server:
                 s3={"addressing_style": "path"},
             ),
         )
-
-    def _alive(self) -> bool:
-        if self._child is not None:
-            return self._child.poll() is None
-        return self.pid is not None
-
-    def _ends_within(self, timeout_s: float) -> bool:
-        deadline = time.monotonic() + timeout_s
-        while self._alive():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
-
-    def _log_tail(self, lines: int = 12) -> str:
-        try:
-            text = self.log_path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
 
 
 def find_weed() -> Path:
@@ -358,6 +274,16 @@ def remove_sockets(state_dir: Path) -> None:
             Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
 
 
+def _answers(client: Any, bucket: str) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _exercise(client, bucket)
+    except (BotoCoreError, ClientError):
+        return False
+    return True
+
+
 def _exercise(client: Any, bucket: str) -> None:
     existing = {found["Name"] for found in client.list_buckets()["Buckets"]}
     for name in (_PROBE_BUCKET, bucket):
@@ -370,35 +296,5 @@ def _exercise(client: Any, bucket: str) -> None:
     client.list_objects_v2(Bucket=bucket, MaxKeys=1)
 
 
-def _not_ready_errors() -> tuple[type[Exception], ...]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return BotoCoreError, ClientError
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((_HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return probe.connect_ex((_HOST, port)) != 0
-
-
-def _send(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _write_private(path: Path, values: Mapping[str, object]) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        os.fchmod(fd, 0o600)
-        json.dump(values, file)
+def _write(path: Path, values: object) -> None:
+    replace_durably(path, json.dumps(values).encode())

@@ -19,6 +19,7 @@ from pathlib import Path
 from psycopg import sql
 
 from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.llm.litellm_environment import default_directory
 from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
@@ -103,8 +104,9 @@ class Sandbox:
             (self.state_dir / name).mkdir(mode=0o700, exist_ok=True)
         secret = self.state_dir / "s3.secret"
         if not secret.exists():
-            _write_private(secret, self.s3.secret_access_key)
-        _write_private(self.state_dir / "environment.json", json.dumps(self._environment()))
+            replace_durably(secret, self.s3.secret_access_key.encode())
+        environment = json.dumps(self._environment())
+        replace_durably(self.state_dir / "environment.json", environment.encode())
 
     def down(self, *, keep_data: bool = False) -> None:
         """Stop every server; unless `keep_data`, delete the directory."""
@@ -272,9 +274,3 @@ def _service(
         return Service(name, running, address() if running else "", optional)
     except (OnyxError, OSError):
         return Service(name, running=False, address="", optional=optional)
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)

@@ -15,6 +15,7 @@ import pytest
 
 from onyx_pipelines.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines.sources.postgres.server_process import ServerProcess
 from onyx_pipelines_tests.planting import plant, replaced
 
 
@@ -127,13 +128,13 @@ def test_root_is_told_of_a_directory_that_postgresqls_user_cannot_enter(
 ) -> None:
     commands = []
 
-    def refuse(_: PostgresServer, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    def refuse(_: ServerProcess, command: list[str]) -> subprocess.CompletedProcess[bytes]:
         commands.append(command)
         return subprocess.CompletedProcess(command, 1, b"")
 
     # So that whoever runs the tests sees what root would.
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(PostgresServer, "_spawn", refuse)
+    monkeypatch.setattr(ServerProcess, "run", refuse)
 
     with pytest.raises(OnyxError) as caught:
         PostgresServer(state_dir).start()

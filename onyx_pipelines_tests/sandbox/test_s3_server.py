@@ -144,7 +144,7 @@ def test_a_server_that_ends_at_once_is_an_error(
     with pytest.raises(OnyxError, match="ended") as caught:
         S3Server(tmp_path / "state").start()
 
-    assert "out of order" in caught.value.remedy
+    assert "out of order" in caught.value.what
 
 
 def test_a_recycled_process_number_is_not_the_server(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
+from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.sandbox.llm.litellm_environment import make_environment
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 
@@ -52,10 +52,7 @@ class LiteLlmProxy:
         """Generated: it refuses to start with the one of its documentation."""
         path = self._process.state_dir / "litellm.key"
         if not path.exists():
-            self._process.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(f"sk-{secrets.token_urlsafe(32)}")
+            create_durably(path, f"sk-{secrets.token_urlsafe(32)}".encode(), mode=0o600)
         return path.read_text(encoding="ascii")
 
     def start(self, model_url: str) -> None:
