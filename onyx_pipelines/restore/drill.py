@@ -5,8 +5,6 @@ No Dagster here: assets and the command line call the same functions.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError, OnyxError
+from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects, open_set
@@ -110,7 +109,7 @@ def drill_component(
         KeyFileError: this host has no key, or one that cannot be read.
     """
     key, signers = required_key(settings), Trust.of(settings).signers
-    workdir = scratch_dir(settings)
+    workdir = scratch_root(settings.scratch_dir)
     begun = len(clock.timings())
     with (
         set_in_use(settings.state_dir, drillable.backup_id),
@@ -207,25 +206,6 @@ def run_drill(
     clock = StepClock()
     results = [drill_component(settings, drillable, each, clock, progress) for each in wanted]
     return put_together(settings, drillable, drill_id, started_at, results)
-
-
-def scratch_dir(settings: Settings) -> Path:
-    """Where drills restore to; made if need be, enterable for PostgreSQL's user."""
-    directory = settings.scratch_dir or (
-        Path("/var/tmp") / f"onyx-scratch-{os.geteuid()}"  # noqa: S108  (owner is checked below)
-    )
-    try:
-        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        status = directory.stat()
-        if status.st_uid != os.geteuid():
-            directory = Path(tempfile.mkdtemp(prefix="onyx-scratch-"))
-            directory.chmod(0o711)
-    except OSError as error:
-        raise NotFoundError(
-            f"The scratch directory {directory} cannot be used ({error.strerror}).",
-            remedy="Set ONYX_SCRATCH_DIR to one that this user can write to.",
-        ) from None
-    return directory
 
 
 def _stores(settings: Settings) -> list[Store]:

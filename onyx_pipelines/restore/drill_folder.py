@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.tree_removal import discard_tree
 from onyx_pipelines.sources.source import Component
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.drill import scratch_dir
 from onyx_pipelines.restore.postgres import drill as drill_postgres
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
@@ -71,7 +71,9 @@ def test_twenty_random_databases_pass(
     objects = sets.of(*databases, with_globals=True)
     settings = sets.settings.model_copy(update={"scratch_dir": None})
 
-    result = drill_postgres(objects, StepClock(), scratch_dir(settings), settings, silent)
+    result = drill_postgres(
+        objects, StepClock(), scratch_root(settings.scratch_dir), settings, silent
+    )
 
     assert result.problems() == []
     assert result.verdict is Verdict.PASSED

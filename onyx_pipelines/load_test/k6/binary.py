@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.processes import ProgramError, text_of
+from onyx_pipelines.host.processes import ProgramError, text_of
 
 _VERSION: Final = re.compile(r"k6(?:\.exe)? v(\d+)\.(\d+)\.(\d+)")
 _OLDEST: Final = (0, 50, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -15,6 +14,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
+from onyx_pipelines.host.processes import dying_with_us, end_group
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.k6.following import RowFollower, SoFar
 from onyx_pipelines.load_test.plan import Unit
@@ -75,7 +75,8 @@ def run_unit(
     rows.unlink(missing_ok=True)
     with as_file(files("onyx_pipelines.load_test") / "scenarios") as scenarios:
         command = [
-            *_dies_with_us(),
+            # A test whose control is gone must not go on loading its target.
+            *dying_with_us(),
             *(str(k6.path), "run", "--quiet", k6.summary_option, "--address", ""),
             *("--log-format", "raw", "--log-output", "stderr", "--console-output", str(rows)),
             *("--no-usage-report", str(scenarios / f"{unit.scenario.value}.js")),
@@ -174,18 +175,7 @@ def _watch(
 
 def _stop(process: subprocess.Popen[bytes], *, grace_s: float = _GRACE_S) -> None:
     """SIGINT lets k6 write its rows out; what does not end then is killed."""
-    for number in (signal.SIGINT, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(grace_s)
-            return
-
-
-def _dies_with_us() -> list[str]:
-    """A test whose control is gone (kill -9) must not go on loading its target."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    end_group(process, signal.SIGINT, grace_s=grace_s)
 
 
 def _tail(path: Path) -> str:

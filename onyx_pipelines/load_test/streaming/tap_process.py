@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.host.processes import end_group
 from onyx_pipelines.load_test.target import Target
 
 _START_TIMEOUT_S: Final = 30.0
@@ -52,9 +54,7 @@ def running_tap(target: Target) -> Iterator[RunningTap]:
             process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_TIMEOUT_S)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        end_group(process, signal.SIGKILL)
         if process.stdout is not None:
             process.stdout.close()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from psycopg import sql
 
-from onyx_pipelines.processes import text_of
+from onyx_pipelines.host.processes import text_of
 from onyx_pipelines.restore.postgres.sql_script import NAME, plain, statements
 from onyx_pipelines.sources.postgres.binaries import Binaries
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.processes import ProgramError
-from onyx_pipelines.restore.tree_removal import discard_tree
+from onyx_pipelines.host.processes import ProgramError
+from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.server_process import (
     THROWAWAY_OPTIONS,

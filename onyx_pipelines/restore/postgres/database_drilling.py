@@ -11,7 +11,7 @@ from typing import Final
 from psycopg import sql
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
-from onyx_pipelines.processes import ProgramError, output_of
+from onyx_pipelines.host.processes import ProgramError, output_of
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import drilled

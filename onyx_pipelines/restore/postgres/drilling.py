@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.host.scratch import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.findings import damaged, nothing_to_drill
@@ -30,7 +31,6 @@ from onyx_pipelines.restore.postgres.production_guard import refuse_production
 from onyx_pipelines.restore.postgres.server_drilling import drill_on_server
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
-from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.processes import InputStream, ProgramError, text_of
+from onyx_pipelines.host.processes import InputStream, ProgramError, text_of
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sources.postgres.binaries import Binaries

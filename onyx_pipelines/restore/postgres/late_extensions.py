@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.processes import EndedEarlyError, ProgramError, input_to
+from onyx_pipelines.host.processes import EndedEarlyError, ProgramError, input_to
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.processes import EndedEarlyError, ProgramError, input_to, output_of
+from onyx_pipelines.host.processes import EndedEarlyError, ProgramError, input_to, output_of
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists

@@ -13,6 +13,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.scratch import private_workdir, sweep_workdirs
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import Note, Placed, Restoring, outcome
@@ -46,7 +47,6 @@ from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.source import Component

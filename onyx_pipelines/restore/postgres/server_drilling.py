@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
+from onyx_pipelines.host.scratch import private_workdir, sweep_workdirs
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.findings import damaged, nothing_to_drill
@@ -19,7 +20,6 @@ from onyx_pipelines.restore.postgres.server import TargetServer, letting_create,
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.workdir import private_workdir, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.postgres.target import PostgresTarget

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.processes import output_of, text_of
+from onyx_pipelines.host.processes import output_of, text_of
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.target import PostgresTarget

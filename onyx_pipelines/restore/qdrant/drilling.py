@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.host.scratch import private_workdir, refuse_inside_volumes, sweep_workdirs
+from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore import findings as findings_of
 from onyx_pipelines.restore.clock import StepClock
@@ -29,8 +31,6 @@ from onyx_pipelines.restore.qdrant.ranking import scores_are_distances
 from onyx_pipelines.restore.qdrant.server_drilling import drill_on_server
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.room import free_bytes
-from onyx_pipelines.restore.tree_removal import discard_tree
-from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot

@@ -17,6 +17,7 @@ from typing import IO, Final, Self, cast
 from pydantic import ValidationError
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.processes import end_group
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeFailure, EdgeRequest
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnknownFormError
 
@@ -126,10 +127,7 @@ class EdgeEngine:
     def _end(self) -> None:
         if self._process is None:
             return
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        end_group(self._process, signal.SIGKILL)
         for stream in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
                 cast("IO[bytes]", stream).close()

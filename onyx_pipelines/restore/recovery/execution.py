@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from onyx_pipelines.errors import OnyxError, RestoreError
+from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore import postgres, qdrant, volumes
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.drill import required_key, scratch_dir
+from onyx_pipelines.restore.drill import required_key
 from onyx_pipelines.restore.journal import RestoreJournal, forget_all, request_digest
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.postgres import PostgresRestoreRequest
@@ -84,7 +85,7 @@ def restore_set(
         with ExclusiveLock(settings.state_dir, "restore"):
             journal.begin(taken)
             clock = StepClock()
-            workdir = scratch_dir(settings)
+            workdir = scratch_root(settings.scratch_dir)
             for component in plan.components:
                 request = choice.request_for(component, plan.components, settings)
                 with journal.changing(command, plan.components[len(done) :]):

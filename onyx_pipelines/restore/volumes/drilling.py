@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.scratch import private_workdir, refuse_inside_volumes, sweep_workdirs
+from onyx_pipelines.host.tree_removal import remove_tree
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import drilled
@@ -17,11 +19,9 @@ from onyx_pipelines.restore.findings import no_room, nothing_to_drill
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
 from onyx_pipelines.restore.room import free_bytes
-from onyx_pipelines.restore.tree_removal import remove_tree
 from onyx_pipelines.restore.volumes.room import missing_bytes
 from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
 from onyx_pipelines.restore.volumes.volume_objects import volumes_of
-from onyx_pipelines.restore.workdir import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 

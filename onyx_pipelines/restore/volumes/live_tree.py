@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.inode_flags import is_unchangeable
+from onyx_pipelines.host.inode_flags import is_unchangeable
+from onyx_pipelines.host.mounts import is_mount_point, mount_points
 from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
 from onyx_pipelines.restore.volumes.wording import shown
-from onyx_pipelines.sources.volumes.mounts import is_mount_point, mount_points
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
@@ -23,7 +24,6 @@ from onyx_pipelines.restore.volumes.wording import shown
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes.containers import names_of_users
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
-from onyx_pipelines.sources.volumes.mounts import is_mount_point
 from onyx_pipelines.sources.volumes.walking import measure_bytes
 
 # A larger tree is not measured: a plan should not take minutes.

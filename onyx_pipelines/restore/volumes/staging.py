@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.mounts import is_mount_point
+from onyx_pipelines.host.scratch import OwnedDirectory, abandoned, create_owned
 from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.volumes.swapping import NEW, Swap
-from onyx_pipelines.restore.workdir import OwnedDirectory, abandoned, create_owned
-from onyx_pipelines.sources.volumes.mounts import is_mount_point
 
 _log = logging.getLogger(__name__)
 

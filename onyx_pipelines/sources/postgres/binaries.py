@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from onyx_pipelines.errors import SourceError
-from onyx_pipelines.processes import ProgramError, text_of
+from onyx_pipelines.host.processes import ProgramError, text_of
 
 CLIENT_PROGRAMS = ("pg_dump", "pg_dumpall")
 SERVER_PROGRAMS = ("initdb", "pg_ctl", "postgres")

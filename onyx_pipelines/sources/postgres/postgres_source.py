@@ -10,7 +10,7 @@ from typing import Final, Self
 from psycopg.conninfo import make_conninfo
 
 from onyx_pipelines.errors import SourceError
-from onyx_pipelines.processes import output_of
+from onyx_pipelines.host.processes import output_of
 from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries

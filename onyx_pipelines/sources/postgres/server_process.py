@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from onyx_pipelines.host.background import started_ticks, tail_of
-from onyx_pipelines.processes import ProgramError
+from onyx_pipelines.host.processes import ProgramError
 from onyx_pipelines.sources.postgres.binaries import Binaries
 
 _START_TIMEOUT_S = 180

@@ -13,7 +13,7 @@ import psycopg
 from pydantic import SecretStr
 
 from onyx_pipelines.errors import SourceError
-from onyx_pipelines.processes import ProgramError
+from onyx_pipelines.host.processes import ProgramError
 from onyx_pipelines.settings import Settings
 
 _CONNECT_TIMEOUT_S = 10

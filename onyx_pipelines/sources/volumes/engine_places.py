@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final, Self
 
+from onyx_pipelines.host.mounts import MOUNTINFO
 from onyx_pipelines.sources.volumes.docker_engine import Container, DockerEngine, Mount
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
-from onyx_pipelines.sources.volumes.mounts import MOUNTINFO
 
 # The engine mounts these files of its own into each container.
 _OWN_ID: Final = re.compile(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf) /etc/")

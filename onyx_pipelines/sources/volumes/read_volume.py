@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Self
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.sources.volumes.archiving import open_root
 from onyx_pipelines.sources.volumes.docker_engine import open_engine
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule, exclude_rule
-from onyx_pipelines.sources.volumes.mounts import is_mount_point
 from onyx_pipelines.sources.volumes.recipe import RECIPE, Found
 
 _log = logging.getLogger(__name__)

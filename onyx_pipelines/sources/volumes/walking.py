@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from onyx_pipelines.errors import SourceError
+from onyx_pipelines.host.mounts import pseudo_devices
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule
-from onyx_pipelines.sources.volumes.mounts import pseudo_devices
 
 # Directories kept open at a time; deeper trees come back up through `..`, checked.
 MAX_OPEN_LEVELS: Final = 64

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.host.scratch import sweep_workdirs
 from onyx_pipelines.restore.postgres.cluster import PROGRAMS, ScratchCluster, stop_abandoned
-from onyx_pipelines.restore.workdir import sweep_workdirs
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 
 PREFIX = "onyx-scratch-test-"
@@ -21,7 +21,7 @@ KILLED_DRILL = f"""
 import os, signal, sys
 from pathlib import Path
 from onyx_pipelines.restore.postgres.cluster import PROGRAMS, ScratchCluster
-from onyx_pipelines.restore.workdir import private_workdir
+from onyx_pipelines.host.scratch import private_workdir
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 with private_workdir(Path(sys.argv[1]), prefix={PREFIX!r}) as scratch:
     ScratchCluster(scratch, find_binaries(0, programs=PROGRAMS)).start()

@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.drill import scratch_dir
 from onyx_pipelines.restore.postgres import drill
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
@@ -219,7 +219,7 @@ def test_a_database_that_scratch_has_no_room_for_is_left_out_and_the_share_says_
 
     settings = sets.settings.model_copy(update={"scratch_dir": None})
 
-    result = drill(objects, StepClock(), scratch_dir(settings), settings, silent)
+    result = drill(objects, StepClock(), scratch_root(settings.scratch_dir), settings, silent)
 
     assert [(f.verdict, f.aspect) for f in result.problems() if f.item == large] == [
         (Verdict.COULD_NOT_VERIFY, "room")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.tree_removal import remove_tree
+from onyx_pipelines.host.tree_removal import remove_tree
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
 from onyx_pipelines_tests.mounting import Kind, mounted

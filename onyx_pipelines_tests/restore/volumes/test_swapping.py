@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.host.mounts import is_mount_point, parse_mount_points
+from onyx_pipelines.host.scratch import create_owned
 from onyx_pipelines.restore.volumes import renaming
 from onyx_pipelines.restore.volumes.staging import settle_interrupted
 from onyx_pipelines.restore.volumes.swap_record import (
@@ -19,8 +21,6 @@ from onyx_pipelines.restore.volumes.swap_record import (
     placement,
 )
 from onyx_pipelines.restore.volumes.swapping import Swap
-from onyx_pipelines.restore.workdir import create_owned
-from onyx_pipelines.sources.volumes.mounts import is_mount_point, parse_mount_points
 from onyx_pipelines_tests.restore.volumes.volume_sets import bytes_of
 from onyx_pipelines_tests.sources.volumes.trees import make_tree, tree_of
 

@@ -10,7 +10,7 @@ from onyx_pipelines_tests.waiting import wait_until
 
 _KILLED_WHILE_READING = """
 import os, signal
-from onyx_pipelines.processes import output_of
+from onyx_pipelines.host.processes import output_of
 
 script = "echo $$; exec yes"
 command = ["/bin/sh", "-c", script]

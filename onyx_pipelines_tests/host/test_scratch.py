@@ -14,20 +14,20 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import RestoreError, SettingsError
-from onyx_pipelines.restore.tree_removal import remove_tree
-from onyx_pipelines.restore.workdir import (
+from onyx_pipelines.host.scratch import (
     abandoned,
     create_owned,
     private_workdir,
     refuse_inside_volumes,
     sweep_workdirs,
 )
+from onyx_pipelines.host.tree_removal import remove_tree
 from onyx_pipelines_tests.immutable import make_immutable
 
 _HOLD_ONE = """
 import sys, time
 from pathlib import Path
-from onyx_pipelines.restore.workdir import create_owned
+from onyx_pipelines.host.scratch import create_owned
 owned = create_owned(Path(sys.argv[1]))
 (owned.path / "scratch").write_bytes(b"x")
 print(owned.path, flush=True)

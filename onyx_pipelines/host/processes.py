@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -281,7 +282,7 @@ def _program(
     try:
         yield process, tail, Path(command[0]).name
     finally:
-        _end(process)
+        end_group(process)
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):
@@ -326,12 +327,25 @@ def text_of(
     return b"".join(pieces).decode("utf-8", undecodable)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
+def end_group(
+    process: subprocess.Popen[bytes],
+    first: signal.Signals = signal.SIGTERM,
+    *,
+    grace_s: float | None = None,
+) -> None:
+    """End a child that has a session of its own, with all that it started: by this signal, and by
+    SIGKILL what has not ended within `grace_s`. Fine if it has ended."""
+    for number in (first, signal.SIGKILL):
+        if process.poll() is not None:
+            return
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_TERMINATE_GRACE_S)
-            return
+            process.wait(_TERMINATE_GRACE_S if grace_s is None else grace_s)
+
+
+def dying_with_us() -> list[str | Path]:
+    """What to put before a command that must not go on when we are killed (kill -9); nothing where
+    this host has no setpriv."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.processes import OutputStream, ProgramError, output_of, text_of
+from onyx_pipelines.host.processes import OutputStream, ProgramError, output_of, text_of
 from onyx_pipelines_tests.waiting import wait_until
 
 
@@ -123,7 +123,7 @@ def test_a_program_that_closes_its_output_and_does_not_end_is_a_transient_failur
 def test_a_program_that_ignores_a_request_to_end_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("onyx_pipelines.processes._TERMINATE_GRACE_S", 0.3)
+    monkeypatch.setattr("onyx_pipelines.host.processes._TERMINATE_GRACE_S", 0.3)
 
     with _sh("trap '' TERM; echo $$; while :; do sleep 0.1; done") as output:
         pid = int(output.read())

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.restore.inode_flags import make_changeable
-from onyx_pipelines.sources.volumes.mounts import mount_id
+from onyx_pipelines.host.inode_flags import make_changeable
+from onyx_pipelines.host.mounts import mount_id
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

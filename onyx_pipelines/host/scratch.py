@@ -11,14 +11,15 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import RestoreError, SettingsError
+from onyx_pipelines.errors import NotFoundError, RestoreError, SettingsError
 from onyx_pipelines.host.locks import HeldLock, take_lock
-from onyx_pipelines.restore.tree_removal import remove_tree
+from onyx_pipelines.host.tree_removal import remove_tree
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,29 @@ def create_owned(parent: Path, *, prefix: str = SCRATCH_PREFIX) -> OwnedDirector
                 remedy="Create that directory, owned by this user and with room, or name another.",
             ) from None
         return OwnedDirectory(path, lock)
+
+
+def scratch_root(configured: Path | None) -> Path:
+    """Where what is restored for a look goes: made if need be, enterable for other users, whom
+    PostgreSQL may run as. None: this user's own below /var/tmp.
+
+    Raises:
+        NotFoundError: it cannot be used.
+    """
+    directory = configured or (
+        Path("/var/tmp") / f"{SCRATCH_PREFIX}{os.geteuid()}"  # noqa: S108  (owner is checked below)
+    )
+    try:
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if directory.stat().st_uid != os.geteuid():
+            directory = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX))
+            directory.chmod(0o711)
+    except OSError as error:
+        raise NotFoundError(
+            f"The scratch directory {directory} cannot be used ({error.strerror}).",
+            remedy="Set ONYX_SCRATCH_DIR to one that this user can write to.",
+        ) from None
+    return directory
 
 
 @contextmanager
