@@ -134,10 +134,10 @@ def find_run(settings: Settings, wanted: str = LATEST, *, label: str = "") -> Ru
 
 
 def result_of(settings: Settings, folder: RunFolder) -> LoadTestResult:
-    """What the run found; nothing is sent. Raises NotFoundError."""
-    from onyx_pipelines.load_test.analysis.result import analyse
+    """What the run found; nothing is sent, and it is analysed once. Raises NotFoundError."""
+    from onyx_pipelines.load_test.analysis import kept
 
-    return analyse(folder, targets_of(settings), baseline_for(settings, folder))
+    return kept.result_of(folder, targets_of(settings), baseline_for(settings, folder))
 
 
 def baseline_for(settings: Settings, folder: RunFolder) -> Baseline | None:

@@ -11,6 +11,7 @@ import pytest
 
 from onyx_pipelines.definitions import build_defs
 from onyx_pipelines.load_test.automation import monthly_load_test
+from onyx_pipelines.load_test.running.run_folder import RunFolder
 from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.lock import ExclusiveLock
@@ -114,6 +115,19 @@ def test_every_service_of_the_stack_was_watched(whole: dg.ExecuteInProcessResult
         assert metadata[f"{service}/cpu_saturation"] >= 0  # type: ignore[operator]
     assert metadata["app/pool_saturation"] is not None
     assert metadata["peak_memory_bytes"] > 50e6  # type: ignore[operator]
+
+
+def test_one_asset_analyses_and_the_others_read(
+    whole: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, overrides: dict[str, Any]
+) -> None:
+    key = str(metadata_of(whole, "load_test_samples")["run_key"])
+    analysed_s = RunFolder(Path(overrides["state_dir"]), key).result_path.stat().st_mtime
+
+    steps = instance.get_run_step_stats(whole.run_id)
+
+    others = [each.start_time for each in steps if each.step_key != "load_test_samples"]
+    assert len(others) >= 5
+    assert all(started and started > analysed_s for started in others)
 
 
 def test_the_report_is_linked_and_shown(

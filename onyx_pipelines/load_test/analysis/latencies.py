@@ -32,7 +32,7 @@ def answered(samples: pd.DataFrame) -> pd.DataFrame:
 
 def whole_ms(samples: pd.DataFrame) -> pd.Series[float]:
     """From wanting to send until the last byte."""
-    return samples[_PARTS].sum(axis=1)
+    return pd.Series(np.nansum(samples[_PARTS].to_numpy(), axis=1), index=samples.index)
 
 
 def measured_ms(samples: pd.DataFrame, measure: Measure) -> npt.NDArray[np.float64]:

@@ -69,6 +69,24 @@ def parts_of(samples: pd.DataFrame) -> pd.DataFrame:
     Server-Timing total; ingress, app_self, <hop>_srv, <hop>_gap, <hop>_wait if some row has one. A
     hop whose callee says nothing about itself has only `<hop>_srv`. NaN counts as 0.
     """
+    return pd.DataFrame(_parts(samples), index=samples.index, copy=False)
+
+
+def mean_parts(samples: pd.DataFrame) -> dict[str, float]:
+    """Mean milliseconds per part over all rows; they sum to the mean latency. Empty without rows.
+
+    A part that no row has any time in is left out, but for what the generator always sees.
+    """
+    sums: dict[str, float] = {}
+    for start in range(0, len(samples), _CHUNK_ROWS):
+        for name, spent in _parts(samples.iloc[start : start + _CHUNK_ROWS]).items():
+            sums[name] = sums.get(name, 0.0) + float(spent.sum())
+    return {
+        name: total / len(samples) for name, total in sums.items() if total > 0 or name in _ALWAYS
+    }
+
+
+def _parts(samples: pd.DataFrame) -> dict[str, np.ndarray]:
     blocked, waiting, receiving = (
         _milliseconds(samples, name) for name in ("blocked_ms", "waiting_ms", "receiving_ms")
     )
@@ -90,22 +108,7 @@ def parts_of(samples: pd.DataFrame) -> pd.DataFrame:
         has_first_token = samples["first_token_ms"].notna().to_numpy(dtype=np.bool_)
         parts |= _server_parts(timings, waiting, receiving, has_first_token)
     parts[RECEIVE] = np.where(known, parts.get(RECEIVE, 0.0), receiving)
-    return pd.DataFrame(parts, index=samples.index, copy=False)
-
-
-def mean_parts(samples: pd.DataFrame) -> dict[str, float]:
-    """Mean milliseconds per part over all rows; they sum to the mean latency. Empty without rows.
-
-    A part that no row has any time in is left out, but for what the generator always sees.
-    """
-    sums: dict[str, float] = {}
-    for start in range(0, len(samples), _CHUNK_ROWS):
-        parts = parts_of(samples.iloc[start : start + _CHUNK_ROWS])
-        for name in parts.columns:
-            sums[name] = sums.get(name, 0.0) + float(parts[name].sum())
-    return {
-        name: total / len(samples) for name, total in sums.items() if total > 0 or name in _ALWAYS
-    }
+    return parts
 
 
 def _milliseconds(samples: pd.DataFrame, name: str) -> np.ndarray:

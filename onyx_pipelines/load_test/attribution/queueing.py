@@ -6,6 +6,7 @@ Exact for exponential service (Buzen's convolution, Comm. ACM 16(9), 1973); the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -75,13 +76,13 @@ class Network:
 
 def _delay_terms(delay: float, users: int) -> _Array:
     """delay^n / n!, the largest of them being 1: a common factor does not change the result."""
-    return _exponential(_powers(delay, users) - _log_products(np.arange(1, users + 1)))
+    return _exponential(_powers(delay, users) - _log_products(users, users))
 
 
 def _station_terms(station: Station, unit_ms: float, users: int) -> _Array:
     """service^n / (min(1, m) min(2, m) ... min(n, m)), the largest of them being 1."""
-    at_work = np.minimum(np.arange(1, users + 1), station.servers)
-    return _exponential(_powers(station.service_ms / unit_ms, users) - _log_products(at_work))
+    at_work = _log_products(users, station.servers)
+    return _exponential(_powers(station.service_ms / unit_ms, users) - at_work)
 
 
 def _powers(base: float, most: int) -> _Array:
@@ -93,7 +94,10 @@ def _powers(base: float, most: int) -> _Array:
     return np.concatenate(([0.0], np.full(most, -np.inf)))
 
 
-def _log_products(factors: npt.NDArray[np.int64]) -> _Array:
+@lru_cache(maxsize=128)
+def _log_products(most: int, servers: int) -> _Array:
+    """Logarithms of the products of min(1, servers) to min(n, servers), n from 0 to `most`."""
+    factors = np.minimum(np.arange(1, most + 1), servers)
     return np.concatenate(([0.0], np.cumsum(np.log(factors))))
 
 

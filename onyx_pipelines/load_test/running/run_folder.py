@@ -1,6 +1,6 @@
 """A load test on disk: each unit whole or not there, so that a restart goes on where it stopped.
 
-<state>/load-tests/<run key>/run.json
+<state>/load-tests/<run key>/{run,result}.json
 <state>/load-tests/<run key>/units/<scenario>/<unit>/{samples,telemetry}.parquet, done.json
 """
 
@@ -22,7 +22,6 @@ from onyx_pipelines.load_test.results import Alarm, Environment
 from onyx_pipelines.load_test.samples import COLUMNS, TELEMETRY_COLUMNS
 
 _FOLDER: Final = "load-tests"
-_TOLD: Final = "prometheus.parquet"
 _DONE: Final = "done.json"
 
 
@@ -76,6 +75,8 @@ class RunFolder:
     def __init__(self, state_dir: Path, run_key: str) -> None:
         self.run_key = run_key
         self.path = state_dir / _FOLDER / run_key
+        self.result_path = self.path / "result.json"
+        self.told_path = self.path / "prometheus.parquet"
 
     def begin(self, record: RunRecord) -> RunRecord:
         """The record of the run: that of its first start, if it was started before.
@@ -156,7 +157,7 @@ class RunFolder:
             [self._unit_folder(unit.name) / "telemetry.parquet" for unit in units],
             TELEMETRY_COLUMNS,
         )
-        told = _together([self.path / _TOLD], TELEMETRY_COLUMNS)
+        told = _together([self.told_path], TELEMETRY_COLUMNS)
         if not len(told):
             return seen
         during = pd.Series(data=False, index=told.index)
@@ -166,13 +167,13 @@ class RunFolder:
 
     def add_told(self, telemetry: pd.DataFrame) -> None:
         """What Prometheus tells after the units; a run that went on adds to what it was told."""
-        before = _together([self.path / _TOLD], TELEMETRY_COLUMNS)
+        before = _together([self.told_path], TELEMETRY_COLUMNS)
         together = pd.concat([before, telemetry], ignore_index=True) if len(before) else telemetry
-        beside = self.path / f".{_TOLD}.part"
+        beside = self.told_path.with_name(f".{self.told_path.name}.part")
         together.drop_duplicates(["at_ms", "service"], keep="last").to_parquet(
             beside, compression="zstd", index=False
         )
-        beside.rename(self.path / _TOLD)
+        beside.rename(self.told_path)
 
     def add_alarm(self, alarm: Alarm) -> None:
         path = self.path / "alarms.jsonl"
@@ -183,6 +184,10 @@ class RunFolder:
         path = self.path / "alarms.jsonl"
         lines = path.read_text(encoding="utf-8").split("\n") if path.exists() else []
         return tuple(Alarm.model_validate_json(line) for line in lines if line.endswith("}"))
+
+    def keep_result(self, text: str) -> None:
+        """What was found, with what it was made from; see `analysis.kept`."""
+        _write(self.result_path, text)
 
     def _unit_folder(self, name: str) -> Path:
         return self.path / "units" / name
