@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import clear_frames
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -133,13 +134,26 @@ def translated(place: Place, action: str) -> Iterator[None]:
         yield
     except (OnyxError, MemoryError):
         raise
-    except ClientError as error:
-        raise _answered(place, action, error) from None
-    except (BotoCoreError, HTTPError) as error:
-        raise _unanswered(place, action, error) from None
     except Exception as error:  # noqa: BLE001  (the kind is in the StoreError)
-        # Its parsers fail in any way on numbers, dates and XML that are none.
-        raise not_s3(place, action, type(error).__name__) from None
+        _let_go(error)
+        raise _translation(place, action, error) from None
+
+
+def _translation(place: Place, action: str, error: Exception) -> StoreError:
+    if isinstance(error, ClientError):
+        return _answered(place, action, error)
+    if isinstance(error, BotoCoreError | HTTPError):
+        return _unanswered(place, action, error)
+    # botocore's parsers fail in any way on numbers, dates and XML that are none.
+    return not_s3(place, action, type(error).__name__)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """urllib3 keeps its errors in frames that their tracebacks keep: connections would stay open
+    until Python's collector comes by."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def not_s3(place: Place, action: str, problem: str) -> StoreError:
