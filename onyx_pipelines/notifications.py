@@ -3,7 +3,6 @@ settings."""
 
 from __future__ import annotations
 
-import socket
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -138,7 +137,7 @@ def told(settings: Settings, job: str) -> Iterator[Telling]:
     """Tell how work begins and ends that Dagster does not run. What a person interrupts is not
     told; an error goes on."""
     run_id, begun = str(uuid.uuid4()), time.monotonic()
-    host = settings.host_name or socket.gethostname()
+    host = settings.host
 
     def event(
         outcome: Outcome,

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import dagster as dg
 
-from onyx_pipelines.backup.host import open_stores
 from onyx_pipelines.backup.resources import BACKUP_ID_TAG
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.notifications import WITH_PLAYBOOK, deliver_pending, keep
@@ -22,6 +21,7 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import is_ahead, newest
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.trust import Trust
 
 _DECIDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

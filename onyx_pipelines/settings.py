@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -421,6 +422,11 @@ class Settings(BaseSettings):
     @property
     def signers_path(self) -> Path:
         return self.signers_file or self.recipients_file.with_name("signers.json")
+
+    @property
+    def host(self) -> str:
+        """This host's name."""
+        return self.host_name or socket.gethostname()
 
     @property
     def tokens_file(self) -> Path:

@@ -28,7 +28,7 @@ from onyx_pipelines.api.models import (
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.readings import BACKUP_TAG, Readings
 from onyx_pipelines.audit import audited
-from onyx_pipelines.backup.host import configured_sources, open_host, store_named
+from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.errors import NotFoundError
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.plan import QUICK, Profile, expected_seconds, plan
@@ -37,6 +37,7 @@ from onyx_pipelines.restore.recovery import RestoreChoice, RestorePlan, plan_res
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
+from onyx_pipelines.vault.stores import store_named
 
 BACKUP_JOB: Final = "nightly_backup"
 VERIFICATION_JOB: Final = "verify_backups"
@@ -150,7 +151,7 @@ class Operations:
             return known
         host = open_host(self.settings)
         if wanted.store:
-            store_named(host, wanted.store)
+            store_named(host.stores, wanted.store)
         found = host.catalog.identify(backup_id)
         config = {"backup_id": found, **wanted.model_dump(mode="json")}
         return self._launch_run(

@@ -31,7 +31,7 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import SigningKey
-from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
@@ -54,8 +54,7 @@ def audit_stores(settings: Settings) -> tuple[Store, ...]:
     Raises:
         SettingsError: the second store's URL is not one.
     """
-    offsite = open_offsite(settings)
-    return (open_local(settings), *((offsite,) if offsite else ()))
+    return open_stores(settings)
 
 
 def copy_audit(trail: Trail, stores: Sequence[Store], key: SigningKey | None) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ class Trail:
 
     @classmethod
     def of(cls, settings: Settings) -> Trail:
-        return cls(settings.state_dir / "audit", settings.host_name or socket.gethostname())
+        return cls(settings.state_dir / "audit", settings.host)
 
     @property
     def path(self) -> Path:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.backup import retained_sets
-from onyx_pipelines.backup.host import BackupHost, open_host, optional_private_key
+from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
 from onyx_pipelines.errors import OnyxError, SettingsError, StoreError
@@ -24,6 +24,7 @@ from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_erro
 from onyx_pipelines.sources.qdrant.examining import describe_target
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog
+from onyx_pipelines.vault.host_keys import optional_private_key
 from onyx_pipelines.vault.keys import check_private_key
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.set_view import SetView

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onyx_pipelines.errors import KeyFileError, SettingsError
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component, Source
 from onyx_pipelines.vault.catalog import Catalog
-from onyx_pipelines.vault.keys import PrivateKey, Recipient, load_private_key
+from onyx_pipelines.vault.host_keys import optional_private_key
+from onyx_pipelines.vault.keys import PrivateKey, Recipient
 from onyx_pipelines.vault.recipients import load_recipients
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.store import Store
@@ -41,7 +40,7 @@ class BackupHost:
 
     @property
     def name(self) -> str:
-        return self.settings.host_name or socket.gethostname()
+        return self.settings.host
 
     @property
     def trust(self) -> Trust:
@@ -63,29 +62,6 @@ def open_host(settings: Settings) -> BackupHost:
     )
 
 
-def open_stores(settings: Settings) -> tuple[Store, ...]:
-    """The first store, and the second one where there is one."""
-    offsite = open_offsite(settings)
-    local = open_local(settings)
-    return (local,) if offsite is None else (local, offsite)
-
-
-def store_named(host: BackupHost, name: str) -> Store:
-    """One store of this host.
-
-    Raises:
-        SettingsError: there is no such store.
-    """
-    for store in host.stores:
-        if store.name == name:
-            return store
-    have = ", ".join(store.name for store in host.stores)
-    raise SettingsError(
-        f"There is no {name} store.",
-        remedy=f"This host has: {have}. ONYX_OFFSITE_URL names the off-site store.",
-    )
-
-
 def configured_sources(settings: Settings) -> dict[Component, Source]:
     """The components that this host has, by their settings."""
     # Imported where they are configured: their clients take a third of a second.
@@ -103,22 +79,3 @@ def configured_sources(settings: Settings) -> dict[Component, Source]:
 
         sources[Component.VOLUMES] = VolumesSource.from_settings(settings)
     return sources
-
-
-def optional_private_key(settings: Settings) -> PrivateKey | None:
-    return load_private_key(settings.private_key_file) if settings.private_key_file else None
-
-
-def required_private_key(settings: Settings) -> PrivateKey:
-    """The private key of this host.
-
-    Raises:
-        KeyFileError: it holds public keys only, or the file is not good.
-    """
-    key = optional_private_key(settings)
-    if key is None:
-        raise KeyFileError(
-            "This host has no private key (ONYX_PRIVATE_KEY_FILE is not set).",
-            remedy="Run this where a recipient's private key is, or set the variable.",
-        )
-    return key

@@ -6,11 +6,12 @@ import dagster as dg
 from pydantic import Field
 
 from onyx_pipelines.backup import verifying
-from onyx_pipelines.backup.host import BackupHost, open_host, store_named
+from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.vault.stores import store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import Verification
 
@@ -87,7 +88,7 @@ def verify_sets(
 
 def _wanted(host: BackupHost, config: VerificationConfig, found: _Found) -> list[tuple[Store, str]]:
     """What is to be read. A store that cannot be listed keeps nothing in the other one unread."""
-    stores = [store_named(host, config.store)] if config.store else list(host.stores)
+    stores = [store_named(host.stores, config.store)] if config.store else list(host.stores)
     wanted: list[tuple[Store, str]] = []
     absent: list[OnyxError] = []
     for store in stores:

@@ -13,7 +13,7 @@ import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup import retained_sets, verifying
-from onyx_pipelines.backup.host import BackupHost, open_host, store_named
+from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.rendering import (
     RETENTION_HEAD,
     prune_report_json,
@@ -44,6 +44,7 @@ from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
+from onyx_pipelines.vault.stores import store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import VerificationVerdict
 
@@ -247,7 +248,7 @@ def _prune_audited(host: BackupHost, yes: bool) -> AbstractContextManager[Entry]
 
 
 def _store(host: BackupHost, name: StoreName) -> Store:
-    return store_named(host, name.value)
+    return store_named(host.stores, name.value)
 
 
 def _cells(row: CatalogRow) -> tuple[Part, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -12,7 +11,6 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Entry, audited, cli_origin
-from onyx_pipelines.backup.host import open_stores, required_private_key
 from onyx_pipelines.cli import signers as signers_commands
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
@@ -27,21 +25,24 @@ from onyx_pipelines.cli.output import (
     yellow,
 )
 from onyx_pipelines.cli.public_key_file import read_public_key
-from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.settings import Settings, load_settings
-from onyx_pipelines.vault.host_keys import make_missing_keys
+from onyx_pipelines.vault.host_keys import (
+    make_missing_keys,
+    private_key_path,
+    required_private_key,
+)
 from onyx_pipelines.vault.keys import (
     RECIPIENTS,
     Recipient,
     check_private_key,
     copy_to_escrow,
-    load_private_key,
 )
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.public_keys import PublicKey
 from onyx_pipelines.vault.recipients import add_recipient, load_recipients, remove_recipient
 from onyx_pipelines.vault.rewrapping import RewrapOutcome, Rewrapper
 from onyx_pipelines.vault.rewrapping import rewrap as rewrap_sets
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.trust import Trust, known_signers
 
 app = typer.Typer(help="Keys that backups are sealed to, opened and signed with.")
@@ -72,7 +73,7 @@ def create(
     signing key alone.
     """
     settings = load_settings()
-    called = name or settings.host_name or socket.gethostname()
+    called = name or settings.host
     with _audited(settings, "keys.create", path=path or settings.private_key_file) as entry:
         made = make_missing_keys(settings, called, private=path)
         recipient, signer = made.recipient, made.signer
@@ -102,7 +103,7 @@ def escrow(
     settings = load_settings()
     signers = known_signers(settings)
     with _audited(settings, "keys.escrow", destination=destination) as entry:
-        recipient = copy_to_escrow(_private_key_path(settings), destination, signers)
+        recipient = copy_to_escrow(private_key_path(settings), destination, signers)
         entry.result(
             verdict="copied", detail=f"{recipient}; signers: {', '.join(map(str, signers))}"
         )
@@ -122,7 +123,7 @@ def check(*, as_json: JsonOption = False) -> None:
     """Does the private key of this host open what is sealed to the recipients?"""
     settings = load_settings()
     listed = load_recipients(settings.recipients_file)
-    recipient = check_private_key(load_private_key(_private_key_path(settings)), listed)
+    recipient = check_private_key(required_private_key(settings), listed)
     if as_json:
         print_json({"ok": True, "id": recipient.id, "name": recipient.name})
     else:
@@ -201,7 +202,7 @@ def remove(name_or_id: Annotated[str, typer.Argument(help="Name or id.")]) -> No
 @app.command("public")
 def public() -> None:
     """Print the public half of this host's private key, to be added elsewhere."""
-    key = load_private_key(_private_key_path(load_settings()))
+    key = required_private_key(load_settings())
     out.verbatim(key.recipient.public_keyset)
 
 
@@ -219,15 +220,6 @@ def _why_none(private: Path | None) -> str:
     if private is None:
         return "ONYX_PRIVATE_KEY_FILE is not set. This host writes backups and opens none."
     return f"{private} is there already."
-
-
-def _private_key_path(settings: Settings) -> Path:
-    if settings.private_key_file is None:
-        raise KeyFileError(
-            "This host has no private key (ONYX_PRIVATE_KEY_FILE is not set).",
-            remedy="Run this where a recipient's private key is, or set the variable.",
-        )
-    return settings.private_key_file
 
 
 def _show(listed: Sequence[Recipient], *, as_json: bool) -> None:

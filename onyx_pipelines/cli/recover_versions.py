@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
-from onyx_pipelines.backup.host import open_host, store_named
+from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, YesOption, err, finish, out, print_json
 from onyx_pipelines.errors import SettingsError
 from onyx_pipelines.settings import load_settings
@@ -18,6 +18,7 @@ from onyx_pipelines.vault.layout import is_backup_id
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.recovering import Recovery, plan_recovery, recover
+from onyx_pipelines.vault.stores import store_named
 from onyx_pipelines.vault.trust import Trust
 
 
@@ -42,7 +43,7 @@ def recover_versions(
     if only and not is_backup_id(only):
         raise SettingsError(f"{only!r} is no backup id.", remedy="Give it whole, or leave it out.")
     host = open_host(settings)
-    store = store_named(host, "offsite")
+    store = store_named(host.stores, "offsite")
     signers = Trust.of(settings).signers
 
     def trusts(manifest: Manifest) -> bool:

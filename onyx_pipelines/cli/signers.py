@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
-from onyx_pipelines.backup.host import open_host, required_private_key
+from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     JsonOption,
@@ -28,6 +28,7 @@ from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.endorsing import Endorsement, EndorseOutcome, endorse
 from onyx_pipelines.vault.found_signers import FoundSigner, found_signers, the_one
+from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.rewrapping import RewrapResult
 from onyx_pipelines.vault.signing import SIGNERS, Signer, load_signing_key

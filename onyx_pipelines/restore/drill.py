@@ -24,10 +24,10 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import log_fields, logger
 from onyx_pipelines.vault.catalog import Catalog
-from onyx_pipelines.vault.keys import PrivateKey, load_private_key
+from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import set_in_use
 from onyx_pipelines.vault.manifest import Manifest
-from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores import open_stores, store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
@@ -69,23 +69,19 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
     """The set (an id, its beginning, or "latest") in a store; None: off-site if it is whole there.
 
     Raises:
-        NotFoundError: there is no such set, or no such store.
+        NotFoundError: there is no such set.
+        SettingsError: there is no such store.
         IntegrityError: there is one, and it is half copied, damaged or of a newer version.
     """
     trust = Trust.of(settings)
-    stores = {store.name: store for store in _stores(settings)}
+    stores: Sequence[Store] = open_stores(settings)[::-1]
     if store_name is not None:
-        if store_name not in stores:
-            raise NotFoundError(
-                f"There is no {store_name} store.",
-                remedy="Set ONYX_OFFSITE_URL, or take the set from the local store.",
-            )
-        stores = {store_name: stores[store_name]}
-    catalog = Catalog(list(stores.values()), trust)
+        stores = [store_named(stores, store_name)]
+    catalog = Catalog(stores, trust)
     try:
         view = catalog.find(backup_id)
     except NotFoundError:
-        refuse_unreadable(list(stores.values()), trust, backup_id)
+        refuse_unreadable(stores, trust, backup_id)
         raise
     # One that is nowhere whole is drilled all the same: it fails, and what it lacks is named.
     having = view.stores or view.incomplete_in
@@ -93,7 +89,7 @@ def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Dr
     newer: tuple[str, ...] = ()
     if backup_id == "latest":
         newer = passed_over(view, [catalog.last_scan], datetime.now(UTC))
-    return Drillable(stores[name], view.backup_id, newer)
+    return Drillable(store_named(stores, name), view.backup_id, newer)
 
 
 def drill_component(
@@ -108,7 +104,7 @@ def drill_component(
     Raises:
         KeyFileError: this host has no key, or one that cannot be read.
     """
-    key, signers = required_key(settings), Trust.of(settings).signers
+    key, signers = required_private_key(settings), Trust.of(settings).signers
     workdir = scratch_root(settings.scratch_dir)
     begun = len(clock.timings())
     with (
@@ -208,21 +204,6 @@ def run_drill(
     return put_together(settings, drillable, drill_id, started_at, results)
 
 
-def _stores(settings: Settings) -> list[Store]:
-    offsite = open_offsite(settings)
-    local = open_local(settings)
-    return [local] if offsite is None else [offsite, local]
-
-
-def required_key(settings: Settings) -> PrivateKey:
-    if settings.private_key_file is None:
-        raise KeyFileError(
-            "This host has no private key, so it cannot open a backup set.",
-            remedy="Set ONYX_PRIVATE_KEY_FILE, or run the drill where the key is.",
-        )
-    return load_private_key(settings.private_key_file)
-
-
 def _stopped(
     component: Component, error: OnyxError, verdict: Verdict, clock: StepClock, begun: int
 ) -> ComponentDrill:
@@ -258,6 +239,6 @@ def _lacking(manifest: Manifest, component: Component) -> tuple[Finding, ...]:
 
 def last_passed(settings: Settings) -> datetime | None:
     """When a drill of a whole set last passed, in any store."""
-    views = Catalog(_stores(settings), Trust.of(settings)).sets()
+    views = Catalog(open_stores(settings), Trust.of(settings)).sets()
     times = [view.last_drill_passed_at for view in views]
     return max((each for each in times if each is not None), default=None)

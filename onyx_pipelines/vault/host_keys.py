@@ -1,4 +1,4 @@
-"""The keys of one host, made where they are missing and never replaced."""
+"""The keys of one host: its private key, if it has one, and both made where they are missing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,39 @@ from pathlib import Path
 
 from onyx_pipelines.errors import KeyFileError
 from onyx_pipelines.settings import Settings
-from onyx_pipelines.vault.keys import Recipient, create_private_key
+from onyx_pipelines.vault.keys import (
+    PrivateKey,
+    Recipient,
+    create_private_key,
+    load_private_key,
+)
 from onyx_pipelines.vault.recipients import add_recipient
 from onyx_pipelines.vault.signing import Signer, create_signing_key
 from onyx_pipelines.vault.trust import add_signer
+
+
+def optional_private_key(settings: Settings) -> PrivateKey | None:
+    """None on a host that holds public keys only. Raises KeyFileError: the file is not good."""
+    return load_private_key(settings.private_key_file) if settings.private_key_file else None
+
+
+def required_private_key(settings: Settings) -> PrivateKey:
+    """The private key of this host.
+
+    Raises:
+        KeyFileError: it holds public keys only, or the file is not good.
+    """
+    return load_private_key(private_key_path(settings))
+
+
+def private_key_path(settings: Settings) -> Path:
+    """Where it is. Raises KeyFileError: this host holds public keys only."""
+    if settings.private_key_file is None:
+        raise KeyFileError(
+            "This host has no private key (ONYX_PRIVATE_KEY_FILE is not set).",
+            remedy="Run this where a recipient's private key is, or set the variable.",
+        )
+    return settings.private_key_file
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore import postgres, qdrant, volumes
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.drill import required_key
 from onyx_pipelines.restore.journal import RestoreJournal, forget_all, request_digest
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.postgres import PostgresRestoreRequest
@@ -27,6 +26,7 @@ from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
+from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
 from onyx_pipelines.vault.trust import Trust
 
@@ -64,7 +64,7 @@ def restore_set(
         OnyxError: as `plan_restore` and each component's `restore`; what was not put in place yet
             is as it was, and the same call goes on.
     """
-    key = required_key(settings)
+    key = required_private_key(settings)
     found = find_set(settings, backup_id, store_name)
     set_id = found.view.backup_id
     with set_in_use(settings.state_dir, set_id):

@@ -11,7 +11,7 @@ from onyx_pipelines.restore.passed_over import passed_over
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import SetView, newest
-from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores import open_stores, store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
@@ -32,10 +32,14 @@ def find_set(settings: Settings, backup_id: str, store_name: str | None) -> Foun
 
     Raises:
         NotFoundError: no store that answers has it.
+        SettingsError: there is no such store.
         OnyxError: no store answers; the first one's error.
     """
     trust = Trust.of(settings)
-    stores = _stores(settings, store_name)
+    # Local first: it is the faster one.
+    stores: Sequence[Store] = open_stores(settings)
+    if store_name is not None:
+        stores = [store_named(stores, store_name)]
     found: list[tuple[Store, SetView]] = []
     scans: list[Scan] = []
     notes: list[str] = []
@@ -68,18 +72,3 @@ def find_set(settings: Settings, backup_id: str, store_name: str | None) -> Foun
     if backup_id == "latest":
         notes += passed_over(view, scans, now)
     return FoundSet(store, view, tuple(notes))
-
-
-def _stores(settings: Settings, store_name: str | None) -> Sequence[Store]:
-    """Local first: it is the faster one."""
-    offsite = open_offsite(settings)
-    stores = [open_local(settings), *([offsite] if offsite is not None else [])]
-    if store_name is None:
-        return stores
-    chosen = [store for store in stores if store.name == store_name]
-    if not chosen:
-        raise NotFoundError(
-            f"There is no {store_name} store.",
-            remedy="Set ONYX_OFFSITE_URL, or take the set from the local store.",
-        )
-    return chosen

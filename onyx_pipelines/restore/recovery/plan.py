@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onyx_pipelines.restore import postgres, qdrant, volumes
-from onyx_pipelines.restore.drill import required_key
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.postgres import PostgresRestoreRequest
@@ -18,6 +17,7 @@ from onyx_pipelines.restore.recovery.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.trust import Trust
 
 
@@ -56,7 +56,7 @@ def plan_restore(
         SourceError, StoreError: a target or the store does not answer.
     """
     found = find_set(settings, backup_id, store_name)
-    key, signers = required_key(settings), Trust.of(settings).signers
+    key, signers = required_private_key(settings), Trust.of(settings).signers
     objects = open_set(found.store, found.view.backup_id, key, signers)
     return plan_found(settings, choice, found, objects)
 

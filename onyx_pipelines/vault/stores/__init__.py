@@ -1,7 +1,8 @@
-"""The stores that the settings name: the local one, and a second one elsewhere."""
+"""The stores of this host, by its settings: the local one, and a second one elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,9 +11,44 @@ from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import Store, StoredObject, is_key
 
-__all__ = ["LocalStore", "Store", "StoredObject", "open_local", "open_offsite"]
+__all__ = [
+    "LocalStore",
+    "Store",
+    "StoredObject",
+    "open_local",
+    "open_offsite",
+    "open_stores",
+    "store_named",
+]
 
 _FORMS = "It is s3://bucket/prefix or file:///path."
+
+
+def open_stores(settings: Settings) -> tuple[Store, ...]:
+    """All of this host, the local one first. Touches nothing yet.
+
+    Raises:
+        SettingsError: `offsite_url` names no store.
+    """
+    offsite = open_offsite(settings)
+    local = open_local(settings)
+    return (local,) if offsite is None else (local, offsite)
+
+
+def store_named(stores: Sequence[Store], name: str) -> Store:
+    """One of them.
+
+    Raises:
+        SettingsError: there is no such store.
+    """
+    for store in stores:
+        if store.name == name:
+            return store
+    have = ", ".join(store.name for store in stores)
+    raise SettingsError(
+        f"There is no {name} store.",
+        remedy=f"This host has: {have}. ONYX_OFFSITE_URL names the off-site store.",
+    )
 
 
 def open_local(settings: Settings) -> LocalStore:
