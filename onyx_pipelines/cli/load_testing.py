@@ -26,7 +26,6 @@ from onyx_pipelines.load_test.report.wording import (
     bottleneck_lines,
     headline,
     interval_text,
-    milliseconds,
     objective_text,
     summary_name,
 )
@@ -34,6 +33,7 @@ from onyx_pipelines.load_test.report.writing import ReportFiles
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys
 from onyx_pipelines.notifications import told
+from onyx_pipelines.reporting.text import latency_text
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.vault.lock import ExclusiveLock
 
@@ -212,7 +212,7 @@ def _show(result: LoadTestResult, files: ReportFiles) -> None:
             (
                 summary_name(summary),
                 *(
-                    milliseconds(each.value) if each and each.value is not None else "too few"
+                    latency_text(each.value) if each and each.value is not None else "too few"
                     for each in (p50, p95, p99)
                 ),
                 interval_text(p95.interval) if p95 else "",

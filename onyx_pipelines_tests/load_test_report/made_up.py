@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -125,59 +126,62 @@ def no_samples() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
 
 
-def hostile() -> LoadTest:
+_failing_once = cache(failing)
+
+
+def hostile(text: str = HOSTILE) -> LoadTest:
     """The failing one, where every text tries to be markup."""
-    found = failing()
+    found = _failing_once()
     environment = Environment(
         **{
             **found.result.environment.model_dump(),
             **dict.fromkeys(
                 ("fingerprint", "cpu_model", "k6_version", "script_digest", "target", "llm"),
-                HOSTILE,
+                text,
             ),
-            "facts": {HOSTILE: HOSTILE},
+            "facts": {text: text},
         }
     )
-    cause = _cause(HOSTILE, 0.5).model_copy(update={"evidence": (HOSTILE,)})
+    cause = _cause(text, 0.5).model_copy(update={"evidence": (text,)})
     remedy = Remedy(
         cause=CauseKind.POOL_EXHAUSTION,
-        service=HOSTILE,
-        action=HOSTILE,
-        gains=(PredictedGain(name=HOSTILE, unit=HOSTILE, now=1.0, predicted=2.0),),
-        risk=HOSTILE,
-        effort=HOSTILE,
-        verify=HOSTILE,
+        service=text,
+        action=text,
+        gains=(PredictedGain(name=text, unit=text, now=1.0, predicted=2.0),),
+        risk=text,
+        effort=text,
+        verify=text,
     )
     step = found.result.sweep[0]
-    load = step.services[0].model_copy(update={"service": HOSTILE})
+    load = step.services[0].model_copy(update={"service": text})
     return LoadTest(
         found.result.model_copy(
             update={
-                "run_id": HOSTILE,
-                "profile": HOSTILE,
-                "target": HOSTILE,
+                "run_id": text,
+                "profile": text,
+                "target": text,
                 "environment": environment,
-                "validity": Validity(gates=(_gate(HOSTILE, HOSTILE),)),
+                "validity": Validity(gates=(_gate(text, text),)),
                 "objectives": (
                     Objective(
-                        name=HOSTILE,
+                        name=text,
                         verdict=LoadVerdict.FAILED,
                         measured=1.0,
                         interval=None,
                         target=0.5,
-                        unit=HOSTILE,
-                        text=HOSTILE,
+                        unit=text,
+                        text=text,
                     ),
                 ),
                 "sweep": tuple(
                     each.model_copy(
-                        update={"parts": {f"{HOSTILE}_srv": each.mean_ms}, "services": (load,)}
+                        update={"parts": {f"{text}_srv": each.mean_ms}, "services": (load,)}
                     )
                     for each in found.result.sweep
                 ),
                 "comparison": Comparison(
-                    baseline_id=HOSTILE,
-                    changes=(_change(HOSTILE, 2.5, is_gating=True),),
+                    baseline_id=text,
+                    changes=(_change(text, 2.5, is_gating=True),),
                 ),
                 "attributions": (
                     Attribution(
@@ -186,11 +190,11 @@ def hostile() -> LoadTest:
                         runner_up=cause,
                         next_cause=cause,
                         remedies=(remedy,),
-                        cannot_tell=(HOSTILE,),
-                        summary=HOSTILE,
+                        cannot_tell=(text,),
+                        summary=text,
                     ),
                 ),
-                "alarms": (Alarm(at=BEGAN, name=HOSTILE, text=HOSTILE),),
+                "alarms": (Alarm(at=BEGAN, name=text, text=text),),
             }
         ),
         found.samples,

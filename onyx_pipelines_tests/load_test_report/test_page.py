@@ -4,53 +4,30 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta, timezone
-from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from onyx_pipelines.load_test.report.html import report_html
+from onyx_pipelines.load_test.report.view import LoadTestView
 from onyx_pipelines.load_test.report.wording import TIMES
-from onyx_pipelines.load_test.results import Validity
+from onyx_pipelines.load_test.report.writing import load_test_page
+from onyx_pipelines.load_test.results import Validity, parse_load_test_result
 from onyx_pipelines_tests.load_test_report import made_up
 from onyx_pipelines_tests.load_test_report.made_up import HOSTILE, TARGETS_MS, LoadTest
+from onyx_pipelines_tests.load_test_report.undrawn import undrawn
+from onyx_pipelines_tests.reporting.page import Page
 
 pytestmark = pytest.mark.slow
 
-_VOID = {"meta", "link", "br"}
 
-
-class _Page(HTMLParser):
-    """Tags in order, attributes, texts; refuses a tag that is not closed where it must be."""
+class _Page(Page):
+    """The page of a load test."""
 
     def __init__(self, test: LoadTest) -> None:
-        super().__init__()
-        self.html = report_html(test.result, test.samples, TARGETS_MS)
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.texts: list[str] = []
-        self.open: list[str] = []
-        self.feed(self.html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
+        self.html = load_test_page(test.result, test.samples, TARGETS_MS)
+        super().__init__(self.html)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +54,7 @@ def test_no_objective_of_an_invalid_run_is_shown_as_passed(invalid_page: _Page) 
     top = invalid_page.html[: invalid_page.html.index("</header>")]
 
     assert "passed" not in top[top.index("<header") :]
-    assert top.count("! not to be used") == 3
+    assert top.count("not to be used</span>") == 3
 
 
 def test_every_number_of_an_invalid_run_is_greyed(invalid_page: _Page) -> None:
@@ -96,7 +73,7 @@ def test_the_condition_that_an_invalid_run_missed_is_told_before_its_numbers(
 
 
 def test_nothing_of_a_usable_run_is_greyed(failing_page: _Page) -> None:
-    assert "invalid-numbers" not in failing_page.html
+    assert 'class="invalid-numbers"' not in failing_page.html
 
 
 def test_a_run_without_a_sweep_does_not_claim_that_nothing_has_to_be_done(
@@ -135,7 +112,7 @@ def test_a_percentile_shows_its_ratio_to_the_baseline(failing_page: _Page) -> No
 
 def test_a_run_without_a_baseline_says_why_instead_of_a_chart(empty_page: _Page) -> None:
     assert "No baseline was promoted." in empty_page.text
-    assert 'id="forest-wide' not in empty_page.html
+    assert 'class="stacks ratios"' not in empty_page.html
 
 
 @pytest.mark.parametrize("page", ["failing_page", "invalid_page", "hostile_page", "empty_page"])
@@ -197,3 +174,56 @@ def test_ids_are_unique_in_the_page(failing_page: _Page) -> None:
     ids = [value for name, value in failing_page.attributes if name == "id"]
 
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        f"1.31{TIMES} (1.22 to 1.41)",
+        "share 93 % (89 to 96 %), confidence 0.94",
+        "1.14 s → 420 ms (380 ms to 510 ms)",
+        "knee at 5.6 users (4.9 users to 6.4 users)",
+        "2026-11-20 03:19:07 UTC, chat p95:",
+        "5d41402abc4b2a76",
+    ],
+)
+def test_every_number_is_there(number: str, failing_page: _Page) -> None:
+    assert number in failing_page.text
+
+
+def test_a_service_that_is_not_known_at_a_step_is_not_zero() -> None:
+    rows = dict(LoadTestView(made_up.failing().result).fullness[0][2])
+
+    assert rows["qdrant CPU"][:3] == [("full-0", "2"), ("unknown", ""), ("full-0", "7")]
+
+
+def test_a_step_without_answers_has_no_mean() -> None:
+    failing = made_up.failing().result
+    step = failing.sweep[0].model_copy(update={"samples": 0, "mean_ms": 0.0, "parts": {}})
+
+    (row,) = LoadTestView(failing.model_copy(update={"sweep": (step,)})).sweep
+
+    assert row == ("chat", "1", "3.3", "not known", "not known", "0.0 %", "not known")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=40))
+def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
+    result = made_up.hostile(f"<script>{name}</script><img src=x onerror=1>\"'`").result
+    page = Page(undrawn(result))
+
+    assert {"script", "img"}.isdisjoint(page.tags)
+    assert not [key for key, _ in page.attributes if key.startswith("on")]
+    assert page.open == []
+
+
+def test_the_example_is_what_its_result_looks_like_today() -> None:
+    folder = Path(__file__).parents[2] / "reports" / "examples" / "load-test"
+    result = parse_load_test_result((folder / "result.json").read_bytes())
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+
+    view = LoadTestView(result)
+
+    assert view.headline in page.text
+    assert all(objective.text in page.text for objective in result.objectives)
+    assert [name for name in page.text.split() if name == "GiB"] == []

@@ -16,14 +16,18 @@ _PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrou
 def cells_of(markdown: str) -> list[list[str]]:
     """The rows of all tables, as plain text; fails on raw HTML and links."""
     rows: list[list[str]] = []
+    is_in_row = False
     for token in _PARSER.parse(markdown):
         assert token.type != "html_block"
         if token.type == "tr_open":
             rows.append([])
+            is_in_row = True
+        elif token.type == "tr_close":
+            is_in_row = False
         elif token.type == "inline":
             kinds = {child.type for child in token.children or []}
             assert kinds <= {"text", "text_special", "code_inline", "strong_open", "strong_close"}
-            if rows:
+            if is_in_row:
                 rows[-1].append("".join(child.content for child in token.children or []))
     return rows
 

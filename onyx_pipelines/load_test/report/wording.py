@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
 from onyx_pipelines import __version__
@@ -16,19 +16,22 @@ from onyx_pipelines.load_test.results import (
     Cause,
     CauseKind,
     Change,
-    ChangeKind,
     Interval,
     LatencySummary,
     LoadTestResult,
     LoadVerdict,
     Objective,
     PredictedGain,
-    Scenario,
 )
-from onyx_pipelines.reporting.text import BYTES_PER_GB, printable
+from onyx_pipelines.reporting.text import (
+    BYTES_PER_GB,
+    NOT_KNOWN,
+    latency_text,
+    printable,
+    second_text,
+)
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
-NOT_KNOWN: Final = "not known"
 NOT_TO_BE_USED: Final = "not to be used"
 SIGNS: Final = {
     LoadVerdict.PASSED: "✓",
@@ -41,12 +44,6 @@ MEANINGS: Final = {
     LoadVerdict.FAILED: "An objective is missed; the samples prove it.",
     LoadVerdict.INCONCLUSIVE: "The samples do not decide it: run more repeats.",
     LoadVerdict.INVALID: "This run proves nothing. Its numbers are not to be used.",
-}
-CHANGES: Final = {
-    ChangeKind.REGRESSED: "regressed",
-    ChangeKind.IMPROVED: "improved",
-    ChangeKind.UNCHANGED: "unchanged",
-    ChangeKind.INCONCLUSIVE: "inconclusive",
 }
 _PARTS: Final = {
     "name_lookup": "looking up the name",
@@ -78,36 +75,22 @@ CAUSES: Final = {
 }
 
 
-def verdict_role(verdict: LoadVerdict) -> str:
-    """The role in the palette, and the class of a page's element."""
-    return verdict.value
-
-
-def scenario_name(scenario: Scenario) -> str:
-    return scenario.value.replace("_", " ")
+def words(meaning: StrEnum) -> str:
+    """A scenario or a measure."""
+    return meaning.value.replace("_", " ")
 
 
 def summary_name(summary: LatencySummary) -> str:
-    return f"{scenario_name(summary.scenario)}, {summary.measure.value.replace('_', ' ')}"
-
-
-def milliseconds(value: float | None) -> str:
-    """Three figures at most: `87 ms`, `1.53 s`."""
-    if value is None or not math.isfinite(value):
-        return NOT_KNOWN
-    if value < 10:
-        return f"{value:.1f} ms"
-    if value < 1000:
-        return f"{value:.0f} ms"
-    return f"{value / 1000:.2f} s"
+    return f"{words(summary.scenario)}, {words(summary.measure)}"
 
 
 def quantity(value: float | None, unit: str) -> str:
     if value is None or not math.isfinite(value):
         return NOT_KNOWN
     if unit == "ms":
-        return milliseconds(value)
+        return latency_text(value)
     if unit == "B":
+        # Two decimals: it stands beside its limit.
         return f"{value / BYTES_PER_GB:.2f} GB"
     return f"{value:,.1f} {unit}"
 
@@ -194,7 +177,7 @@ def capacity_lines(result: LoadTestResult) -> list[str]:
 
 
 def _capacity_line(capacity: Capacity) -> str:
-    name = scenario_name(capacity.scenario)
+    name = words(capacity.scenario)
     if not capacity.is_described:
         line = f"{name}: could not tell, throughput jumps from step to step"
     elif not capacity.is_reached or capacity.knee_users is None:
@@ -207,7 +190,7 @@ def _capacity_line(capacity: Capacity) -> str:
             f" {quantity(capacity.knee_users, 'users')}{within}"
         )
     line += (
-        f"; one user alone waits {milliseconds(capacity.base_ms)}; the model is off by"
+        f"; one user alone waits {latency_text(capacity.base_ms)}; the model is off by"
         f" {share_text(capacity.relative_error)}."
     )
     if capacity.retrograde:
@@ -218,7 +201,7 @@ def _capacity_line(capacity: Capacity) -> str:
 def gap_text(summary: LatencySummary) -> str:
     """The longest time without an answer."""
     gap_s = summary.longest_gap_s
-    return milliseconds(None if gap_s is None else 1000 * gap_s)
+    return latency_text(None if gap_s is None else 1000 * gap_s)
 
 
 def change_of(result: LoadTestResult, summary: LatencySummary, q: float) -> Change | None:
@@ -229,7 +212,7 @@ def change_of(result: LoadTestResult, summary: LatencySummary, q: float) -> Chan
 
 def change_text(change: Change) -> str:
     """`regressed, alarm`."""
-    return CHANGES[change.kind] + (", alarm" if change.is_alarm else "")
+    return change.kind.value + (", alarm" if change.is_alarm else "")
 
 
 def command(result: LoadTestResult) -> str:
@@ -245,10 +228,6 @@ def cause_share(cause: Cause) -> str:
     return f"{share} ({100 * interval.low:.0f} to {100 * interval.high:.0f} %)"
 
 
-def moment(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def reproduction_pairs(result: LoadTestResult) -> list[tuple[str, str]]:
     """What it takes to run it again, and to know whether another run is comparable."""
     environment = result.environment
@@ -256,8 +235,8 @@ def reproduction_pairs(result: LoadTestResult) -> list[tuple[str, str]]:
         ("Run", result.run_id),
         ("Profile", result.profile),
         ("Target", result.target),
-        ("Began", moment(result.started_at)),
-        ("Ended", moment(result.finished_at)),
+        ("Began", second_text(result.started_at)),
+        ("Ended", second_text(result.finished_at)),
         ("Time of the generator", f"{result.generator_s:.0f} s"),
         ("Attempts per unit", f"at most {result.attempts}"),
         ("Environment", environment.fingerprint),
@@ -277,7 +256,7 @@ def bottleneck_lines(result: LoadTestResult) -> list[str]:
 
 
 def _bottleneck_line(attribution: Attribution) -> str:
-    line = f"{scenario_name(attribution.scenario)}: {attribution.summary}"
+    line = f"{words(attribution.scenario)}: {attribution.summary}"
     if attribution.remedies:
         line += f" First remedy: {attribution.remedies[0].action}"
     return line

@@ -1,35 +1,36 @@
-"""Puts one load test's report on disk: all of it or none of it."""
+"""Draws one load test's report and puts it on disk."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
-
-from onyx_pipelines.errors import StoreError
-from onyx_pipelines.host.durable_files import create_durably
-from onyx_pipelines.load_test.report.markdown import report_markdown
+from onyx_pipelines.load_test.report.view import LoadTestView
 from onyx_pipelines.load_test.results import LoadTestResult, Scenario
+from onyx_pipelines.reporting.publish import HTML_FILE, point_latest_at, publish
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from markupsafe import Markup
+
+    from onyx_pipelines.reporting.charts.panel import Panel
 
 FOLDER: Final = "load-test"
-HTML_FILE, MARKDOWN_FILE, RESULT_FILE = "report.html", "report.md", "result.json"
-_LATEST: Final = "latest"
+RESULT_FILE: Final = "result.json"
+_REMEDY: Final = "`onyx load-test report` writes it again without sending anything."
+_OVER_TIME_PX: Final = 1000.0
+_THUMBNAIL_PX: Final = 760.0
 
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where a report lies; `charts` are PNGs by name."""
+    """Where a report lies."""
 
     directory: Path
     html: Path
-    markdown: Path
     result: Path
-    charts: Mapping[str, Path]
 
 
 def write_report(
@@ -41,88 +42,59 @@ def write_report(
     """Write `reports_dir/load-test/<run>/`, over an earlier one of the run; point `latest` at it.
 
     Raises:
-        StoreError: nothing was written.
+        ReportError: nothing was written, or (a run written again) not everything.
     """
-    contents = _contents(result, samples, targets_ms)
-    folder = reports_dir / FOLDER
-    try:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        directory = _publish(folder, result.run_id, contents)
-        _point_at(folder, directory.name)
-    except OSError as error:
-        raise StoreError(
-            f"The load test's report cannot be written to {folder} ({error.strerror}).",
-            remedy="Free space there, or name another directory in ONYX_REPORTS_DIR; `onyx"
-            " load-test report` writes it again without sending anything.",
-        ) from None
-    return ReportFiles(
-        directory=directory,
-        html=directory / HTML_FILE,
-        markdown=directory / MARKDOWN_FILE,
-        result=directory / RESULT_FILE,
-        charts={Path(name).stem: directory / name for name in contents if name.endswith(".png")},
+    contents = {
+        HTML_FILE: load_test_page(result, samples, targets_ms).encode(),
+        RESULT_FILE: result.model_dump_json(indent=1).encode(),
+    }
+    directory = publish(reports_dir / FOLDER / result.run_id, contents, remedy=_REMEDY)
+    point_latest_at(directory)
+    return ReportFiles(directory, directory / HTML_FILE, directory / RESULT_FILE)
+
+
+def load_test_page(
+    result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
+) -> str:
+    """The whole page. `targets_ms`: objectives that are drawn into the spectrum."""
+    # Drawing takes half a second to import, which whoever only loads definitions need not pay.
+    from onyx_pipelines.load_test.report import panels
+    from onyx_pipelines.reporting.charts.panel import WIDTH_PX
+    from onyx_pipelines.reporting.pages import render
+
+    over_time = panels.over_time(samples)
+    return render(
+        "load_test",
+        view=LoadTestView(result),
+        spectrum=_drawn("spectrum", panels.spectrum(result, samples, targets_ms)),
+        budget=_drawn("budget", panels.budget(result)),
+        budget_key=panels.budget_key(result),
+        throughput=_drawn("throughput", panels.throughput(result)),
+        over_time={
+            "wide": _drawn("time-wide", over_time, _OVER_TIME_PX),
+            "narrow": _drawn("time-narrow", over_time, WIDTH_PX),
+        },
+        over_time_key=panels.OVER_TIME_KEY if over_time else (),
     )
 
 
 def thumbnail_png(result: LoadTestResult) -> bytes:
     """The latency budget, small enough for a dialog of the UI; an empty frame without answers."""
-    from onyx_pipelines.load_test.report.charts.budget import budget_picture
-    from onyx_pipelines.page.canvas import Drawing, Layout, new_figure, to_png
+    from onyx_pipelines.load_test.report import panels
+    from onyx_pipelines.reporting.charts.canvas import Drawing, new_figure, to_png
+    from onyx_pipelines.reporting.charts.panel import row_of_panels
 
-    drawing = budget_picture(result, Layout("thumbnail", 760, narrow=False, font_px=10))
-    if drawing is None:
-        drawing = Drawing(new_figure(480, 270), "", "", tooltips={}, texts={})
-    return to_png(drawing, scale=1)
-
-
-def _contents(
-    result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
-) -> dict[str, bytes]:
-    # Drawing takes half a second to import, which whoever only loads definitions need not pay.
-    from onyx_pipelines.load_test.report.charts.budget import budget_picture
-    from onyx_pipelines.load_test.report.charts.saturation import saturation_drawing
-    from onyx_pipelines.load_test.report.charts.spectrum import spectrum_drawing
-    from onyx_pipelines.load_test.report.charts.throughput import throughput_drawing
-    from onyx_pipelines.load_test.report.html import report_html
-    from onyx_pipelines.page.canvas import WIDE, to_png
-
-    drawings = {
-        "spectrum": spectrum_drawing(result, samples, targets_ms, WIDE),
-        "budget": budget_picture(result, WIDE),
-        "throughput": throughput_drawing(result, WIDE),
-        "saturation": saturation_drawing(result, WIDE),
-    }
-    return {
-        HTML_FILE: report_html(result, samples, targets_ms).encode(),
-        MARKDOWN_FILE: report_markdown(result).encode(),
-        RESULT_FILE: result.model_dump_json(indent=1).encode(),
-        **{
-            f"{name}.png": to_png(drawing)
-            for name, drawing in drawings.items()
-            if drawing is not None
-        },
-    }
+    found = panels.budget(result)
+    if not found:
+        return to_png(Drawing(new_figure(480, 270), "", ""))
+    return to_png(row_of_panels(found, panels.budget_key(result), width_px=_THUMBNAIL_PX))
 
 
-def _publish(folder: Path, name: str, contents: Mapping[str, bytes]) -> Path:
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
-    try:
-        unfinished.chmod(0o750)
-        for file_name, data in contents.items():
-            create_durably(unfinished / file_name, data, mode=0o644)
-        directory = folder / name
-        if directory.exists():
-            for file_name in contents:
-                (unfinished / file_name).replace(directory / file_name)
-        else:
-            unfinished.rename(directory)
-        return directory
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+def _drawn(name: str, panels: Sequence[Panel], width_px: float | None = None) -> list[Markup]:
+    from onyx_pipelines.reporting.charts.canvas import to_svg
+    from onyx_pipelines.reporting.charts.panel import WIDTH_PX, panel_drawing
 
-
-def _point_at(folder: Path, name: str) -> None:
-    beside = folder / f".{_LATEST}"
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(name, target_is_directory=True)
-    beside.replace(folder / _LATEST)
+    return [
+        to_svg(panel_drawing(panel, width_px=width_px or WIDTH_PX), f"{name}-{number}")
+        for number, panel in enumerate(panels)
+    ]

@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.load_test.capacity import fitting
-from onyx_pipelines.load_test.report.markdown import report_markdown
+from onyx_pipelines.load_test.report.wording import capacity_lines
 from onyx_pipelines.load_test.results import Block, Scenario
 from onyx_pipelines_tests.load_test.made_up import block, result_from
+from onyx_pipelines_tests.load_test_report.undrawn import undrawn
+from onyx_pipelines_tests.reporting.page import Page
 
 means = st.sampled_from([0.0, 1e-3, 1.0, 40.0, 40.0, 40.0, 1e4, 3.6e6])
 
@@ -51,10 +53,10 @@ def test_whatever_was_measured_there_is_a_report(
 ) -> None:
     monkeypatch.setattr(fitting, "_RESAMPLES", 5)
 
-    page = report_markdown(result_from(samples, before=before))
+    text = Page(undrawn(result_from(samples, before=before))).text
 
-    assert page.startswith("# Load test")
-    assert "nan" not in page.lower().split()
+    assert "Load test, " in text
+    assert "nan" not in text.lower().split()
 
 
 def test_a_sweep_that_jumps_is_reported_as_what_could_not_be_told() -> None:
@@ -64,6 +66,6 @@ def test_a_sweep_that_jumps_is_reported_as_what_could_not_be_told() -> None:
         for users, rate in rates.items()
     ]
 
-    page = report_markdown(result_from(pd.concat(sweep, ignore_index=True)))
+    (line,) = capacity_lines(result_from(pd.concat(sweep, ignore_index=True)))
 
-    assert "could not tell, throughput jumps from step to step" in page
+    assert "could not tell, throughput jumps from step to step" in line

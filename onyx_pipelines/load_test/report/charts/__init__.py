@@ -1,1 +1,0 @@
-"""One module per chart; each gives a drawing, or None where there is nothing to draw."""

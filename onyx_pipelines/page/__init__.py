@@ -1,1 +1,0 @@
-"""Pages for people: escaped markup, one style in light and dark, charts that take its colours."""
