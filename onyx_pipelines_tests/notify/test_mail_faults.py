@@ -22,11 +22,17 @@ from onyx_pipelines_tests.notify.test_channels import EVENT
 SECRET = "planted-password"
 
 
-def refused(host: MailHost, recipient: str = "ops@example.org", **server: object) -> DeliveryError:
+def refused(
+    host: MailHost,
+    recipient: str = "ops@example.org",
+    *,
+    sender: str = "onyx@example.org",
+    **server: object,
+) -> DeliveryError:
     """What the channel says when it is told."""
     options = {"security": SmtpSecurity.NONE, **server}
     mail_server = MailServer("127.0.0.1", host.port, **options)  # type: ignore[arg-type]
-    channel = MailChannel(mail_server, "onyx@example.org", recipient, routes(["failed"]))
+    channel = MailChannel(mail_server, sender, recipient, routes(["failed"]))
     with pytest.raises(DeliveryError) as caught:
         channel.send([EVENT])
     assert SECRET not in str(caught.value)
@@ -106,6 +112,15 @@ def test_a_recipient_that_cannot_be_written(recipient: str) -> None:
     assert not error.transient
 
 
+@pytest.mark.parametrize("sender", ["önyx@example.org", "on\nyx@example.org", "a@\udcff.org"])
+def test_a_sender_that_cannot_be_written(sender: str) -> None:
+    with mail_host() as host:
+        error = refused(host, sender=sender)
+
+    assert f"cannot be given the address {sender!a}" in str(error)
+    assert not error.transient
+
+
 def test_a_message_that_is_refused() -> None:
     with mail_host() as host:
         host.refuse_message = 552
@@ -140,6 +155,18 @@ class TestSomeRecipients:
         assert states["mail gone@example.org"].given_up == 1
         assert "gone@example.org (550)" in states["mail gone@example.org"].last_error
         assert states["mail busy@example.org"].pending == 1
+
+    @pytest.mark.parametrize("odd", ["jürgen@example.org", "a@exa\nmple.org", "\udcff@x", "@", "<"])
+    def test_an_address_that_is_none_costs_nobody_else_the_mail(
+        self, tmp_path: Path, odd: str
+    ) -> None:
+        with mail_host() as host:
+            tell(
+                settings_for(host, tmp_path, f"{odd},ops@example.org"),
+                replace(EVENT, occurred_at=datetime.now(UTC)),
+            )
+
+        assert "ops@example.org" in host.recipients
 
     def test_only_the_one_who_waits_is_told_later(self, tmp_path: Path) -> None:
         with mail_host() as host:

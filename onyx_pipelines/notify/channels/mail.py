@@ -9,8 +9,9 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate, make_msgid, parseaddr
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +21,7 @@ from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines, he
 from onyx_pipelines.notify.event import Event
 from onyx_pipelines.notify.exchange import Exchange, certificate_fault, too_slow
 from onyx_pipelines.notify.routing import Routes
+from onyx_pipelines.page.text import printable
 
 _LIMIT_S: Final = 30.0
 _WHO: Final = "The mail server"
@@ -61,7 +63,7 @@ class MailChannel:
         everyone: Sequence[str] = (),
         limit_s: float = _LIMIT_S,
     ) -> None:
-        self.name = f"mail {recipient}"
+        self.name = f"mail {printable(recipient)}"
         self._server = server
         self._sender = sender
         self._recipient = recipient
@@ -74,6 +76,9 @@ class MailChannel:
 
     def send(self, events: Sequence[Event]) -> None:
         """Raises DeliveryError."""
+        for address in (self._sender, self._recipient):
+            if _address(address) is None:
+                raise _no_address(address)
         with Exchange(self._limit_s) as exchange:
             try:
                 mail = message(events, self._sender, self._everyone)
@@ -103,11 +108,7 @@ class MailChannel:
             case smtplib.SMTPResponseException():
                 return _refusal("does not take the message", error.smtp_code)
             case smtplib.SMTPNotSupportedError() | ValueError():
-                return DeliveryError(
-                    f"{_WHO} cannot be given the address {self._recipient!a}: it is none, or has"
-                    " letters that the server does not take.",
-                    transient=False,
-                )
+                return _no_address(self._recipient)
             case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
                 pass
             case ssl.SSLError():
@@ -117,6 +118,23 @@ class MailChannel:
                     transient=False,
                 )
         return DeliveryError(f"{_WHO} does not answer ({type(error).__name__}).", transient=True)
+
+
+def _address(text: str) -> Address | None:
+    """None: it is no address. The library's parser fails in many ways on those."""
+    name, spec = parseaddr(text) if text.isprintable() else ("", "")
+    try:
+        return Address(name, addr_spec=spec) if spec else None
+    except Exception:  # noqa: BLE001  (whatever it stumbles over, it is none)
+        return None
+
+
+def _no_address(text: str) -> DeliveryError:
+    return DeliveryError(
+        f"{_WHO} cannot be given the address {text!a}: it is none, or has letters that the server"
+        " does not take.",
+        transient=False,
+    )
 
 
 def _refusal(what: str, code: int) -> DeliveryError:
@@ -191,11 +209,12 @@ def _log_in(connection: smtplib.SMTP, server: MailServer) -> None:
 
 
 def message(events: Sequence[Event], sender: str, recipients: Sequence[str]) -> EmailMessage:
-    """Plain text. A line break in a subject cannot become a header: it is taken out."""
+    """Plain text. A line break in a subject cannot become a header: it is taken out. An address
+    that is none costs nobody else the mail."""
     newest = events[-1]
     mail = EmailMessage()
-    mail["From"] = sender
-    mail["To"] = ", ".join(recipients)
+    mail["From"] = _address(sender)
+    mail["To"] = [each for each in map(_address, recipients) if each is not None]
     mail["Subject"] = " ".join(headline(events).split())
     mail["Date"] = formatdate(newest.occurred_at.timestamp())
     mail["Message-ID"] = make_msgid(domain="onyx-pipelines.invalid")
