@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
-from onyx_pipelines.api.problems import ProblemError
+from onyx_pipelines.api.problems import ProblemError, understanding
 from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.settings import Settings
 
@@ -59,6 +60,7 @@ mutation Delete($id: String!) {
 _WHERE: Final = """
 query Where {
   repositoriesOrError {
+    __typename
     ... on RepositoryConnection { nodes { name location { name } jobs { name } } }
   }
 }
@@ -127,10 +129,12 @@ class DagsterClient:
 
     def location_of(self, job: str) -> Location:
         """Raises ProblemError: 503 if Dagster does not answer or has no such job."""
-        nodes = self._ask(_WHERE)["repositoriesOrError"].get("nodes") or []
-        for node in nodes:
-            if any(each["name"] == job for each in node["jobs"]):
-                return Location(job, str(node["name"]), str(node["location"]["name"]))
+        found = self._ask(_WHERE, "repositoriesOrError")
+        _require(found, "RepositoryConnection")
+        with _understanding():
+            for node in found["nodes"]:
+                if any(each["name"] == job for each in node["jobs"]):
+                    return Location(job, str(node["name"]), str(node["location"]["name"]))
         raise _unavailable(f"Dagster has no job {job}.")
 
     def launch(
@@ -157,6 +161,7 @@ class DagsterClient:
         try:
             found = self._ask(
                 _LAUNCH,
+                "launchRun",
                 params={
                     "selector": selector,
                     "runConfigData": config,
@@ -164,15 +169,17 @@ class DagsterClient:
                         "tags": [{"key": key, "value": value} for key, value in tags.items()]
                     },
                 },
-            )["launchRun"]
+            )
+            with _understanding():
+                if found["__typename"] == "LaunchRunSuccess":
+                    return str(found["run"]["runId"])
+                errors = found.get("errors") or [{"message": found.get("message", "")}]
+                lines = [str(each["message"]).strip().partition("\n")[0] for each in errors]
         except NotAskedError:
             raise
         except ProblemError as error:
             raise UncertainError(error.detail, is_over=False) from None
-        if found["__typename"] == "LaunchRunSuccess":
-            return str(found["run"]["runId"])
-        errors = found.get("errors") or [{"message": found.get("message", "")}]
-        said = "; ".join(str(error["message"]).strip().partition("\n")[0][:300] for error in errors)
+        said = "; ".join(line[:300] for line in lines)
         what = f"Dagster did not take the run ({found['__typename']}: {said})."
         # It broke somewhere on the way: the run may have been made before.
         if found["__typename"] == "PythonError":
@@ -193,7 +200,7 @@ class DagsterClient:
 
     def cancel(self, run_id: str) -> None:
         """Raises ProblemError: 409 if it cannot be cancelled any more, 404 if there is none."""
-        found = self._ask(_CANCEL, id=run_id)["terminateRun"]
+        found = self._ask(_CANCEL, "terminateRun", id=run_id)
         if found["__typename"] == "RunNotFoundError":
             raise ProblemError(404, f"There is no run {run_id}.", remedy="Look at its id.")
         if found["__typename"] != "TerminateRunSuccess":
@@ -202,37 +209,56 @@ class DagsterClient:
 
     def delete(self, run_id: str) -> None:
         """Raises ProblemError: 503, Dagster does not answer or did not do it."""
-        found = self._ask(_DELETE, id=run_id)["deleteRun"]
+        found = self._ask(_DELETE, "deleteRun", id=run_id)
         if found["__typename"] not in {"DeletePipelineRunSuccess", "RunNotFoundError"}:
             raise _unavailable(f"Dagster did not delete the run {run_id}.")
 
     def _runs(self, wanted: Mapping[str, Any], *, limit: int) -> list[Run]:
-        found = self._ask(_RUNS, filter=wanted, limit=limit)["runsOrError"]
-        return [
-            Run(
-                run_id=str(each["runId"]),
-                job=str(each["jobName"]),
-                status=str(each["status"]),
-                tags={tag["key"]: tag["value"] for tag in each["tags"]},
-                started_at=each["startTime"],
-                ended_at=each["endTime"],
-            )
-            for each in found.get("results") or []
-        ]
+        found = self._ask(_RUNS, "runsOrError", filter=wanted, limit=limit)
+        _require(found, "Runs")
+        with _understanding():
+            return [
+                Run(
+                    run_id=str(each["runId"]),
+                    job=str(each["jobName"]),
+                    status=str(each["status"]),
+                    tags={tag["key"]: tag["value"] for tag in each["tags"]},
+                    started_at=each["startTime"],
+                    ended_at=each["endTime"],
+                )
+                for each in found["results"]
+            ]
 
-    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    def _ask(self, query: str, field: str, **variables: Any) -> dict[str, Any]:
+        """The field of the answer, which says of what type it is.
+
+        Raises:
+            ProblemError: 503, there is none.
+        """
         try:
             answer = self._client.post("/graphql", json={"query": query, "variables": variables})
             answer.raise_for_status()
-            body = answer.json()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotAskedError(f"Dagster does not answer ({type(error).__name__}).") from None
         except (httpx.HTTPError, ValueError) as error:
             raise _unavailable(f"Dagster does not answer ({type(error).__name__}).") from None
-        if body.get("errors"):
-            raise _unavailable("Dagster did not understand the question.")
-        data: dict[str, Any] = body["data"]
-        return data
+        with _understanding():
+            body = answer.json()
+            if body.get("errors"):
+                raise _unavailable("Dagster did not understand the question.")
+            found: dict[str, Any] = body["data"][field]
+            str(found["__typename"])
+            return found
+
+
+def _require(found: Mapping[str, Any], kind: str) -> None:
+    """What Dagster could not find out must not look like nothing."""
+    if found["__typename"] != kind:
+        raise _unavailable(f"Dagster could not answer ({found['__typename']}).")
+
+
+def _understanding() -> AbstractContextManager[None]:
+    return understanding("Dagster", _REMEDY)
 
 
 def _unavailable(detail: str) -> ProblemError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -101,6 +103,21 @@ def answer(
 
 def answer_of(error: ProblemError) -> JSONResponse:
     return answer(error.status, error.detail, error.remedy, headers=error.headers, more=error.more)
+
+
+@contextmanager
+def understanding(who: str, remedy: str) -> Iterator[None]:
+    """Around reading what another program has answered, which may have any form.
+
+    Raises:
+        ProblemError: 503, it is not of the form that is read.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+        raise ProblemError(
+            503, f"{who} answers in another form than its own.", remedy=remedy
+        ) from None
 
 
 def install_handlers(app: FastAPI) -> None:

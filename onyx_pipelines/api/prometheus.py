@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,9 +12,10 @@ from typing import Any, Final
 import httpx
 
 from onyx_pipelines.api.models import MetricsHealth
-from onyx_pipelines.api.problems import ProblemError
+from onyx_pipelines.api.problems import ProblemError, understanding
 from onyx_pipelines.certificates import usual_certificates
 
+_REMEDY: Final = "See whether it runs, and whether ONYX_PROMETHEUS_URL is right."
 _TIMEOUT_S: Final = 10.0
 _WINDOW: Final = "5m"
 _CHAT: Final = "onyx_chat_duration_seconds"
@@ -65,15 +67,16 @@ class Prometheus:
         self._url = url.rstrip("/")
 
     def targets(self) -> Targets:
-        active = self._get("/api/v1/targets", state="active")["activeTargets"]
-        scrapes = [_moment(each["lastScrape"]) for each in active]
-        return Targets(
-            healthy=tuple(
-                sorted({each["labels"]["job"] for each in active if each["health"] == "up"})
-            ),
-            total=len(active),
-            last_scrape=max((each for each in scrapes if each is not None), default=None),
-        )
+        data = self._get("/api/v1/targets", state="active")
+        with _understanding():
+            active = data["activeTargets"]
+            scrapes = [_moment(each["lastScrape"]) for each in active]
+            healthy = {str(each["labels"]["job"]) for each in active if each["health"] == "up"}
+            return Targets(
+                healthy=tuple(sorted(healthy)),
+                total=len(active),
+                last_scrape=max((each for each in scrapes if each is not None), default=None),
+            )
 
     def health(self) -> MetricsHealth:
         """Also where it is not there: that is an answer, not an error."""
@@ -98,12 +101,16 @@ class Prometheus:
 
     def metrics_count(self) -> int:
         """Different names of metrics."""
-        return len(self._get("/api/v1/label/__name__/values"))
+        names = self._get("/api/v1/label/__name__/values")
+        with _understanding():
+            return len(names)
 
     def number(self, query: str) -> float | None:
         """None where nothing answers the query."""
-        result = self._get("/api/v1/query", query=query)["result"]
-        value = float(result[0]["value"][1]) if result else math.nan
+        data = self._get("/api/v1/query", query=query)
+        with _understanding():
+            result = data["result"]
+            value = float(result[0]["value"][1]) if result else math.nan
         return None if math.isnan(value) or math.isinf(value) else value
 
     def summary(self, now: datetime) -> dict[str, float | None]:
@@ -125,13 +132,18 @@ class Prometheus:
             with _client() as client:
                 answer = client.get(self._url + path, params=parameters)
                 answer.raise_for_status()
-                return answer.json()["data"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise ProblemError(
                 503,
                 f"Prometheus does not answer ({type(error).__name__}).",
-                remedy="See whether it runs, and whether ONYX_PROMETHEUS_URL is right.",
+                remedy=_REMEDY,
             ) from None
+        with _understanding():
+            return answer.json()["data"]
+
+
+def _understanding() -> AbstractContextManager[None]:
+    return understanding("Prometheus", _REMEDY)
 
 
 def _client() -> httpx.Client:
@@ -139,12 +151,8 @@ def _client() -> httpx.Client:
 
 
 def _moment(text: str) -> datetime | None:
-    """Its zero time means never."""
-    head, _, tail = text.partition(".")
-    digits = "".join(char for char in tail if char.isdigit())[:6] or "0"
-    zone = "+00:00" if tail.endswith("Z") or text.endswith("Z") else tail[-6:] or "+00:00"
-    try:
-        moment = datetime.fromisoformat(f"{head.rstrip('Z')}.{digits.ljust(6, '0')}{zone}")
-    except ValueError:
-        return None
+    """Its zero time means never. It gives digits below a microsecond, which do not count."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
     return moment if moment.year > 1 else None
