@@ -21,7 +21,7 @@ from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines, he
 from onyx_pipelines.notify.event import Event
 from onyx_pipelines.notify.exchange import Exchange, certificate_fault, too_slow
 from onyx_pipelines.notify.routing import Routes
-from onyx_pipelines.page.text import printable
+from onyx_pipelines.reporting.text import printable
 
 _LIMIT_S: Final = 30.0
 _WHO: Final = "The mail server"
