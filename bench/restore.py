@@ -16,9 +16,11 @@ from bench.sealed import back_up, new_keys, open_again
 from bench.table import Line, say
 from bench.timing import medians, quiet_disk, shell
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
-from onyx_pipelines.restore.postgres import PostgresRestoreRequest, restore
+from onyx_pipelines.restore.postgres.restoring import restore
 from onyx_pipelines.restore.results import Step, StepTiming
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
@@ -27,6 +29,7 @@ from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.postgres import PostgresSource
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.postgres.target import PostgresTarget
+from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.stores import LocalStore
 
 SIZE = 40.0
@@ -39,7 +42,7 @@ def run(directory: Path) -> list[Line]:
     with PostgresServer(directory / "postgres") as server:
         say("loading about 800 MB …")
         load_sample_databases(server, size=SIZE)
-        target = _target(server)
+        target = PostgresTarget(server.host, server.port, server.user, SecretStr(server.password))
         binaries = find_binaries(0, programs=("pg_dump", "pg_restore"))
         environment = target.environment("onyx")
         dump = directory / "plain.dump"
@@ -90,23 +93,23 @@ def _restore(directory: Path, server: PostgresServer, backup_id: str) -> tuple[S
     store = LocalStore(directory / "store", name="local")
     asked = request_digest(backup_id, directory)
     journal = RestoreJournal.open(directory / "state", backup_id, asked, datetime.now(UTC))
-    result = restore(
-        open_again(store, backup_id, directory / "key.json"),
-        PostgresRestoreRequest(target=_target(server), database_as=NAME, with_globals=False),
-        clock,
-        directory / "scratch",
-        load_settings({"state_dir": directory / "state"}),
-        silent,
-        journal,
+    settings = load_settings(
+        {
+            "state_dir": directory / "state",
+            "pg_host": server.host,
+            "pg_port": server.port,
+            "pg_user": server.user,
+            "pg_password": server.password,
+        }
     )
+    objects = open_again(store, backup_id, directory / "key.json")
+    scratch = directory / "scratch"
+    work = Work(Component.POSTGRESQL, objects, clock, scratch, settings, silent)
+    result = restore(work, RestoreChoice(into=NAME, with_globals=False), journal)
     journal.close()
     if result.verdict is not Verdict.PASSED:
         raise SystemExit(f"the restore did not pass: {result.problems()}")
     return clock.timings()
-
-
-def _target(server: PostgresServer) -> PostgresTarget:
-    return PostgresTarget(server.host, server.port, server.user, SecretStr(server.password))
 
 
 def _drop(server: PostgresServer) -> None:

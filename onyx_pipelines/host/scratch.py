@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 SCRATCH_PREFIX: Final = "onyx-scratch-"
 _LOCK_SUFFIX: Final = ".lock"
+RESERVE_BYTES: Final = 64 << 20
 
 
 class OwnedDirectory:
@@ -155,6 +156,28 @@ def sweep_workdirs(
         finally:
             directory.release()
     return swept
+
+
+def shortage_bytes(
+    directory: Path, needed_bytes: int, *, reserve_bytes: int = RESERVE_BYTES
+) -> int:
+    """By how much its file system is too small for that; 0 if it is not. It need not exist.
+
+    Args:
+        reserve_bytes: what must stay free for others.
+
+    Raises:
+        OSError: its file system does not tell.
+    """
+    while not directory.exists():
+        directory = directory.parent
+    return max(0, needed_bytes + reserve_bytes - free_bytes(directory))
+
+
+def free_bytes(directory: Path) -> int:
+    """What this user may still write to its file system. Raises OSError."""
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
 
 
 def refuse_inside_volumes(directory: Path, volumes: Mapping[str, Path]) -> None:

@@ -11,6 +11,7 @@ from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.restore import drill
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.drill_folder import DrillFolder
+from onyx_pipelines.restore.finding_sets import FoundSet
 from onyx_pipelines.restore.promises import (
     Answer,
     content_answer,
@@ -23,12 +24,11 @@ from onyx_pipelines.restore.promises import (
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.markdown import findings_markdown, summary_markdown
 from onyx_pipelines.restore.report.writing import write_report
-from onyx_pipelines.restore.resources import DrillRun
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.run_resources import ExclusiveRun, OnyxSettings
 from onyx_pipelines.sources.source import Component
 
 GROUP = "restore"
@@ -72,6 +72,10 @@ _CHECKED = {
 }
 
 
+class DrillRun(ExclusiveRun):
+    """No drill beside a backup, which would measure neither rightly."""
+
+
 class DrillConfig(dg.Config):
     """Launchpad options of the drills; give all of a run the same."""
 
@@ -107,7 +111,7 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
         _, started = folder.start()
         with dagster_failures():
             drillable = drill.choose_set(settings, config.backup_id, config.store or None)
-            if component not in drill.components_of(settings, drillable):
+            if component not in drill.components_of(drillable):
                 return _absent(component)
             result = drill.drill_component(
                 settings,
@@ -211,7 +215,7 @@ def check_result(name: str | None, answer: Answer) -> dg.AssetCheckResult:
     )
 
 
-def _metadata(result: ComponentDrill, drillable: drill.Drillable) -> dict[str, Any]:
+def _metadata(result: ComponentDrill, drillable: FoundSet) -> dict[str, Any]:
     return {
         "verdict": result.verdict.value,
         "backup_id": drillable.backup_id,

@@ -1,14 +1,87 @@
-"""This capability's share of the code location."""
+"""This capability's share of the code location, and when sets are drilled: monthly, after each
+backup, and at once after a version change."""
 
 from __future__ import annotations
 
 import dagster as dg
 
-from onyx_pipelines.restore.assets import drill_asset, drill_is_recent, restore_drill_report
-from onyx_pipelines.restore.automation import JOBS, SCHEDULES, SENSORS
-from onyx_pipelines.restore.resources import DrillRun
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.restore.assets import (
+    DrillRun,
+    drill_asset,
+    drill_is_recent,
+    restore_drill_report,
+)
+from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
 from onyx_pipelines.sources.source import Component
+
+MAX_RUNTIME_S = 6 * 3600
+
+restore_drill = dg.define_asset_job(
+    "restore_drill",
+    selection=dg.AssetSelection.groups("restore"),
+    description="Restores a set into scratch, compares it exactly, measures it, throws it away"
+    " (AC9.4.1). Choose set and store in the launchpad.",
+    tags={**EXCLUSIVE_TAGS, "dagster/max_runtime": str(MAX_RUNTIME_S)},
+)
+
+
+@dg.schedule(
+    job=restore_drill,
+    cron_schedule="0 4 1 * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="On the 1st of each month at 04:00 UTC (AC9.4.1).",
+)
+def monthly_restore_drill(
+    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
+    return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
+
+
+@dg.asset_sensor(
+    asset_key=dg.AssetKey("offsite_copy"),
+    job=restore_drill,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Drills each new set once it is copied (ONYX_DRILL_EVERY_BACKUP), and in any case"
+    " when PostgreSQL's or Qdrant's version is not the one of the last drill.",
+)
+def drill_new_set(
+    context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
+    settings = onyx.load()
+    changed = _changed_versions(context.instance)
+    if not settings.drill_every_backup and not changed:
+        return dg.SkipReason("ONYX_DRILL_EVERY_BACKUP is off, and no version changed.")
+    tags = {"onyx/reason": f"version changed: {', '.join(changed)}" if changed else "new set"}
+    return dg.RunRequest(run_key=asset_event.run_id, tags=tags)
+
+
+def _changed_versions(instance: dg.DagsterInstance) -> list[str]:
+    """Servers whose version in the newest backup is another one than in the last drill."""
+    pairs = {
+        "postgresql": ("postgres_backup", "postgres_restore_drill"),
+        "qdrant": ("qdrant_backup", "qdrant_restore_drill"),
+    }
+    changed = []
+    for server, (backup, drilled) in pairs.items():
+        now = _version(instance, backup, server)
+        before = _version(instance, drilled, server)
+        if now and before and now != before:
+            changed.append(f"{server} {before} → {now}")
+    return changed
+
+
+def _version(instance: dg.DagsterInstance, asset: str, server: str) -> str:
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    materialization = event.asset_materialization if event else None
+    entry = materialization.metadata.get(f"version/{server}") if materialization else None
+    return str(entry.value) if entry else ""
+
+
+JOBS = (restore_drill,)
+SCHEDULES = (monthly_restore_drill,)
+SENSORS = (drill_new_set,)
 
 
 def restore_definitions(onyx: OnyxSettings) -> dg.Definitions:

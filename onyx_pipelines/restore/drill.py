@@ -5,20 +5,19 @@ No Dagster here: assets and the command line call the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TypeAlias
 
 from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError, OnyxError
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.passed_over import passed_over
-from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
-from onyx_pipelines.restore.unreadable_sets import refuse_unreadable
+from onyx_pipelines.restore.components import code_of
+from onyx_pipelines.restore.engine import Work
+from onyx_pipelines.restore.finding_sets import FoundSet, find_set
+from onyx_pipelines.restore.findings import ARCHIVE
+from onyx_pipelines.restore.objects import open_set
+from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding, StepTiming
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
@@ -27,74 +26,21 @@ from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import set_in_use
 from onyx_pipelines.vault.manifest import Manifest
-from onyx_pipelines.vault.stores import open_stores, store_named
-from onyx_pipelines.vault.stores.store import Store
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.trust import Trust
 
 _log = logger("restore")
 
-ComponentDriller: TypeAlias = Callable[
-    [SetObjects, StepClock, Path, Settings, ProgressCallback], ComponentDrill
-]
 
-
-def driller(component: Component) -> ComponentDriller:
-    """Only the one that is asked for is loaded."""
-    match component:
-        case Component.POSTGRESQL:
-            from onyx_pipelines.restore import postgres
-
-            return postgres.drill
-        case Component.QDRANT:
-            from onyx_pipelines.restore import qdrant
-
-            return qdrant.drill
-        case Component.VOLUMES:
-            from onyx_pipelines.restore import volumes
-
-            return volumes.drill
-
-
-@dataclass(frozen=True)
-class Drillable:
-    """A set and the store that it is taken from. `passed_over`: newer ones that "latest" could not
-    be, in sentences."""
-
-    store: Store
-    backup_id: str
-    passed_over: tuple[str, ...] = ()
-
-
-def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> Drillable:
-    """The set (an id, its beginning, or "latest") in a store; None: off-site if it is whole there.
-
-    Raises:
-        NotFoundError: there is no such set.
-        SettingsError: there is no such store.
-        IntegrityError: there is one, and it is half copied, damaged or of a newer version.
-    """
-    trust = Trust.of(settings)
-    stores: Sequence[Store] = open_stores(settings)[::-1]
-    if store_name is not None:
-        stores = [store_named(stores, store_name)]
-    catalog = Catalog(stores, trust)
-    try:
-        view = catalog.find(backup_id)
-    except NotFoundError:
-        refuse_unreadable(stores, trust, backup_id)
-        raise
-    # One that is nowhere whole is drilled all the same: it fails, and what it lacks is named.
-    having = view.stores or view.incomplete_in
-    name = "offsite" if "offsite" in having else having[0]
-    newer: tuple[str, ...] = ()
-    if backup_id == "latest":
-        newer = passed_over(view, [catalog.last_scan], datetime.now(UTC))
-    return Drillable(store_named(stores, name), view.backup_id, newer)
+def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> FoundSet:
+    """Off-site if it is whole there: that is the copy that is left when this host is lost. Raises
+    as `find_set`."""
+    return find_set(settings, backup_id, store_name, first="offsite")
 
 
 def drill_component(
     settings: Settings,
-    drillable: Drillable,
+    drillable: FoundSet,
     component: Component,
     clock: StepClock,
     progress: ProgressCallback,
@@ -113,14 +59,15 @@ def drill_component(
     ):
         try:
             objects = open_set(drillable.store, drillable.backup_id, key, signers)
-            result = driller(component)(objects, clock, workdir, settings, progress)
+            work = Work(component, objects, clock, workdir, settings, progress)
+            result = code_of(component).drill(work)
             lacking = _lacking(objects.manifest, component)
             result = result.model_copy(update={"findings": (*result.findings, *lacking)})
         except (IntegrityError, NotFoundError, KeyFileError) as error:
             # Also a set that is not sealed to this host's key: it does not come back here.
-            result = _stopped(component, error, Verdict.FAILED, clock, begun)
+            result = _stopped(component, error, Verdict.FAILED, clock.timings()[begun:])
         except OnyxError as error:
-            result = _stopped(component, error, Verdict.COULD_NOT_VERIFY, clock, begun)
+            result = _stopped(component, error, Verdict.COULD_NOT_VERIFY, clock.timings()[begun:])
     _log.info(
         "component drilled",
         extra={
@@ -136,32 +83,27 @@ def drill_component(
 
 def put_together(
     settings: Settings,
-    drillable: Drillable,
+    drillable: FoundSet,
     drill_id: str,
     started_at: datetime,
     components: Sequence[ComponentDrill],
 ) -> DrillResult:
     """The whole drill's result; notes on the set whether it passed."""
-    catalog = Catalog([drillable.store], Trust.of(settings))
-    manifest_view = catalog.find(drillable.backup_id)
     now = datetime.now(UTC)
     result = DrillResult(
         drill_id=drill_id,
         backup_id=drillable.backup_id,
         store=drillable.store.name,
-        recovery_point=manifest_view.timestamp,
+        recovery_point=drillable.view.timestamp,
         started_at=started_at,
         finished_at=now,
         objective_s=settings.recovery_time_objective_minutes * 60,
         components=tuple(components),
         passed_over=drillable.passed_over,
     )
-    whole = {each.component for each in components} == {
-        record.component for record in manifest_view.manifest.components.values()
-    }
     # A set of which a part was drilled is not known to come back.
-    if whole:
-        catalog.record_drill(
+    if {each.component for each in components} == {*components_of(drillable)}:
+        Catalog([drillable.store], Trust.of(settings)).record_drill(
             drillable.backup_id,
             drillable.store.name,
             passed=result.verdict is Verdict.PASSED,
@@ -170,10 +112,9 @@ def put_together(
     return result
 
 
-def components_of(settings: Settings, drillable: Drillable) -> tuple[Component, ...]:
+def components_of(drillable: FoundSet) -> tuple[Component, ...]:
     """What the set has, in the order of restoring."""
-    view = Catalog([drillable.store], Trust.of(settings)).find(drillable.backup_id)
-    present = {record.component for record in view.manifest.components.values()}
+    present = {record.component for record in drillable.view.manifest.components.values()}
     return tuple(component for component in Component if component in present)
 
 
@@ -196,41 +137,26 @@ def run_drill(
     """
     started_at = datetime.now(UTC)
     drillable = choose_set(settings, backup_id, store_name)
-    wanted = [
-        c for c in components_of(settings, drillable) if components is None or c in components
-    ]
+    wanted = [c for c in components_of(drillable) if components is None or c in components]
     clock = StepClock()
     results = [drill_component(settings, drillable, each, clock, progress) for each in wanted]
     return put_together(settings, drillable, drill_id, started_at, results)
 
 
 def _stopped(
-    component: Component, error: OnyxError, verdict: Verdict, clock: StepClock, begun: int
+    component: Component, error: OnyxError, verdict: Verdict, steps: Sequence[StepTiming]
 ) -> ComponentDrill:
+    aspect = ARCHIVE if verdict is Verdict.FAILED else "drill"
+    finding = Finding(verdict=verdict, item=component.value, aspect=aspect, message=error.what)
     return ComponentDrill(
-        component=component,
-        findings=(
-            Finding(
-                verdict=verdict,
-                item=component.value,
-                aspect="archive" if verdict is Verdict.FAILED else "drill",
-                message=error.what,
-            ),
-        ),
-        steps=clock.timings()[begun:],
-        plain_bytes=0,
+        component=component, findings=(finding,), steps=tuple(steps), plain_bytes=0
     )
 
 
 def _lacking(manifest: Manifest, component: Component) -> tuple[Finding, ...]:
     """What a partial set does not hold comes back from no drill of it."""
     return tuple(
-        Finding(
-            verdict=Verdict.COULD_NOT_VERIFY,
-            item=name,
-            aspect="backup",
-            message=f"the set does not have it: {why}",
-        )
+        Finding.unverified(name, "backup", f"the set does not have it: {why}")
         for record in manifest.components.values()
         if record.component is component
         for name, why in record.missing.items()

@@ -6,11 +6,19 @@ is done, what is skipped and what is said of it is decided here. A drill is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
+from onyx_pipelines.errors import IntegrityError, NotFoundError, SettingsError
+from onyx_pipelines.host.scratch import private_workdir, refuse_inside_volumes, sweep_workdirs
+from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.findings import damaged, no_room, nothing_there, outcome
 from onyx_pipelines.restore.journal import (
     Finished,
     RestoreJournal,
@@ -18,18 +26,133 @@ from onyx_pipelines.restore.journal import (
     has_failed,
     still_the_same,
 )
-from onyx_pipelines.restore.results import Finding
+from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, StepTiming, share_of
 from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 
-IN_PLACE: Final = "in place"
 Placed: TypeAlias = Mapping[str, JsonValue]
 # Keeps in the journal what tells an item in its place from another of its name.
 Note: TypeAlias = Callable[[Placed], None]
 
 
+@dataclass
+class Work:
+    """What the drill or the restore of one component has to work with.
+
+    Args:
+        workdir: below which scratch is made.
+        begun: how many timings the clock has of the components before.
+    """
+
+    component: Component
+    objects: SetObjects
+    clock: StepClock
+    workdir: Path
+    settings: Settings
+    progress: ProgressCallback
+    begun: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = len(self.clock.timings())
+
+    @property
+    def steps(self) -> tuple[StepTiming, ...]:
+        """Those of this component."""
+        return self.clock.timings()[self.begun :]
+
+    def meter(self, item: str, total_bytes: int) -> Meter:
+        return Meter(self.progress, component=self.component, item=item, total_bytes=total_bytes)
+
+    @contextmanager
+    def scratch(
+        self, prefix: str, before_removal: Callable[[Path], None] = lambda _: None
+    ) -> Iterator[Path]:
+        """A private directory. Those that killed ones left under the same prefix go first.
+
+        Args:
+            before_removal: called with each of those.
+
+        Raises:
+            RestoreError: it cannot be made.
+        """
+        with self.clock.step(Step.PREPARE, "scratch"):
+            sweep_workdirs(self.workdir, prefix=prefix, before_removal=before_removal)
+        with private_workdir(self.workdir, prefix=prefix) as directory:
+            yield directory
+
+    def refuse_inside_volumes(self) -> None:
+        """Raises SettingsError: a drill would write into what it is to protect."""
+        refuse_inside_volumes(self.workdir, self.settings.volumes)
+
+    def result(
+        self,
+        findings: Sequence[Finding],
+        *,
+        plain_bytes: int,
+        versions: Mapping[str, str],
+        **more: Any,
+    ) -> ComponentDrill:
+        """Of this component; `versions`: beside those that the set tells."""
+        record = self.objects.manifest.component(self.component)
+        return ComponentDrill(
+            component=self.component,
+            findings=tuple(findings),
+            steps=self.steps,
+            plain_bytes=plain_bytes,
+            versions={**(record.versions if record else {}), **versions},
+            **more,
+        )
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+@dataclass(frozen=True)
+class Placement(Generic[T]):
+    """Something of the set and its name where it goes."""
+
+    of_set: T
+    final_name: str
+
+
+def placements_of(things: Sequence[T], new_name: str, noun: str) -> list[Placement[T]]:
+    """Each with its own name, or the only one with the new one.
+
+    Raises:
+        SettingsError: there are several for one name.
+    """
+    if new_name and len(things) != 1:
+        raise SettingsError(
+            f"The name {new_name!r} is for one {noun}, and {len(things)} are to be restored.",
+            remedy=f"Choose one with --{noun}:"
+            f" {', '.join(each.name for each in things) or 'none is there'}.",
+        )
+    return [Placement(each, new_name or each.name) for each in things]
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """One line of a plan: `what` of the set goes to `target`; `detail` is for a person, in whole
+    sentences."""
+
+    what: str
+    target: str
+    overwrites: bool
+    detail: str
+
+
 class StagedItem(Protocol):
     """Something of a set that is made where it disturbs nobody, and thrown away again."""
+
+    @property
+    def name(self) -> str: ...
 
     def stage(self) -> None:
         """Make it beside what is there."""
@@ -45,9 +168,6 @@ class Item(StagedItem, Protocol):
     """One that can take its place. `place` names that for a person: "database app"."""
 
     component: Component
-
-    @property
-    def name(self) -> str: ...
 
     @property
     def place(self) -> str: ...
@@ -69,13 +189,49 @@ class Item(StagedItem, Protocol):
         """What can be done in its place only; after a kill once more."""
 
 
-def drilled(item: StagedItem) -> Sequence[Finding]:
-    """What a drill finds. Raises as the item does, which is discarded all the same."""
-    try:
-        item.stage()
-        return item.compare()
-    finally:
-        item.discard()
+class Drilling:
+    """Drills one item after the other: a restore that throws away what it has compared.
+
+    `restored_bytes` of `all_bytes`: what was staged, in its entirety.
+    """
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.restored_bytes = 0
+        self.all_bytes = 0
+
+    def run(
+        self, item: StagedItem, plain_bytes: int, *, room: tuple[Path, int] | None = None
+    ) -> None:
+        """What is damaged, or has no room, is a finding.
+
+        Args:
+            room: a directory, and how many bytes its file system lacks.
+
+        Raises:
+            OnyxError: as the item does, which is discarded all the same.
+        """
+        self.all_bytes += plain_bytes
+        if room is not None and room[1] > 0:
+            self.findings.append(no_room(item.name, *room))
+            return
+        try:
+            item.stage()
+            self.restored_bytes += plain_bytes
+            self.findings += item.compare()
+        except (IntegrityError, NotFoundError) as error:
+            self.findings.append(damaged(item.name, error))
+        finally:
+            item.discard()
+
+    def result(self, work: Work, versions: Mapping[str, str], **more: Any) -> ComponentDrill:
+        return work.result(
+            self.findings or [nothing_there(work.component)],
+            plain_bytes=self.restored_bytes,
+            share=share_of(self.restored_bytes, self.all_bytes),
+            versions=versions,
+            **more,
+        )
 
 
 def in_place_since(journal: RestoreJournal, item: Item) -> Finished | None:
@@ -122,6 +278,17 @@ class Restoring:
         finally:
             item.discard()
 
+    def result(
+        self, work: Work, *, plain_bytes: int, versions: Mapping[str, str], **more: Any
+    ) -> ComponentDrill:
+        return work.result(
+            self.findings,
+            plain_bytes=plain_bytes,
+            versions=versions,
+            unfinished=tuple(self.unfinished),
+            **more,
+        )
+
     def leave(self, name: str, *findings: Finding) -> None:
         """It is not in its place, because of these."""
         self.findings += findings
@@ -139,8 +306,3 @@ class Restoring:
         findings += item.swap(note)
         self._journal.add(item.component, item.name, findings, placed=noted)
         return findings
-
-
-def outcome(verdict: Verdict, name: str, message: str) -> Finding:
-    """Whether an item is in its place."""
-    return Finding(verdict=verdict, item=name, aspect=IN_PLACE, message=message)

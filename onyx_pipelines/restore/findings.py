@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError, SourceError
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
 ARCHIVE: Final = "archive"
+IN_PLACE: Final = "in place"
 _NOUNS: Final = {
     Component.POSTGRESQL: "databases",
     Component.QDRANT: "collections",
@@ -19,22 +20,27 @@ _NOUNS: Final = {
 
 def damaged(item: str, error: IntegrityError | NotFoundError) -> Finding:
     """In the set: nothing of it was restored, or not all."""
-    return Finding(verdict=Verdict.FAILED, item=item, aspect=ARCHIVE, message=error.what)
+    return Finding.failed(item, ARCHIVE, error.what)
 
 
 def no_room(item: str, place: object, shortage_bytes: int) -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=item,
-        aspect="room",
-        message=f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it.",
-    )
+    said = f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it."
+    return Finding.unverified(item, "room", said)
 
 
-def nothing_to_drill(component: Component) -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=component.value,
-        aspect=ARCHIVE,
-        message=f"The set has no {_NOUNS[component]}.",
-    )
+def nothing_there(component: Component) -> Finding:
+    """To be drilled."""
+    return Finding.unverified(component.value, ARCHIVE, f"The set has no {_NOUNS[component]}.")
+
+
+def outcome(verdict: Verdict, name: str, message: str) -> Finding:
+    """Whether an item is in its place."""
+    return Finding(verdict=verdict, item=name, aspect=IN_PLACE, message=message)
+
+
+def not_restored(item: str, error: OnyxError) -> Finding:
+    """It can be tried again. What is damaged, or half done, failed."""
+    if isinstance(error, SourceError):
+        said = f"Not restored: {error.what} What was there is as it was. {error.remedy}"
+        return outcome(Verdict.COULD_NOT_VERIFY, item, said)
+    return outcome(Verdict.FAILED, item, f"Not restored: {error.what} {error.remedy}")

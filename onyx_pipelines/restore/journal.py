@@ -90,11 +90,10 @@ def still_the_same(earlier: Finished, now: Collection[Finding]) -> tuple[Finding
     failed = [finding for finding in now if finding.verdict is Verdict.FAILED]
     if not failed:
         return earlier.findings
-    changed = Finding(
-        verdict=Verdict.FAILED,
-        item=earlier.item,
-        aspect="in place",
-        message=f"It was put in place at {earlier.at:%Y-%m-%d %H:%M:%S} UTC by a call that was"
+    changed = Finding.failed(
+        earlier.item,
+        "in place",
+        f"It was put in place at {earlier.at:%Y-%m-%d %H:%M:%S} UTC by a call that was"
         " interrupted, and is not what it was then, so it is left as it is. `onyx restore"
         " --give-up`, and then the same command, restores it once more.",
     )
@@ -277,7 +276,7 @@ def despite_differences(item: str, findings: Collection[Finding]) -> list[Findin
         return []
     count = f"{failed} difference{'' if failed == 1 else 's'}"
     message = f"Put in place despite {count}, as somebody who has read them asked."
-    return [Finding(verdict=Verdict.PASSED, item=item, aspect=DESPITE, message=message)]
+    return [Finding.passed(item, DESPITE, message)]
 
 
 def _key(finding: Finding) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -50,6 +50,18 @@ class Finding(_Record):
     expected: str = ""
     found: str = ""
     limits: str = ""
+
+    @classmethod
+    def passed(cls, item: str, aspect: str, message: str, **more: str) -> Self:
+        return cls(verdict=Verdict.PASSED, item=item, aspect=aspect, message=message, **more)
+
+    @classmethod
+    def failed(cls, item: str, aspect: str, message: str, **more: str) -> Self:
+        return cls(verdict=Verdict.FAILED, item=item, aspect=aspect, message=message, **more)
+
+    @classmethod
+    def unverified(cls, item: str, aspect: str, message: str) -> Self:
+        return cls(verdict=Verdict.COULD_NOT_VERIFY, item=item, aspect=aspect, message=message)
 
 
 class Indexing(_Record):

@@ -18,7 +18,7 @@ from onyx_pipelines.load_test.baselines import Baseline
 from onyx_pipelines.load_test.plan import Profile
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord
 from onyx_pipelines.reporting.text import printable
-from onyx_pipelines.restore.planned_change import PlannedChange
+from onyx_pipelines.restore.engine import PlannedChange
 from onyx_pipelines.restore.recovery import RestorePlan
 from onyx_pipelines.restore.recovery.estimate import Estimate
 from onyx_pipelines.restore.report.writing import ReportPaths

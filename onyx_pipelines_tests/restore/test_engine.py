@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.restore.engine import Note, Placed, Restoring, drilled, outcome
+from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.restore.engine import Drilling, Note, Placed, Restoring
+from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
 from onyx_pipelines.restore.results import ComponentDrill, Finding
 from onyx_pipelines.restore.verdict import Verdict
@@ -72,6 +74,13 @@ class File:
         is_same = path.read_text(encoding="utf-8") == self.expected
         verdict = Verdict.PASSED if is_same else Verdict.FAILED
         return [Finding(verdict=verdict, item=self.name, aspect="content", message="its text")]
+
+
+class DamagedFile(File):
+    """One that does not come out of its set."""
+
+    def stage(self) -> None:
+        raise IntegrityError("The object is damaged.", remedy="Take another set.")
 
 
 @pytest.fixture
@@ -169,12 +178,29 @@ def test_what_is_another_one_since_is_restored_again(live: Path) -> None:
 
 
 def test_a_drill_compares_and_throws_away(live: Path) -> None:
-    item = File(live.parent)
+    item, drilling = File(live.parent), Drilling()
 
-    findings = drilled(item)
+    drilling.run(item, 3)
 
-    assert [each.verdict for each in findings] == [Verdict.PASSED]
+    assert [each.verdict for each in drilling.findings] == [Verdict.PASSED]
     assert (item.steps, live.read_text()) == (["stage", "discard"], "old")
+    assert drilling.restored_bytes == drilling.all_bytes == 3
+
+
+def test_a_drill_says_what_has_no_room_and_what_is_damaged_and_goes_on(live: Path) -> None:
+    drilling = Drilling()
+
+    drilling.run(File(live.parent), 3, room=(live.parent, 10))
+    drilling.run(DamagedFile(live.parent), 5)
+    drilling.run(File(live.parent), 7, room=(live.parent, 0))
+
+    verdicts = [(each.verdict, each.aspect) for each in drilling.findings]
+    assert verdicts == [
+        (Verdict.COULD_NOT_VERIFY, "room"),
+        (Verdict.FAILED, "archive"),
+        (Verdict.PASSED, "content"),
+    ]
+    assert (drilling.restored_bytes, drilling.all_bytes) == (7, 15)
 
 
 def test_what_fails_half_way_is_thrown_away_too(live: Path) -> None:
@@ -183,6 +209,6 @@ def test_what_fails_half_way_is_thrown_away_too(live: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Restoring(journal(live.parent)).run(item)
     with pytest.raises(FileNotFoundError):
-        drilled(item)
+        Drilling().run(item, 3)
 
     assert item.steps == ["stage", "discard"] * 2

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.audit import Trail
-from onyx_pipelines.restore.passed_over import passed_over
+from onyx_pipelines.restore.finding_sets import passed_over
 from onyx_pipelines.restore.report.history import RESULT_FILE
 from onyx_pipelines.restore.results import parse_drill_result
 from onyx_pipelines.settings import Settings

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.host.scratch import scratch_root
-from onyx_pipelines.progress import silent
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.postgres import drill as drill_postgres
+from onyx_pipelines.restore.postgres.drilling import drill as drill_postgres
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import (
@@ -28,7 +25,7 @@ from onyx_pipelines_tests.fixtures_qdrant import (
     standin,
     standin_process,
 )
-from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
+from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets, work_on
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 from onyx_pipelines_tests.restore.random_data import (
     database_statements,
@@ -71,9 +68,7 @@ def test_twenty_random_databases_pass(
     objects = sets.of(*databases, with_globals=True)
     settings = sets.settings.model_copy(update={"scratch_dir": None})
 
-    result = drill_postgres(
-        objects, StepClock(), scratch_root(settings.scratch_dir), settings, silent
-    )
+    result = drill_postgres(work_on(objects, settings))
 
     assert result.problems() == []
     assert result.verdict is Verdict.PASSED

@@ -13,7 +13,7 @@ from typing import Final
 from psycopg import sql
 
 from onyx_pipelines.host.processes import text_of
-from onyx_pipelines.restore.postgres.sql_script import NAME, plain, statements
+from onyx_pipelines.restore.postgres.globals_script import NAME, plain, statements
 from onyx_pipelines.sources.postgres.binaries import Binaries
 
 _TIMEOUT_S: Final = 300.0

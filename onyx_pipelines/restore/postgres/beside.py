@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -127,3 +129,23 @@ def sweep(target: PostgresTarget) -> tuple[list[str], list[str]]:
         except SourceError as error:
             kept.append(error.what)
     return gone, kept
+
+
+@contextmanager
+def inside(
+    target: PostgresTarget, database: str, encoding: str
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that converts nothing: for what a dump says of its database, byte by byte. From
+    another database of another encoding the server would take the same bytes for other letters.
+
+    Raises:
+        SourceError: it cannot be made, or is lost inside the block.
+    """
+    with target.connect(database) as connection, postgres_errors(target, database):
+        connection.execute(sql.SQL("SET client_encoding = {}").format(encoding))
+        yield connection
+
+
+def as_dumped(statement: str) -> bytes:
+    """The bytes of a statement that was read as UTF-8 with surrogates for what is none."""
+    return statement.encode("utf-8", "surrogateescape")

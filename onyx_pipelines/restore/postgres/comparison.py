@@ -1,14 +1,47 @@
-"""Differences of facts as findings of a drill. Pure."""
+"""Differences of facts as findings, and what a server cannot have of a database, so that it is no
+loss of the backup. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from onyx_pipelines.restore.postgres.differences import Aspect, Comparison, Difference
-from onyx_pipelines.restore.postgres.host_limits import HostLimits
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
+
+
+@dataclass(frozen=True)
+class HostLimits:
+    """Of one server and one database.
+
+    Args:
+        tablespaces: those that it lacks; nothing is put into any then.
+        settings: names as differences have them, and what the server said of each.
+        locale: why the database has another one.
+        notes: what else a person should know, whatever is found.
+    """
+
+    tablespaces: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    locale: str = ""
+    notes: tuple[str, ...] = ()
+
+    def reason(self, difference: Difference) -> str:
+        """Why it is as it is; empty if nothing excuses it."""
+        match difference.aspect:
+            case Aspect.TABLESPACE if self.tablespaces:
+                return (
+                    f"the server has no tablespace {', '.join(self.tablespaces)}, so everything is"
+                    " in its default one"
+                )
+            case Aspect.SETTING:
+                return self.settings.get(difference.name, "")
+            case Aspect.ENCODING:
+                return self.locale
+            case _:
+                return ""
 
 
 def database_findings(
@@ -69,7 +102,7 @@ def _findings(
     failed = {difference.aspect for difference in comparison.differences}
     for aspect, message in passed.items():
         if aspect not in failed:
-            yield Finding(verdict=Verdict.PASSED, item=item, aspect=aspect.value, message=message)
+            yield Finding.passed(item, aspect.value, message)
 
 
 def _difference(item: str, difference: Difference, excuse: str) -> Finding:
@@ -91,4 +124,4 @@ def _excused(difference: Difference) -> Verdict:
 
 
 def _note(item: str, note: str) -> Finding:
-    return Finding(verdict=Verdict.PASSED, item=item, aspect="note", message=note)
+    return Finding.passed(item, "note", note)

@@ -1,19 +1,21 @@
-"""The drill of PostgreSQL: every database into a throw-away cluster, compared, thrown away."""
+"""The drill of PostgreSQL: every database into a throw-away cluster, or under another name on a
+server that is named for drills, compared, thrown away."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
-from onyx_pipelines.host.scratch import private_workdir, refuse_inside_volumes, sweep_workdirs
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.findings import damaged, nothing_to_drill
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
+from onyx_pipelines.host.scratch import shortage_bytes
+from onyx_pipelines.restore.engine import Drilling, Work
+from onyx_pipelines.restore.findings import damaged
 from onyx_pipelines.restore.postgres import loading
+from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, new_name, sweep
 from onyx_pipelines.restore.postgres.bound_extensions import PRELOADED, bound_extensions
 from onyx_pipelines.restore.postgres.cluster import (
     PROGRAMS,
@@ -23,94 +25,140 @@ from onyx_pipelines.restore.postgres.cluster import (
     stop_abandoned,
 )
 from onyx_pipelines.restore.postgres.comparison import globals_findings
-from onyx_pipelines.restore.postgres.database_drilling import DatabaseDrilling
+from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, bring_globals
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
-from onyx_pipelines.restore.postgres.globals_script import with_tablespaces_in
+from onyx_pipelines.restore.postgres.globals_script import roles_in, with_tablespaces_in
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
-from onyx_pipelines.restore.postgres.production_guard import refuse_production
-from onyx_pipelines.restore.postgres.server_drilling import drill_on_server
+from onyx_pipelines.restore.postgres.server import (
+    TargetServer,
+    letting_create,
+    look_at,
+    refuse_production,
+)
+from onyx_pipelines.restore.postgres.staged_database import DrilledDatabase
 from onyx_pipelines.restore.postgres.staging import Staging
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, share_of
-from onyx_pipelines.settings import Settings
-from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
-from onyx_pipelines.sources.source import Component
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 
-_PREFIX: Final = "onyx-scratch-postgresql-"
+# What must stay free for others, and for the log that loading writes.
+_RESERVE_BYTES: Final = 256 << 20
 
 
-def drill(
-    objects: SetObjects,
-    clock: StepClock,
-    workdir: Path,
-    settings: Settings,
-    progress: ProgressCallback,
-) -> ComponentDrill:
-    """Restore every database of the set into scratch below `workdir`, and compare it.
+@dataclass(frozen=True)
+class _Place:
+    """A server that holds databases for as long as they are compared.
+
+    Args:
+        scratch: a private directory; where the server is a throw-away one, its data lies there too.
+        version: of the server, or of the programs that it is made of.
+        roles: what is found of the set's roles.
+    """
+
+    staging: Staging
+    scratch: Path
+    version: str
+    roles: Sequence[Finding]
+
+
+def drill(work: Work) -> ComponentDrill:
+    """Restore every database of the set there, and compare it.
 
     A database that scratch has no room for is left out as could-not-verify, and `share` says so.
-    Where the settings name a server for drills, that one holds the databases.
 
     Raises:
-        SettingsError: `workdir` lies in a configured volume; nothing was touched.
-        RestoreError, SourceError: there is no scratch cluster to restore into.
+        SettingsError: scratch lies in a configured volume; nothing was touched.
+        RestoreError: there is no server to restore into, or it is the one that is backed up;
+            nothing was touched.
+        SourceError: it does not answer.
         StoreError, KeyFileError: the set cannot be read.
     """
-    refuse_inside_volumes(workdir, settings.volumes)
-    if settings.drill_pg_host:
-        return drill_on_server(objects, clock, workdir, settings, progress)
-    begun = len(clock.timings())
-    databases = loading.databases_of(objects)
-    record = objects.manifest.component(Component.POSTGRESQL)
-    source_versions = record.versions if record else {}
+    work.refuse_inside_volumes()
+    databases = loading.databases_of(work.objects)
+    is_named = bool(work.settings.drill_pg_host)
+    place_for = _server_for_drills if is_named else _scratch_cluster
+    drilling = Drilling()
+    with place_for(work, databases) as place:
+        drilling.findings += place.roles
+        for database in databases:
+            name = new_name(BESIDE_PREFIX) if is_named else database.name
+            needed = 0 if is_named else database.facts.size_bytes
+            shortage = shortage_bytes(place.scratch, needed, reserve_bytes=_RESERVE_BYTES)
+            drilling.run(
+                DrilledDatabase(work, place.staging, database, name),
+                database.dump.plain_bytes,
+                room=(place.scratch.parent, shortage),
+            )
+    return drilling.result(work, {"restore_postgresql": place.version})
+
+
+@contextmanager
+def _scratch_cluster(work: Work, databases: Sequence[DatabaseObjects]) -> Iterator[_Place]:
     # Also with no database, since roles are restored and compared.
     major = max((each.facts.server_major for each in databases), default=0)
-    binaries = find_binaries(major, bindir=settings.pg_bindir, programs=PROGRAMS)
-    findings: list[Finding] = []
-    with clock.step(Step.PREPARE, "scratch cluster"):
-        sweep_workdirs(workdir, prefix=_PREFIX, before_removal=stop_abandoned)
-    with private_workdir(workdir, prefix=_PREFIX) as scratch:
-        cluster = ScratchCluster(scratch, binaries, _needs(objects, databases))
+    binaries = find_binaries(major, bindir=work.settings.pg_bindir, programs=PROGRAMS)
+    with work.scratch("onyx-scratch-postgresql-", before_removal=stop_abandoned) as scratch:
+        cluster = ScratchCluster(scratch, binaries, _needs(work, databases))
         try:
-            with clock.step(Step.PREPARE, "scratch cluster"):
+            with work.clock.step(Step.PREPARE, "scratch cluster"):
                 cluster.start()
-            refuse_production(cluster.target, [each.facts for each in databases], settings)
-            findings += _roles(objects, clock, progress, cluster, binaries, scratch)
-            drilling = DatabaseDrilling(
-                objects,
-                clock,
-                progress,
-                Staging(
-                    cluster.target,
-                    binaries,
-                    with_roles=_has_roles(objects),
-                    may_lack_locale=True,
-                ),
-                scratch,
-                holds_data=True,
+            refuse_production(cluster.target, [each.facts for each in databases], work.settings)
+            staging = Staging(
+                cluster.target, binaries, with_roles=_has_roles(work), may_lack_locale=True
             )
-            for database in databases:
-                findings += drilling.run(database, database.name)
+            roles = _restored_roles(work, staging, cluster, scratch)
+            yield _Place(staging, scratch, str(binaries.version), roles)
         finally:
-            with clock.step(Step.CLEAN_UP, "scratch cluster"):
+            with work.clock.step(Step.CLEAN_UP, "scratch cluster"):
                 cluster.remove()
-    total_bytes = sum(each.dump.plain_bytes for each in databases)
-    restored_bytes = drilling.restored_bytes
-    return ComponentDrill(
-        component=Component.POSTGRESQL,
-        findings=tuple(findings) or (nothing_to_drill(Component.POSTGRESQL),),
-        steps=clock.timings()[begun:],
-        plain_bytes=restored_bytes,
-        share=share_of(restored_bytes, total_bytes),
-        versions={**source_versions, "restore_postgresql": str(binaries.version)},
+
+
+@contextmanager
+def _server_for_drills(work: Work, databases: Sequence[DatabaseObjects]) -> Iterator[_Place]:
+    """Roles belong to the whole server, which others may use: they are looked for in the script and
+    not created, and owners and grants are not restored."""
+    settings = work.settings
+    target = PostgresTarget(
+        settings.drill_pg_host,
+        settings.drill_pg_port,
+        settings.drill_pg_user,
+        settings.drill_pg_password,
+        settings.drill_pg_sslmode,
     )
+    with work.clock.step(Step.PREPARE, "server for drills"):
+        refuse_production(target, [each.facts for each in databases], settings)
+        server = look_at(target)
+        major = max((each.facts.server_major for each in databases), default=0)
+        _require(server, major)
+        binaries = find_binaries(
+            max(server.major, major), bindir=settings.pg_bindir, programs=("pg_restore", "psql")
+        )
+        sweep(target)
+    staging = Staging(target, binaries, with_roles=False, may_lack_locale=True)
+    with work.scratch("onyx-scratch-pg-server-") as scratch:
+        yield _Place(staging, scratch, server.version, _roles_in_script(work))
 
 
-def _needs(objects: SetObjects, databases: Sequence[DatabaseObjects]) -> ClusterNeeds:
+def _require(server: TargetServer, major: int) -> None:
+    if server.major < major:
+        raise RestoreError(
+            f"The server for drills is PostgreSQL {server.version}, which cannot hold a database"
+            f" of version {major}.",
+            remedy=f"Name one of version {major} or newer in ONYX_DRILL_PG_HOST.",
+        )
+    if not server.may_create:
+        raise RestoreError(
+            f"The role {server.user} may not create databases on the server for drills.",
+            remedy=f"As a superuser there: {letting_create(server.user)}.",
+        )
+
+
+def _needs(work: Work, databases: Sequence[DatabaseObjects]) -> ClusterNeeds:
     facts = [each.facts for each in databases]
     first_superuser = None
     try:
-        found = loading.globals_of(objects)
+        found = loading.globals_of(work.objects)
         if found is not None:
             first_superuser = found[1].first_superuser
     except (IntegrityError, NotFoundError):
@@ -134,10 +182,10 @@ def _needs(objects: SetObjects, databases: Sequence[DatabaseObjects]) -> Cluster
     )
 
 
-def _has_roles(objects: SetObjects) -> bool:
+def _has_roles(work: Work) -> bool:
     """Settings may leave them out of a set."""
     try:
-        return loading.globals_of(objects) is not None
+        return loading.globals_of(work.objects) is not None
     except (IntegrityError, NotFoundError):
         return True
 
@@ -146,35 +194,52 @@ def _relations(facts: DatabaseFacts) -> int:
     return sum(item.kind in {"table", "index"} for item in facts.schema_items)
 
 
-def _roles(
-    objects: SetObjects,
-    clock: StepClock,
-    progress: ProgressCallback,
-    cluster: ScratchCluster,
-    binaries: Binaries,
-    scratch: Path,
+def _restored_roles(
+    work: Work, staging: Staging, cluster: ScratchCluster, scratch: Path
 ) -> list[Finding]:
     """Roles and grants go in first: databases belong to them."""
+    numbers = itertools.count()
     try:
-        found = loading.globals_of(objects)
-        if found is None:
-            return []
-        record, facts = found
-        script = scratch / "globals.sql"
-        with clock.step(Step.FETCH, "globals", plain_bytes=record.plain_bytes):
-            loading.fetch(objects, record, script, progress)
-    except (IntegrityError, NotFoundError) as error:
-        return [damaged("globals", error)]
-    with clock.step(Step.RESTORE, "globals", plain_bytes=record.plain_bytes):
-        numbers = itertools.count()
-        loading.change(
-            script,
-            lambda text: with_tablespaces_in(
+        brought = bring_globals(
+            work,
+            staging,
+            scratch,
+            lambda text, _, __: with_tablespaces_in(
                 text, lambda _: cluster.directory_of_tablespace(next(numbers))
             ),
         )
-        loading.apply_globals(cluster.target, binaries, script)
-    script.unlink()
-    with clock.step(Step.COMPARE, "globals"):
-        restored = loading.read_restored_globals(cluster.target, facts)
-        return globals_findings(facts, compare_globals(facts, restored))
+    except (IntegrityError, NotFoundError) as error:
+        return [damaged(GLOBALS, error)]
+    if brought is None:
+        return []
+    return globals_findings(brought.expected, compare_globals(brought.expected, brought.after))
+
+
+def _roles_in_script(work: Work) -> list[Finding]:
+    try:
+        found = loading.globals_of(work.objects)
+        if found is None:
+            return []
+        record, facts = found
+        with work.clock.step(Step.FETCH, GLOBALS, plain_bytes=record.plain_bytes):
+            script = work.objects.read(record).decode()
+    except (IntegrityError, NotFoundError) as error:
+        return [damaged(GLOBALS, error)]
+    created = roles_in(script)
+    missing = [role.name for role in facts.roles if role.name not in created]
+    if missing:
+        return [
+            Finding.failed(
+                GLOBALS,
+                "role",
+                f"role {name}",
+                expected="in the script of roles",
+                found="missing",
+            )
+            for name in missing
+        ]
+    said = (
+        f"{len(facts.roles)} roles are in their script, which was not run: the server for drills"
+        " has its own"
+    )
+    return [Finding.passed(GLOBALS, "role", said)]

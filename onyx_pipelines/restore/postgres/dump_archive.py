@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.host.processes import InputStream, ProgramError, text_of
-from onyx_pipelines.progress import Meter, ProgressCallback
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.progress import Meter
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.sources.postgres.binaries import Binaries
-from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines.vault.stores.store import ObjectReader
 
@@ -100,19 +99,11 @@ class DumpArchive:
 
 
 @contextmanager
-def open_dump(
-    objects: SetObjects, record: ObjectRecord, progress: ProgressCallback
-) -> Iterator[DumpArchive]:
+def open_dump(work: Work, record: ObjectRecord) -> Iterator[DumpArchive]:
     """Open a dump of a set."""
-    meter = Meter(
-        progress,
-        component=Component.POSTGRESQL,
-        item=record.name,
-        total_bytes=record.plain_bytes,
-    )
     head = os.memfd_create("onyx-dump-contents")
     try:
-        with objects.open(record) as reader:
-            yield DumpArchive(reader, meter, head)
+        with work.objects.open(record) as reader:
+            yield DumpArchive(reader, work.meter(record.name, record.plain_bytes), head)
     finally:
         os.close(head)

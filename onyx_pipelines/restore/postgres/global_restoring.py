@@ -3,12 +3,12 @@ are, since others may log in with them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TypeAlias
 
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.differences import (
     MISSING,
@@ -17,44 +17,54 @@ from onyx_pipelines.restore.postgres.differences import (
 )
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import granted_by_nobody, without_existing
+from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import GlobalsFacts
-from onyx_pipelines.sources.postgres.target import PostgresTarget
 
-_ITEM = "globals"
+GLOBALS: Final = "globals"
+# The script, what the set says, and what is there, to the script that is run.
+Change: TypeAlias = Callable[[str, GlobalsFacts, GlobalsFacts], str]
 
 
-def restore_globals(
-    objects: SetObjects,
-    target: PostgresTarget,
-    binaries: Binaries,
-    scratch: Path,
-    clock: StepClock,
-    progress: ProgressCallback,
-) -> tuple[Finding, ...]:
-    """Create what the server lacks; nothing if the set has no globals.
+@dataclass(frozen=True)
+class BroughtGlobals:
+    """What the set says, and what the server had and has."""
+
+    expected: GlobalsFacts
+    before: GlobalsFacts
+    after: GlobalsFacts
+
+
+def bring_globals(
+    work: Work, staging: Staging, scratch: Path, change: Change
+) -> BroughtGlobals | None:
+    """Run the script as it is changed for the server; None if the set has none.
 
     Raises:
-        IntegrityError, StoreError: the set cannot be read.
+        IntegrityError, NotFoundError, StoreError: the set cannot be read.
         SourceError: the server was lost.
     """
-    found = loading.globals_of(objects)
+    found = loading.globals_of(work.objects)
     if found is None:
-        return ()
-    record, expected = found
-    script = scratch / "globals.sql"
-    with clock.step(Step.FETCH, _ITEM, plain_bytes=record.plain_bytes):
-        loading.fetch(objects, record, script, progress)
-        before = loading.read_restored_globals(target, expected)
-        loading.change(script, lambda text: _for_server(text, expected, before))
-    with clock.step(Step.RESTORE, _ITEM, plain_bytes=record.plain_bytes):
-        loading.apply_globals(target, binaries, script)
+        return None
+    (record, expected), script = found, scratch / "globals.sql"
+    with work.clock.step(Step.FETCH, GLOBALS, plain_bytes=record.plain_bytes):
+        loading.fetch(work, record, script)
+    with work.clock.step(Step.RESTORE, GLOBALS, plain_bytes=record.plain_bytes):
+        before = loading.read_restored_globals(staging.target, expected)
+        loading.change(script, lambda text: change(text, expected, before))
+        loading.apply_globals(staging.target, staging.binaries, script)
     script.unlink()
-    with clock.step(Step.COMPARE, _ITEM):
-        after = loading.read_restored_globals(target, expected)
-    return tuple(_findings(expected, before, after))
+    with work.clock.step(Step.COMPARE, GLOBALS):
+        after = loading.read_restored_globals(staging.target, expected)
+    return BroughtGlobals(expected, before, after)
+
+
+def restore_globals(work: Work, staging: Staging, scratch: Path) -> list[Finding]:
+    """Create what the server lacks. Raises as `bring_globals`."""
+    brought = bring_globals(work, staging, scratch, _for_server)
+    return [] if brought is None else _findings(brought)
 
 
 def _for_server(script: str, expected: GlobalsFacts, there: GlobalsFacts) -> str:
@@ -65,12 +75,13 @@ def _for_server(script: str, expected: GlobalsFacts, there: GlobalsFacts) -> str
     return left if first in {None, there.first_superuser} else granted_by_nobody(left, first)
 
 
-def _findings(expected: GlobalsFacts, before: GlobalsFacts, after: GlobalsFacts) -> list[Finding]:
+def _findings(brought: BroughtGlobals) -> list[Finding]:
+    expected, before = brought.expected, brought.before
     there = {role.name for role in before.roles}
-    differences = compare_globals(expected, after).differences
+    differences = compare_globals(expected, brought.after).differences
     findings = [
         _left_alone(each)
-        if _is_of_any(each, {role.name for role in before.roles}, before.tablespaces)
+        if _is_of_any(each, there, before.tablespaces)
         else _elsewhere(each)
         if each.aspect is Aspect.TABLESPACE
         else _failed(each)
@@ -79,11 +90,10 @@ def _findings(expected: GlobalsFacts, before: GlobalsFacts, after: GlobalsFacts)
     if not any(finding.verdict is Verdict.FAILED for finding in findings):
         created = len({role.name for role in expected.roles} - there)
         findings.append(
-            Finding(
-                verdict=Verdict.PASSED,
-                item=_ITEM,
-                aspect=Aspect.ROLE.value,
-                message=f"{len(expected.roles)} roles are there, {created} of them created",
+            Finding.passed(
+                GLOBALS,
+                Aspect.ROLE.value,
+                f"{len(expected.roles)} roles are there, {created} of them created",
             )
         )
     return findings
@@ -101,11 +111,10 @@ def _is_of_any(
 
 
 def _elsewhere(difference: Difference) -> Finding:
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=_ITEM,
-        aspect=difference.aspect.value,
-        message=f"tablespace {difference.name} could not be made: its directory is not there",
+    return Finding.passed(
+        GLOBALS,
+        difference.aspect.value,
+        f"tablespace {difference.name} could not be made: its directory is not there",
         expected=difference.expected,
         found=difference.found,
         limits="what lay in it is restored into the default tablespace",
@@ -113,23 +122,20 @@ def _elsewhere(difference: Difference) -> Finding:
 
 
 def _left_alone(difference: Difference) -> Finding:
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=_ITEM,
-        aspect=difference.aspect.value,
-        message=f"{difference.aspect.value} {difference.name} was there already and was left as it"
-        " is",
+    return Finding.passed(
+        GLOBALS,
+        difference.aspect.value,
+        f"{difference.aspect.value} {difference.name} was there already and was left as it is",
         expected=difference.expected,
         found=difference.found,
     )
 
 
 def _failed(difference: Difference) -> Finding:
-    return Finding(
-        verdict=Verdict.FAILED,
-        item=_ITEM,
-        aspect=difference.aspect.value,
-        message=f"{difference.aspect.value} {difference.name}",
+    return Finding.failed(
+        GLOBALS,
+        difference.aspect.value,
+        f"{difference.aspect.value} {difference.name}",
         expected=difference.expected,
         found=difference.found,
     )

@@ -1,14 +1,18 @@
-"""The script of roles and grants, changed for the server that it is run on. Pure."""
+"""The script of roles and grants, taken apart into whole statements and changed for the server that
+it is run on. Pure."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from psycopg import sql
 
-from onyx_pipelines.restore.postgres.sql_script import NAME, plain, statements
-
+# A name as these programs write it, and what ends one.
+NAME = r'(?:"(?:[^"]|"")+"|[^\s";]+)'
+# Ends with a semicolon that no name and no text holds.
+_WHOLE = re.compile(r"""(?:[^"']|"(?:[^"]|"")*+"|'(?:[^']|'')*+')*+(?<=;)""")
 _OF_ROLE = re.compile(rf"(?:CREATE|ALTER|COMMENT ON) ROLE (?P<name>{NAME})(?=[\s;])")
 _TABLESPACE = re.compile(rf"CREATE TABLESPACE (?P<name>{NAME})\s.*?LOCATION (?=')", re.DOTALL)
 _GRANTED_BY = re.compile(rf"(?P<grant>GRANT .*) GRANTED BY (?P<name>{NAME});\n?", re.DOTALL)
@@ -61,3 +65,24 @@ def _relocated(statement: str, directory: Callable[[str], str]) -> str:
 def _is_of(pattern: re.Pattern[str], statement: str, names: Collection[str]) -> bool:
     found = pattern.match(statement)
     return found is not None and plain(found["name"]) in names
+
+
+def statements(script: str) -> Iterator[str]:
+    """Each with its line break; comments, empty lines and commands of psql stand for themselves."""
+    gathered = ""
+    # Not splitlines(): names and texts may hold what Unicode calls a line break.
+    for line in io.StringIO(script, newline="\n"):
+        if not gathered and (line.startswith(("--", "\\")) or not line.strip()):
+            yield line
+            continue
+        gathered += line
+        if _WHOLE.fullmatch(gathered.removesuffix("\n")):
+            yield gathered
+            gathered = ""
+    if gathered:
+        yield gathered
+
+
+def plain(name: str) -> str:
+    """A name as it is, of one as it is written."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

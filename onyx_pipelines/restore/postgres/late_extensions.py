@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onyx_pipelines.host.processes import EndedEarlyError, ProgramError, input_to
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import entries_where
 from onyx_pipelines.restore.postgres.bound_extensions import BoundExtension, alone
@@ -19,7 +18,6 @@ from onyx_pipelines.restore.postgres.dump_archive import open_dump
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.content import (
     read_inventory,
     read_tables_like,
@@ -33,9 +31,8 @@ from onyx_pipelines.sources.postgres.target import postgres_errors
 class LateExtensions:
     """Of one set, on one server."""
 
-    objects: SetObjects
+    work: Work
     staging: Staging
-    progress: ProgressCallback
 
     def bring(
         self, database: DatabaseObjects, name: str, extensions: Sequence[BoundExtension]
@@ -71,17 +68,16 @@ class LateExtensions:
         differing = [f"{each.aspect.value} {each.name}" for each in content(expected, found)]
         if differing:
             return _failed(name, extension, ", ".join(differing))
-        return Finding(
-            verdict=Verdict.PASSED,
-            item=name,
-            aspect="in place",
-            message=f"Put in place: extension {extension.name},"
+        return Finding.passed(
+            name,
+            "in place",
+            f"Put in place: extension {extension.name},"
             f" {sum(table.rows for table in expected.tables):,} rows.",
         )
 
     def _load(self, database: DatabaseObjects, name: str, extension: BoundExtension) -> None:
         with (
-            open_dump(self.objects, database.dump, self.progress) as archive,
+            open_dump(self.work, database.dump) as archive,
             tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file,
         ):
             archive.read_contents(self.staging.binaries)
@@ -126,20 +122,15 @@ def not_brought(item: str, extension: BoundExtension, place: str) -> Finding:
     where = (
         f"which {extension.parameter} says is {place}" if place else "and that server loads it not"
     )
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=item,
-        aspect="extension",
-        message=f"{extension.name} can be in one database of a server only, {where}: neither it nor"
+    return Finding.unverified(
+        item,
+        "extension",
+        f"{extension.name} can be in one database of a server only, {where}: neither it nor"
         " its rows are restored",
     )
 
 
 def _failed(name: str, extension: BoundExtension, why: str) -> Finding:
-    return Finding(
-        verdict=Verdict.FAILED,
-        item=name,
-        aspect="extension",
-        message=f"The database is in its place, {extension.name} is not",
-        found=why,
+    return Finding.failed(
+        name, "extension", f"The database is in its place, {extension.name} is not", found=why
     )

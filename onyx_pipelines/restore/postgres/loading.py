@@ -12,7 +12,7 @@ from pathlib import Path
 
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.host.processes import EndedEarlyError, ProgramError, input_to, output_of
-from onyx_pipelines.progress import Meter, ProgressCallback
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists
 from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
@@ -84,22 +84,15 @@ def globals_of(objects: SetObjects) -> tuple[ObjectRecord, GlobalsFacts] | None:
     return scripts[0], GlobalsFacts.model_validate_json(facts)
 
 
-def fetch(
-    objects: SetObjects, record: ObjectRecord, path: Path, progress: ProgressCallback
-) -> None:
-    """Unseal an object into a private scratch file: pg_restore needs to seek.
+def fetch(work: Work, record: ObjectRecord, path: Path) -> None:
+    """Unseal an object into a private scratch file.
 
     Raises:
         IntegrityError: the object is not what the manifest says; the file is incomplete.
     """
-    meter = Meter(
-        progress,
-        component=Component.POSTGRESQL,
-        item=record.name,
-        total_bytes=record.plain_bytes,
-    )
+    meter = work.meter(record.name, record.plain_bytes)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb", buffering=0) as file, objects.open(record) as reader:
+    with os.fdopen(descriptor, "wb", buffering=0) as file, work.objects.open(record) as reader:
         while data := reader.read(_CHUNK):
             file.write(data)
             meter.add(len(data))

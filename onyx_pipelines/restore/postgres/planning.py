@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.engine import Placement, PlannedChange
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.requests import (
-    Placement,
-    PostgresRestoreRequest,
-    placements_of,
-    target_of,
-)
-from onyx_pipelines.restore.postgres.server import TargetServer, look_at
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.server import TargetServer, look_at, placed, target_of
 from onyx_pipelines.restore.postgres.table_restoring import tables_of
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget
@@ -21,9 +17,7 @@ from onyx_pipelines.sources.postgres.target import PostgresTarget
 _NAMED_ROLES = 5
 
 
-def plan(
-    objects: SetObjects, request: PostgresRestoreRequest, settings: Settings
-) -> list[PlannedChange]:
+def plan(objects: SetObjects, choice: RestoreChoice, settings: Settings) -> list[PlannedChange]:
     """One change for the roles, and one for each database or table.
 
     Raises:
@@ -31,24 +25,24 @@ def plan(
         SourceError: the server does not answer.
         IntegrityError, StoreError, KeyFileError: the set cannot be read.
     """
-    placements = placements_of(request, loading.databases_of(objects, request.databases))
-    tables = tables_of(request, placements)
-    target = target_of(request, settings)
+    placements = placed(choice, loading.databases_of(objects, choice.databases))
+    tables = tables_of(choice.tables, placements)
+    target = target_of(choice, settings)
     server = look_at(target)
     if tables:
         (placement,) = placements
         return [_table_change(name, placement, target) for name in tables]
-    changes = list(_roles(objects, server, target)) if request.with_globals else []
-    return [*changes, *(_change(each, server, target, request) for each in placements)]
+    changes = list(_roles(objects, server, target)) if choice.with_globals else []
+    return [*changes, *(_change(each, server, target, choice) for each in placements)]
 
 
 def _change(
-    placement: Placement,
+    placement: Placement[DatabaseObjects],
     server: TargetServer,
     target: PostgresTarget,
-    request: PostgresRestoreRequest,
+    choice: RestoreChoice,
 ) -> PlannedChange:
-    database, name = placement.database, placement.final_name
+    database, name = placement.of_set, placement.final_name
     there = server.databases.get(name)
     sentences = [
         f"{len(database.facts.tables)} tables, {database.facts.rows:,} rows,"
@@ -57,7 +51,7 @@ def _change(
     if there is not None:
         sentences.append(f"The one that is there has {there.size_bytes:,} bytes.")
         sentences.append(
-            "It is kept under another name." if request.keep_old else "It is dropped afterwards."
+            "It is kept under another name." if choice.keep_old else "It is dropped afterwards."
         )
         if there.sessions:
             sentences.append(f"Its {there.sessions} sessions are ended.")
@@ -69,10 +63,12 @@ def _change(
     )
 
 
-def _table_change(table: str, placement: Placement, target: PostgresTarget) -> PlannedChange:
-    (facts,) = (each for each in placement.database.facts.tables if each.name == table)
+def _table_change(
+    table: str, placement: Placement[DatabaseObjects], target: PostgresTarget
+) -> PlannedChange:
+    (facts,) = (each for each in placement.of_set.facts.tables if each.name == table)
     return PlannedChange(
-        what=f"table {table} of database {placement.database.name}",
+        what=f"table {table} of database {placement.of_set.name}",
         target=f"{placement.final_name} at {target.address}",
         overwrites=True,
         detail=f"{facts.rows:,} rows take the place of those that are there, in one transaction;"

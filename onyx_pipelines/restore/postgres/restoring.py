@@ -13,33 +13,28 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.host.scratch import private_workdir, sweep_workdirs
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.engine import Note, Placed, Restoring, outcome
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work
+from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal, has_failed
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
 from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, new_name, oid_of, sweep
 from onyx_pipelines.restore.postgres.bound_extensions import bound_extensions
-from onyx_pipelines.restore.postgres.comparison import database_findings
+from onyx_pipelines.restore.postgres.comparison import HostLimits, database_findings
 from onyx_pipelines.restore.postgres.database_differences import compare
-from onyx_pipelines.restore.postgres.global_restoring import restore_globals
-from onyx_pipelines.restore.postgres.host_limits import HostLimits
+from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, restore_globals
 from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
-from onyx_pipelines.restore.postgres.production_guard import identifier_of
-from onyx_pipelines.restore.postgres.requests import (
-    Placement,
-    PostgresRestoreRequest,
-    placements_of,
-    target_of,
-)
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.server import (
     DatabaseThere,
     TargetServer,
+    identifier_of,
     letting_create,
     look_at,
+    placed,
+    target_of,
 )
 from onyx_pipelines.restore.postgres.staged_database import StagedDatabase
 from onyx_pipelines.restore.postgres.staging import Staging
@@ -53,26 +48,17 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 
 PROGRAMS: Final = ("pg_restore", "pg_dump", "psql")
-_PREFIX: Final = "onyx-restore-postgresql-"
 _LIMITS: Final = TypeAdapter(HostLimits)
 _log = logger("restore")
 
 
-def target_identity(request: PostgresRestoreRequest, settings: Settings) -> str:
+def target_identity(_: SetObjects, choice: RestoreChoice, settings: Settings) -> str:
     """What tells the server that is restored into from every other. Raises as `plan`."""
-    target = target_of(request, settings)
+    target = target_of(choice, settings)
     return f"{target.address} {identifier_of(target)}"
 
 
-def restore(
-    objects: SetObjects,
-    request: PostgresRestoreRequest,
-    clock: StepClock,
-    workdir: Path,
-    settings: Settings,
-    progress: ProgressCallback,
-    journal: RestoreJournal,
-) -> ComponentDrill:
+def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentDrill:
     """Restore the chosen databases, or tables of one. What the journal has is compared again.
 
     A database is made under another name, compared, and renamed into place; sessions of the one
@@ -80,22 +66,21 @@ def restore(
     transaction (see `table_restoring`).
 
     Raises:
-        SettingsError: the request fits neither the set nor this host.
+        SettingsError: the choice fits neither the set nor this host.
         RestoreError: something is in the way; what was there is there.
         SourceError: the server does not answer, or is not one that can take it.
         StoreError, KeyFileError: the set cannot be read.
     """
-    begun = len(clock.timings())
-    databases = loading.databases_of(objects, request.databases)
-    placements = placements_of(request, databases)
-    tables = tables_of(request, placements)
-    target = target_of(request, settings)
-    with clock.step(Step.PREPARE, "server"):
+    databases = loading.databases_of(work.objects, choice.databases)
+    placements = placed(choice, databases)
+    tables = tables_of(choice.tables, placements)
+    target = target_of(choice, work.settings)
+    with work.clock.step(Step.PREPARE, "server"):
         server = look_at(target)
-        _refuse(request, placements, server)
+        _refuse(placements, server, with_tables=bool(tables))
         binaries = find_binaries(
             max((server.major, *(each.facts.server_major for each in databases))),
-            bindir=settings.pg_bindir,
+            bindir=work.settings.pg_bindir,
             programs=PROGRAMS,
         )
         gone, kept = sweep(target)
@@ -103,41 +88,30 @@ def restore(
             _log.warning("left by an interrupted restore, dropped: database %s", name)
         for reason in kept:
             _log.warning("left by an interrupted restore, not dropped: %s", reason)
-        sweep_workdirs(workdir, prefix=_PREFIX)
-    restoring = Restoring(journal)
-    with private_workdir(workdir, prefix=_PREFIX) as scratch:
-        if request.with_globals and not request.tables:
+    restoring, staging = Restoring(journal), Staging(target, binaries)
+    with work.scratch("onyx-restore-postgresql-") as scratch:
+        if choice.with_globals and not tables:
             # What a second run finds there already it leaves alone, so it needs no journal.
-            restoring.findings += restore_globals(
-                objects, target, binaries, scratch, clock, progress
-            )
+            restoring.findings += restore_globals(work, staging, scratch)
             if has_failed(restoring.findings):
-                restoring.leave("globals")
-        staging = Staging(target, binaries)
+                restoring.leave(GLOBALS)
         for placement in placements:
-            beside = new_name(BESIDE_PREFIX)
             item = RestoredDatabase(
-                objects,
-                clock,
-                progress,
+                work,
                 staging,
-                placement.database,
-                beside,
-                name=placement.final_name,
+                placement.of_set,
+                new_name(BESIDE_PREFIX),
+                final_name=placement.final_name,
                 there=server.databases.get(placement.final_name),
-                keep_old=request.keep_old,
+                keep_old=choice.keep_old,
                 tables=tables,
                 scratch=scratch,
             )
             restoring.run(item)
-    record = objects.manifest.component(Component.POSTGRESQL)
-    return ComponentDrill(
-        component=Component.POSTGRESQL,
-        findings=tuple(restoring.findings),
-        steps=clock.timings()[begun:],
+    return restoring.result(
+        work,
         plain_bytes=sum(each.dump.plain_bytes for each in databases),
-        versions={**(record.versions if record else {}), "restore_postgresql": server.version},
-        unfinished=tuple(restoring.unfinished),
+        versions={"restore_postgresql": server.version},
     )
 
 
@@ -151,11 +125,15 @@ class RestoredDatabase(StagedDatabase):
 
     component = Component.POSTGRESQL
     _: KW_ONLY
-    name: str
+    final_name: str
     there: DatabaseThere | None
     keep_old: bool
     tables: Sequence[str]
     scratch: Path
+
+    @property
+    def name(self) -> str:
+        return self.final_name
 
     @property
     def place(self) -> str:
@@ -167,7 +145,7 @@ class RestoredDatabase(StagedDatabase):
 
     def compare_in_place(self, placed: Placed) -> list[Finding]:
         limits = _LIMITS.validate_python(placed["limits"])
-        with self.clock.step(Step.COMPARE, self.database.name):
+        with self.work.clock.step(Step.COMPARE, self.database.name):
             # They may have been at work since, or are still to come.
             late = bound_extensions(self.database.facts)
             expected, found = self.staging.compared_in_place(self.database, self.name, late)
@@ -176,9 +154,9 @@ class RestoredDatabase(StagedDatabase):
     def swap(self, note: Note) -> list[Finding]:
         target, staged = self.staging.target, self.require_staged()
         if self.tables:
-            copying = TableRestore(target, self.staging.binaries, self.clock, self.scratch)
+            copying = TableRestore(target, self.staging.binaries, self.work.clock, self.scratch)
             return copying.copy(self.database, staged.name, self.name, self.tables)
-        with self.clock.step(Step.RESTORE, f"{self.database.name} (put in place)"):
+        with self.work.clock.step(Step.RESTORE, f"{self.database.name} (put in place)"):
             # Renamed, it stays the same one.
             limits = _LIMITS.dump_python(staged.limits, mode="json")
             note({"oid": oid_of(target, staged.name), "limits": limits})
@@ -201,13 +179,13 @@ class RestoredDatabase(StagedDatabase):
         late = bound_extensions(facts) if self.staged is None else self.staged.late
         if not late or self.tables:
             return []
-        extensions = LateExtensions(self.objects, self.staging, self.progress)
-        with self.clock.step(Step.RESTORE, f"{self.database.name} (extensions)"):
+        extensions = LateExtensions(self.work, self.staging)
+        with self.work.clock.step(Step.RESTORE, f"{self.database.name} (extensions)"):
             return extensions.bring(self.database, self.name, late)
 
 
 def _refuse(
-    request: PostgresRestoreRequest, placements: Sequence[Placement], server: TargetServer
+    placements: Sequence[Placement[DatabaseObjects]], server: TargetServer, *, with_tables: bool
 ) -> None:
     """Everything that can be known before anything is touched."""
     if not server.may_create:
@@ -216,7 +194,7 @@ def _refuse(
             remedy=f"As a superuser: {letting_create(server.user)}. Or restore as a superuser.",
         )
     for placement in placements:
-        facts = placement.database.facts
+        facts = placement.of_set.facts
         if facts.server_major > server.major:
             raise RestoreError(
                 f"The server is PostgreSQL {server.version}; the database {facts.database} is of"
@@ -230,18 +208,13 @@ def _refuse(
                 remedy="Install these extensions' packages on the server.",
             )
         there = server.databases.get(placement.final_name)
-        if there is not None and not request.replace:
-            raise RestoreError(
-                f"There is a database {placement.final_name} already.",
-                remedy="Ask for it to be replaced, or give the restored one another name.",
-            )
         if there is not None and not there.is_ours:
             raise RestoreError(
                 f"The role {server.user} does not own the database {placement.final_name}, so it"
                 " cannot replace it.",
                 remedy="Restore as its owner or as a superuser.",
             )
-        if request.tables and there is None:
+        if with_tables and there is None:
             raise RestoreError(
                 f"There is no database {placement.final_name} to restore tables into.",
                 remedy="Restore the whole database, or name another one.",
@@ -252,11 +225,10 @@ def _slots_left(name: str, slots: Sequence[str]) -> list[Finding]:
     if not slots:
         return []
     return [
-        Finding(
-            verdict=Verdict.PASSED,
-            item=name,
-            aspect="note",
-            message="What was there was subscribed. On the server that it subscribed to stays the"
+        Finding.passed(
+            name,
+            "note",
+            "What was there was subscribed. On the server that it subscribed to stays the"
             f" replication slot {', '.join(slots)}, which keeps its log from being deleted: give it"
             " to the restored subscription or drop it there.",
         )

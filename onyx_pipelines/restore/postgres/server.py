@@ -1,15 +1,30 @@
-"""The server that a restore goes into, as it is before anything is touched."""
+"""The server that a drill or a restore goes into, and the names there, before anything is touched.
+The one that is backed up is none for drills, whatever name it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
 
 from psycopg import sql
 
-from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE
-from onyx_pipelines.sources.postgres.inventory import server_major, server_version
+from onyx_pipelines.errors import RestoreError, SettingsError, SourceError
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.engine import Placement, placements_of
+from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE, DatabaseObjects
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.postgres.facts import DatabaseFacts
+from onyx_pipelines.sources.postgres.inventory import (
+    read_system_identifier,
+    server_major,
+    server_version,
+)
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.telemetry import logger
+
+LONGEST_NAME_BYTES: Final = 63
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,52 @@ class TargetServer:
     databases: Mapping[str, DatabaseThere]
     roles: frozenset[str]
     extensions: frozenset[str]
+
+
+def target_of(choice: RestoreChoice, settings: Settings) -> PostgresTarget:
+    """The server to restore into.
+
+    Raises:
+        SettingsError: none is configured or named.
+    """
+    named = choice.address(("postgresql", "postgres"), "a PostgreSQL server")
+    if named is not None:
+        return PostgresTarget(
+            host=str(named.hostname),
+            port=named.port or settings.pg_port,
+            user=unquote(named.username or settings.pg_user),
+            password=settings.restore_pg_password or settings.pg_password,
+            sslmode=settings.pg_sslmode,
+        )
+    if not settings.pg_host:
+        raise SettingsError(
+            "The settings of this host name no PostgreSQL server.",
+            remedy="Set ONYX_PG_HOST, or name a server (--into postgresql://USER@HOST:PORT).",
+        )
+    return PostgresTarget.from_settings(settings)
+
+
+def placed(
+    choice: RestoreChoice, databases: Sequence[DatabaseObjects]
+) -> list[Placement[DatabaseObjects]]:
+    """Each database and the name it gets.
+
+    Raises:
+        SettingsError: another name, or tables, for more than one database; an impossible name.
+    """
+    named = choice.address(("postgresql", "postgres"), "a PostgreSQL server")
+    name = choice.into if named is None else unquote(named.path.lstrip("/"))
+    if choice.tables and len(databases) != 1:
+        raise SettingsError(
+            f"Tables are for one database, and {len(databases)} are to be restored.",
+            remedy=f"Choose one with --database: {', '.join(each.name for each in databases)}.",
+        )
+    if len(name.encode()) > LONGEST_NAME_BYTES or "\0" in name:
+        raise SettingsError(
+            f"{name!r} cannot be the name of a database.",
+            remedy=f"It may have {LONGEST_NAME_BYTES} bytes.",
+        )
+    return placements_of(databases, name, "database")
 
 
 def look_at(target: PostgresTarget) -> TargetServer:
@@ -70,3 +131,52 @@ def look_at(target: PostgresTarget) -> TargetServer:
 def letting_create(role: str) -> str:
     """The statement that lets a role create databases."""
     return f"ALTER ROLE {sql.Identifier(role).as_string()} CREATEDB"
+
+
+_log = logger("restore")
+
+
+def refuse_production(
+    target: PostgresTarget, databases: Iterable[DatabaseFacts], settings: Settings
+) -> None:
+    """By the identifier that a cluster gets when it is made: one server has many names.
+
+    It is compared with the one that each database was dumped from, and with the one that the
+    settings name as the source now (which is another one after a move).
+
+    Raises:
+        RestoreError: it is the same, or it cannot be told.
+        SourceError: the server for the drill does not answer.
+    """
+    identifier = identifier_of(target)
+    if identifier is None:
+        raise RestoreError(
+            "Whether the server for drills is the one that is backed up cannot be told: its role"
+            f" {target.user} may not read pg_control_system().",
+            remedy="Nothing was touched. Grant it pg_monitor there.",
+        )
+    known = {each.system_identifier for each in databases}
+    if settings.pg_host:
+        source = PostgresTarget.from_settings(settings)
+        if source.address == target.address:
+            known.add(identifier)
+        else:
+            try:
+                known.add(identifier_of(source))
+            except SourceError as error:
+                _log.warning("the source is not compared with the drill's server: %s", error.what)
+    if identifier in known:
+        raise RestoreError(
+            f"The server for drills, {target.address}, is the one that is backed up.",
+            remedy="Nothing was touched. Name another one in ONYX_DRILL_PG_HOST, or none: then a"
+            " throw-away cluster is made.",
+        )
+
+
+def identifier_of(target: PostgresTarget) -> str | None:
+    """Of the cluster; None where the role may not read it."""
+    with (
+        target.connect(MAINTENANCE_DATABASE) as connection,
+        postgres_errors(target, MAINTENANCE_DATABASE),
+    ):
+        return read_system_identifier(connection)

@@ -19,15 +19,14 @@ from onyx_pipelines.restore.postgres.archive_listing import (
     Setting,
     read_statements,
 )
-from onyx_pipelines.restore.postgres.beside import commented, marked, other_than
+from onyx_pipelines.restore.postgres.beside import as_dumped, commented, inside, marked, other_than
 from onyx_pipelines.restore.postgres.bound_extensions import (
     BoundExtension,
     bound_extensions,
     without,
 )
+from onyx_pipelines.restore.postgres.comparison import HostLimits
 from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
-from onyx_pipelines.restore.postgres.host_limits import HostLimits
-from onyx_pipelines.restore.postgres.inside import as_dumped, inside
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.rewording import in_the_words_of
 from onyx_pipelines.sources.postgres.binaries import Binaries

@@ -15,19 +15,20 @@ from psycopg import sql
 from onyx_pipelines.errors import RestoreError, SourceError
 from onyx_pipelines.restore.postgres.beside import (
     REPLACED_PREFIX,
+    as_dumped,
     commented,
     drop,
+    inside,
     marked,
     new_name,
     other_than,
 )
-from onyx_pipelines.restore.postgres.inside import as_dumped, inside
+from onyx_pipelines.restore.postgres.server import LONGEST_NAME_BYTES
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.2
 _IN_USE = "55006"
-_LONGEST_NAME_BYTES = 63
 
 
 def put_in_place(
@@ -143,7 +144,7 @@ def _name_for_old(name: str, *, keep_old: bool) -> str:
     if not keep_old:
         return new_name(REPLACED_PREFIX)
     suffix = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    room = _LONGEST_NAME_BYTES - len(suffix)
+    room = LONGEST_NAME_BYTES - len(suffix)
     return name.encode()[:room].decode("utf-8", "ignore") + suffix
 
 

@@ -17,12 +17,11 @@ import psycopg
 
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import Placement
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
-from onyx_pipelines.restore.postgres.requests import Placement, PostgresRestoreRequest
 from onyx_pipelines.restore.postgres.table_creation import CreationScripts, creation_scripts
 from onyx_pipelines.restore.postgres.table_sequences import advance_sequences, sequences_of
 from onyx_pipelines.restore.results import Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (
     read_inventory,
@@ -65,21 +64,23 @@ _KIND = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)"
 _BY_HAND = "Restore the whole database under another name (--into NAME) and move the rows by hand."
 
 
-def tables_of(request: PostgresRestoreRequest, placements: Sequence[Placement]) -> tuple[str, ...]:
+def tables_of(
+    chosen: Sequence[str], placements: Sequence[Placement[DatabaseObjects]]
+) -> tuple[str, ...]:
     """The chosen tables as the facts name them.
 
     Raises:
         RestoreError: the set's database has no such table.
     """
-    if not request.tables:
+    if not chosen:
         return ()
     (placement,) = placements
-    present = [table.name for table in placement.database.facts.tables]
-    missing = [name for name in request.tables if name not in present]
+    present = [table.name for table in placement.of_set.facts.tables]
+    missing = [name for name in chosen if name not in present]
     if missing:
         has = f"As SCHEMA.NAME it has: {', '.join(present[:20]) or 'none'}"
         has += f"{' …' if len(present) > 20 else ''}."
-        items = placement.database.facts.schema_items
+        items = placement.of_set.facts.schema_items
         if {item.name for item in items if item.kind == "table"} >= set(missing):
             raise RestoreError(
                 f"The table {', '.join(missing)} has no rows of its own: it is partitioned, or"
@@ -87,10 +88,10 @@ def tables_of(request: PostgresRestoreRequest, placements: Sequence[Placement]) 
                 remedy=f"Name its partitions. {has}",
             )
         raise RestoreError(
-            f"The database {placement.database.name} of the set has no table {', '.join(missing)}.",
+            f"The database {placement.of_set.name} of the set has no table {', '.join(missing)}.",
             remedy=has,
         )
-    return tuple(dict.fromkeys(request.tables))
+    return tuple(dict.fromkeys(chosen))
 
 
 @dataclass(frozen=True)
@@ -310,21 +311,18 @@ def _keys_that_went_with(
 
 
 def _in_place(database: str, table: TableFacts, *, created: bool) -> Finding:
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=database,
-        aspect="in place",
-        message=f"Put in place: table {table.name}{' (created)' if created else ''},"
-        f" {table.rows:,} rows.",
+    return Finding.passed(
+        database,
+        "in place",
+        f"Put in place: table {table.name}{' (created)' if created else ''}, {table.rows:,} rows.",
     )
 
 
 def _key_is_gone(database: str, table: str, key: str, definition: str) -> Finding:
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=database,
-        aspect="note",
-        message=f"The foreign key {key} of {table} went with the table that was gone and is not"
+    return Finding.passed(
+        database,
+        "note",
+        f"The foreign key {key} of {table} went with the table that was gone and is not"
         f" made: ALTER TABLE {table} ADD CONSTRAINT {key} {definition}",
     )
 

@@ -9,7 +9,6 @@ from onyx_pipelines.restore.qdrant.configuration import differences
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.restore.qdrant.ranking import finds_the_same, shown
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.looking import Limits
 
@@ -150,7 +149,7 @@ def _few(expected: CollectionFacts, failures: list[Finding]) -> list[Finding]:
     more = len(failures) - _NAMED
     if more <= 0:
         return failures
-    rest = _failed(expected, CONTENT, f"and {more:,} points more differ", wanted="", found="")
+    rest = _failed(expected, CONTENT, f"and {more:,} points more differ")
     return [*failures[:_NAMED], rest]
 
 
@@ -210,8 +209,6 @@ def _indexes(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
             expected,
             INDEXES,
             f"the payload index {field} finds other points than those with such a payload",
-            wanted="",
-            found="",
         )
         for field in found.wrong_indexes
     ]
@@ -226,39 +223,19 @@ def _updates(expected: CollectionFacts, found: EdgeAnswer) -> list[Finding]:
             UPDATES,
             "what is written to a restored point is ignored: the write-ahead log in the snapshot"
             " is not that of its points",
-            wanted="",
-            found="",
         )
     ]
 
 
 def _passed(expected: CollectionFacts, aspect: str, message: str, *, limits: str = "") -> Finding:
-    return Finding(
-        verdict=Verdict.PASSED,
-        item=expected.collection,
-        aspect=aspect,
-        message=message,
-        limits=limits,
-    )
+    return Finding.passed(expected.collection, aspect, message, limits=limits)
 
 
 def _unknown(expected: CollectionFacts, aspect: str, message: str) -> Finding:
-    return Finding(
-        verdict=Verdict.COULD_NOT_VERIFY,
-        item=expected.collection,
-        aspect=aspect,
-        message=message,
-    )
+    return Finding.unverified(expected.collection, aspect, message)
 
 
 def _failed(
-    expected: CollectionFacts, aspect: str, message: str, *, wanted: str, found: str
+    expected: CollectionFacts, aspect: str, message: str, *, wanted: str = "", found: str = ""
 ) -> Finding:
-    return Finding(
-        verdict=Verdict.FAILED,
-        item=expected.collection,
-        aspect=aspect,
-        message=message,
-        expected=wanted,
-        found=found,
-    )
+    return Finding.failed(expected.collection, aspect, message, expected=wanted, found=found)

@@ -8,27 +8,25 @@ before its collection is, and where there is no collection, a bare one is made t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import Meter, ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.progress import Meter
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.journal import has_failed
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.comparison import compare_collection
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers, Upload
-from onyx_pipelines.restore.qdrant.replicas import once_settled
 from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.qdrant.versions import same_minor
 from onyx_pipelines.restore.results import Finding, Step
-from onyx_pipelines.sources.qdrant.condition import is_sharded_by_keys
+from onyx_pipelines.sources.qdrant.condition import all_active, is_sharded_by_keys
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
-from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.manifest import ObjectRecord
 
@@ -44,15 +42,11 @@ class JournaledServer:
         self,
         server: TargetQdrant,
         leftovers: Leftovers,
-        objects: SetObjects,
-        clock: StepClock,
-        progress: ProgressCallback,
+        work: Work,
     ) -> None:
         self._server = server
         self._leftovers = leftovers
-        self._objects = objects
-        self._clock = clock
-        self._progress = progress
+        self._work = work
 
     def begin_beside(self) -> str:
         """A name for a collection that is taken away again."""
@@ -69,7 +63,7 @@ class JournaledServer:
         _refuse(collection)
         size = collection.snapshot.plain_bytes
         item = f"{collection.name} ({step})" if step else collection.name
-        with self._clock.step(Step.RESTORE, item, plain_bytes=size):
+        with self._work.clock.step(Step.RESTORE, item, plain_bytes=size):
             self._upload(name, collection, item)
 
     def compare(
@@ -77,7 +71,7 @@ class JournaledServer:
     ) -> tuple[Finding, ...]:
         """What the server has under `name`, once its replicas agree. Raises SourceError."""
         item = f"{collection.name} ({step})" if step else collection.name
-        with self._clock.step(Step.COMPARE, item):
+        with self._work.clock.step(Step.COMPARE, item):
             found = once_settled(
                 lambda: self._server.cluster(name),
                 lambda: self._compare_now(name, collection.facts),
@@ -88,7 +82,7 @@ class JournaledServer:
 
     def take_away(self, collection: str) -> None:
         """Or leave it to the next call, with a warning."""
-        with self._clock.step(Step.CLEAN_UP, collection):
+        with self._work.clock.step(Step.CLEAN_UP, collection):
             try:
                 if self._server.is_recovering(collection):
                     _log.warning("%s is left for the next restore: it is being made", collection)
@@ -140,13 +134,8 @@ class JournaledServer:
     @contextmanager
     def _pieces(self, snapshot: ObjectRecord, item: str) -> Iterator[Iterator[bytes]]:
         """Whoever watches hears of those that were used."""
-        meter = Meter(
-            self._progress,
-            component=Component.QDRANT,
-            item=item,
-            total_bytes=snapshot.plain_bytes,
-        )
-        with closing(self._objects.pieces(snapshot)) as pieces:
+        meter = self._work.meter(item, snapshot.plain_bytes)
+        with closing(self._work.objects.pieces(snapshot)) as pieces:
             yield _metered(pieces, meter)
 
     def _compare_now(self, name: str, facts: CollectionFacts) -> list[Finding]:
@@ -205,3 +194,51 @@ def _metered(pieces: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
         yield data
         meter.add(len(data))
     meter.finish()
+
+
+_PATIENCE_S: Final = 600.0
+# How long a replica that is told as active may still not know better.
+_SETTLES_WITHIN_S: Final = 30.0
+_SETTLING_POLL_S: Final = 1.0
+
+T = TypeVar("T")
+
+
+def once_settled(
+    cluster: Callable[[], Mapping[str, Any]],
+    compare: Callable[[], T],
+    is_good: Callable[[T], bool],
+    sleep: Callable[[float], bool],
+    *,
+    patience_s: float = _PATIENCE_S,
+    settles_within_s: float = _SETTLES_WITHIN_S,
+    poll_s: float = _SETTLING_POLL_S,
+) -> T:
+    """What comparing finds when every replica is active; at once where there is one node.
+
+    The other nodes take the collection over from the one that it was restored on. Until they have,
+    and for a moment before they know that they must, a search may be answered by a replica that has
+    nothing yet.
+
+    Where a replica does not become active in time (its node may be gone), what the others answer is
+    what counts.
+
+    Args:
+        cluster: what the server tells of the collection's shards now.
+        is_good: whether it needs no second look.
+        sleep: False, and at once, where it has been waited long enough for others too.
+    """
+    deadline = time.monotonic() + patience_s
+    is_late = False
+    while True:
+        told = cluster()
+        if not told["remote_shards"]:
+            return compare()
+        if all_active(told):
+            deadline = min(deadline, time.monotonic() + settles_within_s)
+        is_late = is_late or time.monotonic() >= deadline
+        if is_late or all_active(told):
+            found = compare()
+            if is_late or is_good(found):
+                return found
+        is_late = not sleep(poll_s)

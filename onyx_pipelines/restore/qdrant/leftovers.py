@@ -1,20 +1,25 @@
 """What a restore has under way on a server: collections, uploads and aliases.
 
 Written before it is done, so the next call takes away what a killed one left there, and nothing
-else. However old it is: it stands on the server until somebody takes it away.
+else. However old it is: it stands on the server until somebody takes it away. Aliases are in no
+snapshot, and go with a collection.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from onyx_pipelines.errors import SourceError
 from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.restore.findings import not_restored
+from onyx_pipelines.restore.qdrant.server import TargetQdrant
+from onyx_pipelines.restore.results import Finding
 
 _FOLDER: Final = "restores"
 
@@ -109,3 +114,56 @@ class Leftovers:
             self._path.unlink(missing_ok=True)
         else:
             replace_durably(self._path, self._content.model_dump_json().encode())
+
+
+def restore_aliases(
+    server: TargetQdrant, aliases: Mapping[str, str], restored: Collection[str]
+) -> list[Finding]:
+    """Let each alias of a collection that was put in place mean it again.
+
+    Args:
+        aliases: collection by alias, as they were.
+        restored: the collections.
+    """
+    wanted = {alias: name for alias, name in sorted(aliases.items()) if name in restored}
+    return list(_restored(server, wanted))
+
+
+def give_back_aliases(server: TargetQdrant, leftovers: Leftovers) -> None:
+    """Set those again that went with a collection that was deleted to be made anew.
+
+    Whoever has set one meanwhile knows better; one whose collection is not there yet waits for it.
+    """
+    if not leftovers.aliases:
+        return
+    there, collections = server.aliases(), set(server.collections())
+    for alias, collection in leftovers.aliases.items():
+        is_free = alias not in there and alias not in collections
+        if is_free and collection not in collections:
+            continue
+        if is_free:
+            server.point_alias(alias, collection, exists=False)
+        leftovers.alias_is_back(alias)
+
+
+def _restored(server: TargetQdrant, wanted: Mapping[str, str]) -> Iterator[Finding]:
+    if not wanted:
+        return
+    there, collections = server.aliases(), set(server.collections())
+    for alias, collection in wanted.items():
+        if alias in collections:
+            yield Finding.failed(
+                alias,
+                "alias",
+                f"There is a collection named {alias}, so it cannot be an alias again",
+                expected=f"an alias of {collection}",
+                found="a collection",
+            )
+            continue
+        if there.get(alias) != collection:
+            try:
+                server.point_alias(alias, collection, exists=alias in there)
+            except SourceError as error:
+                yield not_restored(alias, error)
+                continue
+        yield Finding.passed(alias, "alias", f"alias of {collection}")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.engine import Placement, PlannedChange, placements_of
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.planned_change import PlannedChange
-from onyx_pipelines.restore.qdrant.collections import aliases_of, collections_of, missing_of
-from onyx_pipelines.restore.qdrant.requests import (
-    Placement,
-    QdrantRestoreRequest,
-    address_of,
-    placements_of,
+from onyx_pipelines.restore.qdrant.collections import (
+    CollectionObjects,
+    aliases_of,
+    collections_of,
+    missing_of,
 )
-from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
+from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of, new_name_of, open_target
 from onyx_pipelines.restore.qdrant.server_room import peak_in_place_text, peak_text
 from onyx_pipelines.settings import Settings
 
@@ -22,32 +22,30 @@ _DAMAGED: Final = "It is damaged in the set and stays as it is"
 _MISSING: Final = "It is not in the set and stays as it is; it could not be backed up"
 
 
-def plan(
-    objects: SetObjects, request: QdrantRestoreRequest, settings: Settings
-) -> list[PlannedChange]:
+def plan(objects: SetObjects, choice: RestoreChoice, settings: Settings) -> list[PlannedChange]:
     """One change for each collection, and one for each alias that would mean another one; what the
     set lacks is told too, as a change that is none.
 
     Raises:
-        NotFoundError, SettingsError: the request fits neither the set nor this host.
+        NotFoundError, SettingsError: the choice fits neither the set nor this host.
         SourceError: the server does not answer.
         IntegrityError, StoreError, KeyFileError: the set cannot be read.
     """
-    of_set = collections_of(objects, request.collections)
-    placements = placements_of(request, of_set.whole)
-    with open_target(address_of(request, settings)) as server:
+    of_set = collections_of(objects, choice.collections)
+    placements = placements_of(of_set.whole, new_name_of(choice), "collection")
+    with open_target(address_of(choice, settings)) as server:
         aliases, collections = server.aliases(), set(server.collections())
         changes = [_change(each, server, aliases, collections) for each in placements]
         changes += [
             _no_change(f"collection {name}", f"{_DAMAGED}: {error.what}", server.url)
             for name, error in of_set.damaged.items()
         ]
-        if not request.collections:
+        if not choice.collections:
             changes += [
                 _no_change(f"collection {name}", f"{_MISSING}: {why}", server.url)
                 for name, why in sorted(missing_of(objects).items())
             ]
-        if not request.collection_as:
+        if not new_name_of(choice):
             names = {each.final_name for each in placements}
             try:
                 changes += [
@@ -61,9 +59,12 @@ def plan(
 
 
 def _change(
-    placement: Placement, server: TargetQdrant, aliases: dict[str, str], collections: set[str]
+    placement: Placement[CollectionObjects],
+    server: TargetQdrant,
+    aliases: dict[str, str],
+    collections: set[str],
 ) -> PlannedChange:
-    facts, name = placement.collection.facts, placement.final_name
+    facts, name = placement.of_set.facts, placement.final_name
     sentences = [f"{facts.points_after:,} points, a snapshot of {facts.snapshot_bytes:,} bytes."]
     room = peak_text(facts.snapshot_bytes)
     if name in aliases:
@@ -78,7 +79,7 @@ def _change(
         room = f"up to {peak_in_place_text(facts.snapshot_bytes)}"
     sentences.append(f"The server's disk needs {room}.")
     return PlannedChange(
-        what=f"collection {placement.collection.name}",
+        what=f"collection {placement.of_set.name}",
         target=f"{name} at {server.url}",
         overwrites=name in aliases or name in collections,
         detail=" ".join(sentences),

@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from onyx_pipelines.errors import (
     IntegrityError,
@@ -22,27 +21,17 @@ from onyx_pipelines.errors import (
     RestoreError,
     SourceError,
 )
-from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.engine import IN_PLACE, Note, Placed, Restoring, outcome
+from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work, placements_of
+from onyx_pipelines.restore.findings import IN_PLACE, not_restored, outcome
 from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.qdrant.alias_restoring import give_back_aliases, restore_aliases
-from onyx_pipelines.restore.qdrant.collections import (
-    aliases_of,
-    collections_of,
-)
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects, aliases_of, collections_of
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
-from onyx_pipelines.restore.qdrant.leftovers import Leftovers
-from onyx_pipelines.restore.qdrant.requests import (
-    Placement,
-    QdrantRestoreRequest,
-    address_of,
-    placements_of,
-)
-from onyx_pipelines.restore.qdrant.restore_findings import not_restored, nothing_to_restore
-from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
+from onyx_pipelines.restore.qdrant.leftovers import Leftovers, give_back_aliases, restore_aliases
+from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of, new_name_of, open_target
 from onyx_pipelines.restore.qdrant.versions import is_older
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
@@ -51,78 +40,71 @@ from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
 
 
-def target_identity(request: QdrantRestoreRequest, settings: Settings) -> str:
+def target_identity(_: SetObjects, choice: RestoreChoice, settings: Settings) -> str:
     """What tells the server that is restored into from every other. Raises as `plan`."""
-    return address_of(request, settings).url
+    return address_of(choice, settings).url
 
 
-def restore(
-    objects: SetObjects,
-    request: QdrantRestoreRequest,
-    clock: StepClock,
-    workdir: Path,  # noqa: ARG001  (nothing is kept on this host's disk)
-    settings: Settings,
-    progress: ProgressCallback,
-    journal: RestoreJournal,
-) -> ComponentDrill:
+def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentDrill:
     """Restore the chosen collections. What the journal has is compared again.
 
     One that cannot be restored does not stop the others: it is `unfinished`, and the same call goes
     on with it.
 
     Raises:
-        NotFoundError, SettingsError: the request fits neither the set nor this host.
+        NotFoundError, SettingsError: the choice fits neither the set nor this host.
         RestoreError: something is in the way; nothing was touched.
         SourceError: the server does not answer.
         StoreError, KeyFileError: the set cannot be read.
     """
-    begun, began_at = len(clock.timings()), time.monotonic()
-    collections = collections_of(objects, request.collections)
-    placements = placements_of(request, collections.whole)
-    address = address_of(request, settings)
+    began_at = time.monotonic()
+    collections = collections_of(work.objects, choice.collections)
+    placements = placements_of(collections.whole, new_name_of(choice), "collection")
+    address = address_of(choice, work.settings)
+    restoring = Restoring(journal)
     with open_target(address) as server:
-        leftovers = Leftovers(settings.state_dir, address.url)
-        journaled = JournaledServer(server, leftovers, objects, clock, progress)
-        with clock.step(Step.PREPARE, "server"):
-            _refuse(request, placements, server, leftovers, journal)
+        leftovers = Leftovers(work.settings.state_dir, address.url)
+        journaled = JournaledServer(server, leftovers, work)
+        with work.clock.step(Step.PREPARE, "server"):
+            _refuse(placements, server)
             journaled.sweep()
             give_back_aliases(server, leftovers)
-        restoring = Restoring(journal)
         for name, damage in collections.damaged.items():
             restoring.leave(name, not_restored(name, damage))
         for placement in placements:
             try:
-                restoring.run(RestoredCollection(server, journaled, leftovers, clock, placement))
+                restoring.run(
+                    RestoredCollection(server, journaled, leftovers, work.clock, placement)
+                )
             except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
                 if not server.answers():
                     raise
                 restoring.leave(placement.final_name, not_restored(placement.final_name, error))
-        if not request.collection_as:
-            with clock.step(Step.RESTORE, "aliases"):
-                for finding in _aliases(server, objects, restoring.in_place):
+        if not new_name_of(choice):
+            with work.clock.step(Step.RESTORE, "aliases"):
+                for finding in _aliases(server, work.objects, restoring.in_place):
                     restoring.findings.append(finding)
                     if finding.aspect == IN_PLACE:
                         restoring.unfinished.append(finding.item)
         watch = IndexWatch(
             server,
             {
-                each.final_name: each.collection.facts
+                each.final_name: each.of_set.facts
                 for each in placements
                 if each.final_name in restoring.in_place
             },
         )
-        watch.wait(settings.restore_qdrant_index_wait_s)
-        findings = (*restoring.findings, *watch.findings())
+        watch.wait(work.settings.restore_qdrant_index_wait_s)
+        restoring.findings += watch.findings()
         version = server.version
-    record = objects.manifest.component(Component.QDRANT)
+    if not restoring.findings:
+        said = "The set has no collections: nothing was restored."
+        restoring.findings.append(outcome(Verdict.PASSED, Component.QDRANT, said))
     is_as_before = watch.is_as_before() and not restoring.unfinished
-    return ComponentDrill(
-        component=Component.QDRANT,
-        findings=findings or (nothing_to_restore(),),
-        steps=clock.timings()[begun:],
+    return restoring.result(
+        work,
         plain_bytes=sum(each.snapshot.plain_bytes for each in collections.whole),
-        versions={**(record.versions if record else {}), "restore_qdrant": version},
-        unfinished=tuple(restoring.unfinished),
+        versions={"restore_qdrant": version},
         indexing=watch.found(),
         indexed_after_s=round(time.monotonic() - began_at, 3) if is_as_before else None,
     )
@@ -140,7 +122,7 @@ class RestoredCollection:
     journaled: JournaledServer
     leftovers: Leftovers
     clock: StepClock
-    placement: Placement
+    placement: Placement[CollectionObjects]
     _made: str = ""
     _found: Sequence[Finding] = ()
 
@@ -157,7 +139,7 @@ class RestoredCollection:
 
     def compare_in_place(self, placed: Placed) -> Sequence[Finding]:  # noqa: ARG002  (others need it)
         meant = self.server.aliases().get(self.name, self.name)
-        return self.journaled.compare(meant, self.placement.collection)
+        return self.journaled.compare(meant, self.placement.of_set)
 
     def stage(self) -> None:
         """Beside a collection that is there, else under a name that nothing has."""
@@ -169,10 +151,10 @@ class RestoredCollection:
             made = self.name
         self.leftovers.begin(made)
         self._made = made
-        self.journaled.upload_as(made, self.placement.collection)
+        self.journaled.upload_as(made, self.placement.of_set)
 
     def compare(self) -> Sequence[Finding]:
-        self._found = self.journaled.compare(self._made, self.placement.collection)
+        self._found = self.journaled.compare(self._made, self.placement.of_set)
         return self._found
 
     def swap(self, note: Note) -> list[Finding]:  # noqa: ARG002  (others need it)
@@ -202,7 +184,7 @@ class RestoredCollection:
     def _replace(self, beside: str) -> None:
         """From here on the old data goes. The copy beside is what it can be had from if this goes
         wrong, and stays until it does not."""
-        name, collection, step = self.name, self.placement.collection, "put in place"
+        name, collection, step = self.name, self.placement.of_set, "put in place"
         self._made = ""
         try:
             with self._putting_in_place():
@@ -224,7 +206,7 @@ class RestoredCollection:
         self._made = beside
 
     def _putting_in_place(self) -> AbstractContextManager[None]:
-        return self.clock.step(Step.RESTORE, f"{self.placement.collection.name} (put in place)")
+        return self.clock.step(Step.RESTORE, f"{self.placement.of_set.name} (put in place)")
 
     def _half_done(self, beside: str, what: str) -> RestoreError:
         name = self.name
@@ -245,28 +227,14 @@ def _aliases(server: TargetQdrant, objects: SetObjects, restored: Collection[str
     return restore_aliases(server, aliases, restored)
 
 
-def _refuse(
-    request: QdrantRestoreRequest,
-    placements: list[Placement],
-    server: TargetQdrant,
-    leftovers: Leftovers,
-    journal: RestoreJournal,
-) -> None:
+def _refuse(placements: Sequence[Placement[CollectionObjects]], server: TargetQdrant) -> None:
     """Everything that can be known before anything is touched."""
     server.require_rights()
-    there = {*server.collections(), *server.aliases()} - set(leftovers.beside)
     for placement in placements:
-        version = placement.collection.facts.server_version
+        version = placement.of_set.facts.server_version
         if is_older(server.version, version):
             raise RestoreError(
                 f"The server is Qdrant {server.version}; the snapshot of"
-                f" {placement.collection.name} is of {version}, which it may not read.",
+                f" {placement.of_set.name} is of {version}, which it may not read.",
                 remedy=f"Restore into Qdrant {version} or newer.",
-            )
-        name = placement.final_name
-        is_ours = journal.finished(Component.QDRANT, name) is not None
-        if name in there and not request.replace and not is_ours:
-            raise RestoreError(
-                f"There is a collection or alias {name} already.",
-                remedy="Ask for it to be replaced, or give the restored one another name.",
             )

@@ -6,16 +6,20 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
+from pydantic import SecretStr
 
-from onyx_pipelines.errors import IntegrityError, SourceError
+from onyx_pipelines.errors import IntegrityError, SettingsError, SourceError
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
-from onyx_pipelines.restore.qdrant.requests import Address
 from onyx_pipelines.restore.qdrant.server_room import shortage
+from onyx_pipelines.settings import Settings
+from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.examining import require_management
 from onyx_pipelines.sources.qdrant.facts import (
@@ -35,6 +39,48 @@ _METADATA_TIMEOUT_S: Final = 60.0
 # Unpacking and loading come after the last byte, and the server says nothing meanwhile.
 _UPLOAD_TIMEOUT: Final = httpx.Timeout(_METADATA_TIMEOUT_S, read=3600.0, write=_METADATA_TIMEOUT_S)
 _BARE: Final[Json] = {"vectors": {}, "wal_config": {"wal_capacity_mb": 1}}
+
+
+@dataclass(frozen=True)
+class Address:
+    """A server, the key for it, which is in no text, and certificates to trust."""
+
+    url: str
+    api_key: SecretStr
+    ca_file: Path | None = None
+
+
+def address_of(choice: RestoreChoice, settings: Settings) -> Address:
+    """The server to restore into.
+
+    Raises:
+        SettingsError: none is configured or named.
+        SourceError: its address is not one.
+    """
+    key = settings.qdrant_api_key
+    if choice.address(("http", "https"), "a Qdrant server") is not None:
+        own = settings.restore_qdrant_api_key
+        key = own if own.get_secret_value() else key
+        return Address(normalised_url(_parts(choice)[0]), key, settings.qdrant_ca_file)
+    if not settings.qdrant_url:
+        raise SettingsError(
+            "The settings of this host name no Qdrant.",
+            remedy="Set ONYX_QDRANT_URL, or name a server (--into http://HOST:6333).",
+        )
+    return Address(normalised_url(settings.qdrant_url), key, settings.qdrant_ca_file)
+
+
+def new_name_of(choice: RestoreChoice) -> str:
+    """Of the one collection chosen; empty: it keeps its own."""
+    return _parts(choice)[1]
+
+
+def _parts(choice: RestoreChoice) -> tuple[str, str]:
+    """Server and collection."""
+    if "://" not in choice.into:
+        return "", choice.into
+    server, _, name = choice.into.partition("/collections/")
+    return server.rstrip("/"), unquote(name)
 
 
 @dataclass(frozen=True)

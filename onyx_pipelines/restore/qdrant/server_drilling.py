@@ -8,31 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError, SourceError
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore import findings as findings_of
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.engine import drilled
-from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.qdrant.collections import CollectionObjects, collections_of
-from onyx_pipelines.restore.qdrant.drill_findings import (
-    damaged,
-    not_taken,
-)
+from onyx_pipelines.errors import RestoreError, SourceError
+from onyx_pipelines.restore.engine import Drilling, Work
+from onyx_pipelines.restore.findings import ARCHIVE
+from onyx_pipelines.restore.qdrant.collections import CollectionObjects, SetCollections
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers
-from onyx_pipelines.restore.qdrant.requests import Address
-from onyx_pipelines.restore.qdrant.server import TargetQdrant, open_target
+from onyx_pipelines.restore.qdrant.server import Address, TargetQdrant, open_target
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
-from onyx_pipelines.sources.source import Component
 
 
-def drill_on_server(
-    objects: SetObjects, clock: StepClock, settings: Settings, progress: ProgressCallback
-) -> ComponentDrill:
+def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling) -> ComponentDrill:
     """Restore every collection of the set there, compare it, delete it.
 
     Raises:
@@ -40,42 +29,30 @@ def drill_on_server(
         SourceError: it does not answer; one collection that it does not take is a finding.
         StoreError, KeyFileError: the set cannot be read.
     """
-    begun = len(clock.timings())
+    settings = work.settings
     address = Address(
         normalised_url(settings.drill_qdrant_url),
         settings.drill_qdrant_api_key,
         settings.qdrant_ca_file,
     )
-    collections = collections_of(objects)
-    findings = [findings_of.damaged(*each) for each in collections.damaged.items()]
     indexing: list[Indexing] = []
     with open_target(address) as server:
-        with clock.step(Step.PREPARE, "server for drills"):
+        with work.clock.step(Step.PREPARE, "server for drills"):
             _refuse_production(server, address, settings)
-            leftovers = Leftovers(settings.state_dir, address.url)
-            journaled = JournaledServer(server, leftovers, objects, clock, progress)
+            journaled = JournaledServer(server, Leftovers(settings.state_dir, address.url), work)
             journaled.sweep()
         for collection in collections.whole:
             item = _DrilledCollection(server, journaled, collection, journaled.begin_beside())
             try:
-                findings += drilled(item)
-                indexing += item.indexing
-            except (IntegrityError, NotFoundError) as error:
-                findings.append(damaged(collection, error))
+                drilling.run(item, collection.snapshot.plain_bytes)
             except SourceError as error:
                 if not server.answers():
                     raise
-                findings.append(not_taken(collection, error))
+                said = f"{error.what} {error.remedy}"
+                drilling.findings.append(Finding.unverified(collection.name, ARCHIVE, said))
+            indexing += item.indexing
         version = server.version
-    record = objects.manifest.component(Component.QDRANT)
-    return ComponentDrill(
-        component=Component.QDRANT,
-        findings=tuple(findings) or (findings_of.nothing_to_drill(Component.QDRANT),),
-        steps=clock.timings()[begun:],
-        plain_bytes=sum(each.snapshot.plain_bytes for each in collections.whole),
-        versions={**(record.versions if record else {}), "restore_engine": f"Qdrant {version}"},
-        indexing=tuple(indexing),
-    )
+    return drilling.result(work, {"restore_engine": f"Qdrant {version}"}, indexing=tuple(indexing))
 
 
 @dataclass
@@ -85,6 +62,10 @@ class _DrilledCollection:
     collection: CollectionObjects
     scratch: str
     indexing: Sequence[Indexing] = ()
+
+    @property
+    def name(self) -> str:
+        return self.collection.name
 
     def stage(self) -> None:
         self.journaled.upload_as(self.scratch, self.collection)

@@ -1,5 +1,5 @@
 """The restore itself: safety backup, then component after component, each compared before it takes
-the place of what was there."""
+the place of what was there; and the record of it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,72 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
 from onyx_pipelines.errors import OnyxError, RestoreError
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore import postgres, qdrant, volumes
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.journal import RestoreJournal, forget_all, request_digest
+from onyx_pipelines.restore.components import code_of
+from onyx_pipelines.restore.engine import Work
+from onyx_pipelines.restore.finding_sets import find_set
+from onyx_pipelines.restore.journal import DESPITE, RestoreJournal, forget_all, request_digest
 from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.postgres import PostgresRestoreRequest
-from onyx_pipelines.restore.qdrant import QdrantRestoreRequest
-from onyx_pipelines.restore.recovery.choice import ComponentRequest, RestoreChoice
-from onyx_pipelines.restore.recovery.finding_sets import find_set
 from onyx_pipelines.restore.recovery.plan import RestorePlan, plan_found
-from onyx_pipelines.restore.recovery.result import RestoreResult
 from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
 from onyx_pipelines.vault.trust import Trust
+
+
+class RestoreResult(BaseModel):
+    """One restore. `components` were compared as in a drill; a failed one was not put in place.
+
+    `safety_backup_id`: the set that holds what was replaced; empty: none was taken. `notes`: the
+    plan's, e.g. which newer sets were passed over.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    restore_id: str
+    backup_id: str
+    store: str
+    recovery_point: AwareDatetime
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    safety_backup_id: str
+    components: tuple[ComponentDrill, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(component.verdict for component in self.components)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """What the same call tries again."""
+        return tuple(name for component in self.components for name in component.unfinished)
+
+    @property
+    def despite_differences(self) -> tuple[str, ...]:
+        """What was put in place although it differs, because a person wanted it."""
+        findings = (f for component in self.components for f in component.findings)
+        return tuple(f"{f.item}: {f.message}" for f in findings if f.aspect == DESPITE)
+
+    @property
+    def may_be_forced(self) -> bool:
+        """Something failed its comparison, so it was left out."""
+        return any(each.unfinished and each.verdict is Verdict.FAILED for each in self.components)
+
+    @property
+    def duration_s(self) -> float:
+        return (self.finished_at - self.started_at).total_seconds()
+
 
 _log = logger("restore")
 
@@ -66,7 +112,7 @@ def restore_set(
     """
     key = required_private_key(settings)
     found = find_set(settings, backup_id, store_name)
-    set_id = found.view.backup_id
+    set_id = found.backup_id
     with set_in_use(settings.state_dir, set_id):
         objects = open_set(found.store, set_id, key, Trust.of(settings).signers)
         plan = plan_found(settings, choice, found, objects)
@@ -87,9 +133,9 @@ def restore_set(
             clock = StepClock()
             workdir = scratch_root(settings.scratch_dir)
             for component in plan.components:
-                request = choice.request_for(component, plan.components, settings)
+                work = Work(component, objects, clock, workdir, settings, progress)
                 with journal.changing(command, plan.components[len(done) :]):
-                    result = _restore(objects, request, clock, workdir, settings, progress, journal)
+                    result = code_of(component).restore(work, choice, journal)
                 _log.info(
                     "component restored",
                     extra={
@@ -139,21 +185,10 @@ def _digest(
     objects: SetObjects, plan: RestorePlan, choice: RestoreChoice, settings: Settings
 ) -> str:
     """Of the set, the choice, and each target."""
-    targets = [
-        _target(objects, choice.request_for(part, plan.components, settings), settings)
-        for part in plan.components
-    ]
+    targets = [code_of(part).target_identity(objects, choice, settings) for part in plan.components]
     # Who wants differences to pass goes on with the restore that has named them.
     asked = asdict(replace(choice, despite_differences_of=""))
     return request_digest(plan.backup_id, asked, targets)
-
-
-def _target(objects: SetObjects, request: ComponentRequest, settings: Settings) -> str:
-    if isinstance(request, PostgresRestoreRequest):
-        return postgres.target_identity(request, settings)
-    if isinstance(request, QdrantRestoreRequest):
-        return qdrant.target_identity(request, settings)
-    return volumes.target_identity(objects, request, settings)
 
 
 def _taken(
@@ -178,19 +213,3 @@ def _taken(
 
 def _earlier_safety(backup_id: str) -> str:
     return f"What was there before an earlier call of this restore is in the set {backup_id}."
-
-
-def _restore(
-    objects: SetObjects,
-    request: ComponentRequest,
-    clock: StepClock,
-    workdir: Path,
-    settings: Settings,
-    progress: ProgressCallback,
-    journal: RestoreJournal,
-) -> ComponentDrill:
-    if isinstance(request, PostgresRestoreRequest):
-        return postgres.restore(objects, request, clock, workdir, settings, progress, journal)
-    if isinstance(request, QdrantRestoreRequest):
-        return qdrant.restore(objects, request, clock, workdir, settings, progress, journal)
-    return volumes.restore(objects, request, clock, workdir, settings, progress, journal)

@@ -6,14 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from onyx_pipelines.restore import postgres, qdrant, volumes
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.components import code_of
+from onyx_pipelines.restore.engine import PlannedChange
+from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.planned_change import PlannedChange
-from onyx_pipelines.restore.postgres import PostgresRestoreRequest
-from onyx_pipelines.restore.qdrant import QdrantRestoreRequest
-from onyx_pipelines.restore.recovery.choice import ComponentRequest, RestoreChoice
 from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
-from onyx_pipelines.restore.recovery.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
@@ -57,7 +55,7 @@ def plan_restore(
     """
     found = find_set(settings, backup_id, store_name)
     key, signers = required_private_key(settings), Trust.of(settings).signers
-    objects = open_set(found.store, found.view.backup_id, key, signers)
+    objects = open_set(found.store, found.backup_id, key, signers)
     return plan_found(settings, choice, found, objects)
 
 
@@ -65,17 +63,14 @@ def plan_found(
     settings: Settings, choice: RestoreChoice, found: FoundSet, objects: SetObjects
 ) -> RestorePlan:
     """The same for a set that is open."""
-    choice.refuse_to_force_another(found.view.backup_id)
+    choice.refuse_to_force_another(found.backup_id)
     present = [record.component for record in objects.manifest.components.values()]
     chosen = choice.components_of(present)
-    changes = {
-        part: tuple(_changes(objects, choice.request_for(part, chosen, settings), settings))
-        for part in chosen
-    }
+    changes = {part: tuple(code_of(part).plan(objects, choice, settings)) for part in chosen}
     sizes = {part: _asked_bytes(objects, part, choice.names_of(part)) for part in chosen}
     expected = estimate(sizes, read_history(settings.reports_dir))
     return RestorePlan(
-        backup_id=found.view.backup_id,
+        backup_id=found.backup_id,
         store=found.store.name,
         recovery_point=found.view.timestamp,
         changes=changes,
@@ -87,13 +82,3 @@ def plan_found(
 def _asked_bytes(objects: SetObjects, part: Component, names: Collection[str]) -> int:
     records = objects.records(part)
     return sum(each.plain_bytes for each in records if not names or each.name in names)
-
-
-def _changes(
-    objects: SetObjects, request: ComponentRequest, settings: Settings
-) -> list[PlannedChange]:
-    if isinstance(request, PostgresRestoreRequest):
-        return postgres.plan(objects, request, settings)
-    if isinstance(request, QdrantRestoreRequest):
-        return qdrant.plan(objects, request, settings)
-    return volumes.plan(objects, request, settings)

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from onyx_pipelines.restore.volumes import tar_parsing
-from onyx_pipelines.restore.volumes.access_lists import acl_attribute
-from onyx_pipelines.restore.volumes.archive_blocks import ArchiveBlocks, refused
-from onyx_pipelines.restore.volumes.tar_parsing import Header
+from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks, Header, acl_attribute, refused
 from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines.sources.volumes.data_map import DataMap
 from onyx_pipelines.sources.volumes.facts import EntryType

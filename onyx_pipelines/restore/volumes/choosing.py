@@ -14,8 +14,8 @@ from onyx_pipelines.restore.volumes.live_tree import existing_part
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection, select
 from onyx_pipelines.restore.volumes.swap_record import Placement, placement
 from onyx_pipelines.restore.volumes.swapping import NEW
+from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
-from onyx_pipelines.restore.volumes.wording import shown
 
 
 def selection_in(objects: SetObjects, volume: VolumeObjects, paths: tuple[str, ...]) -> Selection:

@@ -16,8 +16,7 @@ from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.differences import Difference, differences
 from onyx_pipelines.restore.volumes.metadata import Limit, Limits
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection
-from onyx_pipelines.restore.volumes.volume_findings import VolumeFindings
-from onyx_pipelines.restore.volumes.wording import count_text, shown
+from onyx_pipelines.restore.volumes.volume_findings import VolumeFindings, count_text, shown
 from onyx_pipelines.sources.volumes.attributes import NO_ATTRIBUTES, read_attributes
 from onyx_pipelines.sources.volumes.content import error_name, open_for_reading
 from onyx_pipelines.sources.volumes.describing import describe

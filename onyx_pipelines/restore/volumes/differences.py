@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.restore.volumes.metadata import Limit, Limits
-from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.sources.volumes.facts import Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

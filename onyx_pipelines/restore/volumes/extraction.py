@@ -12,7 +12,6 @@ import stat
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.volumes.archive_blocks import refused
 from onyx_pipelines.restore.volumes.archive_reading import Archive, Member
 from onyx_pipelines.restore.volumes.metadata import (
     Limit,
@@ -22,6 +21,7 @@ from onyx_pipelines.restore.volumes.metadata import (
     drop_inherited_lists,
 )
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection
+from onyx_pipelines.restore.volumes.tar_parsing import refused
 from onyx_pipelines.sources.volumes.facts import EntryType
 
 # Directories kept open at a time; deeper trees come back up through `..`, checked.

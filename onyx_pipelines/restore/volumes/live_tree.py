@@ -12,7 +12,7 @@ from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.host.inode_flags import is_unchangeable
 from onyx_pipelines.host.mounts import is_mount_point, mount_points
 from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
-from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.restore.volumes.volume_findings import shown
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

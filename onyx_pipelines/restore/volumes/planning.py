@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.host.mounts import is_mount_point
+from onyx_pipelines.host.scratch import shortage_bytes
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.engine import PlannedChange
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.planned_change import PlannedChange
 from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence
 from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
-from onyx_pipelines.restore.volumes.requests import (
-    RestoreTarget,
-    VolumesRestoreRequest,
-    targets_of,
-)
-from onyx_pipelines.restore.volumes.room import missing_bytes
+from onyx_pipelines.restore.volumes.locating import RestoreTarget, targets_of
 from onyx_pipelines.restore.volumes.selection import WHOLE
-from onyx_pipelines.restore.volumes.staging import room_bytes
-from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.restore.volumes.staging import folder_for
+from onyx_pipelines.restore.volumes.volume_findings import shown
+from onyx_pipelines.restore.volumes.volume_objects import needed_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes.containers import names_of_users
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
@@ -30,20 +28,18 @@ from onyx_pipelines.sources.volumes.walking import measure_bytes
 _MEASURED_ENTRIES: Final = 100_000
 
 
-def plan(
-    objects: SetObjects, request: VolumesRestoreRequest, settings: Settings
-) -> list[PlannedChange]:
+def plan(objects: SetObjects, choice: RestoreChoice, settings: Settings) -> list[PlannedChange]:
     """One change for each volume, or for each path that is restored alone.
 
     Raises:
-        NotFoundError, SettingsError: the request fits neither the set nor this host.
+        NotFoundError, SettingsError: the choice fits neither the set nor this host.
         RestoreError: something is in the way that no restore would remove.
         IntegrityError, StoreError, KeyFileError: the set cannot be read.
     """
     changes: list[PlannedChange] = []
-    for target in targets_of(request, objects, settings):
-        if request.paths:
-            changes += _path_changes(objects, request, target, settings)
+    for target in targets_of(objects, choice, settings):
+        if choice.paths:
+            changes += _path_changes(objects, choice, target, settings)
         else:
             changes.append(_volume_change(objects, target, settings))
     return changes
@@ -71,11 +67,11 @@ def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Setting
 
 def _path_changes(
     objects: SetObjects,
-    request: VolumesRestoreRequest,
+    choice: RestoreChoice,
     target: RestoreTarget,
     settings: Settings,
 ) -> list[PlannedChange]:
-    selection = selection_in(objects, target.volume, request.paths)
+    selection = selection_in(objects, target.volume, choice.paths)
     refuse_immovable(target.directory, selection)
     kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
     replaced = set(replaced_paths(target.directory, selection))
@@ -107,7 +103,7 @@ def _how(
         sentences.append(
             "It is a mount point, so its contents change places one after the other, not at once."
         )
-    shortage = missing_bytes(objects, target.volume, room_bytes(target.directory))
+    shortage = shortage_bytes(folder_for(target.directory), needed_bytes(objects, target.volume))
     if shortage and is_whole:
         sentences.append(
             f"Its file system is {shortage:,} bytes too small for old and new side by side: the"

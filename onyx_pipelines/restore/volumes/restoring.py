@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,34 +15,29 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError, SourceError
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.engine import Note, Placed, Restoring, in_place_since, outcome
+from onyx_pipelines.host.scratch import shortage_bytes
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.engine import Note, Placed, Restoring, Work, in_place_since
+from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes.choosing import placements_of, replaced_paths, selection_in
-from onyx_pipelines.restore.volumes.drilling import versions
+from onyx_pipelines.restore.volumes.choosing import placements_of, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
-from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
-from onyx_pipelines.restore.volumes.locating import made_volume
-from onyx_pipelines.restore.volumes.placed_volume import PlacedVolume
-from onyx_pipelines.restore.volumes.requests import (
-    RestoreTarget,
-    VolumesRestoreRequest,
-    targets_of,
-)
-from onyx_pipelines.restore.volumes.room import missing_bytes
+from onyx_pipelines.restore.volumes.live_tree import refuse_immovable
+from onyx_pipelines.restore.volumes.locating import RestoreTarget, made_volume, targets_of
 from onyx_pipelines.restore.volumes.selection import Parts
 from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
 from onyx_pipelines.restore.volumes.staging import (
     Staging,
-    room_bytes,
+    folder_for,
     settle_interrupted,
     staging_for,
 )
-from onyx_pipelines.restore.volumes.wording import shown
+from onyx_pipelines.restore.volumes.swap_record import PlacedVolume
+from onyx_pipelines.restore.volumes.volume_findings import shown
+from onyx_pipelines.restore.volumes.volume_objects import needed_bytes
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes.containers import (
@@ -56,20 +52,12 @@ _MOST_NAMED: Final = 1000
 _log = logging.getLogger(__name__)
 
 
-def target_identity(objects: SetObjects, request: VolumesRestoreRequest, settings: Settings) -> str:
+def target_identity(objects: SetObjects, choice: RestoreChoice, settings: Settings) -> str:
     """What tells the directories that are restored into from all others. Raises as `plan`."""
-    return repr([str(each.directory) for each in targets_of(request, objects, settings)])
+    return repr([str(each.directory) for each in targets_of(objects, choice, settings)])
 
 
-def restore(
-    objects: SetObjects,
-    request: VolumesRestoreRequest,
-    clock: StepClock,
-    workdir: Path,  # noqa: ARG001  (staging must lie on the target's own file system)
-    settings: Settings,
-    progress: ProgressCallback,
-    journal: RestoreJournal,
-) -> ComponentDrill:
+def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentDrill:
     """Restore the chosen volumes. What the journal has is compared again.
 
     A volume whose data does not pass is not put in place: its findings say so, and the next ones
@@ -77,43 +65,36 @@ def restore(
     are stopped while the restored data takes its place, and started again.
 
     Raises:
-        NotFoundError, SettingsError: the request fits neither the set nor this host.
+        NotFoundError, SettingsError: the choice fits neither the set nor this host.
         RestoreError: something is in the way, or a file system refuses; what was there is there.
         StoreError, KeyFileError: the set cannot be read.
         SourceError: a container could not be stopped, or not be started again.
     """
-    begun = len(clock.timings())
-    targets = targets_of(request, objects, settings)
+    targets = targets_of(work.objects, choice, work.settings)
     items = [
         RestoredVolume(
-            objects,
-            clock,
-            progress,
+            work,
             target.volume,
-            make_devices=request.make_devices,
+            make_devices=choice.make_devices,
             most_named=_MOST_NAMED,
-            selection=selection_in(objects, target.volume, request.paths),
+            selection=selection_in(work.objects, target.volume, choice.paths),
             target=target,
-            settings=settings,
         )
         for target in targets
     ]
-    with clock.step(Step.PREPARE, "staging"):
-        for path in settle_configured(settings, *(target.directory for target in targets)):
+    with work.clock.step(Step.PREPARE, "staging"):
+        for path in settle_configured(work.settings, *(target.directory for target in targets)):
             _log.warning("an interrupted restore was settled: %s", path)
         for item in items:
             if not in_place_since(journal, item):
-                item.prepare(replace=request.replace)
+                item.prepare()
     restoring = Restoring(journal)
     for item in items:
         restoring.run(item)
-    return ComponentDrill(
-        component=Component.VOLUMES,
-        findings=tuple(restoring.findings),
-        steps=clock.timings()[begun:],
+    return restoring.result(
+        work,
         plain_bytes=sum(target.volume.plain_bytes for target in targets),
-        versions=versions(objects),
-        unfinished=tuple(restoring.unfinished),
+        versions={"restore_python": platform.python_version()},
     )
 
 
@@ -134,7 +115,6 @@ class RestoredVolume(StagedVolume):
 
     component = Component.VOLUMES
     target: RestoreTarget
-    settings: Settings
     _open: ExitStack = field(default_factory=ExitStack)
     _keep: tuple[Callable[[], None], ...] = ()
     _staging: Staging | None = None
@@ -143,23 +123,15 @@ class RestoredVolume(StagedVolume):
     def place(self) -> str:
         return shown(os.fsencode(self.target.directory))
 
-    def prepare(self, *, replace: bool) -> None:
+    def prepare(self) -> None:
         """Refuse what cannot go well before anything is touched. Raises as `restore`."""
-        directory, selection = self.target.directory, self.selection
+        directory = self.target.directory
         self._kept_paths()
-        names_of_users(self.settings, directory, self.target.configured_as)
-        is_replacing = (
-            holds_anything(directory)
-            if selection.chosen is None
-            else bool(replaced_paths(directory, selection))
+        names_of_users(self.work.settings, directory, self.target.configured_as)
+        shortage = shortage_bytes(
+            folder_for(directory), needed_bytes(self.work.objects, self.volume)
         )
-        if is_replacing and not replace:
-            raise RestoreError(
-                f"{directory} already holds what is to be restored.",
-                remedy="Ask for it to be replaced, or name another target.",
-            )
-        shortage = missing_bytes(self.objects, self.volume, room_bytes(directory))
-        if shortage and selection.chosen is None:
+        if shortage and self.selection.chosen is None:
             raise RestoreError(
                 f"The file system of {directory} is {shortage:,} bytes too small to hold the"
                 f" restored volume {self.volume.name!r} beside what is there.",
@@ -178,7 +150,7 @@ class RestoredVolume(StagedVolume):
     def stage(self) -> None:
         with self._refusals():
             self._keep = (
-                self._open.enter_context(made_volume(self.settings, self.target.missing)),
+                self._open.enter_context(made_volume(self.work.settings, self.target.missing)),
                 self._open.enter_context(_parents(self.target)),
             )
             self._staging = self._open.enter_context(staging_for(self.target.directory))
@@ -192,14 +164,14 @@ class RestoredVolume(StagedVolume):
         name, staging = self.volume.name, self._staged
         with self._refusals():
             with (
-                self.clock.step(Step.RESTORE, f"{name} (put in place)"),
-                _containers_stopped(self.target, self.settings),
+                self.work.clock.step(Step.RESTORE, f"{name} (put in place)"),
+                _containers_stopped(self.target, self.work.settings),
             ):
                 kept = self._swap(staging, note)
                 # Here already: a container that does not start again takes no data away.
                 for keep in self._keep:
                     keep()
-            with self.clock.step(Step.CLEAN_UP, name):
+            with self.work.clock.step(Step.CLEAN_UP, name):
                 self._open.close()
         rest = f"; {kept_sentence(kept)}" if kept else ""
         said = outcome(Verdict.PASSED, self.name, f"Put in place: {self.place}{rest}.")
@@ -233,9 +205,9 @@ class RestoredVolume(StagedVolume):
 
     def _kept_paths(self) -> tuple[Parts, ...]:
         """What is to stay there. Raises RestoreError: something would be lost."""
-        directory, excludes = self.target.directory, self.settings.volume_excludes
+        directory, excludes = self.target.directory, self.work.settings.volume_excludes
         refuse_immovable(directory, self.selection)
-        return kept_paths(self.objects, self.volume, directory, self.selection, excludes)
+        return kept_paths(self.work.objects, self.volume, directory, self.selection, excludes)
 
     @property
     def _staged(self) -> Staging:
@@ -304,10 +276,9 @@ def _left_over(target: RestoreTarget, staging: Staging) -> list[Finding]:
         return []
     place = shown(os.fsencode(staging.directory))
     return [
-        Finding(
-            verdict=Verdict.PASSED,
-            item=shown(target.volume.name.encode("utf-8", "surrogateescape")),
-            aspect="left over",
-            message=f"Of what was replaced, this user could not remove everything: see {place}.",
+        Finding.passed(
+            shown(target.volume.name.encode("utf-8", "surrogateescape")),
+            "left over",
+            f"Of what was replaced, this user could not remove everything: see {place}.",
         )
     ]

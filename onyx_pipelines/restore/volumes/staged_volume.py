@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
-from onyx_pipelines.progress import Meter, ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes.archive_blocks import ArchiveBlocks
 from onyx_pipelines.restore.volumes.archive_reading import Archive
 from onyx_pipelines.restore.volumes.comparison import Comparison
 from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.restore.volumes.metadata import Limits
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Selection
-from onyx_pipelines.restore.volumes.volume_findings import MAX_NAMED, VolumeFindings
+from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks
+from onyx_pipelines.restore.volumes.volume_findings import MAX_NAMED, VolumeFindings, shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
-from onyx_pipelines.restore.volumes.wording import shown
-from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.manifest import ObjectRecord
 
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -40,9 +36,7 @@ class StagedVolume:
         limits: what could not be restored here.
     """
 
-    objects: SetObjects
-    clock: StepClock
-    progress: ProgressCallback
+    work: Work
     volume: VolumeObjects
     _: KW_ONLY
     make_devices: bool
@@ -71,7 +65,7 @@ class StagedVolume:
             return
         try:
             with (
-                self.clock.step(Step.RESTORE, volume.name, plain_bytes=volume.plain_bytes),
+                self.work.clock.step(Step.RESTORE, volume.name, plain_bytes=volume.plain_bytes),
                 _refusals_of(directory),
             ):
                 self._extract(volume.archive, directory, shelf)
@@ -85,16 +79,16 @@ class StagedVolume:
         if self.damage:
             return self.damage
         findings = VolumeFindings(self.volume.name, most_named=self.most_named)
-        meter = self._meter(f"{self.volume.name} (comparison)", self.volume.plain_bytes)
+        meter = self.work.meter(f"{self.volume.name} (comparison)", self.volume.plain_bytes)
         comparison = Comparison(
             findings, limits, selection=self.selection, kept=kept, count_bytes=meter.add
         )
         size = self.volume.plain_bytes
         try:
             with (
-                self.clock.step(Step.COMPARE, self.volume.name, plain_bytes=size),
+                self.work.clock.step(Step.COMPARE, self.volume.name, plain_bytes=size),
                 _opened(directory) as root_fd,
-                open_facts(self.objects, self.volume) as (_, entries),
+                open_facts(self.work.objects, self.volume) as (_, entries),
             ):
                 comparison.run(root_fd, entries)
                 meter.finish()
@@ -104,11 +98,11 @@ class StagedVolume:
         return findings.finish()
 
     def _extract(self, record: ObjectRecord, directory: Path, shelf: Path | None) -> None:
-        meter = self._meter(self.volume.name, record.plain_bytes)
+        meter = self.work.meter(self.volume.name, record.plain_bytes)
         with (
             _opened(directory) as root_fd,
             _opened(shelf or directory) as shelf_fd,
-            self.objects.open(record) as reader,
+            self.work.objects.open(record) as reader,
         ):
             extractor = Extractor(
                 root_fd,
@@ -119,9 +113,6 @@ class StagedVolume:
             extractor.extract(Archive(ArchiveBlocks(reader, record.plain_bytes, meter.add)))
         meter.finish()
         self.limits = extractor.limits
-
-    def _meter(self, item: str, total_bytes: int) -> Meter:
-        return Meter(self.progress, component=Component.VOLUMES, item=item, total_bytes=total_bytes)
 
     def _failed(self, aspect: str, what: str) -> tuple[Finding, ...]:
         findings = VolumeFindings(self.volume.name)

@@ -15,7 +15,6 @@ from typing import Final
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.scratch import OwnedDirectory, abandoned, create_owned
-from onyx_pipelines.restore.room import free_bytes
 from onyx_pipelines.restore.volumes.swapping import NEW, Swap
 
 _log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def staging_for(target: Path) -> Iterator[Staging]:
     Raises:
         RestoreError: it cannot be made.
     """
-    owned = create_owned(_folder_for(target), prefix=STAGING_PREFIX)
+    owned = create_owned(folder_for(target), prefix=STAGING_PREFIX)
     try:
         yield Staging(owned.path, target)
     finally:
@@ -77,15 +76,8 @@ def settle_interrupted(targets: Iterable[Path]) -> list[Path]:
     return settled
 
 
-def room_bytes(target: Path) -> int:
-    """What this user may still write where the target's staging directory would be."""
-    folder = _folder_for(target)
-    while not folder.exists():
-        folder = folder.parent
-    return free_bytes(folder)
-
-
-def _folder_for(target: Path) -> Path:
+def folder_for(target: Path) -> Path:
+    """Where the staging directory of a target is made."""
     return target if is_mount_point(target) else target.parent
 
 

@@ -1,18 +1,82 @@
-"""What the bytes of a tar header say: the strict subset of pax that the archiver writes. Pure.
+"""Exact pieces of an archive's plain bytes, and what its tar headers say: the strict subset of pax
+that the archiver writes.
 
-Every function raises ValueError, whose text completes "the archive has ...", for anything else.
+Nothing is read past what the set's record says that the archive has; memory: one block. Functions
+that parse raise ValueError, whose text completes "the archive has ...", for anything else.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from onyx_pipelines.errors import IntegrityError
 from onyx_pipelines.sources.volumes.data_map import MAX_SEGMENTS, DataMap
 from onyx_pipelines.sources.volumes.tar_headers import BLOCK_BYTES
+from onyx_pipelines.vault.stores.store import ObjectReader
+
+_BLOCK_BYTES: Final = 1 << 20
+_REMEDY: Final = "Verify the backup set, and use its other copy or another set."
+
+
+def refused(how: str) -> IntegrityError:
+    """The archive is damaged, or made to do harm: nothing more of it is extracted."""
+    return IntegrityError(f"The archive {how}.", remedy=_REMEDY)
+
+
+class ArchiveBlocks:
+    """`total_bytes` is the archive's whole length; `count_bytes` hears of all that was read."""
+
+    def __init__(
+        self, reader: ObjectReader, total_bytes: int, count_bytes: Callable[[int], None]
+    ) -> None:
+        self._reader = reader
+        self._count_bytes = count_bytes
+        self._total = total_bytes
+        self._block = memoryview(b"")
+        self.position = 0
+
+    @property
+    def remaining_bytes(self) -> int:
+        return self._total - self.position
+
+    def take(self, count: int) -> bytes:
+        """Exactly `count` bytes, held in memory. Raises IntegrityError where there are less."""
+        if len(self._block) >= count:
+            return bytes(self._next(count))
+        return b"".join(self.pieces(count))
+
+    def pieces(self, count: int) -> Iterator[memoryview]:
+        """Exactly `count` bytes as views, each valid until the next."""
+        if count > self.remaining_bytes:
+            raise refused(f"ends {count - self.remaining_bytes} bytes before it should")
+        while count:
+            piece = self._next(count)
+            count -= len(piece)
+            yield piece
+
+    def skip(self, count: int) -> None:
+        for _ in self.pieces(count):
+            pass
+
+    def expect_end(self) -> None:
+        """Read the end too, where the vault checks the whole. Raises IntegrityError."""
+        if self.remaining_bytes or self._block or self._reader.read(1):
+            raise refused("goes on after its end")
+
+    def _next(self, count: int) -> memoryview:
+        if not self._block:
+            self._block = memoryview(self._reader.read(_BLOCK_BYTES))
+            if not self._block:
+                raise refused(f"ends after {self.position} bytes")
+            self._count_bytes(len(self._block))
+        piece, self._block = self._block[:count], self._block[count:]
+        self.position += len(piece)
+        return piece
+
 
 # name, mode, uid, gid, size, mtime, checksum, type, link, magic + version, user and group name,
 # device major, device minor, prefix
@@ -166,3 +230,49 @@ def _octal(field: bytes, what: str) -> int:
 
 def _text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
+
+
+_VERSION: Final = 2
+_NOBODY: Final = 0xFFFFFFFF
+_ENTRY: Final = struct.Struct("<HHI")
+_TAGS: Final = {
+    ("user", False): 0x01,
+    ("user", True): 0x02,
+    ("group", False): 0x04,
+    ("group", True): 0x08,
+    ("mask", False): 0x10,
+    ("other", False): 0x20,
+}
+
+
+def acl_attribute(text: str) -> bytes:
+    """`user::rw-,user:1000:r--,...` as the value of `system.posix_acl_access` or `_default`.
+
+    Raises:
+        ValueError: not such a text.
+    """
+    return struct.pack("<I", _VERSION) + b"".join(map(_entry, text.split(",")))
+
+
+def _entry(text: str) -> bytes:
+    word, _, rest = text.partition(":")
+    qualifier, _, letters = rest.partition(":")
+    tag = _TAGS.get((word, bool(qualifier)))
+    permissions = sum(
+        bit
+        for letter, bit, given in zip("rwx", (4, 2, 1), letters, strict=False)
+        if given == letter
+    )
+    is_decimal = not qualifier or (qualifier.isascii() and qualifier.isdigit())
+    if tag is None or not is_decimal or _letters(permissions) != letters:
+        raise ValueError("an access control list that cannot be read")
+    number = int(qualifier) if qualifier else _NOBODY
+    if number > _NOBODY:
+        raise ValueError("an access control list with an impossible owner")
+    return _ENTRY.pack(tag, permissions, number)
+
+
+def _letters(permissions: int) -> str:
+    return "".join(
+        letter if permissions & bit else "-" for letter, bit in (("r", 4), ("w", 2), ("x", 1))
+    )

@@ -1,4 +1,5 @@
-"""Findings about one volume: the first ones by name, the others by number."""
+"""Findings about one volume: the first ones by name, the others by number. Names of files are one
+line, without control characters, and never ambiguous. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ from typing import Final
 
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes.wording import count_text, shown
 
 MAX_NAMED: Final = 50
 _MAX_EXAMPLES: Final = 3
@@ -37,13 +37,8 @@ class VolumeFindings:
             self._further += 1
             return
         self._failed.append(
-            Finding(
-                verdict=Verdict.FAILED,
-                item=f"{self._volume}/{shown(path)}",
-                aspect=aspect,
-                message=message,
-                expected=expected,
-                found=found,
+            Finding.failed(
+                f"{self._volume}/{shown(path)}", aspect, message, expected=expected, found=found
             )
         )
 
@@ -61,19 +56,17 @@ class VolumeFindings:
 
     def finish(self) -> tuple[Finding, ...]:
         further = [
-            Finding(
-                verdict=Verdict.FAILED,
-                item=self._volume,
-                aspect="not named",
-                message=f"{count_text(self._further, 'more difference')} not named here.",
+            Finding.failed(
+                self._volume,
+                "not named",
+                f"{count_text(self._further, 'more difference')} not named here.",
             )
         ]
         unverified = [
-            Finding(
-                verdict=Verdict.COULD_NOT_VERIFY,
-                item=self._volume,
-                aspect="files",
-                message=f"{count_text(count, 'path')}: {why} ({self._named(why, count)}).",
+            Finding.unverified(
+                self._volume,
+                "files",
+                f"{count_text(count, 'path')}: {why} ({self._named(why, count)}).",
             )
             for why, count in self._unverified.items()
         ]
@@ -82,3 +75,20 @@ class VolumeFindings:
     def _named(self, why: str, count: int) -> str:
         examples = self._examples[why]
         return ", ".join(examples) + (", …" if count > len(examples) else "")
+
+
+_MAX_CHARACTERS: Final = 300
+
+
+def shown(path: bytes) -> str:
+    """What does not print, and a backslash, as escapes; the middle of a very long one left out."""
+    text = path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(text) <= _MAX_CHARACTERS:
+        return text
+    half = _MAX_CHARACTERS // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def count_text(count: int, singular: str, plural: str = "") -> str:
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"

@@ -17,6 +17,8 @@ from onyx_pipelines.vault.stores.store import ObjectReader
 _ARCHIVES = "volumes/"
 _FACTS = "facts/volumes/"
 _BLOCK_BYTES = 1 << 20
+# A file's last block is half empty on average, and each has an inode.
+_BYTES_PER_FILE = 2048 + 512
 # One entry with thousands of attributes is long; a line without an end would fill the memory.
 _MAX_LINE_BYTES = 64 << 20
 
@@ -85,6 +87,14 @@ def lines_of(reader: ObjectReader) -> Iterator[bytes]:
         yield from lines
     if rest:
         yield rest
+
+
+def needed_bytes(objects: SetObjects, volume: VolumeObjects) -> int:
+    """What it takes on a disk once it is restored."""
+    record = objects.manifest.component(Component.VOLUMES)
+    files = record.summary.get(f"volume.{volume.name}.files", 0) if record else 0
+    per_file = int(files) * _BYTES_PER_FILE if isinstance(files, int | float) else 0
+    return volume.plain_bytes + per_file
 
 
 def _by_path(objects: SetObjects, folder: str, suffix: str) -> dict[str, ObjectRecord]:

@@ -10,16 +10,14 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
-from onyx_pipelines.progress import silent
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.postgres import drill
+from onyx_pipelines.restore.postgres.drilling import drill
 from onyx_pipelines.restore.results import ComponentDrill, Finding
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines_tests.fixtures_postgres import target_of
 from onyx_pipelines_tests.requirements_of_tests import program
-from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
+from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets, work_on
 
 CASES = Path(__file__).parents[2] / "data" / "postgres_cases"
 
@@ -76,7 +74,7 @@ def make_sets(root: Path, server: PostgresServer) -> PostgresSets:
 
 def drilled(sets: PostgresSets, objects: SetObjects, **settings: Any) -> ComponentDrill:
     changed = sets.settings.model_copy(update=settings)
-    return drill(objects, StepClock(), sets.root / "scratch", changed, silent)
+    return drill(work_on(objects, changed))
 
 
 def problems(result: ComponentDrill, item: str) -> list[Finding]:

@@ -9,14 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.planned_change import PlannedChange
-from onyx_pipelines.restore.postgres import PostgresRestoreRequest, plan, restore
+from onyx_pipelines.restore.postgres.planning import plan
+from onyx_pipelines.restore.postgres.restoring import restore
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component, Source, object_path
 from onyx_pipelines.vault.keys import create_private_key, load_private_key
 from onyx_pipelines.vault.manifest import BackupType
@@ -26,6 +30,11 @@ from onyx_pipelines_tests.fixtures_postgres import source_of
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
 from onyx_pipelines_tests.restore.journaled import with_journal
 from onyx_pipelines_tests.vault.sets import signers, signing_key
+
+
+def work_on(objects: SetObjects, settings: Settings) -> Work:
+    scratch = scratch_root(settings.scratch_dir)
+    return Work(Component.POSTGRESQL, objects, StepClock(), scratch, settings, silent)
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,20 @@ class PostgresSets:
                 "pg_port": self.server.port,
                 "pg_user": self.server.user,
                 "pg_password": self.server.password,
+            }
+        )
+
+    def settings_with(self, target: PostgresTarget | None) -> Settings:
+        """Of a host whose server is that one."""
+        if target is None:
+            return self.settings
+        return self.settings.model_copy(
+            update={
+                "pg_host": target.host,
+                "pg_port": target.port,
+                "pg_user": target.user,
+                "pg_password": target.password,
+                "pg_sslmode": target.sslmode,
             }
         )
 
@@ -77,19 +100,18 @@ class PostgresSets:
     def restore(
         self, objects: SetObjects, *, force: bool = False, **request: Any
     ) -> ComponentDrill:
-        request.setdefault("replace", True)
         request.setdefault("with_globals", False)
-        settings, asked = self.settings, PostgresRestoreRequest(**request)
-        scratch = settings.scratch_dir or self.root
+        settings = self.settings_with(request.pop("target", None))
+        asked = RestoreChoice(**request)
         return with_journal(
             settings.state_dir,
             [objects.manifest.backup_id, asked],
-            lambda j: restore(objects, asked, StepClock(), scratch, settings, silent, j),
+            lambda j: restore(work_on(objects, settings), asked, j),
             force=force,
         )
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
-        return plan(objects, PostgresRestoreRequest(**request), self.settings)
+        return plan(objects, RestoreChoice(**request), self.settings)
 
     def rows(self, database: str, query: str) -> list[tuple[Any, ...]]:
         with self.server.connect(database) as connection:

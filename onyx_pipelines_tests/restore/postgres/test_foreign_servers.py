@@ -180,7 +180,7 @@ class TestAnExtensionThatTheServerMustLoad:
     ) -> None:
         sets = make_sets(public_dir / "sets-jobs-elsewhere", with_jobs)
 
-        result = sets.restore(sets.of("crondb"), databases=("crondb",), database_as="copy")
+        result = sets.restore(sets.of("crondb"), databases=("crondb",), into="copy")
 
         assert [f.verdict for f in result.problems()] == [Verdict.COULD_NOT_VERIFY]
         assert "pg_cron" in result.problems()[0].message

@@ -13,8 +13,9 @@ import pytest
 from psycopg import sql
 
 from onyx_pipelines.errors import OnyxError, RestoreError, SettingsError
-from onyx_pipelines.restore.postgres import PostgresRestoreRequest, target_identity
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.postgres.beside import drop
+from onyx_pipelines.restore.postgres.restoring import target_identity
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
@@ -106,7 +107,7 @@ class TestARestoredDatabase:
         objects = sets.of(database)
         execute(sets.server, "postgres", f"DROP DATABASE {database}")
 
-        result = sets.restore(objects, replace=False)
+        result = sets.restore(objects)
 
         assert result.verdict is Verdict.PASSED
         assert bodies(sets, database) == {"then"}
@@ -118,7 +119,7 @@ class TestARestoredDatabase:
         execute(postgres_server, database, LATER)
         copy = f"{database}_copy"
 
-        sets.restore(objects, databases=(database,), database_as=copy, replace=False)
+        sets.restore(objects, databases=(database,), into=copy)
 
         seen = (bodies(sets, copy), bodies(sets, database))
         execute(postgres_server, "postgres", f"DROP DATABASE {copy}")
@@ -292,12 +293,6 @@ class TestWhatWasThereStays:
         assert "despite 1 difference," in str(forced.findings)
         assert bodies(sets, database) == {"then"}
 
-    def test_unless_it_may_be_replaced(self, sets: PostgresSets, database: str) -> None:
-        objects = sets.of(database)
-
-        with pytest.raises(RestoreError, match=f"There is a database {database} already"):
-            sets.restore(objects, replace=False)
-
     @pytest.mark.parametrize(
         ("edit", "named"),
         [(needs_a_newer_server, "version 99"), (needs_an_extension, "no_such_extension")],
@@ -354,7 +349,7 @@ class TestWhatWasThereStays:
         objects = sets.of(database, make_database())
 
         with pytest.raises(SettingsError, match="is for one database, and 2 are to be restored"):
-            sets.restore(objects, database_as="both")
+            sets.restore(objects, into="both")
 
     def test_if_it_only_looks_like_one_of_ours(
         self, sets: PostgresSets, database: str, make_database: MakeDatabase
@@ -409,7 +404,7 @@ def test_what_is_taken_for_done_is_of_this_server_alone(sets: PostgresSets) -> N
     """Of its address, and of the cluster that has it now."""
     [(identifier,)] = sets.rows("postgres", "SELECT system_identifier FROM pg_control_system()")
 
-    identity = target_identity(PostgresRestoreRequest(), sets.settings)
+    identity = target_identity(sets.of("postgres"), RestoreChoice(), sets.settings)
 
     assert str(sets.server.port) in identity
     assert str(identifier) in identity

@@ -10,15 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.host.scratch import scratch_root
-from onyx_pipelines.progress import silent
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.postgres import drill
+from onyx_pipelines.restore.postgres.drilling import drill
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute
-from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
+from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets, work_on
 
 NOTES = (
     "CREATE TABLE public.notes (id serial PRIMARY KEY, body text)",
@@ -57,7 +54,7 @@ def drilled_on(
             **settings,
         }
     )
-    return drill(objects, StepClock(), sets.root / "scratch", changed, silent)
+    return drill(work_on(objects, changed))
 
 
 def test_passes_and_leaves_nothing_there(
@@ -213,13 +210,13 @@ def test_a_database_that_scratch_has_no_room_for_is_left_out_and_the_share_says_
     )
     objects = sets.of(database, large)
     monkeypatch.setattr(
-        "onyx_pipelines.restore.postgres.database_drilling.free_bytes",
+        "onyx_pipelines.host.scratch.free_bytes",
         lambda _: (256 << 20) + 9_000_000,
     )
 
     settings = sets.settings.model_copy(update={"scratch_dir": None})
 
-    result = drill(objects, StepClock(), scratch_root(settings.scratch_dir), settings, silent)
+    result = drill(work_on(objects, settings))
 
     assert [(f.verdict, f.aspect) for f in result.problems() if f.item == large] == [
         (Verdict.COULD_NOT_VERIFY, "room")

@@ -65,7 +65,7 @@ def database(sets: PostgresSets, postgres_server: PostgresServer) -> Iterator[st
 
 def restored(sets: PostgresSets, objects: SetObjects, database: str, *tables: str) -> str:
     """All that was said."""
-    result = sets.restore(objects, tables=tables, database_as=database)
+    result = sets.restore(objects, tables=tables, into=database)
     assert result.verdict is Verdict.PASSED, result.problems()
     return "\n".join(finding.message for finding in result.findings)
 

@@ -11,14 +11,17 @@ from typing import Any
 from pydantic import SecretStr
 
 from onyx_pipelines.progress import ProgressCallback, silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.planned_change import PlannedChange
-from onyx_pipelines.restore.qdrant import QdrantRestoreRequest, drill, plan, restore
+from onyx_pipelines.restore.qdrant.drilling import drill
+from onyx_pipelines.restore.qdrant.planning import plan
+from onyx_pipelines.restore.qdrant.restoring import restore
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.qdrant import QdrantSource
-from onyx_pipelines.sources.source import Source, object_path
+from onyx_pipelines.sources.source import Component, Source, object_path
 from onyx_pipelines.vault.keys import create_private_key, load_private_key
 from onyx_pipelines.vault.manifest import BackupType
 from onyx_pipelines.vault.stores import LocalStore
@@ -27,6 +30,12 @@ from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
 from onyx_pipelines_tests.restore.journaled import with_journal
 from onyx_pipelines_tests.vault.sets import signers, signing_key
+
+
+def work_on(
+    objects: SetObjects, root: Path, settings: Settings, progress: ProgressCallback = silent
+) -> Work:
+    return Work(Component.QDRANT, objects, StepClock(), root, settings, progress)
 
 
 @dataclass(frozen=True)
@@ -69,21 +78,20 @@ class QdrantSets:
         force: bool = False,
         **request: Any,
     ) -> ComponentDrill:
-        request.setdefault("replace", True)
-        asked = QdrantRestoreRequest(**request)
+        asked = RestoreChoice(**request)
         settings = self.settings(restore_qdrant_index_wait_s=index_wait_s)
         return with_journal(
             settings.state_dir,
             [objects.manifest.backup_id, asked],
-            lambda j: restore(objects, asked, StepClock(), self.root, settings, progress, j),
+            lambda j: restore(work_on(objects, self.root, settings, progress), asked, j),
             force=force,
         )
 
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
-        return plan(objects, QdrantRestoreRequest(**request), self.settings())
+        return plan(objects, RestoreChoice(**request), self.settings())
 
     def drill(self, objects: SetObjects, **settings: Any) -> ComponentDrill:
-        return drill(objects, StepClock(), self.root, self.settings(**settings), silent)
+        return drill(work_on(objects, self.root, self.settings(**settings)))
 
     def collections(self) -> set[str]:
         return {each.name for each in self.server.client.get_collections().collections}

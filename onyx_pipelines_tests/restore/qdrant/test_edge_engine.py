@@ -17,7 +17,7 @@ import pytest
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.configuration import index_types
-from onyx_pipelines.restore.qdrant.drill_findings import beyond_the_engine
+from onyx_pipelines.restore.qdrant.drilling import beyond_the_engine
 from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeRequest
 from onyx_pipelines.restore.qdrant.versions import ENGINE_READS

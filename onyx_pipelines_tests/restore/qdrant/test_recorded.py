@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.progress import silent
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.qdrant import drill
+from onyx_pipelines.restore.qdrant.drilling import drill
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines_tests.recorded_qdrant import VERSIONS, Recorded, SnapshotSource, recorded
-from onyx_pipelines_tests.restore.qdrant.qdrant_sets import seal
+from onyx_pipelines_tests.restore.qdrant.qdrant_sets import seal, work_on
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +22,7 @@ def drilled(root: Path, collections: dict[str, tuple[bytes, CollectionFacts]]) -
     for folder in ("state", "store"):
         (root / folder).mkdir(mode=0o700, exist_ok=True)
     settings = load_settings({"state_dir": root / "state", "backup_dir": root / "store"})
-    return drill(seal(root, SnapshotSource(collections)), StepClock(), root, settings, silent)
+    return drill(work_on(seal(root, SnapshotSource(collections)), root, settings))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -67,7 +67,7 @@ class TestARestoredCollection:
         objects = sets.of(name)
         qdrant_server.client.delete_collection(name)
 
-        result = sets.restore(objects, replace=False)
+        result = sets.restore(objects)
 
         assert result.verdict is Verdict.PASSED, result.problems()
         assert sets.count(name) == 20
@@ -79,7 +79,7 @@ class TestARestoredCollection:
         objects = sets.of(name)
         lose_points(qdrant_server, name)
 
-        sets.restore(objects, collections=(name,), collection_as=f"{name}-copy", replace=False)
+        sets.restore(objects, collections=(name,), into=f"{name}-copy")
 
         counts = (sets.count(f"{name}-copy"), sets.count(name))
         qdrant_server.client.delete_collection(f"{name}-copy")
@@ -232,15 +232,6 @@ class TestWhatWasThereStays:
         with pytest.raises(RestoreError, match=r"is of 99\.1\.0, which it may not read"):
             sets.restore(objects)
 
-    def test_unless_it_may_be_replaced(
-        self, sets: QdrantSets, make_collection: MakeCollection
-    ) -> None:
-        name = make_collection()
-        objects = sets.of(name)
-
-        with pytest.raises(RestoreError, match=f"There is a collection or alias {name} already"):
-            sets.restore(objects, replace=False)
-
     def test_if_the_set_has_no_such_collection(
         self, sets: QdrantSets, make_collection: MakeCollection
     ) -> None:
@@ -255,7 +246,7 @@ class TestWhatWasThereStays:
         objects = sets.of(make_collection(), make_collection())
 
         with pytest.raises(SettingsError, match="is for one collection, and 2"):
-            sets.restore(objects, collection_as="both")
+            sets.restore(objects, into="both")
 
 
 class TestAfterAnInterruption:

@@ -1,19 +1,21 @@
-"""What a person asks for becomes one request per component, or one clear refusal."""
+"""What a person asks for becomes a place for each component, or one clear refusal."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.restore.postgres import PostgresRestoreRequest
-from onyx_pipelines.restore.qdrant import QdrantRestoreRequest
-from onyx_pipelines.restore.recovery.choice import RestoreChoice
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.server import placed, target_of
+from onyx_pipelines.restore.qdrant.server import Address, address_of, new_name_of
 from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.sources.postgres.facts import DatabaseFacts
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.manifest import ObjectRecord
 
 ALL = tuple(Component)
 
@@ -32,18 +34,20 @@ def settings() -> Settings:
     )
 
 
-def postgres(settings: Settings, into: str) -> PostgresRestoreRequest:
-    choice = RestoreChoice(databases=("onyx",), into=into)
-    request = choice.request_for(Component.POSTGRESQL, [Component.POSTGRESQL], settings)
-    assert isinstance(request, PostgresRestoreRequest)
-    return request
+def postgres(settings: Settings, into: str) -> PostgresTarget:
+    return target_of(RestoreChoice(databases=("onyx",), into=into), settings)
 
 
-def qdrant(settings: Settings, into: str) -> QdrantRestoreRequest:
-    choice = RestoreChoice(collections=("documents",), into=into)
-    request = choice.request_for(Component.QDRANT, [Component.QDRANT], settings)
-    assert isinstance(request, QdrantRestoreRequest)
-    return request
+def qdrant(settings: Settings, into: str) -> Address:
+    return address_of(RestoreChoice(collections=("documents",), into=into), settings)
+
+
+def database_name(into: str) -> str:
+    """Of the only one in the set."""
+    record = ObjectRecord.model_construct(name="onyx")
+    facts = DatabaseFacts.model_construct(database="onyx")
+    (placement,) = placed(RestoreChoice(into=into), [DatabaseObjects("onyx", record, facts)])
+    return placement.final_name
 
 
 class TestComponents:
@@ -73,27 +77,30 @@ class TestComponents:
 
 class TestAnotherServer:
     def test_of_postgresql_has_its_own_password(self, settings: Settings) -> None:
-        request = postgres(settings, "postgresql://me@other:6000/copy%20one")
+        into = "postgresql://me@other:6000/copy%20one"
+        target = postgres(settings, into)
 
-        assert request.target is not None
-        assert (request.target.address, request.target.user) == ("other:6000", "me")
-        assert request.target.password.get_secret_value() == "of-the-target"
-        assert request.database_as == "copy one"
+        assert (target.address, target.user) == ("other:6000", "me")
+        assert target.password.get_secret_value() == "of-the-target"
+        assert database_name(into) == "copy one"
 
     def test_of_postgresql_takes_what_it_does_not_say_from_the_settings(
         self, settings: Settings
     ) -> None:
-        request = postgres(settings, "postgres://other")
+        target = postgres(settings, "postgres://other")
 
-        assert request.target is not None
-        assert (request.target.address, request.target.user) == ("other:5433", "admin")
-        assert request.database_as == ""
+        assert (target.address, target.user) == ("other:5433", "admin")
+        assert database_name("postgres://other") == "onyx"
 
     def test_of_qdrant_may_name_the_collection(self, settings: Settings) -> None:
-        request = qdrant(settings, "http://other:6333/collections/copy%2Fone")
+        into = "http://other:6333/collections/copy%2Fone"
+        address = qdrant(settings, into)
 
-        assert (request.url, request.collection_as) == ("http://other:6333", "copy/one")
-        assert request.api_key.get_secret_value() == "source-key"
+        assert (address.url, new_name_of(RestoreChoice(into=into))) == (
+            "http://other:6333",
+            "copy/one",
+        )
+        assert address.api_key.get_secret_value() == "source-key"
 
     @pytest.mark.parametrize(
         "into", ["postgresql://me:s3cret@other/db", "postgres://me:@other", "http://k:s3cret@o:1"]
@@ -117,24 +124,10 @@ class TestAnotherServer:
 
 class TestAnotherName:
     def test_of_a_database_or_a_collection(self, settings: Settings) -> None:
-        assert postgres(settings, "copy").database_as == "copy"
-        assert qdrant(settings, "copy").collection_as == "copy"
+        assert database_name("copy") == "copy"
+        assert new_name_of(RestoreChoice(into="copy")) == "copy"
+        assert postgres(settings, "copy").address == "db.internal:5433"
 
-    def test_of_a_directory_is_absolute(self, settings: Settings) -> None:
-        choice = RestoreChoice(volumes=("data",), into="here")
-        request = choice.request_for(Component.VOLUMES, [Component.VOLUMES], settings)
-
-        assert isinstance(request, VolumesRestoreRequest)
-        assert request.target == Path.cwd() / "here"
-
-    def test_for_two_components_is_refused(self, settings: Settings) -> None:
+    def test_for_two_components_is_refused(self) -> None:
         with pytest.raises(SettingsError, match="can take one component; 3"):
-            RestoreChoice(into="copy").request_for(Component.POSTGRESQL, ALL, settings)
-
-
-def test_tables_come_without_roles_and_grants(settings: Settings) -> None:
-    choice = RestoreChoice(databases=("onyx",), tables=("app.users",))
-    request = choice.request_for(Component.POSTGRESQL, [Component.POSTGRESQL], settings)
-
-    assert isinstance(request, PostgresRestoreRequest)
-    assert not request.with_globals
+            RestoreChoice(into="copy").components_of(ALL)

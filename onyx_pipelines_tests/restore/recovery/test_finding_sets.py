@@ -8,7 +8,7 @@ import pytest
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.drill import choose_set
-from onyx_pipelines.restore.recovery.finding_sets import FoundSet, find_set
+from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines_tests.attacks.forging import forge_set
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
 
@@ -43,6 +43,21 @@ def test_a_drill_takes_the_copy_that_is_whole(volume_host: HostUnderTest, backup
     volume_host.first_object(backup_id, store="offsite").unlink()
 
     assert choose_set(volume_host.settings, "latest", None).store.name == "local"
+
+
+def test_a_drill_and_a_restore_take_the_copy_of_the_store_that_answers_and_say_so(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    volume_host.offsite_dir.rename(volume_host.offsite_dir.with_name("not mounted"))
+
+    drilled = choose_set(volume_host.settings, "latest", None)
+    restored = found(volume_host, "latest")
+
+    assert (drilled.store.name, drilled.backup_id) == ("local", backup_id)
+    assert (restored.store.name, restored.backup_id) == ("local", backup_id)
+    # A newer one may be there.
+    for (sentence,) in (drilled.passed_over, restored.notes):
+        assert sentence.startswith("The offsite store was not asked: ")
 
 
 def test_the_latest_is_one_that_is_whole_and_the_newer_damaged_one_is_told(
@@ -80,7 +95,7 @@ def test_a_drill_and_a_restore_of_the_latest_say_which_newer_sets_they_pass_over
     drilled = choose_set(volume_host.settings, "latest", None)
     restored = found(volume_host, "latest")
 
-    assert drilled.backup_id == restored.view.backup_id == backup_id
+    assert drilled.backup_id == restored.backup_id == backup_id
     assert sorted(drilled.passed_over) == sorted(restored.notes)
     for store, sentence in zip(("local", "offsite"), sorted(restored.notes), strict=True):
         assert f"The newer set {newest} in the {store} store was passed over" in sentence

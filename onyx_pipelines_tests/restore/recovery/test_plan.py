@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.drill import run_drill
-from onyx_pipelines.restore.recovery.choice import RestoreChoice
 from onyx_pipelines.restore.recovery.estimate import Estimate
 from onyx_pipelines.restore.recovery.plan import plan_restore
 from onyx_pipelines.restore.report.history import read_history

@@ -6,11 +6,11 @@ import io
 import os
 from pathlib import Path
 
-from onyx_pipelines.restore.volumes.archive_blocks import ArchiveBlocks
 from onyx_pipelines.restore.volumes.archive_reading import Archive
 from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.restore.volumes.metadata import Limits
 from onyx_pipelines.restore.volumes.selection import WHOLE, Selection
+from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks
 from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines.sources.volumes.facts import (
     Counts,

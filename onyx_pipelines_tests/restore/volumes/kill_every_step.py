@@ -16,9 +16,10 @@ import signal
 import sys
 from pathlib import Path
 
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, renaming, staging, swapping
+from onyx_pipelines.restore.volumes import renaming, staging, swapping
 from onyx_pipelines.settings import Settings
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     bytes_of,
@@ -58,7 +59,7 @@ class _Scenario:
 
     def run(self) -> None:
         paths = ("a", "d") if self._kind == "paths" else ()
-        request = VolumesRestoreRequest(("v",), self.target, paths=paths, replace=True)
+        request = RestoreChoice(volumes=("v",), into=str(self.target), paths=paths)
         result = restored(self._objects, request, self.settings)
         assert result.verdict is Verdict.PASSED, result.findings
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import OnyxError, RestoreError, SourceError
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines.settings import Settings
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.requirements_of_tests import unavailable
@@ -57,7 +58,7 @@ def mine(home: Path) -> Path:
 
 def put_elsewhere(vault: Vault, volume: Path) -> tuple[ComponentDrill, Path]:
     objects = vault.back_up({"v": volume})
-    request = VolumesRestoreRequest(("v",), target=volume.parent / "out")
+    request = RestoreChoice(volumes=("v",), into=str(volume.parent / "out"))
     return restored(objects, request, settings_for(volume.parent)), volume.parent / "out"
 
 
@@ -67,9 +68,7 @@ def test_what_is_theirs_passes_the_drill_and_comes_back(vault: Vault, mine: Path
     (mine / "program").unlink()
 
     drill = drilled(objects, mine.parent)
-    result = restored(
-        objects, VolumesRestoreRequest(replace=True), settings_for(mine.parent, {"v": mine})
-    )
+    result = restored(objects, RestoreChoice(), settings_for(mine.parent, {"v": mine}))
 
     assert drill.verdict is result.verdict is Verdict.PASSED
     assert tree_of(mine) == before
@@ -95,7 +94,7 @@ def test_a_program_of_somebody_else_does_not_run_as_this_user(
     assert "owners cannot be restored by this user" in unverified(result)[0].message
 
 
-IN_PLACE = VolumesRestoreRequest(("v",), replace=True)
+IN_PLACE = RestoreChoice(volumes=("v",))
 
 
 def asking(docker: DockerWorld, settings: Settings) -> Settings:

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import KeyFileError, SettingsError
-from onyx_pipelines.progress import Progress, silent
-from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.progress import Progress
 from onyx_pipelines.restore.results import Step
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import drill
+from onyx_pipelines.restore.volumes.drilling import drill
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
 from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus, EntryType
@@ -29,6 +28,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     failed,
     settings_for,
     unverified,
+    work_on,
 )
 from onyx_pipelines_tests.sources.volumes.trees import archive, make_tree, tree_of
 from onyx_pipelines_tests.vault.sets import make_key
@@ -63,7 +63,7 @@ def test_progress_reaches_the_end(vault: Vault, volume: Path, tmp_path: Path) ->
     reports: list[Progress] = []
     objects = vault.back_up({"v": volume})
 
-    drill(objects, StepClock(), tmp_path, settings_for(tmp_path), reports.append)
+    drill(work_on(objects, tmp_path, settings_for(tmp_path), reports.append))
 
     assert [each.item for each in reports if each.finished] == ["v", "v (comparison)"]
 
@@ -311,9 +311,7 @@ def test_a_volume_without_room_is_left_out_and_the_share_says_so(
     (tmp_path / "large").mkdir()
     (tmp_path / "large" / "file").write_bytes(os.urandom(3_000_000))
     objects = vault.back_up({"large": tmp_path / "large", "small": volume})
-    monkeypatch.setattr(
-        "onyx_pipelines.restore.volumes.drilling.free_bytes", lambda _: (64 << 20) + 1_000_000
-    )
+    monkeypatch.setattr("onyx_pipelines.host.scratch.free_bytes", lambda _: (64 << 20) + 1_000_000)
 
     result = drilled(objects, tmp_path)
 
@@ -337,11 +335,9 @@ def test_scratch_inside_of_a_volume_is_refused_before_anything_is_touched(
 
     with pytest.raises(SettingsError, match="lies in the volume production"):
         drill(
-            objects,
-            StepClock(),
-            tmp_path / "other way in",
-            settings_for(tmp_path, {"production": volume}),
-            silent,
+            work_on(
+                objects, tmp_path / "other way in", settings_for(tmp_path, {"production": volume})
+            )
         )
 
     assert tree_of(volume) == before

@@ -12,9 +12,10 @@ import pytest
 
 from onyx_pipelines.errors import RestoreError, SourceError
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines_tests.docker_world import DockerWorld
@@ -30,7 +31,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
 )
 from onyx_pipelines_tests.sources.volumes.trees import archive
 
-IN_PLACE = VolumesRestoreRequest(replace=True)
+IN_PLACE = RestoreChoice()
 WATCHES = ("sh", "-c", "while :; do cat /d/file > /seen; sleep 0.1; done")
 
 
@@ -131,7 +132,7 @@ def test_who_may_write_from_above_is_left_alone_where_no_volume_is_replaced(
 ) -> None:
     objects = stack.backed_up()
     stack.docker.create("writer", mounts={str(tmp_path): "/d"})
-    request = VolumesRestoreRequest(("v",), target=tmp_path / "elsewhere")
+    request = RestoreChoice(volumes=("v",), into=str(tmp_path / "elsewhere"))
     before = stack.docker.inspect("writer")["State"]["StartedAt"]
 
     restored(objects, request, stack.settings)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines_tests.docker_world import DockerWorld
@@ -69,7 +69,7 @@ def test_it_is_backed_up_at_rest_and_restored_with_every_service_running_on_the_
     (device / "log").write_bytes(b"lost\n")
     (device / "since").touch()
 
-    result = restored(objects, VolumesRestoreRequest(("files",), replace=True), settings)
+    result = restored(objects, RestoreChoice(volumes=("files",)), settings)
 
     assert report.warnings == ()
     assert result.verdict is Verdict.PASSED

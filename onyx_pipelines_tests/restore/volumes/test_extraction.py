@@ -171,7 +171,7 @@ def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
 _PEAK_OF_A_LARGE_EXTRACTION = """
 import os, sys, tracemalloc
 from pathlib import Path
-from onyx_pipelines.restore.volumes.archive_blocks import ArchiveBlocks
+from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks
 from onyx_pipelines.restore.volumes.archive_reading import Archive
 from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.sources.volumes.tar_headers import END_OF_ARCHIVE

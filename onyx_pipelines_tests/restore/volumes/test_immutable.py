@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.immutable import immutable, make_immutable, make_mutable
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
@@ -23,7 +24,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
 from onyx_pipelines_tests.sources.volumes.trees import tree_of
 from onyx_pipelines_tests.users import NOBODY, at_home_of
 
-IN_PLACE = VolumesRestoreRequest(("v",), replace=True)
+IN_PLACE = RestoreChoice(volumes=("v",))
 
 
 @pytest.mark.parametrize("path", ["a.txt", "folder", "folder/below/c"])
@@ -55,7 +56,7 @@ def test_what_cannot_make_way_is_refused_before_anything_is_touched(
     (volume / "folder" / "b.bin").write_bytes(b"newer")
     before, siblings = tree_of(volume), sorted(volume.parent.iterdir())
     settings = settings_for(volume.parent, {"v": volume})
-    request = VolumesRestoreRequest(("v",), paths=paths, replace=True)
+    request = RestoreChoice(volumes=("v",), paths=paths)
 
     with immutable(volume / path):
         with pytest.raises(RestoreError, match=r"is immutable.*chattr -i"):

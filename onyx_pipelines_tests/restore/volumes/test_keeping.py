@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.immutable import immutable
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.requirements_of_tests import unavailable
@@ -40,7 +41,7 @@ def restored_in_place(
 ) -> ComponentDrill:
     settings = settings_for(volume.parent, {"v": volume})
     settings = settings.model_copy(update={"volume_excludes": excludes})
-    return restored(objects, VolumesRestoreRequest(("v",), paths=paths, replace=True), settings)
+    return restored(objects, RestoreChoice(volumes=("v",), paths=paths), settings)
 
 
 def in_place(result: ComponentDrill) -> str:
@@ -152,7 +153,7 @@ class TestExcluded:
     def test_a_plan_names_it(self, vault: Vault, cached: Path, tmp_path: Path) -> None:
         objects = vault.back_up({"v": cached}, excludes=("folder/cache/**",))
 
-        (change,) = plan(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": cached}))
+        (change,) = plan(objects, RestoreChoice(), settings_for(tmp_path, {"v": cached}))
 
         assert "1 path is in no backup and stays as it is: folder/cache/of" in change.detail
 

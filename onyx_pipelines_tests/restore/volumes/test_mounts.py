@@ -9,8 +9,9 @@ import pytest
 
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.host.tree_removal import remove_tree
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
@@ -42,7 +43,7 @@ def test_a_restore_in_place_is_refused_before_anything_is_touched(
     settings = settings_for(tmp_path, {"v": volume})
 
     with pytest.raises(RestoreError, match="folder/with blank, which is mounted"):
-        restored(objects, VolumesRestoreRequest(replace=True), settings)
+        restored(objects, RestoreChoice(), settings)
 
     assert tree_of(volume) == before
     assert [path for path in sorted(tmp_path.iterdir()) if path.name != "state"] == siblings
@@ -55,7 +56,7 @@ def test_a_plan_says_that_the_restore_will_refuse(
     objects = vault.back_up({"v": volume})
 
     with pytest.raises(RestoreError, match="which is mounted"):
-        plan(objects, VolumesRestoreRequest(replace=True), settings_for(tmp_path, {"v": volume}))
+        plan(objects, RestoreChoice(), settings_for(tmp_path, {"v": volume}))
 
 
 @pytest.mark.parametrize("kind", [Kind.BIND])
@@ -69,7 +70,7 @@ def test_a_path_around_or_below_a_mount_is_refused(
     with pytest.raises(RestoreError, match="which is mounted"):
         restored(
             objects,
-            VolumesRestoreRequest(("v",), paths=(path,), replace=True),
+            RestoreChoice(volumes=("v",), paths=(path,)),
             settings_for(tmp_path, {"v": volume}),
         )
 
@@ -82,7 +83,7 @@ def test_a_path_beside_a_mount_comes_back(
 ) -> None:
     objects = vault.back_up({"v": volume})
     (volume / "folder" / "b.bin").unlink()
-    request = VolumesRestoreRequest(("v",), paths=("folder/b.bin",), replace=True)
+    request = RestoreChoice(volumes=("v",), paths=("folder/b.bin",))
 
     result = restored(objects, request, settings_for(tmp_path, {"v": volume}))
 
@@ -102,9 +103,7 @@ def test_a_volume_that_is_a_mount_itself_gets_its_contents_back(
         (point / "a").write_bytes(b"newer")
         (point / "b").write_bytes(b"since then")
 
-        result = restored(
-            objects, VolumesRestoreRequest(replace=True), settings_for(tmp_path, {"v": point})
-        )
+        result = restored(objects, RestoreChoice(), settings_for(tmp_path, {"v": point}))
 
         assert result.verdict is Verdict.PASSED
         assert {path: data for path, data in bytes_of(point).items() if "/" not in path} == {

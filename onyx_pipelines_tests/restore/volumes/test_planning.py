@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.restore.planned_change import PlannedChange
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.engine import PlannedChange
+from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines.restore.volumes.volume_objects import volumes_of
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, settings_for
@@ -18,7 +19,7 @@ def test_a_volume_in_its_place_is_overwritten(vault: Vault, volume: Path, tmp_pa
     objects = vault.back_up({"v": volume})
     before = tree_of(tmp_path)
 
-    (change,) = plan(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": volume}))
+    (change,) = plan(objects, RestoreChoice(), settings_for(tmp_path, {"v": volume}))
 
     assert (change.what, change.target, change.overwrites) == ("volume v", str(volume), True)
     assert "removed (20,270 bytes in its files)" in change.detail
@@ -28,7 +29,7 @@ def test_a_volume_in_its_place_is_overwritten(vault: Vault, volume: Path, tmp_pa
 
 def test_a_new_directory_is_not_overwritten(vault: Vault, volume: Path, tmp_path: Path) -> None:
     objects = vault.back_up({"v": volume})
-    request = VolumesRestoreRequest(("v",), target=tmp_path / "new")
+    request = RestoreChoice(volumes=("v",), into=str(tmp_path / "new"))
 
     (change,) = plan(objects, request, settings_for(tmp_path, {"v": volume}))
 
@@ -42,7 +43,7 @@ def test_a_new_directory_is_not_overwritten(vault: Vault, volume: Path, tmp_path
 def test_each_path_is_a_change_of_its_own(vault: Vault, volume: Path, tmp_path: Path) -> None:
     objects = vault.back_up({"v": volume})
     (volume / "folder.txt").unlink()
-    request = VolumesRestoreRequest(("v",), paths=("folder.txt", "folder/below/"))
+    request = RestoreChoice(volumes=("v",), paths=("folder.txt", "folder/below/"))
 
     changes = plan(objects, request, settings_for(tmp_path, {"v": volume}))
 
@@ -62,7 +63,7 @@ def test_labelled_containers_are_announced(
         update={"stop_containers_label": docker.label, "docker_host": docker.host}
     )
 
-    (change,) = plan(objects, VolumesRestoreRequest(), settings)
+    (change,) = plan(objects, RestoreChoice(), settings)
 
     assert f"started again: {docker.prefix}of-all, {docker.prefix}of-v." in change.detail
 
@@ -73,9 +74,9 @@ def test_a_mount_point_and_a_full_disk_are_announced(
     objects = vault.back_up({"v": volume})
     module = "onyx_pipelines.restore.volumes"
     monkeypatch.setattr(f"{module}.planning.is_mount_point", lambda _: True)
-    monkeypatch.setattr(f"{module}.staging.free_bytes", lambda _: 0)
+    monkeypatch.setattr("onyx_pipelines.host.scratch.free_bytes", lambda _: 0)
 
-    (change,) = plan(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": volume}))
+    (change,) = plan(objects, RestoreChoice(), settings_for(tmp_path, {"v": volume}))
 
     assert "It is a mount point" in change.detail
     assert "the restore will refuse" in change.detail

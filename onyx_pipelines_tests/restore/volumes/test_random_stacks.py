@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines_tests.docker_engine import engine_host
@@ -185,7 +185,7 @@ def _back_up_and_restore(stack: Stack, vault: Vault, settings: Settings) -> None
     after = stack.states()
     objects = vault.seal({path: each.data for path, each in sink.objects.items()})
     (settings.volumes["v"] / "file").write_bytes(b"newer")
-    result = restored(objects, VolumesRestoreRequest(("v",), replace=True), settings)
+    result = restored(objects, RestoreChoice(volumes=("v",)), settings)
 
     stopped = {f"s{n}" for n, each in enumerate(stack.services) if each.state == STOPPED}
     assert at_rest == [stack.stopped_for_a_backup() | stopped]

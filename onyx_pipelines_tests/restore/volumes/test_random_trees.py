@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest
 from onyx_pipelines_tests.examples import random_examples
 from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
@@ -209,7 +209,7 @@ def test_whatever_is_restored_is_what_rsync_calls_the_same(
         objects = vault.back_up({"v": root})
 
         drill = drilled(objects, folder)
-        request = VolumesRestoreRequest(("v",), target=folder / "out")
+        request = RestoreChoice(volumes=("v",), into=str(folder / "out"))
         result = restored(objects, request, settings_for(folder))
 
         assert differences(root, folder / "out") == []

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.progress import silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, plan
+from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.recipe import RECIPE, Recipe
@@ -48,7 +49,7 @@ def test_a_whole_restore_puts_it_into_a_private_directory_of_its_own(
 ) -> None:
     secret.write_text("PASSWORD=newer", encoding="utf-8")
 
-    result = restored(objects, VolumesRestoreRequest(replace=True), settings)
+    result = restored(objects, RestoreChoice(), settings)
 
     copy = restored_to(settings, objects) / secret.relative_to("/")
     assert result.verdict is Verdict.PASSED
@@ -61,7 +62,7 @@ def test_a_whole_restore_puts_it_into_a_private_directory_of_its_own(
 def test_a_plan_says_where_it_goes_and_that_nothing_is_replaced(
     objects: SetObjects, settings: Settings
 ) -> None:
-    (change,) = plan(objects, VolumesRestoreRequest((RECIPE,)), settings)
+    (change,) = plan(objects, RestoreChoice(volumes=(RECIPE,)), settings)
 
     assert (change.target, change.overwrites) == (str(restored_to(settings, objects)), False)
     assert "Put there to be looked at" in change.detail
@@ -70,7 +71,7 @@ def test_a_plan_says_where_it_goes_and_that_nothing_is_replaced(
 def test_it_can_be_put_anywhere(
     objects: SetObjects, settings: Settings, secret: Path, tmp_path: Path
 ) -> None:
-    restored(objects, VolumesRestoreRequest((RECIPE,), target=tmp_path / "recipe"), settings)
+    restored(objects, RestoreChoice(volumes=(RECIPE,), into=str(tmp_path / "recipe")), settings)
 
     assert (tmp_path / "recipe" / secret.relative_to("/")).read_bytes() == secret.read_bytes()
 

@@ -16,9 +16,9 @@ from onyx_pipelines.errors import (
     SourceError,
     StoreError,
 )
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.layout import object_key
 from onyx_pipelines_tests.docker_world import DockerWorld
@@ -60,9 +60,7 @@ def test_a_volume_comes_back_to_its_own_place(
     _spoil(volume)
     siblings = {path.name for path in tmp_path.iterdir()}
 
-    result = restored(
-        objects, VolumesRestoreRequest(replace=True), settings_for(tmp_path, {"v": volume})
-    )
+    result = restored(objects, RestoreChoice(), settings_for(tmp_path, {"v": volume}))
 
     assert result.verdict is Verdict.PASSED
     assert tree_of(volume) == before
@@ -70,23 +68,12 @@ def test_a_volume_comes_back_to_its_own_place(
     assert result.findings[-1].message == f"Put in place: {volume}."
 
 
-def test_what_exists_is_not_replaced_unasked(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, before = backed_up
-
-    with pytest.raises(RestoreError, match="already holds"):
-        restored(objects, VolumesRestoreRequest(), settings_for(tmp_path, {"v": volume}))
-
-    assert tree_of(volume) == before
-
-
 @pytest.mark.parametrize("target", ["place", "place/that/does/not/exist"])
 def test_a_volume_goes_to_an_empty_or_new_directory(
     tmp_path: Path, place: Path, backed_up: tuple[SetObjects, dict[bytes, Node]], target: str
 ) -> None:
     objects, before = backed_up
-    request = VolumesRestoreRequest(("v",), target=tmp_path / target)
+    request = RestoreChoice(volumes=("v",), into=str(tmp_path / target))
 
     result = restored(objects, request, settings_for(tmp_path))
 
@@ -100,7 +87,7 @@ def test_several_volumes_go_below_one_parent(
 ) -> None:
     objects = vault.back_up({"one": volume, "two": volume})
 
-    restored(objects, VolumesRestoreRequest(target=place), settings_for(tmp_path))
+    restored(objects, RestoreChoice(into=str(place)), settings_for(tmp_path))
 
     assert tree_of(place / "one") == tree_of(place / "two") == tree_of(volume)
 
@@ -112,7 +99,7 @@ def test_data_that_does_not_pass_leaves_what_is_there(
     (place / "mine").write_bytes(b"mine")
 
     result = restored(
-        objects, VolumesRestoreRequest(("v",), target=place, replace=True), settings_for(tmp_path)
+        objects, RestoreChoice(volumes=("v",), into=str(place)), settings_for(tmp_path)
     )
 
     assert [(f.item, f.aspect) for f in failed(result)] == [
@@ -128,7 +115,7 @@ def test_data_that_does_not_pass_is_put_in_place_for_who_has_read_the_difference
 ) -> None:
     objects = vault.seal_damaged(volume, Damage("folder.txt", "remove"))
     (place / "mine").write_bytes(b"mine")
-    request = VolumesRestoreRequest(("v",), target=place, replace=True)
+    request = RestoreChoice(volumes=("v",), into=str(place))
     settings = settings_for(tmp_path)
     restored(objects, request, settings)
 
@@ -147,7 +134,7 @@ def test_an_archive_that_cannot_be_read_to_its_end_is_put_in_place_for_nobody(
     objects = vault.back_up({"v": volume})
     vault.store.delete(object_key(objects.manifest.backup_id, "volumes/v.tar.zst.sealed"))
     (place / "mine").write_bytes(b"mine")
-    request = VolumesRestoreRequest(("v",), target=place, replace=True)
+    request = RestoreChoice(volumes=("v",), into=str(place))
     settings = settings_for(tmp_path)
     restored(objects, request, settings)
 
@@ -163,7 +150,7 @@ def test_one_volume_that_fails_does_not_keep_the_others_from_coming_back(
     objects = vault.back_up({"one": volume, "two": volume})
     vault.store.delete(object_key(objects.manifest.backup_id, "volumes/one.tar.zst.sealed"))
 
-    result = restored(objects, VolumesRestoreRequest(target=place), settings_for(tmp_path))
+    result = restored(objects, RestoreChoice(into=str(place)), settings_for(tmp_path))
 
     assert result.verdict is Verdict.FAILED
     assert [path.name for path in place.iterdir()] == ["two"]
@@ -177,7 +164,7 @@ def test_chosen_paths_come_back_and_the_rest_stays(
 
     result = restored(
         objects,
-        VolumesRestoreRequest(("v",), paths=("folder.txt", "folder/below", "link"), replace=True),
+        RestoreChoice(volumes=("v",), paths=("folder.txt", "folder/below", "link")),
         settings_for(tmp_path, {"v": volume}),
     )
 
@@ -197,7 +184,7 @@ def test_a_chosen_directory_replaces_the_one_that_is_there(
 
     restored(
         objects,
-        VolumesRestoreRequest(("v",), paths=("folder",), replace=True),
+        RestoreChoice(volumes=("v",), paths=("folder",)),
         settings_for(tmp_path, {"v": volume}),
     )
 
@@ -216,7 +203,7 @@ def test_a_path_whose_directory_is_gone_brings_it_back(
 
     restored(
         objects,
-        VolumesRestoreRequest(("v",), paths=("folder/below/c",)),
+        RestoreChoice(volumes=("v",), paths=("folder/below/c",)),
         settings_for(tmp_path, {"v": volume}),
     )
 
@@ -232,7 +219,7 @@ def test_paths_of_a_volume_that_is_gone_come_back(
 
     restored(
         objects,
-        VolumesRestoreRequest(("v",), target=place / "gone", paths=("folder/b.bin",)),
+        RestoreChoice(volumes=("v",), into=str(place / "gone"), paths=("folder/b.bin",)),
         settings_for(tmp_path),
     )
 
@@ -247,26 +234,13 @@ def test_a_further_name_of_a_file_comes_back_with_its_content(
 
     result = restored(
         objects,
-        VolumesRestoreRequest(("v",), paths=("second name",)),
+        RestoreChoice(volumes=("v",), paths=("second name",)),
         settings_for(tmp_path, {"v": volume}),
     )
 
     assert result.verdict is Verdict.PASSED
     assert (volume / "second name").read_bytes() == b"a" * 5000
     assert tree_of(volume)[b"second name"].mtime_ns == before[b"second name"].mtime_ns
-
-
-def test_a_chosen_path_that_exists_is_not_replaced_unasked(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, _ = backed_up
-
-    with pytest.raises(RestoreError, match="already holds"):
-        restored(
-            objects,
-            VolumesRestoreRequest(("v",), paths=("link",)),
-            settings_for(tmp_path, {"v": volume}),
-        )
 
 
 def test_a_link_on_the_way_to_a_path_is_not_followed(
@@ -279,7 +253,7 @@ def test_a_link_on_the_way_to_a_path_is_not_followed(
     with pytest.raises(RestoreError, match="folder is no directory there"):
         restored(
             objects,
-            VolumesRestoreRequest(("v",), paths=("folder/b.bin",), replace=True),
+            RestoreChoice(volumes=("v",), paths=("folder/b.bin",)),
             settings_for(tmp_path, {"v": volume}),
         )
 
@@ -289,18 +263,18 @@ def test_a_link_on_the_way_to_a_path_is_not_followed(
 @pytest.mark.parametrize(
     ("request_", "error", "match"),
     [
-        (VolumesRestoreRequest(("w",)), NotFoundError, "no volume 'w'"),
-        (VolumesRestoreRequest(("v",), paths=("nowhere",)), NotFoundError, "nothing at nowhere"),
-        (VolumesRestoreRequest(("v",), paths=("../etc",)), SettingsError, "inside of a volume"),
-        (VolumesRestoreRequest(("v",), paths=("/etc",)), SettingsError, "inside of a volume"),
-        (VolumesRestoreRequest(("v",), paths=(".",)), SettingsError, "inside of a volume"),
+        (RestoreChoice(volumes=("w",)), NotFoundError, "no volume 'w'"),
+        (RestoreChoice(volumes=("v",), paths=("nowhere",)), NotFoundError, "nothing at nowhere"),
+        (RestoreChoice(volumes=("v",), paths=("../etc",)), SettingsError, "inside of a volume"),
+        (RestoreChoice(volumes=("v",), paths=("/etc",)), SettingsError, "inside of a volume"),
+        (RestoreChoice(volumes=("v",), paths=(".",)), SettingsError, "inside of a volume"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
     volume: Path,
     tmp_path: Path,
     backed_up: tuple[SetObjects, dict[bytes, Node]],
-    request_: VolumesRestoreRequest,
+    request_: RestoreChoice,
     error: type[Exception],
     match: str,
 ) -> None:
@@ -316,7 +290,7 @@ def test_a_volume_unknown_to_this_host_needs_a_target(
     tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
 ) -> None:
     with pytest.raises(SettingsError, match="do not say where the volume 'v' is"):
-        restored(backed_up[0], VolumesRestoreRequest(), settings_for(tmp_path))
+        restored(backed_up[0], RestoreChoice(), settings_for(tmp_path))
 
 
 @pytest.mark.parametrize("where", ["", "state", "backups", "backups/sets", "volume/.."])
@@ -328,7 +302,7 @@ def test_a_target_that_holds_or_is_something_precious_is_refused(
     with pytest.raises(RestoreError, match="cannot be restored"):
         restored(
             objects,
-            VolumesRestoreRequest(("v",), target=tmp_path / where, replace=True),
+            RestoreChoice(volumes=("v",), into=str(tmp_path / where)),
             settings_for(tmp_path, {"other": volume}),
         )
 
@@ -341,12 +315,12 @@ def test_a_disk_without_room_refuses_before_anything_is_written(
     backed_up: tuple[SetObjects, dict[bytes, Node]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("onyx_pipelines.restore.volumes.staging.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("onyx_pipelines.host.scratch.free_bytes", lambda _: 1000)
 
     with pytest.raises(RestoreError, match="bytes too small"):
         restored(
             backed_up[0],
-            VolumesRestoreRequest(("v",), target=place / "v"),
+            RestoreChoice(volumes=("v",), into=str(place / "v")),
             settings_for(tmp_path),
         )
 
@@ -369,7 +343,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
     with pytest.raises(RestoreError, match="No space left"):
         restored(
             backed_up[0],
-            VolumesRestoreRequest(("v",), target=place, replace=True),
+            RestoreChoice(volumes=("v",), into=str(place)),
             settings_for(tmp_path),
         )
 
@@ -388,7 +362,7 @@ def test_a_restore_that_fails_leaves_none_of_the_directories_that_it_made(
     with pytest.raises(RestoreError, match="No space left"):
         restored(
             backed_up[0],
-            VolumesRestoreRequest(("v",), target=place / "that" / "is" / "new"),
+            RestoreChoice(volumes=("v",), into=str(place / "that" / "is" / "new")),
             settings_for(tmp_path),
         )
 
@@ -407,7 +381,7 @@ def test_an_interrupted_restore_goes_on_with_the_volume_where_it_stopped(
     _fail_once(objects, vault, key, place, settings)
     inode = (place / "one").stat().st_ino
 
-    result = restored(objects, VolumesRestoreRequest(target=place), settings)
+    result = restored(objects, RestoreChoice(into=str(place)), settings)
 
     assert result.verdict is Verdict.PASSED
     assert (place / "one").stat().st_ino == inode
@@ -432,7 +406,7 @@ def _fail_once(
 
     broken = SetObjects(_Broken(), objects.manifest, objects.key)  # type: ignore[arg-type]
     with pytest.raises(StoreError):
-        restored(broken, VolumesRestoreRequest(target=place), settings)
+        restored(broken, RestoreChoice(into=str(place)), settings)
 
 
 def test_a_finished_restore_is_not_taken_for_an_interrupted_one(
@@ -440,10 +414,10 @@ def test_a_finished_restore_is_not_taken_for_an_interrupted_one(
 ) -> None:
     objects, before = backed_up
     settings = settings_for(tmp_path, {"v": volume})
-    restored(objects, VolumesRestoreRequest(replace=True), settings)
+    restored(objects, RestoreChoice(), settings)
     _spoil(volume)
 
-    restored(objects, VolumesRestoreRequest(replace=True), settings)
+    restored(objects, RestoreChoice(), settings)
 
     assert tree_of(volume) == before
 
@@ -462,7 +436,7 @@ def test_containers_are_stopped_only_while_the_data_changes_places(
     seen: list[int] = []
     troubled.trouble.before_stop.append(lambda: seen.append(volume.stat().st_ino))
 
-    restored(backed_up[0], VolumesRestoreRequest(replace=True), settings)
+    restored(backed_up[0], RestoreChoice(), settings)
 
     assert troubled.trouble.calls == ["stop app", "start app"]
     assert docker.status("app") == "running"
@@ -485,7 +459,7 @@ def test_a_container_that_cannot_be_stopped_leaves_what_was_there(
     with pytest.raises(SourceError, match="refused POST"):
         restored(
             backed_up[0],
-            VolumesRestoreRequest(replace=True),
+            RestoreChoice(),
             _stopping(tmp_path, volume, docker, troubled),
         )
 
@@ -513,9 +487,7 @@ def test_a_mount_point_keeps_its_inode_and_gets_the_contents(
         "onyx_pipelines.restore.volumes.staging.is_mount_point", lambda path: path == volume
     )
 
-    result = restored(
-        objects, VolumesRestoreRequest(replace=True), settings_for(tmp_path, {"v": volume})
-    )
+    result = restored(objects, RestoreChoice(), settings_for(tmp_path, {"v": volume}))
 
     assert result.verdict is Verdict.PASSED
     assert volume.stat().st_ino == inode
@@ -527,7 +499,7 @@ def test_the_next_restore_may_be_of_another_set(
 ) -> None:
     make_tree(tmp_path / "other", {b"x": b"other"})
     first, second = vault.back_up({"v": volume}), vault.back_up({"v": tmp_path / "other"})
-    request = VolumesRestoreRequest(("v",), target=place / "v", replace=True)
+    request = RestoreChoice(volumes=("v",), into=str(place / "v"))
 
     restored(first, request, settings_for(tmp_path))
     restored(second, request, settings_for(tmp_path))

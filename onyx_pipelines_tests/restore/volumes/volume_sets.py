@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.progress import ProgressCallback, silent
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.clock import StepClock
+from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.results import ComponentDrill, Finding
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore.volumes import VolumesRestoreRequest, drill, restore
+from onyx_pipelines.restore.volumes.drilling import drill
+from onyx_pipelines.restore.volumes.restoring import restore
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes import VolumesSource
@@ -130,17 +133,23 @@ def settings_for(folder: Path, volumes: Mapping[str, Path] | None = None) -> Set
     )
 
 
+def work_on(
+    objects: SetObjects, workdir: Path, settings: Settings, progress: ProgressCallback = silent
+) -> Work:
+    return Work(Component.VOLUMES, objects, StepClock(), workdir, settings, progress)
+
+
 def drilled(objects: SetObjects, folder: Path) -> ComponentDrill:
     workdir = folder / "workdir"
     workdir.mkdir(exist_ok=True)
-    result = drill(objects, StepClock(), workdir, settings_for(folder), silent)
+    result = drill(work_on(objects, workdir, settings_for(folder)))
     assert list(workdir.iterdir()) == []
     return result
 
 
 def restored(
     objects: SetObjects,
-    request: VolumesRestoreRequest,
+    request: RestoreChoice,
     settings: Settings,
     *,
     force: bool = False,
@@ -149,7 +158,7 @@ def restored(
     return with_journal(
         state,
         [objects.manifest.backup_id, request],
-        lambda j: restore(objects, request, StepClock(), state, settings, silent, j),
+        lambda j: restore(work_on(objects, state, settings), request, j),
         force=force,
     )
 

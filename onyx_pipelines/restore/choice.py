@@ -1,29 +1,13 @@
-"""What a person asks to be restored, and what that means for each component. Pure."""
+"""What a person asks to be restored, of which components and where to. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
-from urllib.parse import unquote, urlsplit
-
-from pydantic import SecretStr
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
 
 from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.restore.postgres import PostgresRestoreRequest
-from onyx_pipelines.restore.qdrant import QdrantRestoreRequest
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-
-if TYPE_CHECKING:
-    from onyx_pipelines.restore.volumes import VolumesRestoreRequest
-
-# What is loaded is what is restored: this one brings the clients of Docker.
-ComponentRequest: TypeAlias = (
-    "PostgresRestoreRequest | QdrantRestoreRequest | VolumesRestoreRequest"
-)
-_COLLECTIONS = "/collections/"
 
 
 @dataclass(frozen=True)
@@ -97,7 +81,13 @@ class RestoreChoice:
                 f"The set has no {', '.join(sorted(missing))}.",
                 remedy=f"It has: {', '.join(sorted(present)) or 'nothing'}.",
             )
-        return tuple(part for part in Component if part in (chosen or set(present)))
+        parts = tuple(part for part in Component if part in (chosen or set(present)))
+        if self.into and len(parts) != 1:
+            raise SettingsError(
+                f"{_shown(self.into)} can take one component; {len(parts)} are to be restored.",
+                remedy="Choose one with --component, and restore the others by calls of their own.",
+            )
+        return parts
 
     def names_of(self, component: Component) -> tuple[str, ...]:
         """Which databases, collections or volumes of it; none: all of them."""
@@ -113,103 +103,27 @@ class RestoreChoice:
         """A part of one database or volume, which is read whole for it."""
         return bool(self.tables or self.paths)
 
-    def request_for(
-        self, component: Component, chosen: Collection[Component], settings: Settings
-    ) -> ComponentRequest:
-        """The request of one component; it may replace what is there.
+    def address(self, schemes: Collection[str], noun: str) -> SplitResult | None:
+        """Of the server that `into` names; None where it names none.
 
         Raises:
-            SettingsError: `into` does not fit what is restored.
+            SettingsError: it is the address of something else, or holds a password.
         """
-        if self.into and len(chosen) != 1:
+        if "://" not in self.into:
+            return None
+        parts = urlsplit(self.into)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise not_a_place(self.into, noun)
+        if parts.password is not None:
             raise SettingsError(
-                f"{_shown(self.into)} can take one component; {len(chosen)} are to be restored.",
-                remedy="Choose one with --component, and restore the others by calls of their own.",
+                "A password on the command line can be read by every user of this host.",
+                remedy="Leave it out of the address, and set ONYX_RESTORE_PG_PASSWORD or"
+                " ONYX_RESTORE_QDRANT_API_KEY (or the variable with _FILE).",
             )
-        if component is Component.POSTGRESQL:
-            return self._postgres(settings)
-        if component is Component.QDRANT:
-            return self._qdrant(settings)
-        from onyx_pipelines.restore.volumes import VolumesRestoreRequest
-
-        return VolumesRestoreRequest(
-            volumes=self.volumes,
-            target=_directory(self.into) if self.into else None,
-            paths=self.paths,
-            replace=True,
-            make_devices=self.make_devices,
-        )
-
-    def _postgres(self, settings: Settings) -> PostgresRestoreRequest:
-        request = PostgresRestoreRequest(
-            databases=self.databases,
-            tables=self.tables,
-            with_globals=self.with_globals and not self.tables,
-            replace=True,
-            keep_old=self.keep_old,
-        )
-        if not self.into:
-            return request
-        if "://" not in self.into:
-            return replace(request, database_as=self.into)
-        parts = urlsplit(self.into)
-        if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
-            raise _not_a_place(self.into, "a PostgreSQL server")
-        _refuse_password(parts.password)
-        from onyx_pipelines.sources.postgres.target import PostgresTarget
-
-        return replace(
-            request,
-            target=PostgresTarget(
-                host=parts.hostname,
-                port=parts.port or settings.pg_port,
-                user=unquote(parts.username or settings.pg_user),
-                password=settings.restore_pg_password or settings.pg_password,
-                sslmode=settings.pg_sslmode,
-            ),
-            database_as=unquote(parts.path.lstrip("/")),
-        )
-
-    def _qdrant(self, settings: Settings) -> QdrantRestoreRequest:
-        request = QdrantRestoreRequest(
-            collections=self.collections, replace=True, keep_old=self.keep_old
-        )
-        if not self.into:
-            return request
-        if "://" not in self.into:
-            return replace(request, collection_as=self.into)
-        parts = urlsplit(self.into)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _not_a_place(self.into, "a Qdrant server")
-        _refuse_password(parts.password)
-        server, _, name = self.into.partition(_COLLECTIONS)
-        return replace(
-            request,
-            url=server.rstrip("/"),
-            api_key=SecretStr(
-                settings.restore_qdrant_api_key.get_secret_value()
-                or settings.qdrant_api_key.get_secret_value()
-            ),
-            collection_as=unquote(name),
-        )
+        return parts
 
 
-def _directory(into: str) -> Path:
-    if "://" in into:
-        raise _not_a_place(into, "a directory")
-    return Path(into).absolute()
-
-
-def _refuse_password(password: str | None) -> None:
-    if password is not None:
-        raise SettingsError(
-            "A password on the command line can be read by every user of this host.",
-            remedy="Leave it out of the address, and set ONYX_RESTORE_PG_PASSWORD or"
-            " ONYX_RESTORE_QDRANT_API_KEY (or the variable with _FILE).",
-        )
-
-
-def _not_a_place(into: str, wanted: str) -> SettingsError:
+def not_a_place(into: str, wanted: str) -> SettingsError:
     return SettingsError(
         f"{_shown(into)} is not {wanted}.",
         remedy="`onyx restore --help` shows what --into takes for each component.",
