@@ -75,7 +75,7 @@ def dagster_web_server(
         *("-p", str(process.port), "-m", "onyx_pipelines.definitions", *options),
     ]
     try:
-        process.start(command, environment, ready_path="/server_info", timeout_s=PATIENCE_S)
+        process.serve(command, environment, ready_path="/server_info", timeout_s=PATIENCE_S)
         yield DagsterServer(process.url, home)
     finally:
         process.stop()

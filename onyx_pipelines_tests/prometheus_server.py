@@ -65,7 +65,7 @@ def prometheus(
         f"--web.listen-address=127.0.0.1:{process.port}",
     ]
     try:
-        process.start(command, {}, ready_path="/-/ready", timeout_s=PATIENCE_S)
+        process.serve(command, {}, ready_path="/-/ready", timeout_s=PATIENCE_S)
         yield PrometheusServer(process.url)
     finally:
         process.stop()

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import psycopg
@@ -21,6 +20,7 @@ from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.description_file import DescriptionFile
 from onyx_pipelines.sandbox.ports import HOST, free_port, port_again
+from onyx_pipelines.sandbox.service_process import Started
 from onyx_pipelines.sources.postgres.binaries import SERVER_PROGRAMS, Binaries, find_binaries
 from onyx_pipelines.sources.postgres.server_process import THROWAWAY_OPTIONS, ServerProcess
 
@@ -45,7 +45,7 @@ class _Description:
     bindir: str
 
 
-class PostgresServer:
+class PostgresServer(Started):
     """One PostgreSQL server with a superuser `postgres` and a generated password.
 
     Args:
@@ -151,17 +151,6 @@ class PostgresServer:
         """Stop it; fine if it does not run."""
         if self.pid is not None:
             self._server.stop(self._programs, "fast")
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _make_cluster(self) -> None:
         shutil.rmtree(self.data_dir, ignore_errors=True)

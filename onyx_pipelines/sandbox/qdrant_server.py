@@ -8,15 +8,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from onyx_pipelines.certificates import usual_certificates
 from onyx_pipelines.sandbox.description_file import DescriptionFile
-from onyx_pipelines.sandbox.ports import HOST, free_port, port_again
-from onyx_pipelines.sandbox.service_process import ServiceProcess, answers
+from onyx_pipelines.sandbox.ports import free_port, port_again
+from onyx_pipelines.sandbox.service_process import ServiceProcess, Started
 
 _MODULE = "onyx_pipelines.sandbox.qdrant_standin"
 _READY_TIMEOUT_S = 120.0
@@ -31,7 +30,7 @@ class _Description:
     read_only_key: str
 
 
-class QdrantStandIn:
+class QdrantStandIn(ServiceProcess, Started):
     """One stand-in process. With an `api_key` it asks for one, as a server does."""
 
     def __init__(
@@ -42,7 +41,7 @@ class QdrantStandIn:
         api_key: str = "",
         read_only_key: str = "",
     ) -> None:
-        self._process = ServiceProcess(state_dir, "qdrant")
+        super().__init__(state_dir, "qdrant")
         self._description = DescriptionFile(
             state_dir / "qdrant.json", _Description, "Qdrant stand-in"
         )
@@ -62,25 +61,12 @@ class QdrantStandIn:
         return server
 
     @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self._description.read().port}"
-
-    @property
-    def log_path(self) -> Path:
-        return self._process.log_path
-
-    @property
-    def pid_path(self) -> Path:
-        return self._process.pid_path
+    def port(self) -> int:
+        return self._description.read().port
 
     @property
     def data_dir(self) -> Path:
-        return self._process.state_dir / "data"
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running process, or None."""
-        return self._process.pid
+        return self.state_dir / "data"
 
     def start(self) -> Self:
         """Start it unless it runs; returns when it answers.
@@ -90,9 +76,9 @@ class QdrantStandIn:
         """
         if self.pid is not None:
             return self
-        self._process.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         described = self._describe()
-        self._process.spawn(
+        self.serve(
             [
                 *(sys.executable, "-m", _MODULE),
                 *("--directory", self.data_dir, "--port", str(described.port)),
@@ -101,17 +87,10 @@ class QdrantStandIn:
                 "STANDIN_API_KEY": described.api_key,
                 "STANDIN_READ_ONLY_KEY": described.read_only_key,
             },
+            ready_path="/readyz",
+            timeout_s=_READY_TIMEOUT_S,
         )
-        self._process.wait_until(lambda: answers(f"{self.url}/readyz"), _READY_TIMEOUT_S)
         return self
-
-    def stop(self) -> None:
-        """Stop it and wait until its data is flushed; fine if it does not run."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """As a power cut would."""
-        self._process.kill()
 
     def set_faults(self, **faults: Any) -> None:
         """Plant faults (see qdrant_standin/faults.py); without arguments all are removed."""
@@ -121,17 +100,6 @@ class QdrantStandIn:
             trust_env=False,
             verify=usual_certificates(),
         ).raise_for_status()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _describe(self) -> _Description:
         """The port and keys of before, but another port where somebody else has it now."""

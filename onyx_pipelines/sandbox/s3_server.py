@@ -13,14 +13,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from onyx_pipelines.errors import OnyxError
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.description_file import DescriptionFile
 from onyx_pipelines.sandbox.ports import HOST, free_ports, is_free, port_again
-from onyx_pipelines.sandbox.service_process import ServiceProcess
+from onyx_pipelines.sandbox.service_process import ServiceProcess, Started
 
 _READY_TIMEOUT_S = 120.0
 # On SIGTERM SeaweedFS waits 15 s for its own subscriptions to end. What was acknowledged is in its
@@ -45,7 +44,7 @@ class _Description:
     region: str = "us-east-1"
 
 
-class S3Server:
+class S3Server(ServiceProcess, Started):
     """One SeaweedFS process with one bucket and one pair of generated credentials.
 
     `start` again in the same directory finds the same objects under the same credentials.
@@ -54,10 +53,9 @@ class S3Server:
     def __init__(
         self, state_dir: Path, port: int | None = None, *, bucket: str = "onyx-backups"
     ) -> None:
-        self._state = state_dir
         self._wanted_port = port or None
         self._bucket = bucket
-        self._process = ServiceProcess(state_dir, "s3", stop_grace_s=_STOP_GRACE_S)
+        super().__init__(state_dir, "s3", stop_grace_s=_STOP_GRACE_S)
         self._described = DescriptionFile(state_dir / "s3.json", _Description, "S3 server")
 
     @classmethod
@@ -95,15 +93,6 @@ class S3Server:
     def secret_access_key(self) -> str:
         return self._described.read().secret_access_key
 
-    @property
-    def log_path(self) -> Path:
-        return self._process.log_path
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running server, or None. A process that merely has the same number is not it."""
-        return self._process.pid
-
     def start(self) -> Self:
         """Start it unless it runs; returns when a signed request was answered.
 
@@ -114,7 +103,7 @@ class S3Server:
             self._wait_until_ready()
             return self
         binary = find_weed()
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._data.mkdir(mode=0o700, exist_ok=True)
         attempts = 1 if self._wanted_port else 3
         for attempt in range(1, attempts + 1):
@@ -134,27 +123,16 @@ class S3Server:
     def stop(self) -> None:
         """Stop it, from whichever process. Objects stay; a server that does not run is fine."""
         running = self.pid is not None
-        self._process.stop()
+        super().stop()
         # A killed process counts as ended a moment before its sockets are closed.
         closing = time.monotonic() + 2
         while running and not is_free(self.port) and time.monotonic() < closing:
             time.sleep(0.02)
-        remove_sockets(self._state)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        remove_sockets(self.state_dir)
 
     @property
     def _data(self) -> Path:
-        return self._state.absolute() / "s3-data"
+        return self.state_dir.absolute() / "s3-data"
 
     def _describe(self) -> None:
         """Write down port and credentials, for us and in the form that SeaweedFS reads."""
@@ -175,7 +153,7 @@ class S3Server:
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
         self._described.write(description)
-        _write(self._state / "s3-identities.json", {"identities": [identity]})
+        _write(self.state_dir / "s3-identities.json", {"identities": [identity]})
 
     def _spawn(self, binary: Path) -> None:
         free = [port for port in free_ports(2 * len(_INTERNAL_PORTS) + 2) if port != self.port]
@@ -193,7 +171,7 @@ class S3Server:
             "-filer",
             "-filer.localSocket=filer.sock",
             "-s3",
-            f"-s3.config={self._state.absolute() / 's3-identities.json'}",
+            f"-s3.config={self.state_dir.absolute() / 's3-identities.json'}",
             "-s3.localSocket=s3.sock",
             "-s3.autoCreateBucket=false",
             "-s3.iam=false",
@@ -206,15 +184,15 @@ class S3Server:
             "-volume.max=100",
             "-volume.preStopSeconds=0",
         ]
-        remove_sockets(self._state)
-        self._process.spawn(command, _MEMORY_LIMITS, directory=self._state)
-        _write(self._state / "s3-ports.json", {"ports": ports})
+        remove_sockets(self.state_dir)
+        self.spawn(command, _MEMORY_LIMITS, directory=self.state_dir)
+        _write(self.state_dir / "s3-ports.json", {"ports": ports})
 
     def _wait_until_ready(self) -> None:
         """Write, read and list with a signature: after a restart lists answer before reads do."""
         client = self._client()
         try:
-            self._process.wait_until(lambda: _answers(client, self._bucket), _READY_TIMEOUT_S)
+            self.wait_until(lambda: _answers(client, self._bucket), _READY_TIMEOUT_S)
         finally:
             client.close()
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
 import httpx
 
@@ -31,7 +33,7 @@ class ServiceProcess(BackgroundProcess):
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
-    def start(
+    def serve(
         self,
         command: Sequence[str | Path],
         environment: Mapping[str, str],
@@ -71,6 +73,25 @@ class ServiceProcess(BackgroundProcess):
             raise
         self.stop()
         raise OnyxError(f"{self.name} {what}: {self.log_tail()}", remedy=f"See {self.log_path}.")
+
+
+class Started(Protocol):
+    """A server that runs for a block. What has started it, or finds it running, may stop it."""
+
+    def start(self) -> Self: ...
+
+    def stop(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
 
 
 def answers(url: str) -> bool:

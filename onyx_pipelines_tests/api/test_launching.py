@@ -69,7 +69,7 @@ def serving_process(host: HostUnderTest, name: str) -> Iterator[str]:
     process = ServiceProcess(host.root / name, "api")
     environment = {"ONYX_API_PORT": str(process.port)}
     try:
-        process.start(
+        process.serve(
             [*COMMAND, "api", "serve"], environment, ready_path="/api/health", timeout_s=60
         )
         yield process.url

@@ -15,6 +15,7 @@ from string import Template
 
 import httpx
 
+from onyx_pipelines.sandbox.ports import free_port
 from onyx_pipelines_tests.requirements_of_tests import program
 from onyx_pipelines_tests.waiting import wait_until
 
@@ -60,7 +61,7 @@ class Proxy:
 @contextmanager
 def nginx(folder: Path, *, dagster: str, guests: str, api: str) -> Iterator[Proxy]:
     """Upstreams are `host:port`."""
-    port = _free_port()
+    port = free_port()
     certificate, key = folder / "tls.pem", folder / "tls.key"
     subprocess.run(
         [
@@ -116,12 +117,6 @@ def nginx(folder: Path, *, dagster: str, guests: str, api: str) -> Iterator[Prox
             yield Proxy(port)
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        found: int = probe.getsockname()[1]
-        return found
 
 
 def _wait_for(port: int) -> None:

@@ -20,23 +20,11 @@ _DOCUMENTS: Final = 300
 _BODY: Final = "What the document says, in enough words to fill a few lines of text. " * 8
 
 
-class SandboxApp:
+class SandboxApp(ServiceProcess):
     """Outlives its starter; found again in `state_dir`."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._process = ServiceProcess(state_dir, "app")
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    @property
-    def pid_path(self) -> Path:
-        return self._process.pid_path
-
-    @property
-    def url(self) -> str:
-        return self._process.url
+        super().__init__(state_dir, "app")
 
     def start(
         self,
@@ -58,7 +46,7 @@ class SandboxApp:
             return
         prepare_database(postgres, database)
         told = AppSettings(
-            port=self._process.port,
+            port=self.port,
             pg_host=postgres.host,
             pg_port=postgres.port,
             pg_user=postgres.user,
@@ -74,15 +62,12 @@ class SandboxApp:
         }
         environment["SANDBOX_APP_PG_PASSWORD"] = postgres.password
         environment["SANDBOX_APP_LLM_KEY"] = llm_key
-        self._process.start(
+        self.serve(
             [sys.executable, "-m", "onyx_pipelines.sandbox.app"],
             environment,
             ready_path="/health",
             timeout_s=_START_TIMEOUT_S,
         )
-
-    def stop(self) -> None:
-        self._process.stop()
 
     def set_faults(self, **faults: Any) -> None:
         """Plant faults (see faults.py); without arguments all are removed."""

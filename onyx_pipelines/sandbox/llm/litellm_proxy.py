@@ -23,34 +23,22 @@ _METRICS: Final = (
 )
 
 
-class LiteLlmProxy:
+class LiteLlmProxy(ServiceProcess):
     """Outlives its starter; found again in `state_dir`. About 450 MB, and 10 s to start."""
 
     def __init__(self, state_dir: Path, environment_dir: Path) -> None:
-        self._process = ServiceProcess(state_dir, "litellm")
+        super().__init__(state_dir, "litellm")
         self._environment_dir = environment_dir
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    @property
-    def pid_path(self) -> Path:
-        return self._process.pid_path
-
-    @property
-    def url(self) -> str:
-        return self._process.url
 
     @property
     def api_url(self) -> str:
         """For clients of OpenAI's API."""
-        return f"{self._process.url}/v1"
+        return f"{self.url}/v1"
 
     @property
     def master_key(self) -> str:
         """Generated: it refuses to start with the one of its documentation."""
-        path = self._process.state_dir / "litellm.key"
+        path = self.state_dir / "litellm.key"
         if not path.exists():
             create_durably(path, f"sk-{secrets.token_urlsafe(32)}".encode(), mode=0o600)
         return path.read_text(encoding="ascii")
@@ -67,14 +55,14 @@ class LiteLlmProxy:
         if self.pid is not None:
             return
         program = make_environment(self._environment_dir)
-        config = self._process.state_dir / "litellm.yaml"
+        config = self.state_dir / "litellm.yaml"
         key = self.master_key
         # JSON is YAML; the key is read from the environment.
         config.write_text(json.dumps(_configuration(model_url), indent=1), encoding="utf-8")
-        self._process.start(
+        self.serve(
             [
                 *(program, "--config", config, "--host", "127.0.0.1"),
-                *("--port", str(self._process.port), "--telemetry", "False"),
+                *("--port", str(self.port), "--telemetry", "False"),
             ],
             {
                 "LITELLM_MASTER_KEY": key,
@@ -86,9 +74,6 @@ class LiteLlmProxy:
             ready_path="/health/liveliness",
             timeout_s=_START_TIMEOUT_S,
         )
-
-    def stop(self) -> None:
-        self._process.stop()
 
 
 def _configuration(model_url: str) -> dict[str, object]:

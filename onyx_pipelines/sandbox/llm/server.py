@@ -14,32 +14,24 @@ from onyx_pipelines.sandbox.service_process import ServiceProcess
 _START_TIMEOUT_S = 120.0
 
 
-class MockModel:
+class MockModel(ServiceProcess):
     """Outlives its starter; found again in `state_dir`."""
 
     def __init__(self, state_dir: Path, delays: Delays | None = None) -> None:
-        self._process = ServiceProcess(state_dir, "llm")
+        super().__init__(state_dir, "llm")
         self._delays = delays or Delays()
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    @property
-    def pid_path(self) -> Path:
-        return self._process.pid_path
 
     @property
     def api_url(self) -> str:
         """For clients of OpenAI's API."""
-        return f"{self._process.url}/v1"
+        return f"{self.url}/v1"
 
     def start(self) -> None:
         """Raises OnyxError: it did not answer."""
-        self._process.start(
+        self.serve(
             [
                 *(sys.executable, "-m", "onyx_pipelines.sandbox.llm"),
-                *("--port", str(self._process.port)),
+                *("--port", str(self.port)),
                 *("--first-token-ms", str(self._delays.first_token_ms)),
                 *("--token-ms", str(self._delays.token_ms)),
                 *("--tokens", str(self._delays.tokens)),
@@ -49,12 +41,9 @@ class MockModel:
             timeout_s=_START_TIMEOUT_S,
         )
 
-    def stop(self) -> None:
-        self._process.stop()
-
     def set_delays(self, **delays: Any) -> None:
         """Without arguments the usual ones."""
         wanted = Delays(**delays) if delays else self._delays
         httpx.put(
-            f"{self._process.url}/delays", json=wanted.model_dump(), trust_env=False
+            f"{self.url}/delays", json=wanted.model_dump(), trust_env=False
         ).raise_for_status()
