@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from onyx_pipelines.run_resources import OnyxSettings
 from onyx_pipelines.run_watching import Watch
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines_tests import runs_that_end_badly
+from onyx_pipelines_tests.children import child
 from onyx_pipelines_tests.dagster_workers import Workers, dagster_workers
 from onyx_pipelines_tests.notify.outboxes import waiting_events
 
@@ -98,10 +97,8 @@ def test_a_launch_that_fails(workers: Workers, people: People) -> None:
 
 
 def test_a_worker_that_run_monitoring_finds_dead(workers: Workers, people: People) -> None:
-    with subprocess.Popen([sys.executable, "-c", SAY_WHO_AND_WAIT], stdout=subprocess.PIPE) as gone:
-        assert gone.stdout is not None
-        tag = gone.stdout.readline().decode()
-        gone.kill()
+    with child(SAY_WHO_AND_WAIT) as gone:
+        tag = gone.line()
     run_id = workers.started("waits", tags={WORKER_TAG: tag})
     workers.monitor()
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from onyx_pipelines.host.locks import HeldLock, lock, take_lock
+from onyx_pipelines_tests.children import child
 
 _HOLD = """
 import sys
@@ -56,19 +54,13 @@ def test_the_patient_get_it_when_it_becomes_free(tmp_path: Path) -> None:
 
 
 def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, tmp_path / "a"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "True\n"
+    with child(_HOLD, tmp_path / "a") as holder:
+        assert holder.line() == "True"
         while_it_lives = take_lock(tmp_path / "a")
-        holder.send_signal(signal.SIGKILL)
+        holder.kill()
+        taken(tmp_path / "a").release()
 
     assert while_it_lives is None
-    taken(tmp_path / "a").release()
 
 
 def test_a_forked_child_neither_keeps_nor_frees_it(tmp_path: Path) -> None:
@@ -93,24 +85,21 @@ def test_a_forked_child_neither_keeps_nor_frees_it(tmp_path: Path) -> None:
         os.waitpid(child, 0)
 
 
-def test_who_forked_and_died_does_not_leave_it_with_the_child(tmp_path: Path) -> None:
-    script = _HOLD.replace("print", "import os; os.fork() or __import__('time').sleep(60); print")
-    with subprocess.Popen(
-        [sys.executable, "-c", script, tmp_path / "a"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "True\n"
+@pytest.mark.parametrize(
+    "begets",
+    [
+        "import os; os.fork() or (sys.stdin.read(), os._exit(0))",
+        "import subprocess; subprocess.Popen('cat')",
+    ],
+    ids=["forked", "program"],
+)
+def test_who_died_does_not_leave_it_with_a_child(tmp_path: Path, begets: str) -> None:
+    with child(_HOLD.replace("print", f"{begets}; print"), tmp_path / "a") as holder:
+        assert holder.line() == "True"
         holder.kill()
-        holder.wait()
 
         with lock(tmp_path / "a", patience_s=5) as ours:
-            os.killpg(holder.pid, signal.SIGKILL)
-
-    assert ours
+            assert ours
 
 
 def test_a_lock_whose_file_was_replaced_says_so(tmp_path: Path) -> None:

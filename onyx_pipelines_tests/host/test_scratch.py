@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +19,7 @@ from onyx_pipelines.host.scratch import (
     sweep_workdirs,
 )
 from onyx_pipelines.host.tree_removal import remove_tree
+from onyx_pipelines_tests.children import child
 from onyx_pipelines_tests.immutable import make_immutable
 
 _HOLD_ONE = """
@@ -52,14 +50,10 @@ def test_it_is_gone_after_a_failure_too(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_owner_left_is_swept_and_what_lives_is_not(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLD_ONE, tmp_path], stdout=subprocess.PIPE, text=True
-    ) as owner:
-        assert owner.stdout is not None
-        left = Path(owner.stdout.readline().strip())
+    with child(_HOLD_ONE, tmp_path) as owner:
+        left = Path(owner.line())
         while_it_lives = sweep_workdirs(tmp_path)
-        owner.send_signal(signal.SIGKILL)
-        owner.wait()
+        owner.kill()
     mine = create_owned(tmp_path)
 
     swept = sweep_workdirs(tmp_path)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +17,7 @@ from onyx_pipelines.vault.lock import (
     set_in_use,
     set_to_delete,
 )
+from onyx_pipelines_tests.children import child
 
 SET = "0f00aaaa-0000-4000-8000-000000000001"
 HOLD = (
@@ -45,26 +42,9 @@ COUNT = (
 )
 
 
-@contextmanager
-def child(script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process
-        process.kill()
-
-
-def wait_until_held(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-
-
 def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
-    with child(HOLD, str(tmp_path)) as holder:
-        wait_until_held(holder)
+    with child(HOLD, tmp_path) as holder:
+        assert holder.line() == "held"
         with pytest.raises(AlreadyRunningError) as caught, ExclusiveLock(tmp_path, "load test"):
             pass
 
@@ -75,40 +55,24 @@ def test_a_second_process_is_refused_and_told_who_holds_it(tmp_path: Path) -> No
 
 
 def test_of_two_at_once_exactly_one_wins(tmp_path: Path) -> None:
-    with child(COUNT, str(tmp_path)) as first, child(COUNT, str(tmp_path)) as second:
-        for process in (first, second):
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        outcomes = sorted(str(process.stdout.readline()) for process in (first, second))  # type: ignore[union-attr]
+    with child(COUNT, tmp_path) as first, child(COUNT, tmp_path) as second:
+        for each in (first, second):
+            each.tell("go")
+        outcomes = sorted(each.line() for each in (first, second))
 
-    assert outcomes == ["refused\n", "won\n"]
+    assert outcomes == ["refused", "won"]
 
 
 def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
-    with child(HOLD, str(tmp_path)) as holder:
-        wait_until_held(holder)
+    with child(HOLD, tmp_path) as holder:
+        assert holder.line() == "held"
         holder.kill()
-        holder.wait()
 
         with ExclusiveLock(tmp_path, "backup"):
             named = current_holder(tmp_path)
 
     assert named is not None
     assert named.pid == os.getpid()
-
-
-def test_a_child_does_not_keep_it_when_the_holder_dies(tmp_path: Path) -> None:
-    script = HOLD.replace(
-        "print('held'", "import subprocess; subprocess.Popen(['sleep', '20']); print('held'"
-    )
-    with child(script, str(tmp_path)) as holder:
-        wait_until_held(holder)
-        holder.kill()
-        holder.wait()
-
-        with ExclusiveLock(tmp_path, "backup"):
-            pass
 
 
 def test_a_forked_child_neither_keeps_nor_frees_it(tmp_path: Path) -> None:
@@ -208,12 +172,11 @@ def test_a_state_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_a_set_in_use_by_another_process_is_not_to_be_deleted(tmp_path: Path) -> None:
-    with child(USE, str(tmp_path), SET) as user:
-        wait_until_held(user)
+    with child(USE, tmp_path, SET) as user:
+        assert user.line() == "held"
         with set_to_delete(tmp_path, SET) as while_used:
             pass
         user.kill()
-        user.wait()
         with set_to_delete(tmp_path, SET) as afterwards:
             pass
 

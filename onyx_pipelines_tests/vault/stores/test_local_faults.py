@@ -22,6 +22,7 @@ import pytest
 
 from onyx_pipelines.errors import StoreError
 from onyx_pipelines.vault.stores.local import TEMPORARY_PREFIX, LocalStore
+from onyx_pipelines_tests.children import child
 
 KEY = "sets/id/postgresql/onyx.dump.zst.sealed"
 SOON = timedelta(hours=1)
@@ -364,13 +365,9 @@ def test_a_killed_writer_leaves_only_whole_objects_and_what_a_sweep_removes(
     moments = random.Random(7)
     swept: list[str] = []
     for _ in range(8):
-        with subprocess.Popen(
-            [sys.executable, "-c", KILLED_WRITER, str(store.root)], stdout=subprocess.PIPE
-        ) as writer:
-            assert writer.stdout is not None
-            writer.stdout.readline()
+        with child(KILLED_WRITER, store.root) as writer:
+            writer.line()
             time.sleep(moments.uniform(0, 0.03))
-            writer.kill()
         listed = list(store.list(""))
         assert {each.size_bytes for each in listed} <= {400_000}
         assert all(len(set(store.get(each.key))) == 1 for each in listed)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +16,7 @@ from onyx_pipelines.vault.pruning import prune
 from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
+from onyx_pipelines_tests.children import child
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, planter
 from onyx_pipelines_tests.vault.sets import trust
 from onyx_pipelines_tests.vault.stores.faulty_proxy import Fault, FaultyProxy
@@ -94,21 +92,13 @@ def test_what_a_killed_upload_leaves_is_never_listed_and_is_swept(
     planter: Planter, local: LocalStore, s3_location: S3Location, s3_store: S3Store, tmp_path: Path
 ) -> None:
     environment = {
-        **os.environ,
         "ONYX_OFFSITE_URL": f"s3://{s3_location.bucket}/{s3_location.prefix}",
         "ONYX_S3_ENDPOINT_URL": s3_location.endpoint_url,
         "ONYX_S3_ACCESS_KEY_ID": s3_location.access_key_id,
         "ONYX_S3_SECRET_ACCESS_KEY": s3_location.secret_access_key,
     }
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED_UPLOAD],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as upload:
-        assert upload.stdout is not None
-        upload.stdout.readline()
-        upload.kill()
+    with child(KILLED_UPLOAD, environment=environment) as upload:
+        upload.line()
     planter.plant(local)
     catalog = Catalog([local, s3_store], trust())
 
