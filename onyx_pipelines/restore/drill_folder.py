@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.restore.results import ComponentDrill
 from onyx_pipelines.sources.source import Component
+
+_ABANDONED_AFTER_S: Final = 7 * 24 * 3600.0
 
 
 class DrillFolder:
@@ -25,6 +29,7 @@ class DrillFolder:
     def start(self) -> tuple[datetime, float]:
         """When the drill began, in UTC and on the host's monotonic clock; now if it has not."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sweep()
         path = self._directory / "started.json"
         if not path.exists():
             began = {"at": datetime.now(UTC).isoformat(), "monotonic": time.monotonic()}
@@ -45,6 +50,14 @@ class DrillFolder:
 
     def remove(self) -> None:
         discard_tree(self._directory)
+
+    def _sweep(self) -> None:
+        """Those of drills that were killed before their report."""
+        oldest = time.time() - _ABANDONED_AFTER_S
+        for other in self._directory.parent.iterdir():
+            with suppress(FileNotFoundError):
+                if other.lstat().st_mtime < oldest:
+                    discard_tree(other)
 
     def _path(self, component: Component) -> Path:
         return self._directory / f"{component.value}.json"

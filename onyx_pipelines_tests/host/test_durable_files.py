@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,25 @@ def test_a_new_file_never_replaces_what_is_there(tmp_path: Path, there: str) -> 
 
     assert list(tmp_path.iterdir()) == [path]
     assert path.is_symlink() or path.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_system_without_hard_links_takes_new_files_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "a"
+    if there:
+        path.write_bytes(b"before")
+
+    with pytest.raises(FileExistsError) if there else nullcontext():
+        create_durably(path, b"after", mode=0o600)
+
+    assert path.read_bytes() == (b"before" if there else b"after")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> None:
