@@ -59,23 +59,29 @@ class CollectionApi:
         self._patience = patience
 
     def names(self) -> list[str]:
-        found = self._call("GET", "/collections", "listing collections")["collections"]
-        return sorted(each["name"] for each in found)
+        with self._errors.during(doing := "listing collections"):
+            found = self._call("GET", "/collections", doing)["collections"]
+            return sorted(each["name"] for each in found)
 
     def aliases(self) -> dict[str, str]:
         """Collection by alias."""
-        found = self._call("GET", "/aliases", "listing aliases")["aliases"]
-        return {each["alias_name"]: each["collection_name"] for each in found}
+        with self._errors.during(doing := "listing aliases"):
+            found = self._call("GET", "/aliases", doing)["aliases"]
+            return {each["alias_name"]: each["collection_name"] for each in found}
 
     def info(self, collection: str) -> Json:
-        return dict(self._of("GET", collection, "", "reading"))
+        with self._errors.during(f"reading {collection!r}"):
+            found = self._of("GET", collection, "", "reading")
+            return {**found, "config": {**found["config"]}}
 
     def cluster(self, collection: str) -> Json:
-        return dict(self._of("GET", collection, "/cluster", "asking where the shards are of"))
+        with self._errors.during(f"asking where the shards are of {collection!r}"):
+            return {**self._of("GET", collection, "/cluster", "asking where the shards are of")}
 
     def count(self, collection: str) -> int:
         body = {"exact": True}
-        return int(self._of("POST", collection, "/points/count", "counting", body)["count"])
+        with self._errors.during(f"counting {collection!r}"):
+            return int(self._of("POST", collection, "/points/count", "counting", body)["count"])
 
     def scroll(
         self,
@@ -111,8 +117,9 @@ class CollectionApi:
         return self._page(collection, "/points", body)
 
     def query(self, collection: str, body: Json) -> list[Json]:
-        found = self._of("POST", collection, "/points/query", "searching", body)
-        return list(found["points"])
+        with self._errors.during(f"searching {collection!r}"):
+            found = self._of("POST", collection, "/points/query", "searching", body)
+            return _points(found["points"])
 
     def create(self, collection: str, config: Json) -> None:
         self._of("PUT", collection, "", "making", config)
@@ -137,8 +144,9 @@ class CollectionApi:
             answer = self._answer("POST", whole, doing, body, collection, limit)
             result = _result(answer)
             if isinstance(result, list):
-                return Page(result, None, len(answer))
-            return Page(result["points"], result.get("next_page_offset"), len(answer))
+                return Page(_points(result), None, len(answer))
+            points = _points(result["points"])
+            return Page(points, result.get("next_page_offset"), len(answer))
 
     def _of(
         self, method: str, collection: str, path: str, doing: str, body: Json | None = None
@@ -182,6 +190,12 @@ def _limited(response: httpx.Response, limit_bytes: int | None) -> bytes:
         if limit_bytes is not None and len(content) > limit_bytes:
             raise PageTooLargeError
     return bytes(content)
+
+
+def _points(found: Any) -> list[Json]:
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ValueError("no points")
+    return found
 
 
 def _result(answer: bytes) -> Any:

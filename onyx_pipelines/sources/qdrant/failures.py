@@ -30,6 +30,8 @@ _KEY_REFUSED = frozenset({401, 403})
 # Other answers of 5xx pass by themselves.
 _NEVER_PASSES = frozenset({501, 507})
 _TRUNCATED_AT = 300
+# What reading an answer stumbles over that is none of Qdrant's.
+_OTHER_FORM = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 # A path that repeats a long name would leave no room for what went wrong.
 _LONG_WORD = re.compile(r"(\S{30})\S{60,}(\S{15})")
 # Of a JWT, in the words of the library that reads it.
@@ -69,7 +71,7 @@ class QdrantErrors:
             yield
         except httpx.TransportError as error:
             raise self.lost(doing, error) from None
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, *_OTHER_FORM) as error:
             # Its text would show what came, which may be a point's content.
             raise self.failed(
                 doing,

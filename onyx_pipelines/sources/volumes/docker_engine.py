@@ -117,9 +117,7 @@ class DockerEngine:
     def alive(self) -> list[Container]:
         """Those that run, restart or are paused; sorted by name."""
         filters = {"status": ["running", "restarting", "paused"]}
-        inspected = (
-            self.inspect(str(item["Id"])) for item in self._list(all_states=True, filters=filters)
-        )
+        inspected = map(self.inspect, self._ids(filters))
         found = (each for each in inspected if each and (each.is_running or each.is_paused))
         return sorted(found, key=lambda each: each.name)
 
@@ -139,9 +137,7 @@ class DockerEngine:
     def with_labels(self, labels: Mapping[str, str]) -> list[Container]:
         """Those in any state that have all these labels with these values."""
         filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
-        inspected = (
-            self.inspect(str(item["Id"])) for item in self._list(all_states=True, filters=filters)
-        )
+        inspected = map(self.inspect, self._ids(filters))
         return [container for container in inspected if container]
 
     def inspect(self, id_or_name: str) -> Container | None:
@@ -195,15 +191,16 @@ class DockerEngine:
         response = self._answer(self._call("GET", "/info"), 200)
         return self._parsed(response, lambda answer: Path(answer["DockerRootDir"]))
 
-    def _list(self, *, all_states: bool, filters: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-        parameters = {"all": "true" if all_states else "false", "filters": json.dumps(filters)}
+    def _ids(self, filters: Mapping[str, list[str]]) -> list[str]:
+        """Of containers in any state."""
+        parameters = {"all": "true", "filters": json.dumps(filters)}
         response = self._call("GET", "/containers/json", parameters=parameters)
-        return self._parsed(self._answer(response, 200), lambda answer: [*answer])
+        return self._parsed(self._answer(response, 200), _ids)
 
     def _parsed(self, response: httpx.Response, parse: Callable[[Any], _T]) -> _T:
         try:
             return parse(response.json())
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise self._no_answer("it speaks another language") from None
 
     def _call(
@@ -275,15 +272,22 @@ def open_engine(docker_host: str) -> DockerEngine | None:
     return DockerEngine(docker_host)
 
 
+def _ids(answer: Any) -> list[str]:
+    """An object is no list, and an empty one does not mean that there is no container."""
+    if not isinstance(answer, list):
+        raise TypeError("no list")
+    return [str(each["Id"]) for each in answer]
+
+
 def _container(inspected: Mapping[str, Any]) -> Container:
     config = inspected.get("Config") or {}
     host_config = inspected.get("HostConfig") or {}
     state = inspected["State"]
     modes = (host_config.get(name) or "" for name in ("NetworkMode", "PidMode", "IpcMode"))
     return Container(
-        id=inspected["Id"],
-        name=str(inspected["Name"]).removeprefix("/"),
-        status=state["Status"],
+        id=_text(inspected, "Id"),
+        name=_text(inspected, "Name").removeprefix("/"),
+        status=_text(state, "Status"),
         labels=dict(config.get("Labels") or {}),
         is_removed_when_stopped=bool(host_config.get("AutoRemove")),
         stop_grace_s=_DEFAULT_GRACE_S
@@ -303,10 +307,16 @@ def _container(inspected: Mapping[str, Any]) -> Container:
     )
 
 
+def _text(answer: Mapping[str, Any], name: str) -> str:
+    if not isinstance(answer[name], str):
+        raise TypeError(f"{name} is no text")
+    return str(answer[name])
+
+
 def _volume(answer: Mapping[str, Any]) -> EngineVolume:
     return EngineVolume(
-        name=answer["Name"],
-        driver=answer["Driver"],
+        name=_text(answer, "Name"),
+        driver=_text(answer, "Driver"),
         options=dict(answer.get("Options") or {}),
         labels=dict(answer.get("Labels") or {}),
         mountpoint=answer.get("Mountpoint") or "",
