@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from onyx_pipelines.load_test.part import Part, Role
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -162,8 +164,7 @@ class ServiceLoad(_Record):
 
 
 class SweepStep(_Record):
-    """One number of users. `parts`: exclusive mean milliseconds that sum to `mean_ms`; names are
-    those of `load_test.attribution.parts`."""
+    """One number of users. `parts`: exclusive mean milliseconds that sum to `mean_ms`."""
 
     scenario: Scenario
     users: int
@@ -173,8 +174,12 @@ class SweepStep(_Record):
     p95_ms: float | None
     error_rate: float
     limited_rate: float = 0.0
-    parts: Mapping[str, float] = Field(default_factory=dict)
+    parts: Mapping[Part, float] = Field(default_factory=dict)
     services: tuple[ServiceLoad, ...] = ()
+
+    def call_ms(self, hop: str, *roles: Role) -> float:
+        """Of a request, in calls to the hop."""
+        return sum(self.parts.get(Part.of_call(hop, role), 0.0) for role in roles)
 
 
 class Capacity(_Record):

@@ -5,10 +5,6 @@ from __future__ import annotations
 from statistics import median
 
 from onyx_pipelines.load_test.attribution.growth import (
-    APP,
-    NETWORK,
-    Owner,
-    owner_of,
     parts_of_owner,
 )
 from onyx_pipelines.load_test.attribution.observations import (
@@ -16,13 +12,18 @@ from onyx_pipelines.load_test.attribution.observations import (
     Observations,
     percent,
 )
-from onyx_pipelines.load_test.attribution.parts import (
+from onyx_pipelines.load_test.attribution.saturation import service_load
+from onyx_pipelines.load_test.part import (
+    APP,
     CONNECT,
     NAME_LOOKUP,
+    NETWORK,
     RECEIVE,
     TLS,
+    Owner,
+    Part,
+    Role,
 )
-from onyx_pipelines.load_test.attribution.saturation import service_load
 from onyx_pipelines.load_test.results import Cause, CauseKind, SweepStep
 
 _REFUSED_ABOVE = 0.01
@@ -91,7 +92,7 @@ def slower_candidates(seen: Observations) -> list[Candidate]:
         return []
     names = {name for now, before in pairs for name in (*now.parts, *before.parts)}
     found: list[Candidate] = []
-    for owner in {owner_of(name) for name in names}:
+    for owner in {name.owner for name in names}:
         parts = parts_of_owner(names, owner)
         slower_ms = median(_sum(now, parts) - _sum(before, parts) for now, before in pairs)
         before_ms = median(before.mean_ms for _, before in pairs)
@@ -102,7 +103,7 @@ def slower_candidates(seen: Observations) -> list[Candidate]:
     return sorted(found, key=lambda candidate: -candidate.cost_ms)
 
 
-def _slower_by_ms(pairs: list[tuple[SweepStep, SweepStep]], parts: frozenset[str]) -> float:
+def _slower_by_ms(pairs: list[tuple[SweepStep, SweepStep]], parts: frozenset[Part]) -> float:
     """Over all requests of the common steps: their many samples are better than any one step."""
     weights = [min(now.samples, before.samples) for now, before in pairs]
     slower = [_sum(now, parts) - _sum(before, parts) for now, before in pairs]
@@ -114,9 +115,9 @@ def slower_call_ms(seen: Observations, hop: str) -> float:
     load; 0 if that is not more than 30 % of the baseline's latency."""
     pairs = _common_steps(seen)[:1]
     for now, before in pairs:
-        slower_ms = now.parts.get(f"{hop}_srv", 0.0) - before.parts.get(f"{hop}_srv", 0.0)
+        slower_ms = now.call_ms(hop, Role.SRV) - before.call_ms(hop, Role.SRV)
         if slower_ms > _SLOWER_ABOVE_SHARE * before.mean_ms:
-            return _slower_by_ms(_common_steps(seen), frozenset({f"{hop}_srv"}))
+            return _slower_by_ms(_common_steps(seen), frozenset({Part.of_call(hop, Role.SRV)}))
     return 0.0
 
 
@@ -124,10 +125,10 @@ def slow_call_candidate(seen: Observations, queue: Candidate, slower_ms: float) 
     """A queue in front of a hop whose calls have become slow is the slow hop's doing."""
     now = seen.steps[0]
     hop = queue.cause.service
-    parts = queue.parts | {f"{hop}_srv"}
+    parts = queue.parts | {Part.of_call(hop, Role.SRV)}
     slow = _slower(
         seen,
-        Owner(hop, "srv"),
+        Owner(hop, Role.SRV),
         parts,
         slower_ms,
         slower_ms / now.mean_ms,
@@ -162,7 +163,7 @@ def memory_candidates(seen: Observations) -> list[Candidate]:
 def _slower(
     seen: Observations,
     owner: Owner,
-    parts: frozenset[str],
+    parts: frozenset[Part],
     slower_ms: float,
     share: float,
     before_ms: float,
@@ -172,7 +173,7 @@ def _slower(
         f"{service} takes {slower_ms:.0f} ms longer than in the baseline at equal load, where a "
         f"whole request took {before_ms:.0f} ms."
     ]
-    if owner.role == "gap":
+    if owner.role == Role.GAP:
         evidence.append(
             f"{service} itself takes no longer: the time passes on the way to it (name lookup, "
             "connecting, the network) or before it begins."
@@ -195,5 +196,5 @@ def _common_steps(seen: Observations) -> list[tuple[SweepStep, SweepStep]]:
     return [(step, before[step.users]) for step in seen.steps if step.users in before]
 
 
-def _sum(step: SweepStep, parts: frozenset[str]) -> float:
+def _sum(step: SweepStep, parts: frozenset[Part]) -> float:
     return sum(step.parts.get(part, 0.0) for part in parts)

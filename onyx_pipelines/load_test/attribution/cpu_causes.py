@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from onyx_pipelines.load_test.attribution.growth import (
-    APP,
-    NETWORK,
     Growth,
     is_timed_by_callee,
-    owner_of,
 )
 from onyx_pipelines.load_test.attribution.observations import (
     EXPLAINS_ABOVE,
@@ -16,7 +13,6 @@ from onyx_pipelines.load_test.attribution.observations import (
     Observations,
     percent,
 )
-from onyx_pipelines.load_test.attribution.parts import SERVER
 from onyx_pipelines.load_test.attribution.queue_evidence import (
     cpu_text,
     growth_sentence,
@@ -29,6 +25,7 @@ from onyx_pipelines.load_test.attribution.saturation import (
     saturated_services,
     services_of,
 )
+from onyx_pipelines.load_test.part import APP, NETWORK, SERVER, Part, Role
 from onyx_pipelines.load_test.results import CauseKind, ServiceLoad
 
 
@@ -41,7 +38,7 @@ def cpu_candidate(seen: Observations, growth: Growth) -> Candidate | None:
         parts = parts_slowed_by(load.service, growth)
         if load not in full:
             # Other threads of such a service still run, so waiting for a pool is not its doing.
-            parts = frozenset(part for part in parts if owner_of(part).role != "wait")
+            parts = frozenset(part for part in parts if part.owner.role != Role.WAIT)
         share = growth.share_of(parts)
         if share > EXPLAINS_ABOVE:
             certainty = WITHOUT_EVIDENCE if SERVER in parts else 1.0
@@ -61,20 +58,18 @@ def cpu_candidate(seen: Observations, growth: Growth) -> Candidate | None:
     return None
 
 
-def parts_slowed_by(service: str, growth: Growth) -> frozenset[str]:
+def parts_slowed_by(service: str, growth: Growth) -> frozenset[Part]:
     """A full callee slows its own work, the calls to it, the pool of connections to it, and what
     the application does not tell apart (`server`). A full caller slows itself and all that its
     timers measure; only what callees time themselves is not its doing."""
     names = growth.deltas_ms.keys()
     if service != APP:
-        return frozenset(
-            name for name in names if owner_of(name).service == service or name == SERVER
-        )
+        return frozenset(name for name in names if name.owner.service == service or name == SERVER)
     return frozenset(
         name
         for name in names
-        if (owner := owner_of(name)).service != NETWORK
-        and not (owner.role == "srv" and is_timed_by_callee(names, owner.service))
+        if (owner := name.owner).service != NETWORK
+        and not (owner.role == Role.SRV and is_timed_by_callee(names, owner.service))
     )
 
 
@@ -82,7 +77,7 @@ def _neighbour(
     seen: Observations,
     growth: Growth,
     load: ServiceLoad,
-    parts: frozenset[str],
+    parts: frozenset[Part],
     foreign_cores: float,
 ) -> Candidate:
     evidence = (

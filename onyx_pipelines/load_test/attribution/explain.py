@@ -14,7 +14,9 @@ from onyx_pipelines.load_test.attribution.constant_causes import (
     slower_call_ms,
     slower_candidates,
 )
-from onyx_pipelines.load_test.attribution.growth import APP, share_interval
+from onyx_pipelines.load_test.attribution.growth import (
+    share_interval,
+)
 from onyx_pipelines.load_test.attribution.next_cause import next_cause
 from onyx_pipelines.load_test.attribution.observations import (
     Candidate,
@@ -26,6 +28,7 @@ from onyx_pipelines.load_test.attribution.observing import observe, what_cannot_
 from onyx_pipelines.load_test.attribution.queue_causes import queue_candidates
 from onyx_pipelines.load_test.attribution.remedies import remedies_for
 from onyx_pipelines.load_test.attribution.saturation import GENERATOR, is_generator_saturated
+from onyx_pipelines.load_test.part import APP
 from onyx_pipelines.load_test.results import (
     Attribution,
     Capacity,

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from onyx_pipelines.load_test.attribution.parts import (
-    APP_SELF,
-    COLUMNS_OF_PARTS,
-    CONNECT,
-    INGRESS,
-    NAME_LOOKUP,
-    RECEIVE,
-    SEND,
-    SERVER,
-    TLS,
-    hop_part,
-    parts_of,
-)
+from onyx_pipelines.load_test.attribution.parts import COLUMNS_OF_PARTS, parts_of
+from onyx_pipelines.load_test.part import Owner, Part, Role
 from onyx_pipelines.load_test.results import Block, Interval, Scenario, SweepStep
-
-APP: Final = "app"
-NETWORK: Final = "network"
 
 # A queue shows as latency that grows and throughput that does not follow the users.
 _GROWN_ABOVE: Final = 1.4
@@ -37,41 +23,13 @@ _BLOCK_MS: Final = 1000.0
 _SEED: Final = 20_2611
 
 
-@dataclass(frozen=True)
-class Owner:
-    """Who a part's time belongs to. `role`: self, srv, gap, wait, server, lookup, connect or
-    transfer."""
-
-    service: str
-    role: str
+def parts_of_owner(parts: Iterable[Part], owner: Owner) -> frozenset[Part]:
+    return frozenset(part for part in parts if part.owner == owner)
 
 
-_OWNERS_OF_FIXED_PARTS: Final = {
-    NAME_LOOKUP: Owner(NETWORK, "lookup"),
-    CONNECT: Owner(NETWORK, "connect"),
-    TLS: Owner(NETWORK, "connect"),
-    SEND: Owner(NETWORK, "transfer"),
-    RECEIVE: Owner(NETWORK, "transfer"),
-    INGRESS: Owner(APP, "self"),
-    APP_SELF: Owner(APP, "self"),
-    SERVER: Owner(APP, "server"),
-}
-
-
-def owner_of(part: str) -> Owner:
-    hop = hop_part(part)
-    if hop is not None:
-        return Owner(hop.hop, hop.role)
-    return _OWNERS_OF_FIXED_PARTS.get(part, Owner(part, "self"))
-
-
-def parts_of_owner(parts: Collection[str], owner: Owner) -> frozenset[str]:
-    return frozenset(part for part in parts if owner_of(part) == owner)
-
-
-def is_timed_by_callee(parts: Collection[str], hop: str) -> bool:
+def is_timed_by_callee(parts: Collection[Part], hop: str) -> bool:
     """Without an account of its own, a hop's time is that of a timer in the caller."""
-    return f"{hop}_gap" in parts
+    return Part.of_call(hop, Role.GAP) in parts
 
 
 @dataclass(frozen=True)
@@ -82,7 +40,7 @@ class Growth:
     high: SweepStep
 
     @property
-    def deltas_ms(self) -> Mapping[str, float]:
+    def deltas_ms(self) -> Mapping[Part, float]:
         names = dict.fromkeys((*self.low.parts, *self.high.parts))
         return {
             name: self.high.parts.get(name, 0.0) - self.low.parts.get(name, 0.0) for name in names
@@ -108,7 +66,7 @@ class Growth:
     def is_load_dependent(self) -> bool:
         return self.latency_ratio > _GROWN_ABOVE and self.efficiency < _EFFICIENT_FROM
 
-    def share_of(self, parts: Collection[str]) -> float:
+    def share_of(self, parts: Collection[Part]) -> float:
         total = self.total_ms
         if total <= 0:
             return 0.0
@@ -116,12 +74,12 @@ class Growth:
 
     def shares(self) -> list[tuple[Owner, float]]:
         """Every owner's share of the growth, the largest first."""
-        owners = dict.fromkeys(owner_of(part) for part in self.deltas_ms)
+        owners = dict.fromkeys(part.owner for part in self.deltas_ms)
         names = self.deltas_ms.keys()
         shares = [(owner, self.share_of(parts_of_owner(names, owner))) for owner in owners]
         return sorted(shares, key=lambda each: -each[1])
 
-    def has_grown(self, parts: Collection[str]) -> bool:
+    def has_grown(self, parts: Collection[Part]) -> bool:
         """By the same factor that makes a latency count as grown."""
         low = sum(self.low.parts.get(part, 0.0) for part in parts)
         high = sum(self.high.parts.get(part, 0.0) for part in parts)
@@ -140,7 +98,7 @@ def growth_of(steps: Sequence[SweepStep]) -> Growth | None:
 
 
 def share_interval(
-    samples: pd.DataFrame, scenario: Scenario, growth: Growth, parts: Collection[str]
+    samples: pd.DataFrame, scenario: Scenario, growth: Growth, parts: Collection[Part]
 ) -> Interval | None:
     """95 % of the parts' share of the growth, by a seeded bootstrap over blocks of one second.
 

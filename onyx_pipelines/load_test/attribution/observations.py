@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.load_test.attribution.growth import Growth
+from onyx_pipelines.load_test.attribution.growth import (
+    Growth,
+)
 from onyx_pipelines.load_test.attribution.saturation import MemoryGrowth, service_load
+from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.results import (
     Capacity,
     Cause,
@@ -74,7 +77,7 @@ class Candidate:
 
     cause: Cause
     cost_ms: float
-    parts: frozenset[str]
+    parts: frozenset[Part]
     is_of_growth: bool = False
     slower_ms: float = 0.0
 

@@ -8,9 +8,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from onyx_pipelines.load_test.attribution.growth import APP, growth_of, is_timed_by_callee
+from onyx_pipelines.load_test.attribution.growth import (
+    growth_of,
+    is_timed_by_callee,
+)
 from onyx_pipelines.load_test.attribution.observations import Observations, Refusal, percent
-from onyx_pipelines.load_test.attribution.parts import SERVER, hop_part
 from onyx_pipelines.load_test.attribution.saturation import (
     Window,
     memory_growths,
@@ -19,6 +21,7 @@ from onyx_pipelines.load_test.attribution.saturation import (
     services_of,
 )
 from onyx_pipelines.load_test.attribution.server_timing import TOTAL, parse_server_timing
+from onyx_pipelines.load_test.part import APP, SERVER, Part
 from onyx_pipelines.load_test.results import Block, Capacity, Scenario, SweepStep
 
 _COLUMNS: Final = ["block", "repeat", "users", "started_ms", "ended_ms", "status", "retry_after_s"]
@@ -120,8 +123,8 @@ def _last_call(server_timing: str) -> str | None:
     ]
     if not called:
         return None
-    hop = hop_part(called[-1])
-    return called[-1] if hop is None else hop.hop
+    last = Part(called[-1])
+    return last.owner.service if last.is_of_call else last
 
 
 def what_cannot_be_told(seen: Observations) -> tuple[str, ...]:
@@ -189,7 +192,7 @@ def _about_hops(seen: Observations) -> list[str]:
             f"Most answers carry no Server-Timing: which part of {APP} or which call takes the "
             "time cannot be told."
         ]
-    hops = dict.fromkeys(hop.hop for hop in map(hop_part, parts) if hop is not None)
+    hops = dict.fromkeys(part.owner.service for part in parts if part.is_of_call)
     sentences = [
         f"{hop} does not say what it takes itself: its own work cannot be told from the network "
         "and from waiting in front of it."
@@ -205,7 +208,7 @@ def _about_services(seen: Observations) -> list[str]:
     shown = services_of(seen.top)
     if not shown:
         return ["There is no telemetry: whether a CPU or a pool is full cannot be told."]
-    hops = {hop.hop for hop in map(hop_part, seen.top.parts) if hop is not None}
+    hops = {part.owner.service for part in seen.top.parts if part.is_of_call}
     blind = sorted(
         service
         for service in {APP, *hops}

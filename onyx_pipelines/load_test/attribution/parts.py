@@ -6,7 +6,7 @@ For every row the parts sum to blocked + sending + waiting + receiving. What the
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -16,18 +16,19 @@ from onyx_pipelines.load_test.attribution.server_timing import (
     ServerTimings,
     read_server_timings,
 )
-
-NAME_LOOKUP: Final = "name_lookup"
-CONNECT: Final = "connect"
-TLS: Final = "tls"
-SEND: Final = "send"
-INGRESS: Final = "ingress"
-SERVER: Final = "server"
-APP_SELF: Final = "app_self"
-RECEIVE: Final = "receive"
-BEFORE_THE_SERVER: Final = (NAME_LOOKUP, CONNECT, TLS, SEND)
-# What the load generator sees by itself, and the parts of a request in the order of their time.
-FIXED_PARTS: Final = (*BEFORE_THE_SERVER, INGRESS, SERVER, APP_SELF, RECEIVE)
+from onyx_pipelines.load_test.part import (
+    APP_SELF,
+    BEFORE_THE_SERVER,
+    CONNECT,
+    INGRESS,
+    NAME_LOOKUP,
+    RECEIVE,
+    SEND,
+    SERVER,
+    TLS,
+    Part,
+    Role,
+)
 
 # The columns of the samples that the parts are made from.
 COLUMNS_OF_PARTS: Final = (
@@ -37,29 +38,10 @@ COLUMNS_OF_PARTS: Final = (
 # Bounds the memory that the means of a million rows take.
 _CHUNK_ROWS: Final = 65_536
 _ALWAYS: Final = (*BEFORE_THE_SERVER, RECEIVE)
-_SRV: Final = "_srv"
-_GAP: Final = "_gap"
-_WAIT: Final = "_wait"
-
 # Clocks of client and server differ in rate and rounding; beyond this a total that outlasts the
 # wait for the first byte means a streamed answer.
 _STREAMED_ABOVE_MS: Final = 1.0
 _STREAMED_ABOVE_SHARE: Final = 0.01
-
-
-class HopPart(NamedTuple):
-    """A part that belongs to a call: `role` is "srv", "gap" or "wait"."""
-
-    hop: str
-    role: str
-
-
-def hop_part(part: str) -> HopPart | None:
-    """None for the fixed parts."""
-    if part in FIXED_PARTS:
-        return None
-    hop, _, role = part.rpartition("_")
-    return HopPart(hop, role) if hop and role in {"srv", "gap", "wait"} else None
 
 
 def parts_of(samples: pd.DataFrame) -> pd.DataFrame:
@@ -72,12 +54,12 @@ def parts_of(samples: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(_parts(samples), index=samples.index, copy=False)
 
 
-def mean_parts(samples: pd.DataFrame) -> dict[str, float]:
+def mean_parts(samples: pd.DataFrame) -> dict[Part, float]:
     """Mean milliseconds per part over all rows; they sum to the mean latency. Empty without rows.
 
     A part that no row has any time in is left out, but for what the generator always sees.
     """
-    sums: dict[str, float] = {}
+    sums: dict[Part, float] = {}
     for start in range(0, len(samples), _CHUNK_ROWS):
         for name, spent in _parts(samples.iloc[start : start + _CHUNK_ROWS]).items():
             sums[name] = sums.get(name, 0.0) + float(spent.sum())
@@ -86,7 +68,7 @@ def mean_parts(samples: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _parts(samples: pd.DataFrame) -> dict[str, np.ndarray]:
+def _parts(samples: pd.DataFrame) -> dict[Part, np.ndarray]:
     blocked, waiting, receiving = (
         _milliseconds(samples, name) for name in ("blocked_ms", "waiting_ms", "receiving_ms")
     )
@@ -94,7 +76,7 @@ def _parts(samples: pd.DataFrame) -> dict[str, np.ndarray]:
     # blocked time that contains them.
     connect = np.minimum(_milliseconds(samples, "connecting_ms"), blocked)
     tls = np.minimum(_milliseconds(samples, "tls_ms"), blocked - connect)
-    parts: dict[str, np.ndarray] = {
+    parts: dict[Part, np.ndarray] = {
         NAME_LOOKUP: blocked - connect - tls,
         CONNECT: connect,
         TLS: tls,
@@ -122,7 +104,7 @@ def _server_parts(
     waiting: np.ndarray,
     receiving: np.ndarray,
     has_first_token: np.ndarray,
-) -> dict[str, np.ndarray]:
+) -> dict[Part, np.ndarray]:
     """All columns are 0 in rows without a total, but for `receive`, which the caller replaces."""
     known = timings.is_present
     total = np.minimum(timings.durations_ms[TOTAL], waiting + receiving)
@@ -150,28 +132,27 @@ def _server_parts(
     return parts
 
 
-def _hop_parts(timings: ServerTimings) -> dict[str, np.ndarray]:
+def _hop_parts(timings: ServerTimings) -> dict[Part, np.ndarray]:
     """Columns in the order of the first mention, a hop's together: wait, gap, srv."""
     names = [name for name in timings.durations_ms if name != TOTAL]
-    hops = list(dict.fromkeys(_hop_of_metric(name) for name in names))
-    parts: dict[str, np.ndarray] = {}
+    hops = list(dict.fromkeys(_hop_of_metric(Part(name)) for name in names))
+    parts: dict[Part, np.ndarray] = {}
     for hop in hops:
-        wait = timings.duration_ms(hop + _WAIT)
+        wait = timings.duration_ms(Part.of_call(hop, Role.WAIT))
         called = timings.duration_ms(hop)
-        callee = timings.duration_ms(hop + _SRV)
+        callee = timings.duration_ms(Part.of_call(hop, Role.SRV))
         if wait is not None:
-            parts[hop + _WAIT] = wait
+            parts[Part.of_call(hop, Role.WAIT)] = wait
         if called is not None and callee is not None:
             # The callee's clock may be coarser than ours: its share never exceeds the call.
-            parts[hop + _GAP] = np.maximum(called - callee, 0.0)
+            parts[Part.of_call(hop, Role.GAP)] = np.maximum(called - callee, 0.0)
         whole = callee if callee is not None else called
         if whole is not None:
-            parts[hop + _SRV] = whole if called is None else np.minimum(whole, called)
+            parts[Part.of_call(hop, Role.SRV)] = (
+                whole if called is None else np.minimum(whole, called)
+            )
     return parts
 
 
-def _hop_of_metric(name: str) -> str:
-    for suffix in (_SRV, _WAIT):
-        if name.endswith(suffix) and len(name) > len(suffix):
-            return name.removesuffix(suffix)
-    return name
+def _hop_of_metric(metric: Part) -> str:
+    return metric.owner.service if metric.is_of_call and metric.owner.role != Role.GAP else metric

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log
 
-from onyx_pipelines.load_test.attribution.growth import APP
 from onyx_pipelines.load_test.attribution.next_cause import remaining_demands
 from onyx_pipelines.load_test.attribution.observations import Candidate, Observations
 from onyx_pipelines.load_test.attribution.queue_causes import workers_at_work
 from onyx_pipelines.load_test.attribution.queueing import Network, Station
 from onyx_pipelines.load_test.attribution.saturation import is_cpu_saturated, pool_of, service_load
+from onyx_pipelines.load_test.part import APP, Role
 from onyx_pipelines.load_test.results import (
     Cause,
     CauseKind,
@@ -169,10 +169,9 @@ def _servers(seen: Observations, cause: Cause) -> int:
         pool = pool_of(seen.top, hop, APP)
         if pool is not None and pool.pool_size:
             return max(1, round(pool.pool_size))
-        return _by_littles_law(seen, (f"{hop}_srv", f"{hop}_gap"))
-    return _by_littles_law(seen, (f"{hop}_srv",))
+        return _by_littles_law(seen.top, hop, Role.SRV, Role.GAP)
+    return _by_littles_law(seen.top, hop, Role.SRV)
 
 
-def _by_littles_law(seen: Observations, parts: tuple[str, ...]) -> int:
-    held_ms = sum(seen.top.parts.get(part, 0.0) for part in parts)
-    return max(1, round(seen.top.throughput_per_s * held_ms / 1000))
+def _by_littles_law(step: SweepStep, hop: str, *roles: Role) -> int:
+    return max(1, round(step.throughput_per_s * step.call_ms(hop, *roles) / 1000))

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.load_test.attribution.cpu_causes import cpu_candidate, parts_slowed_by
 from onyx_pipelines.load_test.attribution.growth import (
-    APP,
-    NETWORK,
     Growth,
-    Owner,
-    owner_of,
     parts_of_owner,
 )
 from onyx_pipelines.load_test.attribution.observations import (
@@ -17,11 +13,6 @@ from onyx_pipelines.load_test.attribution.observations import (
     Candidate,
     Observations,
     percent,
-)
-from onyx_pipelines.load_test.attribution.parts import (
-    BEFORE_THE_SERVER,
-    INGRESS,
-    RECEIVE,
 )
 from onyx_pipelines.load_test.attribution.queue_evidence import (
     cpu_text,
@@ -36,6 +27,16 @@ from onyx_pipelines.load_test.attribution.saturation import (
     pool_of,
     service_load,
     services_of,
+)
+from onyx_pipelines.load_test.part import (
+    APP,
+    BEFORE_THE_SERVER,
+    INGRESS,
+    NETWORK,
+    RECEIVE,
+    Owner,
+    Part,
+    Role,
 )
 from onyx_pipelines.load_test.results import CauseKind, ServiceLoad, SweepStep
 
@@ -61,12 +62,12 @@ def queue_candidates(seen: Observations) -> list[Candidate]:
 
 def _largest_owner(seen: Observations, growth: Growth) -> Candidate:
     owner, share = growth.shares()[0]
-    queue_before = owner.role in {"wait", "gap"}
-    own_work = frozenset({f"{owner.service}_srv"})
+    queue_before = owner.role in {Role.WAIT, Role.GAP}
+    own_work = frozenset({Part.of_call(owner.service, Role.SRV)})
     if queue_before and own_work <= growth.deltas_ms.keys() and growth.has_grown(own_work):
         # What waits in front of a hop whose own work slows down waits because of it.
         names = growth.deltas_ms.keys()
-        parts = frozenset(name for name in names if owner_of(name).service == owner.service)
+        parts = frozenset(name for name in names if name.owner.service == owner.service)
         return _callee(seen, growth, owner.service, parts)
     if share > EXPLAINS_ABOVE:
         return _of_owner(seen, growth, owner, share)
@@ -77,7 +78,7 @@ def _spread(seen: Observations, growth: Growth, owner: Owner) -> Candidate:
     """No single owner: either all of the caller's timers grew together, or nobody is to blame."""
     parts = parts_slowed_by(APP, growth)
     if growth.share_of(parts) > EXPLAINS_ABOVE and growth.share_of(parts) > 1.5 * max(
-        growth.share_of(parts_of_owner(parts, each)) for each in map(owner_of, parts)
+        growth.share_of(parts_of_owner(parts, each)) for each in {part.owner for part in parts}
     ):
         evidence = (
             growth_sentence(growth),
@@ -101,16 +102,16 @@ def _spread(seen: Observations, growth: Growth, owner: Owner) -> Candidate:
 
 def _of_owner(seen: Observations, growth: Growth, owner: Owner, share: float) -> Candidate:
     parts = parts_of_owner(growth.deltas_ms.keys(), owner)
-    if owner.role == "wait":
+    if owner.role == Role.WAIT:
         return _pool(seen, growth, owner.service, parts)
-    if owner.role == "gap":
+    if owner.role == Role.GAP:
         between = _full_between(growth)
         if between is not None:
             return _between(seen, growth, owner.service, parts, between)
         return _caller_limit(seen, growth, owner.service, parts)
-    if owner.role == "srv":
+    if owner.role == Role.SRV:
         return _callee(seen, growth, owner.service, parts)
-    if owner.role == "self":
+    if owner.role == Role.SELF:
         return _own_section(seen, growth, owner.service, parts)
     if owner.service == NETWORK:
         return _network(seen, growth, owner, parts)
@@ -124,9 +125,9 @@ def _of_owner(seen: Observations, growth: Growth, owner: Owner, share: float) ->
     )
 
 
-def _pool(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -> Candidate:
+def _pool(seen: Observations, growth: Growth, hop: str, parts: frozenset[Part]) -> Candidate:
     step = growth.high
-    held_ms = step.parts.get(f"{hop}_srv", 0.0) + step.parts.get(f"{hop}_gap", 0.0)
+    held_ms = step.call_ms(hop, Role.SRV, Role.GAP)
     evidence = [
         growth_sentence(growth),
         f"{percent(growth.share_of(parts))} of the growth is waiting for a connection of the "
@@ -155,7 +156,7 @@ def _pool(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -
 def _full_between(growth: Growth) -> ServiceLoad | None:
     """The fullest service that is watched and that no timer is named for: a proxy on the way to a
     hop, which shows only as time before the hop begins."""
-    timed = {owner_of(name).service for name in growth.deltas_ms} | {APP}
+    timed = {name.owner.service for name in growth.deltas_ms} | {APP}
     busy = [
         load
         for load in services_of(growth.high)
@@ -166,7 +167,7 @@ def _full_between(growth: Growth) -> ServiceLoad | None:
 
 
 def _between(
-    seen: Observations, growth: Growth, hop: str, parts: frozenset[str], load: ServiceLoad
+    seen: Observations, growth: Growth, hop: str, parts: frozenset[Part], load: ServiceLoad
 ) -> Candidate:
     evidence = (
         growth_sentence(growth),
@@ -183,9 +184,11 @@ def _between(
     )
 
 
-def _caller_limit(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -> Candidate:
+def _caller_limit(
+    seen: Observations, growth: Growth, hop: str, parts: frozenset[Part]
+) -> Candidate:
     step = growth.high
-    served_ms = step.parts.get(f"{hop}_srv", 0.0)
+    served_ms = step.call_ms(hop, Role.SRV)
     evidence = (
         growth_sentence(growth),
         f"{percent(growth.share_of(parts))} of the growth is between {APP} and {hop}, before "
@@ -198,7 +201,7 @@ def _caller_limit(seen: Observations, growth: Growth, hop: str, parts: frozenset
     return queue_candidate(seen, growth, CauseKind.CALLER_LIMIT, hop, parts, certainty, evidence)
 
 
-def _callee(seen: Observations, growth: Growth, hop: str, parts: frozenset[str]) -> Candidate:
+def _callee(seen: Observations, growth: Growth, hop: str, parts: frozenset[Part]) -> Candidate:
     return _section(
         seen,
         growth,
@@ -209,7 +212,7 @@ def _callee(seen: Observations, growth: Growth, hop: str, parts: frozenset[str])
 
 
 def _own_section(
-    seen: Observations, growth: Growth, service: str, parts: frozenset[str]
+    seen: Observations, growth: Growth, service: str, parts: frozenset[Part]
 ) -> Candidate:
     at_the_door = growth.share_of({INGRESS})
     if at_the_door > _AT_THE_DOOR_ABOVE and _is_idle(seen, service):
@@ -247,7 +250,7 @@ def workers_at_work(step: SweepStep) -> float:
 
 
 def _section(
-    seen: Observations, growth: Growth, service: str, parts: frozenset[str], sentence: str
+    seen: Observations, growth: Growth, service: str, parts: frozenset[Part], sentence: str
 ) -> Candidate:
     """Time that grows in a service whose CPU is idle is spent queueing for something in it."""
     evidence = [growth_sentence(growth), sentence, _idle_sentence(seen, service)]
@@ -273,11 +276,11 @@ def _section(
     )
 
 
-def _network(seen: Observations, growth: Growth, owner: Owner, parts: frozenset[str]) -> Candidate:
+def _network(seen: Observations, growth: Growth, owner: Owner, parts: frozenset[Part]) -> Candidate:
     kind = {
-        "lookup": CauseKind.SLOW_NAME_LOOKUP,
-        "connect": CauseKind.SLOW_CONNECT,
-        "transfer": CauseKind.SLOW_TRANSFER,
+        Role.LOOKUP: CauseKind.SLOW_NAME_LOOKUP,
+        Role.CONNECT: CauseKind.SLOW_CONNECT,
+        Role.TRANSFER: CauseKind.SLOW_TRANSFER,
     }[owner.role]
     evidence = (
         growth_sentence(growth),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from onyx_pipelines.load_test.attribution.growth import Growth
+from onyx_pipelines.load_test.attribution.growth import (
+    Growth,
+)
 from onyx_pipelines.load_test.attribution.observations import Candidate, Observations, percent
+from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.results import Cause, CauseKind, ServiceLoad
 
 
@@ -12,7 +15,7 @@ def queue_candidate(
     growth: Growth,
     kind: CauseKind,
     service: str,
-    parts: frozenset[str],
+    parts: frozenset[Part],
     certainty: float,
     evidence: tuple[str, ...],
 ) -> Candidate:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onyx_pipelines.load_test.attribution.growth import APP, NETWORK
 from onyx_pipelines.load_test.attribution.observations import Candidate, Observations, percent
 from onyx_pipelines.load_test.attribution.predictions import (
     Situation,
@@ -16,6 +15,7 @@ from onyx_pipelines.load_test.attribution.predictions import (
 )
 from onyx_pipelines.load_test.attribution.queueing import Network, Station
 from onyx_pipelines.load_test.attribution.saturation import HOST, service_load
+from onyx_pipelines.load_test.part import APP, NETWORK
 from onyx_pipelines.load_test.results import Cause, CauseKind, Remedy
 
 # Of the time that a slow call keeps a connection: it never becomes nothing.

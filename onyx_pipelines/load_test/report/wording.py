@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from onyx_pipelines import __version__
-from onyx_pipelines.load_test.attribution.parts import FIXED_PARTS, hop_part
+from onyx_pipelines.load_test.part import FIXED_PARTS, Part
 from onyx_pipelines.load_test.results import (
     Attribution,
     Capacity,
@@ -122,9 +122,9 @@ def ratio_text(ratio: float | None, interval: Interval | None) -> str:
 
 def part_name(part: str) -> str:
     """`qdrant_gap` in words."""
-    hop = hop_part(part)
-    if hop is not None:
-        return f"{hop.hop}: {_ROLES[hop.role]}"
+    known = Part(part)
+    if known.is_of_call:
+        return f"{known.owner.service}: {_ROLES[known.owner.role]}"
     return _PARTS.get(part, part)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from onyx_pipelines.load_test.attribution.growth import Growth, Owner, growth_of, share_interval
+from onyx_pipelines.load_test.attribution.growth import Growth, growth_of, share_interval
+from onyx_pipelines.load_test.part import Owner, Part, Role
 from onyx_pipelines.load_test.results import Scenario, SweepStep
 from onyx_pipelines_tests.load_test.attribution.measuring import steps_of
 from onyx_pipelines_tests.load_test.attribution.planted import plant
@@ -28,15 +29,15 @@ def test_growth_is_shared_among_those_that_grew():
 
     shares = dict(Growth(low, high).shares())
 
-    assert shares[Owner("app", "self")] == pytest.approx(0.75)
-    assert shares[Owner("db", "srv")] == pytest.approx(0.25)
-    assert shares[Owner("llm", "srv")] == 0.0
+    assert shares[Owner("app", Role.SELF)] == pytest.approx(0.75)
+    assert shares[Owner("db", Role.SRV)] == pytest.approx(0.25)
+    assert shares[Owner("llm", Role.SRV)] == 0.0
 
 
 def test_a_part_that_is_new_at_the_heavy_end_has_grown_from_nothing():
     growth = Growth(_step(1, {"app_self": 10.0}), _step(8, {"app_self": 10.0, "db_wait": 90.0}))
 
-    assert growth.share_of({"db_wait"}) == 1.0
+    assert growth.share_of({Part("db_wait")}) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,12 @@ def test_an_interval_takes_three_seconds_at_each_end():
     growth = growth_of(steps_of(run))
     short = run.samples[run.samples["ended_ms"] < run.samples["started_ms"].min() + 2500]
 
-    assert share_interval(run.samples, Scenario.RAG, growth, {"db_wait"}) is not None
-    assert share_interval(short, Scenario.RAG, growth, {"db_wait"}) is None
+    assert share_interval(run.samples, Scenario.RAG, growth, {Part("db_wait")}) is not None
+    assert share_interval(short, Scenario.RAG, growth, {Part("db_wait")}) is None
 
 
 def test_an_interval_is_of_the_scenario_alone():
     run = sweep(plant("small pool", 51).system, 51)
     growth = growth_of(steps_of(run))
 
-    assert share_interval(run.samples, Scenario.CHAT, growth, {"db_wait"}) is None
+    assert share_interval(run.samples, Scenario.CHAT, growth, {Part("db_wait")}) is None

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.load_test.attribution.parts import (
-    HopPart,
-    hop_part,
     mean_parts,
     parts_of,
 )
+from onyx_pipelines.load_test.part import Owner, Part, Role
+from onyx_pipelines.load_test.results import Scenario, SweepStep
 from onyx_pipelines_tests.load_test.attribution.planted import plant
 from onyx_pipelines_tests.load_test.attribution.simulation import sweep
 
@@ -187,12 +187,33 @@ def test_the_parts_are_never_negative_and_sum_to_the_latency(phases, durations):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("vector_gap", HopPart("vector", "gap")),
-        ("big_db_wait", HopPart("big_db", "wait")),
-        ("app_self", None),
-        ("receive", None),
-        ("srv", None),
+        ("vector_gap", Owner("vector", Role.GAP)),
+        ("big_db_wait", Owner("big_db", Role.WAIT)),
+        ("srv_srv", Owner("srv", Role.SRV)),
+        ("app_self", Owner("app", Role.SELF)),
+        ("receive", Owner("network", Role.TRANSFER)),
+        ("srv", Owner("srv", Role.SELF)),
     ],
 )
-def test_a_parts_name_tells_its_hop(name, expected):
-    assert hop_part(name) == expected
+def test_a_parts_name_tells_whose_time_it_is(name, expected):
+    assert Part(name).owner == expected
+    assert Part(name) == name
+    assert Part(name).is_of_call == (expected.role in {Role.GAP, Role.WAIT, Role.SRV})
+
+
+def test_parts_are_read_back_from_a_file_as_what_they_were():
+    step = SweepStep(
+        scenario=Scenario.RAG,
+        users=1,
+        samples=1,
+        throughput_per_s=1,
+        mean_ms=3,
+        p95_ms=None,
+        error_rate=0,
+        parts={"db_wait": 1.0, "receive": 2.0},
+    )
+
+    read = SweepStep.model_validate_json(step.model_dump_json())
+
+    assert read == step
+    assert [part.owner.service for part in read.parts] == ["db", "network"]
