@@ -12,7 +12,10 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from onyx_pipelines.load_test.facts import CauseKind as CauseKind
+from onyx_pipelines.load_test.facts import Fact, RemedyKind, Value
 from onyx_pipelines.load_test.part import Part, Role
+from onyx_pipelines.load_test.words import Advice, advice, sentence, summary, verification
 
 
 class _Record(BaseModel):
@@ -230,25 +233,9 @@ class Comparison(_Record):
     reason: str = ""
 
 
-class CauseKind(StrEnum):
-    """What limits or slows a request."""
-
-    CPU_SATURATION = "cpu_saturation"
-    POOL_EXHAUSTION = "pool_exhaustion"
-    CALLER_LIMIT = "caller_limit"
-    SERIAL_SECTION = "serial_section"
-    SLOW_DEPENDENCY = "slow_dependency"
-    RATE_LIMIT = "rate_limit"
-    SLOW_NAME_LOOKUP = "slow_name_lookup"
-    SLOW_CONNECT = "slow_connect"
-    SLOW_TRANSFER = "slow_transfer"
-    MEMORY_GROWTH = "memory_growth"
-    UNKNOWN = "unknown"
-
-
 class Cause(_Record):
     """`share`: of the growth of latency (or of latency itself, for causes that load does not
-    bring). `demand_ms`: of the queue that it is, where it is one. `evidence`: whole sentences."""
+    bring). `demand_ms`: of the queue that it is, where it is one."""
 
     kind: CauseKind
     service: str
@@ -256,7 +243,12 @@ class Cause(_Record):
     share_interval: Interval | None = None
     confidence: float
     demand_ms: float | None = None
-    evidence: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Whole sentences."""
+        return tuple(map(sentence, self.facts))
 
 
 class PredictedGain(_Record):
@@ -270,25 +262,61 @@ class PredictedGain(_Record):
 
 
 class Remedy(_Record):
+    """`users`: of the step that `gains` are about."""
+
     cause: CauseKind
     service: str
-    action: str
+    kind: RemedyKind
+    users: int
+    figures: Mapping[str, Value] = Field(default_factory=dict)
     gains: tuple[PredictedGain, ...] = ()
-    risk: str = ""
-    effort: str = ""
-    verify: str = ""
+
+    @property
+    def action(self) -> str:
+        return self._advice.action
+
+    @property
+    def risk(self) -> str:
+        return self._advice.risk
+
+    @property
+    def effort(self) -> str:
+        return self._advice.effort
+
+    @property
+    def _advice(self) -> Advice:
+        return advice(self.kind, {"service": self.service, **self.figures})
+
+    @property
+    def verify(self) -> str:
+        return verification(self.users)
 
 
 class Attribution(_Record):
-    """Why a scenario is as slow as it is. `cause` None: nothing limits it within the sweep."""
+    """Why a scenario is as slow as it is. `cause` None: nothing limits it within the sweep.
+
+    `instead`: what is to be said first where that is not the cause. `untold`: what the data do not
+    show.
+    """
 
     scenario: Scenario
     cause: Cause | None
     runner_up: Cause | None = None
     next_cause: Cause | None = None
     remedies: tuple[Remedy, ...] = ()
-    cannot_tell: tuple[str, ...] = ()
-    summary: str = ""
+    instead: tuple[Fact, ...] = ()
+    untold: tuple[Fact, ...] = ()
+
+    @property
+    def cannot_tell(self) -> tuple[str, ...]:
+        return tuple(map(sentence, self.untold))
+
+    @property
+    def summary(self) -> str:
+        if self.cause is None or self.instead:
+            return " ".join(map(sentence, self.instead))
+        cause = self.cause
+        return summary(cause.kind, cause.service, cause.share, cause.confidence)
 
 
 class Environment(_Record):

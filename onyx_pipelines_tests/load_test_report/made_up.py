@@ -13,6 +13,7 @@ import pandas as pd
 
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.capacity.closed_queue import throughput_per_ms
+from onyx_pipelines.load_test.facts import RemedyKind, What, fact
 from onyx_pipelines.load_test.results import (
     Alarm,
     Attribution,
@@ -142,15 +143,16 @@ def hostile(text: str = HOSTILE) -> LoadTest:
             "facts": {text: text},
         }
     )
-    cause = _cause(text, 0.5).model_copy(update={"evidence": (text,)})
+    cause = _cause(text, 0.5).model_copy(
+        update={"facts": (fact(What.CPU_UNKNOWN, service=text),)}
+    )
     remedy = Remedy(
         cause=CauseKind.POOL_EXHAUSTION,
         service=text,
-        action=text,
+        kind=RemedyKind.MORE_CALLS,
+        users=32,
+        figures={"servers": text, "now": text},
         gains=(PredictedGain(name=text, unit=text, now=1.0, predicted=2.0),),
-        risk=text,
-        effort=text,
-        verify=text,
     )
     step = found.result.sweep[0]
     load = step.services[0].model_copy(update={"service": text})
@@ -190,8 +192,8 @@ def hostile(text: str = HOSTILE) -> LoadTest:
                         runner_up=cause,
                         next_cause=cause,
                         remedies=(remedy,),
-                        cannot_tell=(text,),
-                        summary=text,
+                        untold=(fact(What.OPAQUE_CALL, service=text),),
+                        instead=(fact(What.CPU_UNKNOWN, service=text),),
                     ),
                 ),
                 "alarms": (Alarm(at=BEGAN, name=text, text=text),),
@@ -424,7 +426,9 @@ def _exhausted_pool(scenario: Scenario) -> Attribution:
             Remedy(
                 cause=CauseKind.POOL_EXHAUSTION,
                 service="postgres",
-                action="Raise the pool of connections from 10 to 20.",
+                kind=RemedyKind.MORE_CONNECTIONS,
+                users=20,
+                figures={"servers": 20, "now": 10},
                 gains=(
                     PredictedGain(
                         name="latency at 20 users",
@@ -437,21 +441,14 @@ def _exhausted_pool(scenario: Scenario) -> Attribution:
                         name="highest throughput", unit="answers per s", now=17.2, predicted=38.0
                     ),
                 ),
-                risk="PostgreSQL needs about 10 MiB for each connection.",
-                effort="One setting and a restart.",
-                verify="onyx load-test run --profile standard",
             ),
         ),
-        cannot_tell=("Whether the disk waits: it was not watched.",),
-        summary="Requests wait for one of the 10 connections to postgres;"
-        " that is 93 % of the growth of latency.",
+        untold=(fact(What.CPU_BLIND, services="disk"),),
     )
 
 
 def _unlimited(scenario: Scenario) -> Attribution:
-    return Attribution(
-        scenario=scenario, cause=None, summary="Nothing limits it within 32 users at a time."
-    )
+    return Attribution(scenario=scenario, cause=None, instead=(fact(What.NO_LIMIT, users=32),))
 
 
 def _cause(service: str, share: float) -> Cause:
@@ -462,7 +459,7 @@ def _cause(service: str, share: float) -> Cause:
         share_interval=Interval(low=max(0.0, share - 0.04), high=min(1.0, share + 0.03)),
         confidence=0.94,
         demand_ms=30.0,
-        evidence=("From 16 users on, 10 of 10 connections were in use and 2 or more waited.",),
+        facts=(fact(What.POOL_IN_USE, busy=10.0, size=10),),
     )
 
 

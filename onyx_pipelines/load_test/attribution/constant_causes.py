@@ -10,9 +10,9 @@ from onyx_pipelines.load_test.attribution.growth import (
 from onyx_pipelines.load_test.attribution.observations import (
     Candidate,
     Observations,
-    percent,
 )
 from onyx_pipelines.load_test.attribution.saturation import service_load
+from onyx_pipelines.load_test.facts import What, fact
 from onyx_pipelines.load_test.part import (
     APP,
     CONNECT,
@@ -31,10 +31,10 @@ _PHASE_ABOVE_SHARE = 0.2
 _PHASE_ABOVE_MS = 20.0
 _SLOWER_ABOVE_SHARE = 0.3
 _PHASES = {
-    NAME_LOOKUP: (CauseKind.SLOW_NAME_LOOKUP, "looking up the name"),
-    CONNECT: (CauseKind.SLOW_CONNECT, "connecting"),
-    TLS: (CauseKind.SLOW_CONNECT, "the TLS handshake"),
-    RECEIVE: (CauseKind.SLOW_TRANSFER, "transferring the answer"),
+    NAME_LOOKUP: CauseKind.SLOW_NAME_LOOKUP,
+    CONNECT: CauseKind.SLOW_CONNECT,
+    TLS: CauseKind.SLOW_CONNECT,
+    RECEIVE: CauseKind.SLOW_TRANSFER,
 }
 
 
@@ -44,19 +44,23 @@ def refusal_candidate(seen: Observations) -> Candidate | None:
     if refusal is None or refusal.share <= _REFUSED_ABOVE:
         return None
     service = refusal.hop or APP
-    evidence = [
-        f"{percent(refusal.share)} of the requests at {refusal.users} users were refused for "
-        f"their rate; {refusal.accepted_per_s:.1f}/s were accepted.",
+    facts = [
+        fact(
+            What.REFUSED,
+            share=refusal.share,
+            users=refusal.users,
+            accepted_per_s=refusal.accepted_per_s,
+        )
     ]
     if refusal.hop is not None:
-        evidence.append(f"They ended at the call to {refusal.hop}.")
+        facts.append(fact(What.REFUSED_BY, service=refusal.hop))
     cause = Cause(
         kind=CauseKind.RATE_LIMIT,
         service=service,
         share=refusal.share,
         confidence=1.0 if refusal.hop is not None else 0.6,
         demand_ms=1000 / refusal.accepted_per_s if refusal.accepted_per_s > 0 else None,
-        evidence=tuple(evidence),
+        facts=tuple(facts),
     )
     return Candidate(cause=cause, cost_ms=float("inf"), parts=frozenset())
 
@@ -64,7 +68,7 @@ def refusal_candidate(seen: Observations) -> Candidate | None:
 def phase_candidates(seen: Observations) -> list[Candidate]:
     """Network phases that are more than 20 % and 20 ms of the latency at the median step."""
     found: list[Candidate] = []
-    for part, (kind, activity) in _PHASES.items():
+    for part, kind in _PHASES.items():
         time_ms = median(step.parts.get(part, 0.0) for step in seen.steps)
         share = median(
             step.parts.get(part, 0.0) / step.mean_ms for step in seen.steps if step.mean_ms > 0
@@ -75,10 +79,7 @@ def phase_candidates(seen: Observations) -> list[Candidate]:
                 service=NETWORK,
                 share=share,
                 confidence=round(min(1.0, 0.6 + share), 3),
-                evidence=(
-                    f"{time_ms:.0f} ms of every request are {activity}: {percent(share)} of the "
-                    "latency at the median load.",
-                ),
+                facts=(fact(What.PHASE, part=part, ms=time_ms, share=share),),
             )
             found.append(Candidate(cause=cause, cost_ms=time_ms, parts=frozenset({part})))
     return found
@@ -134,8 +135,9 @@ def slow_call_candidate(seen: Observations, queue: Candidate, slower_ms: float) 
         slower_ms / now.mean_ms,
         now.mean_ms - slower_ms,
     )
-    evidence = (*slow.cause.evidence, f"Its calls queue because of that: {queue.cause.evidence[1]}")
-    cause = slow.cause.model_copy(update={"evidence": evidence})
+    # The queue's own first fact is how latency grew, the second how much of that is its doing.
+    facts = (*slow.cause.facts, fact(What.QUEUED_BECAUSE), queue.cause.facts[1])
+    cause = slow.cause.model_copy(update={"facts": facts})
     return Candidate(
         cause, queue.cost_ms + slower_ms, parts, is_of_growth=True, slower_ms=slower_ms
     )
@@ -150,10 +152,14 @@ def memory_candidates(seen: Observations) -> list[Candidate]:
             service=growth.service,
             share=growth.risen_bytes / (growth.start_bytes + growth.risen_bytes),
             confidence=0.8,
-            evidence=(
-                f"The memory of {growth.service} rose by {growth.risen_bytes / 1e6:.0f} MB within "
-                f"steps of constant load ({growth.observed_s:.0f} s), "
-                f"{growth.bytes_per_request / 1e3:.0f} kB per request, and does not level off.",
+            facts=(
+                fact(
+                    What.MEMORY_ROSE,
+                    service=growth.service,
+                    risen_mb=growth.risen_bytes / 1e6,
+                    observed_s=growth.observed_s,
+                    kb_per_request=growth.bytes_per_request / 1e3,
+                ),
             ),
         )
         found.append(Candidate(cause=cause, cost_ms=0.0, parts=frozenset()))
@@ -169,24 +175,18 @@ def _slower(
     before_ms: float,
 ) -> Candidate:
     service = owner.service
-    evidence = [
-        f"{service} takes {slower_ms:.0f} ms longer than in the baseline at equal load, where a "
-        f"whole request took {before_ms:.0f} ms."
-    ]
+    facts = [fact(What.SLOWER, service=service, slower_ms=slower_ms, before_ms=before_ms)]
     if owner.role == Role.GAP:
-        evidence.append(
-            f"{service} itself takes no longer: the time passes on the way to it (name lookup, "
-            "connecting, the network) or before it begins."
-        )
+        facts.append(fact(What.SLOWER_ON_THE_WAY, service=service))
     load = service_load(seen.top, service)
     if load is not None and load.cpu_saturation is not None:
-        evidence.append(f"Its CPU is {percent(load.cpu_saturation)} busy.")
+        facts.append(fact(What.CPU_BUSY, share=load.cpu_saturation))
     cause = Cause(
         kind=CauseKind.SLOW_DEPENDENCY,
         service=service,
         share=min(1.0, share),
         confidence=round(min(1.0, 0.6 + share / 2) * seen.timed_share, 3),
-        evidence=tuple(evidence),
+        facts=tuple(facts),
     )
     return Candidate(cause=cause, cost_ms=slower_ms, parts=parts, slower_ms=slower_ms)
 

@@ -11,11 +11,9 @@ from onyx_pipelines.load_test.attribution.observations import (
     WITHOUT_EVIDENCE,
     Candidate,
     Observations,
-    percent,
 )
 from onyx_pipelines.load_test.attribution.queue_evidence import (
-    cpu_text,
-    growth_sentence,
+    cpu_fact,
     queue_candidate,
 )
 from onyx_pipelines.load_test.attribution.saturation import (
@@ -25,6 +23,7 @@ from onyx_pipelines.load_test.attribution.saturation import (
     saturated_services,
     services_of,
 )
+from onyx_pipelines.load_test.facts import What, fact
 from onyx_pipelines.load_test.part import APP, NETWORK, SERVER, Part, Role
 from onyx_pipelines.load_test.results import CauseKind, ServiceLoad
 
@@ -45,15 +44,13 @@ def cpu_candidate(seen: Observations, growth: Growth) -> Candidate | None:
             foreign_cores = neighbour_cores(seen.steps)
             if foreign_cores is not None and load.run_queue_cores:
                 return _neighbour(seen, growth, load, parts, foreign_cores)
-            fullness = "full" if load in full else "full on one core, as of a single thread"
-            evidence = (
-                growth_sentence(growth),
-                f"The CPU of {load.service} is {fullness}: {cpu_text(load)} at "
-                f"{growth.high.users} users.",
-                f"{percent(share)} of the growth is in times that {load.service} slows.",
+            fullness = What.CPU_FULL if load in full else What.THREAD_FULL
+            facts = (
+                cpu_fact(fullness, load, users=growth.high.users),
+                fact(What.SLOWED_BY_IT, share=share, service=load.service),
             )
             return queue_candidate(
-                seen, growth, CauseKind.CPU_SATURATION, load.service, parts, certainty, evidence
+                seen, growth, CauseKind.CPU_SATURATION, load.service, parts, certainty, facts
             )
     return None
 
@@ -80,10 +77,8 @@ def _neighbour(
     parts: frozenset[Part],
     foreign_cores: float,
 ) -> Candidate:
-    evidence = (
-        growth_sentence(growth),
-        f"Programs outside of the test use {foreign_cores:.1f} cores at every load and the host "
-        "is full.",
-        f"{load.service} waits for a CPU: {cpu_text(load)}.",
+    facts = (
+        fact(What.NEIGHBOURS, foreign_cores=foreign_cores),
+        cpu_fact(What.WAITS_FOR_CPU, load),
     )
-    return queue_candidate(seen, growth, CauseKind.CPU_SATURATION, HOST, parts, 1.0, evidence)
+    return queue_candidate(seen, growth, CauseKind.CPU_SATURATION, HOST, parts, 1.0, facts)

@@ -22,13 +22,12 @@ from onyx_pipelines.load_test.attribution.observations import (
     Candidate,
     Observations,
     is_queue,
-    percent,
 )
 from onyx_pipelines.load_test.attribution.observing import observe, what_cannot_be_told
 from onyx_pipelines.load_test.attribution.queue_causes import queue_candidates
 from onyx_pipelines.load_test.attribution.remedies import remedies_for
 from onyx_pipelines.load_test.attribution.saturation import GENERATOR, is_generator_saturated
-from onyx_pipelines.load_test.part import APP
+from onyx_pipelines.load_test.facts import Fact, What, fact
 from onyx_pipelines.load_test.results import (
     Attribution,
     Capacity,
@@ -62,12 +61,12 @@ def explain(
         return Attribution(
             scenario=scenario,
             cause=_generator_cause(),
-            cannot_tell=untold,
-            summary="The load generator's own CPU was full: its times say nothing of the target.",
+            instead=(fact(What.GENERATOR_ONLY),),
+            untold=untold,
         )
     ranked = _ranked(seen)
     if not ranked:
-        return Attribution(scenario=scenario, cause=None, cannot_tell=untold, summary=_calm(seen))
+        return Attribution(scenario=scenario, cause=None, instead=_calm(seen), untold=untold)
     best = ranked[0]
     runner_up = next((each.cause for each in ranked[1:] if _is_worth_naming(each)), None)
     return Attribution(
@@ -76,8 +75,7 @@ def explain(
         runner_up=runner_up,
         next_cause=next_cause(seen, best.cause),
         remedies=remedies_for(seen, best),
-        cannot_tell=untold,
-        summary=_summary(best.cause),
+        untold=untold,
     )
 
 
@@ -147,50 +145,17 @@ def _generator_cause() -> Cause:
         service=GENERATOR,
         share=0.0,
         confidence=0.0,
-        evidence=("The load generator's CPU, with the wait for one, was more than 80 % full.",),
+        facts=(fact(What.GENERATOR_FULL),),
     )
 
 
-def _calm(seen: Observations) -> str:
+def _calm(seen: Observations) -> tuple[Fact, ...]:
     if not seen.steps:
-        return "There are no answered requests to explain."
+        return (fact(What.NO_REQUESTS),)
     top = seen.top
+    limit = What.ONE_STEP if seen.growth is None else What.NO_LIMIT
+    found = fact(limit, users=top.users)
     largest = max(top.parts, key=lambda part: top.parts[part], default=None)
-    most = (
-        ""
-        if largest is None or top.mean_ms <= 0
-        else f" Its largest part is {largest}, {percent(top.parts[largest] / top.mean_ms)}."
-    )
-    if seen.growth is None:
-        return f"One number of users shows no limit.{most}"
-    return f"Nothing limits it up to {top.users} users.{most}"
-
-
-_NAMES = {
-    CauseKind.CPU_SATURATION: "the CPU of {service} is full",
-    CauseKind.POOL_EXHAUSTION: "the pool of connections to {service} is exhausted",
-    CauseKind.CALLER_LIMIT: "calls to {service} queue in front of it, at a limit of the caller",
-    CauseKind.SERIAL_SECTION: "requests wait for each other inside of {service}",
-    CauseKind.SLOW_DEPENDENCY: "{service} has become slow",
-    CauseKind.RATE_LIMIT: "{service} refuses requests above a rate",
-    CauseKind.SLOW_NAME_LOOKUP: "looking up names is slow",
-    CauseKind.SLOW_CONNECT: "connecting is slow",
-    CauseKind.SLOW_TRANSFER: "transferring the data is slow",
-    CauseKind.MEMORY_GROWTH: "the memory of {service} only grows",
-    CauseKind.UNKNOWN: "the cause is not known; most of the growth is in {service}",
-}
-
-
-def _summary(cause: Cause) -> str:
-    is_worker_pool = cause.kind is CauseKind.POOL_EXHAUSTION and cause.service == APP
-    name = "all workers of {service} are busy" if is_worker_pool else _NAMES[cause.kind]
-    text = name.format(service=cause.service)
-    if cause.kind is CauseKind.RATE_LIMIT:
-        detail = f"{percent(cause.share)} of the requests"
-    elif cause.kind is CauseKind.MEMORY_GROWTH:
-        detail = f"{percent(cause.share)} of what it holds was gained in the test"
-    elif is_queue(cause.kind):
-        detail = f"{percent(cause.share)} of the growth of latency"
-    else:
-        detail = f"{percent(cause.share)} of the latency"
-    return f"{text[0].upper()}{text[1:]} ({detail}, confidence {cause.confidence:.2f})."
+    if largest is None or top.mean_ms <= 0:
+        return (found,)
+    return found, fact(What.LARGEST_PART, part=largest, share=top.parts[largest] / top.mean_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.load_test.attribution.observations import Observations, is_queue
 from onyx_pipelines.load_test.attribution.saturation import Demand, demands
+from onyx_pipelines.load_test.facts import What, fact
 from onyx_pipelines.load_test.results import Cause, CauseKind
 
 # A CPU that is busy for other reasons than the requests sets no limit to them.
@@ -27,17 +28,21 @@ def next_cause(seen: Observations, cause: Cause) -> Cause | None:
     if not remaining:
         return None
     first = remaining[0]
-    resource = f"pool of {first.service}" if first.is_pool else f"CPU of {first.service}"
     return Cause(
         kind=CauseKind.POOL_EXHAUSTION if first.is_pool else CauseKind.CPU_SATURATION,
         service=first.service,
         share=min(1.0, first.utilisation),
         confidence=0.6,
         demand_ms=first.demand_ms,
-        evidence=(
-            f"At {seen.top.throughput_per_s:.1f}/s the {resource} is used "
-            f"{100 * first.utilisation:.0f} %, {first.demand_ms:.1f} ms of it per request: it "
-            f"allows {1000 / first.demand_ms:.1f}/s.",
+        facts=(
+            fact(
+                What.NEXT_POOL if first.is_pool else What.NEXT_CPU,
+                service=first.service,
+                per_s=seen.top.throughput_per_s,
+                share=first.utilisation,
+                demand_ms=first.demand_ms,
+                most_per_s=1000 / first.demand_ms,
+            ),
         ),
     )
 

@@ -82,10 +82,6 @@ class Candidate:
     slower_ms: float = 0.0
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
 def is_queue(kind: CauseKind) -> bool:
     """Whether it bounds throughput."""
     return kind in {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,15 +12,15 @@ from onyx_pipelines.load_test.attribution.growth import (
     growth_of,
     is_timed_by_callee,
 )
-from onyx_pipelines.load_test.attribution.observations import Observations, Refusal, percent
+from onyx_pipelines.load_test.attribution.observations import Observations, Refusal
 from onyx_pipelines.load_test.attribution.saturation import (
     Window,
     memory_growths,
     pool_of,
-    service_load,
     services_of,
 )
 from onyx_pipelines.load_test.attribution.server_timing import TOTAL, parse_server_timing
+from onyx_pipelines.load_test.facts import Fact, What, fact
 from onyx_pipelines.load_test.part import APP, SERVER, Part
 from onyx_pipelines.load_test.results import Block, Capacity, Scenario, SweepStep
 
@@ -127,93 +127,68 @@ def _last_call(server_timing: str) -> str | None:
     return last.owner.service if last.is_of_call else last
 
 
-def what_cannot_be_told(seen: Observations) -> tuple[str, ...]:
-    """Whole sentences: what is missing, and what it would have shown."""
+def what_cannot_be_told(seen: Observations) -> tuple[Fact, ...]:
+    """What is missing, by what it would have shown."""
     if not seen.steps:
-        return ("No step of the sweep has an answered request.",)
-    sentences = _about_failures(seen)
+        return (fact(What.NO_ANSWERS),)
+    facts = _about_failures(seen)
     if seen.growth is None:
-        sentences.append(
-            "The sweep has fewer than two numbers of users with known parts: whether latency "
-            "depends on load cannot be told."
-        )
-    sentences += _about_few_samples(seen)
-    sentences += _about_hops(seen)
-    sentences += _about_services(seen)
+        facts.append(fact(What.FEW_STEPS))
+    facts += _about_few_samples(seen)
+    facts += _about_hops(seen)
+    facts += _about_services(seen)
     if not seen.baseline_steps:
-        sentences.append(
-            "There is no baseline: whether a dependency has become slower cannot be told."
-        )
+        facts.append(fact(What.NO_BASELINE))
     elif not {step.users for step in seen.steps} & {step.users for step in seen.baseline_steps}:
-        sentences.append(
-            "The baseline has no step with the same number of users: it cannot be compared with."
-        )
+        facts.append(fact(What.NO_COMMON_STEP))
     if seen.capacity is not None and not seen.capacity.is_described:
-        sentences.append(
-            "Throughput jumps from step to step of the sweep: where it levels off cannot be told."
-        )
+        facts.append(fact(What.JUMPS))
     elif seen.capacity is not None and not seen.capacity.is_reached:
-        sentences.append(
-            f"The sweep ended at {seen.top.users} users, before throughput levelled off: where it "
-            "does cannot be told."
-        )
+        facts.append(fact(What.BEFORE_THE_KNEE, users=seen.top.users))
     if seen.refusal is not None and seen.refusal.hop is None:
-        sentences.append(
-            "Refused requests carry no Server-Timing: which service refused them cannot be told."
-        )
-    return tuple(sentences)
+        facts.append(fact(What.REFUSALS_UNTIMED))
+    return tuple(facts)
 
 
-def _about_failures(seen: Observations) -> list[str]:
+def _about_failures(seen: Observations) -> list[Fact]:
     worst = max(seen.steps, key=lambda step: step.error_rate - step.limited_rate)
     failed = worst.error_rate - worst.limited_rate
-    if failed <= _FAILED_ABOVE:
-        return []
-    return [
-        f"{percent(failed)} of the requests at {worst.users} users failed: why cannot be told from "
-        "their times, and the times of the others may be shorter for it."
-    ]
+    return [fact(What.FAILURES, share=failed, users=worst.users)] if failed > _FAILED_ABOVE else []
 
 
-def _about_few_samples(seen: Observations) -> list[str]:
+def _about_few_samples(seen: Observations) -> list[Fact]:
     if seen.growth is None:
         return []
-    few = [step for step in (seen.growth.low, seen.growth.high) if step.samples < _FEW_SAMPLES]
     return [
-        f"The step of {step.users} users has only {step.samples} samples: its means are rough."
-        for step in few
+        fact(What.FEW_SAMPLES, users=step.users, samples=step.samples)
+        for step in (seen.growth.low, seen.growth.high)
+        if step.samples < _FEW_SAMPLES
     ]
 
 
-def _about_hops(seen: Observations) -> list[str]:
+def _about_hops(seen: Observations) -> list[Fact]:
     parts = seen.top.parts
     if seen.timed_share <= 0 or parts.get(SERVER, 0.0) > 0.5 * seen.top.mean_ms:
-        return [
-            f"Most answers carry no Server-Timing: which part of {APP} or which call takes the "
-            "time cannot be told."
-        ]
-    hops = dict.fromkeys(part.owner.service for part in parts if part.is_of_call)
-    sentences = [
-        f"{hop} does not say what it takes itself: its own work cannot be told from the network "
-        "and from waiting in front of it."
+        return [fact(What.NO_TIMING, service=APP)]
+    hops = _called(parts)
+    if not hops:
+        return [fact(What.NO_CALLS, service=APP)]
+    return [
+        fact(What.OPAQUE_CALL, service=hop)
         for hop in hops
         if not is_timed_by_callee(parts, hop) and pool_of(seen.top, hop, APP) is None
     ]
-    if not hops:
-        sentences.append(f"{APP} names no calls: whether it waits for others cannot be told.")
-    return sentences
 
 
-def _about_services(seen: Observations) -> list[str]:
-    shown = services_of(seen.top)
-    if not shown:
-        return ["There is no telemetry: whether a CPU or a pool is full cannot be told."]
-    hops = {part.owner.service for part in seen.top.parts if part.is_of_call}
+def _about_services(seen: Observations) -> list[Fact]:
+    if not services_of(seen.top):
+        return [fact(What.NO_TELEMETRY)]
     blind = sorted(
-        service
-        for service in {APP, *hops}
-        if (load := service_load(seen.top, service)) is None or load.cpu_saturation is None
+        service for service in {APP, *_called(seen.top.parts)} if not seen.is_cpu_known(service)
     )
-    if not blind:
-        return []
-    return [f"The CPU of {', '.join(blind)} is not known: whether it is full cannot be told."]
+    return [fact(What.CPU_BLIND, services=", ".join(blind))] if blind else []
+
+
+def _called(parts: Iterable[Part]) -> list[str]:
+    """In the order of their first mention."""
+    return list(dict.fromkeys(part.owner.service for part in parts if part.is_of_call))

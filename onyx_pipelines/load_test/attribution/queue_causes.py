@@ -12,11 +12,9 @@ from onyx_pipelines.load_test.attribution.observations import (
     WITHOUT_EVIDENCE,
     Candidate,
     Observations,
-    percent,
 )
 from onyx_pipelines.load_test.attribution.queue_evidence import (
-    cpu_text,
-    growth_sentence,
+    cpu_fact,
     queue_candidate,
 )
 from onyx_pipelines.load_test.attribution.saturation import (
@@ -28,6 +26,7 @@ from onyx_pipelines.load_test.attribution.saturation import (
     service_load,
     services_of,
 )
+from onyx_pipelines.load_test.facts import Fact, What, fact
 from onyx_pipelines.load_test.part import (
     APP,
     BEFORE_THE_SERVER,
@@ -77,27 +76,23 @@ def _largest_owner(seen: Observations, growth: Growth) -> Candidate:
 def _spread(seen: Observations, growth: Growth, owner: Owner) -> Candidate:
     """No single owner: either all of the caller's timers grew together, or nobody is to blame."""
     parts = parts_slowed_by(APP, growth)
-    if growth.share_of(parts) > EXPLAINS_ABOVE and growth.share_of(parts) > 1.5 * max(
-        growth.share_of(parts_of_owner(parts, each)) for each in {part.owner for part in parts}
-    ):
-        evidence = (
-            growth_sentence(growth),
-            f"All that {APP} times grew together ({percent(growth.share_of(parts))} of the "
-            "growth), as when the whole process stands still: a blocked event loop, garbage "
-            "collection, or a CPU that it does not get.",
-        )
-        return queue_candidate(
-            seen, growth, CauseKind.UNKNOWN, APP, parts, WITHOUT_EVIDENCE, evidence
-        )
+    share = growth.share_of(parts)
+    largest = max(
+        (growth.share_of(parts_of_owner(parts, each)) for each in {part.owner for part in parts}),
+        default=0.0,
+    )
+    if share > EXPLAINS_ABOVE and share > 1.5 * largest:
+        found = fact(What.STANDS_STILL, service=APP, share=share)
+        return _unknown(seen, growth, APP, parts, found)
     mine = parts_of_owner(growth.deltas_ms.keys(), owner)
-    evidence = (
-        growth_sentence(growth),
-        f"No service explains more than half of it; {owner.service} has the most, "
-        f"{percent(growth.share_of(mine))}.",
-    )
-    return queue_candidate(
-        seen, growth, CauseKind.UNKNOWN, owner.service, mine, WITHOUT_EVIDENCE, evidence
-    )
+    found = fact(What.NO_MAJORITY, service=owner.service, share=growth.share_of(mine))
+    return _unknown(seen, growth, owner.service, mine, found)
+
+
+def _unknown(
+    seen: Observations, growth: Growth, service: str, parts: frozenset[Part], *facts: Fact
+) -> Candidate:
+    return queue_candidate(seen, growth, CauseKind.UNKNOWN, service, parts, WITHOUT_EVIDENCE, facts)
 
 
 def _of_owner(seen: Observations, growth: Growth, owner: Owner, share: float) -> Candidate:
@@ -105,51 +100,39 @@ def _of_owner(seen: Observations, growth: Growth, owner: Owner, share: float) ->
     if owner.role == Role.WAIT:
         return _pool(seen, growth, owner.service, parts)
     if owner.role == Role.GAP:
-        between = _full_between(growth)
-        if between is not None:
-            return _between(seen, growth, owner.service, parts, between)
-        return _caller_limit(seen, growth, owner.service, parts)
+        return _on_the_way(seen, growth, owner.service, parts)
     if owner.role == Role.SRV:
         return _callee(seen, growth, owner.service, parts)
     if owner.role == Role.SELF:
         return _own_section(seen, growth, owner.service, parts)
     if owner.service == NETWORK:
         return _network(seen, growth, owner, parts)
-    evidence = (
-        growth_sentence(growth),
-        f"{percent(share)} of it passed inside of {APP}, which does not say where "
-        "(no Server-Timing).",
-    )
-    return queue_candidate(
-        seen, growth, CauseKind.UNKNOWN, owner.service, parts, WITHOUT_EVIDENCE, evidence
-    )
+    found = fact(What.UNTIMED_INSIDE, service=APP, share=share)
+    return _unknown(seen, growth, owner.service, parts, found)
 
 
 def _pool(seen: Observations, growth: Growth, hop: str, parts: frozenset[Part]) -> Candidate:
     step = growth.high
     held_ms = step.call_ms(hop, Role.SRV, Role.GAP)
-    evidence = [
-        growth_sentence(growth),
-        f"{percent(growth.share_of(parts))} of the growth is waiting for a connection of the "
-        f"pool to {hop}.",
-        f"By Little's law its calls keep {step.throughput_per_s * held_ms / 1000:.1f} "
-        f"connections busy ({step.throughput_per_s:.1f}/s of {held_ms:.0f} ms).",
+    facts = [
+        fact(What.POOL_WAIT, service=hop, share=growth.share_of(parts)),
+        fact(
+            What.POOL_BY_LITTLE,
+            busy=step.throughput_per_s * held_ms / 1000,
+            per_s=step.throughput_per_s,
+            held_ms=held_ms,
+        ),
     ]
     pool = pool_of(step, hop, APP)
     is_seen = pool is not None and is_pool_full(pool)
     if pool is not None and pool.pool_size and pool.pool_busy is not None:
-        evidence.append(
-            f"{pool.pool_busy:.1f} of the pool's {pool.pool_size:.0f} connections are in use."
-        )
+        facts.append(fact(What.POOL_IN_USE, busy=pool.pool_busy, size=pool.pool_size))
         per_request_ms = 1000 * pool.pool_busy / step.throughput_per_s
         if held_ms > 0 and per_request_ms > 2 * held_ms:
-            evidence.append(
-                f"A connection is held for {per_request_ms:.0f} ms but used for "
-                f"{held_ms:.0f} ms: it is kept while something else is waited for."
-            )
+            facts.append(fact(What.POOL_KEPT, held_ms=per_request_ms, used_ms=held_ms))
     certainty = 1.0 if is_seen or (pool is None and _is_idle(seen, hop)) else WITHOUT_EVIDENCE
     return queue_candidate(
-        seen, growth, CauseKind.POOL_EXHAUSTION, hop, parts, certainty, tuple(evidence)
+        seen, growth, CauseKind.POOL_EXHAUSTION, hop, parts, certainty, tuple(facts)
     )
 
 
@@ -166,49 +149,38 @@ def _full_between(growth: Growth) -> ServiceLoad | None:
     return max(busy, key=lambda load: load.cpu_saturation or 0.0, default=None)
 
 
-def _between(
-    seen: Observations, growth: Growth, hop: str, parts: frozenset[Part], load: ServiceLoad
-) -> Candidate:
-    evidence = (
-        growth_sentence(growth),
-        f"{percent(growth.share_of(parts))} of the growth is between {APP} and {hop}, before "
-        f"{hop} begins.",
-        f"{load.service}, which no timer is named for, is busy then: {cpu_text(load)} at "
-        f"{growth.high.users} users.",
-        _idle_sentence(seen, hop),
-    )
-    is_full = is_cpu_saturated(load) or is_thread_full(load)
-    certainty = 1.0 if is_full else _SHORT_OF_A_CORE
-    return queue_candidate(
-        seen, growth, CauseKind.CPU_SATURATION, load.service, parts, certainty, evidence
-    )
-
-
-def _caller_limit(
-    seen: Observations, growth: Growth, hop: str, parts: frozenset[Part]
-) -> Candidate:
-    step = growth.high
+def _on_the_way(seen: Observations, growth: Growth, hop: str, parts: frozenset[Part]) -> Candidate:
+    """Between caller and hop there is a proxy that is full, or a limit of the caller."""
+    share = growth.share_of(parts)
+    way = fact(What.ON_THE_WAY, share=share, caller=APP, service=hop)
+    step, between = growth.high, _full_between(growth)
+    if between is not None:
+        busy = cpu_fact(What.UNTIMED_BUSY, between, users=step.users)
+        is_full = is_cpu_saturated(between) or is_thread_full(between)
+        certainty = 1.0 if is_full else _SHORT_OF_A_CORE
+        return queue_candidate(
+            seen,
+            growth,
+            CauseKind.CPU_SATURATION,
+            between.service,
+            parts,
+            certainty,
+            (way, busy, _idle(seen, hop)),
+        )
     served_ms = step.call_ms(hop, Role.SRV)
-    evidence = (
-        growth_sentence(growth),
-        f"{percent(growth.share_of(parts))} of the growth is between {APP} and {hop}, before "
-        f"{hop} begins: its own time stayed at {served_ms:.0f} ms.",
-        f"By Little's law {step.throughput_per_s * served_ms / 1000:.1f} calls are inside of "
-        f"{hop} at {step.users} users.",
-        _idle_sentence(seen, hop),
+    calls = step.throughput_per_s * served_ms / 1000
+    facts = (
+        way,
+        fact(What.OWN_TIME_STAYED, service=hop, ms=served_ms),
+        fact(What.CALLS_INSIDE, calls=calls, service=hop, users=step.users),
+        _idle(seen, hop),
     )
     certainty = 1.0 if _is_idle(seen, hop) and _is_idle(seen, APP) else WITHOUT_EVIDENCE
-    return queue_candidate(seen, growth, CauseKind.CALLER_LIMIT, hop, parts, certainty, evidence)
+    return queue_candidate(seen, growth, CauseKind.CALLER_LIMIT, hop, parts, certainty, facts)
 
 
 def _callee(seen: Observations, growth: Growth, hop: str, parts: frozenset[Part]) -> Candidate:
-    return _section(
-        seen,
-        growth,
-        hop,
-        parts,
-        f"{percent(growth.share_of(parts))} of the growth is {hop}'s own time.",
-    )
+    return _section(seen, growth, hop, parts, What.OWN_TIME)
 
 
 def _own_section(
@@ -217,29 +189,19 @@ def _own_section(
     at_the_door = growth.share_of({INGRESS})
     if at_the_door > _AT_THE_DOOR_ABOVE and _is_idle(seen, service):
         return _workers(seen, growth, service, at_the_door)
-    return _section(
-        seen,
-        growth,
-        service,
-        parts,
-        f"{percent(growth.share_of(parts))} of the growth is inside of {service}, outside of "
-        "all its calls.",
-    )
+    return _section(seen, growth, service, parts, What.OUTSIDE_OF_CALLS)
 
 
 def _workers(seen: Observations, growth: Growth, service: str, share: float) -> Candidate:
     """A blocked event loop shows in all of its timers; what only waits to begin waits for a
     worker."""
-    evidence = (
-        growth_sentence(growth),
-        f"{percent(share)} of the growth passes before {service} begins with the request; what it "
-        "began goes on as before.",
-        f"By Little's law it works on {workers_at_work(growth.high):.1f} requests at once, of "
-        f"{growth.high.users} users.",
-        _idle_sentence(seen, service),
+    facts = (
+        fact(What.AT_THE_DOOR, share=share, service=service),
+        fact(What.WORKS_ON, requests=workers_at_work(growth.high), users=growth.high.users),
+        _idle(seen, service),
     )
     parts = frozenset({INGRESS})
-    return queue_candidate(seen, growth, CauseKind.POOL_EXHAUSTION, service, parts, 1.0, evidence)
+    return queue_candidate(seen, growth, CauseKind.POOL_EXHAUSTION, service, parts, 1.0, facts)
 
 
 def workers_at_work(step: SweepStep) -> float:
@@ -250,29 +212,18 @@ def workers_at_work(step: SweepStep) -> float:
 
 
 def _section(
-    seen: Observations, growth: Growth, service: str, parts: frozenset[Part], sentence: str
+    seen: Observations, growth: Growth, service: str, parts: frozenset[Part], what: What
 ) -> Candidate:
     """Time that grows in a service whose CPU is idle is spent queueing for something in it."""
-    evidence = [growth_sentence(growth), sentence, _idle_sentence(seen, service)]
+    facts = [fact(what, share=growth.share_of(parts), service=service), _idle(seen, service)]
     if not _is_idle(seen, service):
-        return queue_candidate(
-            seen,
-            growth,
-            CauseKind.UNKNOWN,
-            service,
-            parts,
-            WITHOUT_EVIDENCE,
-            tuple(evidence),
-        )
+        return _unknown(seen, growth, service, parts, *facts)
     demand_ms = seen.queue_demand_ms
     if demand_ms is not None:
-        evidence.append(
-            f"Throughput stops at {1000 / demand_ms:.1f}/s: each request holds something that "
-            f"only one can have for {demand_ms:.1f} ms."
-        )
+        facts.append(fact(What.HOLDS_ONE, per_s=1000 / demand_ms, demand_ms=demand_ms))
     certainty = 1.0 if seen.capacity is not None and seen.capacity.is_reached else WITHOUT_EVIDENCE
     return queue_candidate(
-        seen, growth, CauseKind.SERIAL_SECTION, service, parts, certainty, tuple(evidence)
+        seen, growth, CauseKind.SERIAL_SECTION, service, parts, certainty, tuple(facts)
     )
 
 
@@ -282,11 +233,8 @@ def _network(seen: Observations, growth: Growth, owner: Owner, parts: frozenset[
         Role.CONNECT: CauseKind.SLOW_CONNECT,
         Role.TRANSFER: CauseKind.SLOW_TRANSFER,
     }[owner.role]
-    evidence = (
-        growth_sentence(growth),
-        f"{percent(growth.share_of(parts))} of the growth is {' and '.join(sorted(parts))}.",
-    )
-    return queue_candidate(seen, growth, kind, NETWORK, parts, WITHOUT_EVIDENCE, evidence)
+    found = fact(What.IN_PARTS, share=growth.share_of(parts), parts=" and ".join(sorted(parts)))
+    return queue_candidate(seen, growth, kind, NETWORK, parts, WITHOUT_EVIDENCE, (found,))
 
 
 def _is_idle(seen: Observations, service: str) -> bool:
@@ -294,8 +242,8 @@ def _is_idle(seen: Observations, service: str) -> bool:
     return seen.is_cpu_known(service)
 
 
-def _idle_sentence(seen: Observations, service: str) -> str:
+def _idle(seen: Observations, service: str) -> Fact:
     load = service_load(seen.top, service)
     if load is None or load.cpu_saturation is None:
-        return f"The CPU of {service} is not known."
-    return f"The CPU of {service} does not limit it: {cpu_text(load)}."
+        return fact(What.CPU_UNKNOWN, service=service)
+    return cpu_fact(What.CPU_NO_LIMIT, load)

@@ -16,7 +16,7 @@ from onyx_pipelines.load_test.analysis.latencies import (
     of_block,
     whole_ms,
 )
-from onyx_pipelines.load_test.attribution.growth import owner_of
+from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.capacity.fitting import steps_of
 from onyx_pipelines.load_test.report.wording import in_order, part_name, words
 from onyx_pipelines.load_test.results import (
@@ -207,7 +207,7 @@ def _named(result: LoadTestResult) -> list[str]:
         for part, spent in step.parts.items():
             share = spent / step.mean_ms if step.mean_ms else 0.0
             largest[part] = max(largest.get(part, 0.0), share)
-    top = sorted(largest, key=lambda part: (-largest[part], owner_of(part).service))[:_MOST_PARTS]
+    top = sorted(largest, key=lambda part: (-largest[part], Part(part).owner.service))[:_MOST_PARTS]
     return in_order([part for part in top if largest[part] >= 0.02])
 
 

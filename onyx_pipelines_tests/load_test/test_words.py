@@ -1,0 +1,96 @@
+"""What the analysis answers is data; every kind of it has words."""
+
+from __future__ import annotations
+
+import pytest
+
+from onyx_pipelines.load_test.facts import CauseKind, Fact, RemedyKind, What, fact
+from onyx_pipelines.load_test.results import Attribution, Cause, Remedy, Scenario
+from onyx_pipelines.load_test.words import sentence, summary
+
+FIGURES = dict.fromkeys(
+    (
+        *("users", "low_users", "samples", "low_ms", "ms", "gained", "share", "per_s", "busy"),
+        *("size", "held_ms", "used_ms", "slower_ms", "before_ms", "accepted_per_s", "risen_mb"),
+        *("observed_s", "kb_per_request", "foreign_cores", "calls", "requests", "demand_ms"),
+        *("most_per_s", "cores", "cpu_cores", "servers", "now", "host_cores", "wanted_per_s"),
+        *("now_per_s", "gb_per_hour", "timed_share"),
+    ),
+    0.25,
+) | {
+    "service": "db",
+    "caller": "app",
+    "parts": "tls",
+    "part": "tls",
+    "services": "db",
+    "place": "db",
+}
+
+
+@pytest.mark.parametrize("what", What)
+def test_every_fact_is_a_sentence(what: What) -> None:
+    said = sentence(fact(what, **FIGURES))
+
+    assert said[0].isalnum()
+    assert said.endswith(".")
+    assert "  " not in said
+
+
+@pytest.mark.parametrize("kind", CauseKind)
+def test_every_cause_has_a_summary(kind: CauseKind) -> None:
+    said = summary(kind, "db", 0.5, 0.9)
+
+    assert said[0].isupper()
+    assert said.endswith("confidence 0.90).")
+
+
+@pytest.mark.parametrize("kind", RemedyKind)
+def test_every_remedy_says_what_to_do_what_it_risks_and_what_it_takes(kind: RemedyKind) -> None:
+    remedy = Remedy(cause=CauseKind.UNKNOWN, service="db", kind=kind, users=8, figures=FIGURES)
+
+    assert remedy.action.endswith(".")
+    assert remedy.risk.endswith(".")
+    assert remedy.effort.startswith(("low: ", "medium: "))
+    assert "the step of 8 users" in remedy.verify
+
+
+def test_shares_and_cores_are_written_as_people_read_them() -> None:
+    full = fact(
+        What.CPU_FULL,
+        service="db",
+        users=8,
+        cores=2.0,
+        cpu_cores=1.9,
+        run_queue_cores=0.31,
+        throttled_share=0.125,
+    )
+
+    assert sentence(full) == (
+        "The CPU of db is full: 1.90 of 2 cores used and 0.31 waited for, throttled 12 % of the"
+        " time at 8 users."
+    )
+
+
+def test_a_result_holds_figures_and_no_sentences() -> None:
+    answer = Attribution(
+        scenario=Scenario.RAG,
+        cause=Cause(
+            kind=CauseKind.POOL_EXHAUSTION,
+            service="db",
+            share=0.9,
+            confidence=0.8,
+            facts=(fact(What.POOL_IN_USE, busy=9.6, size=10),),
+        ),
+    )
+
+    written = answer.model_dump_json()
+
+    assert "connections are in use" in answer.cause.evidence[0]
+    assert "connections" not in written
+    assert Attribution.model_validate_json(written) == answer
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    assert fact(What.CPU_NO_LIMIT, service="db", cpu_cores=None) == Fact(
+        what=What.CPU_NO_LIMIT, values={"service": "db"}
+    )
