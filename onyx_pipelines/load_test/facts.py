@@ -1,4 +1,4 @@
-"""What the analysis says of causes and remedies, as data; `words` has the sentences."""
+"""What the analysis says of causes and remedies, as data; `report.sentences` has the words."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ from enum import StrEnum, auto
 from pydantic import BaseModel, ConfigDict, Field
 
 Value = float | int | str
-
-
-class CauseKind(StrEnum):
-    """What limits or slows a request."""
-
-    CPU_SATURATION = "cpu_saturation"
-    POOL_EXHAUSTION = "pool_exhaustion"
-    CALLER_LIMIT = "caller_limit"
-    SERIAL_SECTION = "serial_section"
-    SLOW_DEPENDENCY = "slow_dependency"
-    RATE_LIMIT = "rate_limit"
-    SLOW_NAME_LOOKUP = "slow_name_lookup"
-    SLOW_CONNECT = "slow_connect"
-    SLOW_TRANSFER = "slow_transfer"
-    MEMORY_GROWTH = "memory_growth"
-    UNKNOWN = "unknown"
 
 
 class RemedyKind(StrEnum):

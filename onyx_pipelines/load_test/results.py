@@ -7,15 +7,12 @@ never zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from onyx_pipelines.load_test.facts import CauseKind as CauseKind
 from onyx_pipelines.load_test.facts import Fact, RemedyKind, Value
 from onyx_pipelines.load_test.part import Part, Role
-from onyx_pipelines.load_test.words import Advice, advice, sentence, summary, verification
 
 
 class _Record(BaseModel):
@@ -233,6 +230,22 @@ class Comparison(_Record):
     reason: str = ""
 
 
+class CauseKind(StrEnum):
+    """What limits or slows a request."""
+
+    CPU_SATURATION = "cpu_saturation"
+    POOL_EXHAUSTION = "pool_exhaustion"
+    CALLER_LIMIT = "caller_limit"
+    SERIAL_SECTION = "serial_section"
+    SLOW_DEPENDENCY = "slow_dependency"
+    RATE_LIMIT = "rate_limit"
+    SLOW_NAME_LOOKUP = "slow_name_lookup"
+    SLOW_CONNECT = "slow_connect"
+    SLOW_TRANSFER = "slow_transfer"
+    MEMORY_GROWTH = "memory_growth"
+    UNKNOWN = "unknown"
+
+
 class Cause(_Record):
     """`share`: of the growth of latency (or of latency itself, for causes that load does not
     bring). `demand_ms`: of the queue that it is, where it is one."""
@@ -244,11 +257,6 @@ class Cause(_Record):
     confidence: float
     demand_ms: float | None = None
     facts: tuple[Fact, ...] = ()
-
-    @property
-    def evidence(self) -> tuple[str, ...]:
-        """Whole sentences."""
-        return tuple(map(sentence, self.facts))
 
 
 class PredictedGain(_Record):
@@ -271,26 +279,6 @@ class Remedy(_Record):
     figures: Mapping[str, Value] = Field(default_factory=dict)
     gains: tuple[PredictedGain, ...] = ()
 
-    @property
-    def action(self) -> str:
-        return self._advice.action
-
-    @property
-    def risk(self) -> str:
-        return self._advice.risk
-
-    @property
-    def effort(self) -> str:
-        return self._advice.effort
-
-    @property
-    def _advice(self) -> Advice:
-        return advice(self.kind, {"service": self.service, **self.figures})
-
-    @property
-    def verify(self) -> str:
-        return verification(self.users)
-
 
 class Attribution(_Record):
     """Why a scenario is as slow as it is. `cause` None: nothing limits it within the sweep.
@@ -306,17 +294,6 @@ class Attribution(_Record):
     remedies: tuple[Remedy, ...] = ()
     instead: tuple[Fact, ...] = ()
     untold: tuple[Fact, ...] = ()
-
-    @property
-    def cannot_tell(self) -> tuple[str, ...]:
-        return tuple(map(sentence, self.untold))
-
-    @property
-    def summary(self) -> str:
-        if self.cause is None or self.instead:
-            return " ".join(map(sentence, self.instead))
-        cause = self.cause
-        return summary(cause.kind, cause.service, cause.share, cause.confidence)
 
 
 class Environment(_Record):
@@ -377,13 +354,3 @@ class LoadTestResult(_Record):
     @property
     def duration_s(self) -> float:
         return (self.finished_at - self.started_at).total_seconds()
-
-
-def parse_load_test_result(data: bytes) -> LoadTestResult:
-    """The inverse of `LoadTestResult.model_dump_json`."""
-    return LoadTestResult.model_validate_json(data)
-
-
-def started_order(result: LoadTestResult) -> datetime:
-    """Key to sort results by."""
-    return result.started_at

@@ -143,9 +143,7 @@ def hostile(text: str = HOSTILE) -> LoadTest:
             "facts": {text: text},
         }
     )
-    cause = _cause(text, 0.5).model_copy(
-        update={"facts": (fact(What.CPU_UNKNOWN, service=text),)}
-    )
+    cause = _cause(text, 0.5).model_copy(update={"facts": (fact(What.CPU_UNKNOWN, service=text),)})
     remedy = Remedy(
         cause=CauseKind.POOL_EXHAUSTION,
         service=text,

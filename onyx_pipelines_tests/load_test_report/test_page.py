@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onyx_pipelines.load_test.report.view import LoadTestView
 from onyx_pipelines.load_test.report.wording import TIMES
 from onyx_pipelines.load_test.report.writing import load_test_page
-from onyx_pipelines.load_test.results import Validity, parse_load_test_result
+from onyx_pipelines.load_test.results import LoadTestResult, Validity
 from onyx_pipelines_tests.load_test_report import made_up
 from onyx_pipelines_tests.load_test_report.made_up import HOSTILE, TARGETS_MS, LoadTest
 from onyx_pipelines_tests.load_test_report.undrawn import undrawn
@@ -219,7 +219,7 @@ def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
 
 def test_the_example_is_what_its_result_looks_like_today() -> None:
     folder = Path(__file__).parents[2] / "reports" / "examples" / "load-test"
-    result = parse_load_test_result((folder / "result.json").read_bytes())
+    result = LoadTestResult.model_validate_json((folder / "result.json").read_bytes())
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
 
     view = LoadTestView(result)

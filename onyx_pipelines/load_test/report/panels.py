@@ -16,8 +16,8 @@ from onyx_pipelines.load_test.analysis.latencies import (
     of_block,
     whole_ms,
 )
-from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.capacity.fitting import steps_of
+from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report.wording import in_order, part_name, words
 from onyx_pipelines.load_test.results import (
     Block,
@@ -200,20 +200,20 @@ def budget_key(result: LoadTestResult) -> list[tuple[str, str]]:
     return [*keys, ("series-8", _OTHER)] if keys else []
 
 
-def _named(result: LoadTestResult) -> list[str]:
+def _named(result: LoadTestResult) -> list[Part]:
     """The parts that matter most at any step, in the order of a request."""
-    largest: dict[str, float] = {}
+    largest: dict[Part, float] = {}
     for step in result.sweep:
         for part, spent in step.parts.items():
             share = spent / step.mean_ms if step.mean_ms else 0.0
             largest[part] = max(largest.get(part, 0.0), share)
-    top = sorted(largest, key=lambda part: (-largest[part], Part(part).owner.service))[:_MOST_PARTS]
+    top = sorted(largest, key=lambda part: (-largest[part], part.owner.service))[:_MOST_PARTS]
     return in_order([part for part in top if largest[part] >= 0.02])
 
 
-def _height(step: SweepStep, part: str, named: list[str]) -> float:
+def _height(step: SweepStep, part: str, named: list[Part]) -> float:
     if part != _OTHER:
-        return step.parts.get(part, 0.0)
+        return step.parts.get(Part(part), 0.0)
     return max(0.0, step.mean_ms - sum(step.parts.get(each, 0.0) for each in named))
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from onyx_pipelines.load_test.capacity.fitting import steps_of
-from onyx_pipelines.load_test.report import wording
+from onyx_pipelines.load_test.part import Part
+from onyx_pipelines.load_test.report import sentences, wording
 from onyx_pipelines.load_test.report.fullness import fullness
 from onyx_pipelines.load_test.report.wording import (
     TIMES,
@@ -27,7 +28,6 @@ from onyx_pipelines.load_test.results import (
     LoadTestResult,
     LoadVerdict,
     Objective,
-    Remedy,
     SweepStep,
 )
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
@@ -212,14 +212,29 @@ class LoadTestView:
         )
 
     @property
-    def causes(self) -> list[tuple[str, Attribution, list[tuple[str, str, Cause]]]]:
-        """Per scenario: what limits it, with title and one line of each explanation."""
-        return [(words(each.scenario), each, _causes(each)) for each in self.result.attributions]
+    def causes(self) -> list[tuple[str, str, list[tuple[str, str, list[str]]], list[str]]]:
+        """Per scenario: what limits it; title, one line and evidence of each explanation; what the
+        data do not show."""
+        return [
+            (
+                words(each.scenario),
+                sentences.summary(each),
+                _causes(each),
+                sentences.cannot_tell(each),
+            )
+            for each in self.result.attributions
+        ]
 
     @property
-    def remedies(self) -> list[tuple[str, Remedy, list[str]]]:
+    def remedies(self) -> list[tuple[str, sentences.Advice, str, list[str]]]:
+        """Per remedy: scenario, advice, how to verify it, predicted gains."""
         return [
-            (words(each.scenario), remedy, [wording.gain_text(gain) for gain in remedy.gains])
+            (
+                words(each.scenario),
+                sentences.advice(remedy),
+                sentences.verification(remedy),
+                [wording.gain_text(gain) for gain in remedy.gains],
+            )
             for each in self.result.attributions
             for remedy in each.remedies
         ]
@@ -268,7 +283,7 @@ def _percentile(result: LoadTestResult, summary: LatencySummary, q: float) -> Ce
 
 
 def _step(step: SweepStep) -> tuple[str, ...]:
-    largest = max(step.parts, key=lambda part: step.parts[part], default="")
+    largest = max(step.parts, key=lambda part: step.parts[part], default=Part(""))
     share = step.parts[largest] / step.mean_ms if largest and step.mean_ms else 0.0
     return (
         words(step.scenario),
@@ -307,7 +322,7 @@ def _percent(ratio: float, low: float, high: float) -> float:
     return 100 * math.log(ratio / low) / math.log(high / low)
 
 
-def _causes(attribution: Attribution) -> list[tuple[str, str, Cause]]:
+def _causes(attribution: Attribution) -> list[tuple[str, str, list[str]]]:
     titled: Sequence[tuple[str, Cause | None]] = (
         ("Cause", attribution.cause),
         ("Next best explanation", attribution.runner_up),
@@ -318,7 +333,7 @@ def _causes(attribution: Attribution) -> list[tuple[str, str, Cause]]:
             title,
             f"{cause.service}: {wording.CAUSES[cause.kind]}; share {wording.cause_share(cause)},"
             f" confidence {cause.confidence:.2f}",
-            cause,
+            sentences.evidence(cause),
         )
         for title, cause in titled
         if cause is not None

@@ -10,6 +10,7 @@ from typing import Final
 
 from onyx_pipelines import __version__
 from onyx_pipelines.load_test.part import FIXED_PARTS, Part
+from onyx_pipelines.load_test.report import sentences
 from onyx_pipelines.load_test.results import (
     Attribution,
     Capacity,
@@ -128,7 +129,7 @@ def part_name(part: str) -> str:
     return _PARTS.get(part, part)
 
 
-def in_order(parts: Sequence[str]) -> list[str]:
+def in_order(parts: Sequence[Part]) -> list[Part]:
     """As a request passes through them: to the application, its calls, itself, back."""
     before = [part for part in FIXED_PARTS[:6] if part in parts]
     after = [part for part in FIXED_PARTS[6:] if part in parts]
@@ -256,9 +257,9 @@ def bottleneck_lines(result: LoadTestResult) -> list[str]:
 
 
 def _bottleneck_line(attribution: Attribution) -> str:
-    line = f"{words(attribution.scenario)}: {attribution.summary}"
+    line = f"{words(attribution.scenario)}: {sentences.summary(attribution)}"
     if attribution.remedies:
-        line += f" First remedy: {attribution.remedies[0].action}"
+        line += f" First remedy: {sentences.advice(attribution.remedies[0]).action}"
     return line
 
 

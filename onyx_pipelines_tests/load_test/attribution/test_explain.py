@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from onyx_pipelines.load_test.attribution.explain import explain
+from onyx_pipelines.load_test.report.sentences import cannot_tell, evidence, summary
 from onyx_pipelines.load_test.results import Capacity, CauseKind, Scenario, ServiceLoad
 from onyx_pipelines_tests.load_test.attribution.measuring import steps_of
 from onyx_pipelines_tests.load_test.attribution.planted import healthy, plant
@@ -31,7 +32,7 @@ def _without_telemetry(run):
 
 
 def _told(answer, words):
-    return any(words in sentence for sentence in answer.cannot_tell)
+    return any(words in sentence for sentence in cannot_tell(answer))
 
 
 def test_without_server_timing_it_says_that_the_hop_cannot_be_told(locked):
@@ -72,7 +73,7 @@ def test_without_a_baseline_a_slow_dependency_cannot_be_told():
 
     assert answer.cause is None
     assert _told(answer, "no baseline")
-    assert "llm_srv" in answer.summary
+    assert "llm_srv" in summary(answer)
 
 
 def test_a_baseline_of_other_numbers_of_users_is_not_compared_with():
@@ -101,8 +102,8 @@ def test_no_answered_request_is_no_clean_bill(locked):
     answer = explain(locked.samples, locked.telemetry, failed, None, None)
 
     assert answer.cause is None
-    assert answer.summary == "There are no answered requests to explain."
-    assert answer.cannot_tell == ("No step of the sweep has an answered request.",)
+    assert summary(answer) == "There are no answered requests to explain."
+    assert cannot_tell(answer) == ["No step of the sweep has an answered request."]
 
 
 def test_a_target_that_refuses_everything_limits_the_rate():
@@ -184,7 +185,7 @@ def test_a_thread_that_fills_one_of_four_cores_is_a_full_cpu():
     cause = _explained(Run(run.samples, on_four)).cause
 
     assert (cause.kind, cause.service) == (CauseKind.CPU_SATURATION, "app")
-    assert any("single thread" in sentence for sentence in cause.evidence)
+    assert any("single thread" in sentence for sentence in evidence(cause))
 
 
 def test_a_hop_that_does_not_time_itself_is_said_to_be_opaque():

@@ -5,6 +5,7 @@ from itertools import chain
 
 import pytest
 
+from onyx_pipelines.load_test.report.sentences import advice, cannot_tell, evidence, summary
 from onyx_pipelines.load_test.results import Attribution
 from onyx_pipelines_tests.load_test.attribution.measuring import explained
 from onyx_pipelines_tests.load_test.attribution.planted import (
@@ -45,9 +46,9 @@ def _named_cause(found: list[tuple[Planted, Attribution]]) -> float:
 
 def _said(answer: Attribution) -> list[str]:
     causes = (each for each in (answer.cause, answer.runner_up, answer.next_cause) if each)
-    advice = ((each.action, each.risk, each.verify) for each in answer.remedies)
-    evidence = (text for cause in causes for text in cause.evidence)
-    return [answer.summary, *answer.cannot_tell, *evidence, *chain.from_iterable(advice)]
+    advised = (advice(each)[:2] for each in answer.remedies)
+    seen = (text for cause in causes for text in evidence(cause))
+    return [summary(answer), *cannot_tell(answer), *seen, *chain.from_iterable(advised)]
 
 
 def _is_sentence(text: str) -> bool:

@@ -13,7 +13,6 @@ from onyx_pipelines.load_test.results import (
     Block,
     LoadTestResult,
     Scenario,
-    parse_load_test_result,
 )
 from onyx_pipelines_tests.load_test.made_up import (
     BAD,
@@ -107,7 +106,7 @@ def test_the_short_summary_has_verdict_objectives_and_bottleneck() -> None:
 def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:
     files = write_report(whole(), samples(), tmp_path, TARGETS)
 
-    assert parse_load_test_result(files.result.read_bytes()) == whole()
+    assert LoadTestResult.model_validate_json(files.result.read_bytes()) == whole()
     assert (tmp_path / "load-test" / "latest" / "report.html").read_text() == files.html.read_text()
 
 
@@ -118,5 +117,5 @@ def test_writing_a_run_again_replaces_its_report(tmp_path: Path) -> None:
     second = write_report(changed, samples(), tmp_path, TARGETS)
 
     assert first.directory == second.directory
-    assert parse_load_test_result(second.result.read_bytes()).profile == "quick"
+    assert LoadTestResult.model_validate_json(second.result.read_bytes()).profile == "quick"
     assert not list((tmp_path / "load-test").glob(".unfinished*"))

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from onyx_pipelines.load_test.facts import CauseKind, Fact, RemedyKind, What, fact
-from onyx_pipelines.load_test.results import Attribution, Cause, Remedy, Scenario
-from onyx_pipelines.load_test.words import sentence, summary
+from onyx_pipelines.load_test.facts import Fact, RemedyKind, What, fact
+from onyx_pipelines.load_test.report.sentences import (
+    advice,
+    evidence,
+    sentence,
+    summary,
+    verification,
+)
+from onyx_pipelines.load_test.results import Attribution, Cause, CauseKind, Remedy, Scenario
 
 FIGURES = dict.fromkeys(
     (
@@ -38,7 +44,9 @@ def test_every_fact_is_a_sentence(what: What) -> None:
 
 @pytest.mark.parametrize("kind", CauseKind)
 def test_every_cause_has_a_summary(kind: CauseKind) -> None:
-    said = summary(kind, "db", 0.5, 0.9)
+    cause = Cause(kind=kind, service="db", share=0.5, confidence=0.9)
+
+    said = summary(Attribution(scenario=Scenario.RAG, cause=cause))
 
     assert said[0].isupper()
     assert said.endswith("confidence 0.90).")
@@ -48,10 +56,11 @@ def test_every_cause_has_a_summary(kind: CauseKind) -> None:
 def test_every_remedy_says_what_to_do_what_it_risks_and_what_it_takes(kind: RemedyKind) -> None:
     remedy = Remedy(cause=CauseKind.UNKNOWN, service="db", kind=kind, users=8, figures=FIGURES)
 
-    assert remedy.action.endswith(".")
-    assert remedy.risk.endswith(".")
-    assert remedy.effort.startswith(("low: ", "medium: "))
-    assert "the step of 8 users" in remedy.verify
+    action, risk, effort = advice(remedy)
+    assert action.endswith(".")
+    assert risk.endswith(".")
+    assert effort.startswith(("low: ", "medium: "))
+    assert "the step of 8 users" in verification(remedy)
 
 
 def test_shares_and_cores_are_written_as_people_read_them() -> None:
@@ -72,20 +81,18 @@ def test_shares_and_cores_are_written_as_people_read_them() -> None:
 
 
 def test_a_result_holds_figures_and_no_sentences() -> None:
-    answer = Attribution(
-        scenario=Scenario.RAG,
-        cause=Cause(
-            kind=CauseKind.POOL_EXHAUSTION,
-            service="db",
-            share=0.9,
-            confidence=0.8,
-            facts=(fact(What.POOL_IN_USE, busy=9.6, size=10),),
-        ),
+    cause = Cause(
+        kind=CauseKind.POOL_EXHAUSTION,
+        service="db",
+        share=0.9,
+        confidence=0.8,
+        facts=(fact(What.POOL_IN_USE, busy=9.6, size=10),),
     )
+    answer = Attribution(scenario=Scenario.RAG, cause=cause)
 
     written = answer.model_dump_json()
 
-    assert "connections are in use" in answer.cause.evidence[0]
+    assert "connections are in use" in evidence(cause)[0]
     assert "connections" not in written
     assert Attribution.model_validate_json(written) == answer
 

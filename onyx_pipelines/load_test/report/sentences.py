@@ -8,21 +8,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from onyx_pipelines.load_test.facts import CauseKind, Fact, RemedyKind, Value, What
+from onyx_pipelines.load_test.facts import Fact, RemedyKind, Value, What
 from onyx_pipelines.load_test.part import APP, CONNECT, NAME_LOOKUP, RECEIVE, TLS
+from onyx_pipelines.load_test.results import Attribution, Cause, CauseKind, Remedy
 
 
 def sentence(fact: Fact) -> str:
     return _SENTENCES[fact.what].format_map(_rendered(fact.values))
 
 
-def summary(kind: CauseKind, service: str, share: float, confidence: float) -> str:
-    """The cause in one sentence."""
-    is_worker_pool = kind is CauseKind.POOL_EXHAUSTION and service == APP
-    name = "all workers of {service} are busy" if is_worker_pool else _CAUSES[kind]
-    text = name.format(service=service)
-    detail = f"{percent(share)} of {_SHARE_OF.get(kind, 'the growth of latency')}"
-    return f"{text[0].upper()}{text[1:]} ({detail}, confidence {confidence:.2f})."
+def evidence(cause: Cause) -> list[str]:
+    return [sentence(each) for each in cause.facts]
+
+
+def cannot_tell(attribution: Attribution) -> list[str]:
+    return [sentence(each) for each in attribution.untold]
+
+
+def summary(attribution: Attribution) -> str:
+    """What limits the scenario, or what was seen instead."""
+    cause = attribution.cause
+    if cause is None or attribution.instead:
+        return " ".join(map(sentence, attribution.instead))
+    is_worker_pool = cause.kind is CauseKind.POOL_EXHAUSTION and cause.service == APP
+    name = "all workers of {service} are busy" if is_worker_pool else _CAUSES[cause.kind]
+    text = name.format(service=cause.service)
+    detail = f"{percent(cause.share)} of {_SHARE_OF.get(cause.kind, 'the growth of latency')}"
+    return f"{text[0].upper()}{text[1:]} ({detail}, confidence {cause.confidence:.2f})."
 
 
 class Advice(NamedTuple):
@@ -33,16 +45,16 @@ class Advice(NamedTuple):
     effort: str
 
 
-def advice(kind: RemedyKind, values: Mapping[str, Value]) -> Advice:
-    rendered = _rendered(values)
-    return Advice(*(text.format_map(rendered) for text in _ADVICE[kind]))
+def advice(remedy: Remedy) -> Advice:
+    rendered = _rendered({"service": remedy.service, **remedy.figures})
+    return Advice(*(text.format_map(rendered) for text in _ADVICE[remedy.kind]))
 
 
-def verification(users: int) -> str:
-    """How to see that a remedy helped."""
+def verification(remedy: Remedy) -> str:
+    """How to see that it helped."""
     return (
-        f"Run the load test again and compare the step of {users} users with what is predicted"
-        " here."
+        f"Run the load test again and compare the step of {remedy.users} users with what is"
+        " predicted here."
     )
 
 
