@@ -14,6 +14,7 @@ import pandas as pd
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.capacity.closed_queue import throughput_per_ms
 from onyx_pipelines.load_test.facts import RemedyKind, What, fact
+from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.results import (
     Alarm,
     Attribution,
@@ -175,7 +176,7 @@ def hostile(text: str = HOSTILE) -> LoadTest:
                 ),
                 "sweep": tuple(
                     each.model_copy(
-                        update={"parts": {f"{text}_srv": each.mean_ms}, "services": (load,)}
+                        update={"parts": {Part(f"{text}_srv"): each.mean_ms}, "services": (load,)}
                     )
                     for each in found.result.sweep
                 ),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report import panels
 from onyx_pipelines.load_test.report.fullness import fullness
 from onyx_pipelines.load_test.report.view import LoadTestView
@@ -153,7 +154,7 @@ def test_what_no_step_knows_has_no_row() -> None:
 
 def test_a_service_named_like_a_formula_does_not_stop_the_thumbnail() -> None:
     odd = tuple(
-        step.model_copy(update={"parts": {"a$_{x$資_srv": step.mean_ms}})
+        step.model_copy(update={"parts": {Part("a$_{x$資_srv"): step.mean_ms}})
         for step in FAILING.result.sweep
     )
 

@@ -148,8 +148,8 @@ def _model(capacity: Capacity, top: float) -> Iterator[Layer]:
     if capacity.model_users:
         yield Line(capacity.model_users, capacity.model_throughput_per_s, "series-2", "queue model")
     last = capacity.model_users[-1] if capacity.model_users else 1.0
-    if capacity.base_ms > 0:
-        alone_s = capacity.base_ms / 1000
+    alone_s = capacity.base_ms / 1000
+    if alone_s > 0:
         ends = [0, min(last, 1.3 * top * alone_s)]
         yield Line(ends, [0, min(last / alone_s, 1.3 * top)], "muted", width=0.9, style=":")
     if capacity.max_throughput_per_s is not None:

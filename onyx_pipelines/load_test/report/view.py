@@ -319,7 +319,9 @@ def _has_place(ratio: float) -> bool:
 
 
 def _percent(ratio: float, low: float, high: float) -> float:
-    return 100 * math.log(ratio / low) / math.log(high / low)
+    # Differences, as the quotient of two finite ratios may be none; an end may be off by rounding.
+    place = (math.log(ratio) - math.log(low)) / (math.log(high) - math.log(low))
+    return 100 * min(1.0, max(0.0, place))
 
 
 def _causes(attribution: Attribution) -> list[tuple[str, str, list[str]]]:
