@@ -1,19 +1,19 @@
-"""Work beside one's own: a pool whose block can be left at once, a thread that is a little behind,
-and one that is a little ahead. A call that hangs keeps neither of the last two's owner, nor the
-process, from ending."""
+"""Work beside one's own: several calls at a time, a thread that is a little behind, and one that is
+a little ahead. A call that hangs keeps neither its owner, nor the process, from ending."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _PATIENCE_WHEN_ENDED_S: Final = 5.0
 # At the end of the process a thread within C++ (Tink) must not still be at work.
@@ -25,19 +25,6 @@ def patience_after(error: BaseException | None) -> float | None:
     (Ctrl-C, SIGTERM) does not wait for a server that hangs."""
     is_ended = error is not None and not isinstance(error, Exception)
     return _PATIENCE_WHEN_ENDED_S if is_ended else None
-
-
-@contextmanager
-def thread_pool(size: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Waits for its threads where the block ends well. Where it does not, what is queued is
-    dropped, and what is under way (a request to a server that hangs) ends by itself."""
-    pool = ThreadPoolExecutor(size, thread_name_prefix=name)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
 
 
 def begun(call: Callable[[], T], name: str) -> Future[T]:
@@ -56,6 +43,33 @@ def _make(call: Callable[[], T], future: Future[T]) -> None:
         # The error's traceback has this frame: what failed (a connection) would wait for Python's
         # collector.
         del call, future
+
+
+def side_by_side(call: Callable[[T], R], items: Iterable[T], size: int, name: str) -> list[R]:
+    """What the call gives for each item, in their order; up to `size` threads make it.
+
+    Raises what the first of them in that order raised. Whoever is told so, or is ended, waits for
+    no call that is under way, and what was not begun is dropped.
+    """
+    waiting: SimpleQueue[tuple[T, Future[R]]] = SimpleQueue()
+    answers: list[Future[R]] = []
+    for item in items:
+        answers.append(Future())
+        waiting.put((item, answers[-1]))
+    is_over = Event()
+
+    def work() -> None:
+        with suppress(Empty):
+            while not is_over.is_set():
+                item, answer = waiting.get_nowait()
+                _make(partial(call, item), answer)
+
+    try:
+        for _ in range(min(size, len(answers))):
+            Thread(target=work, name=name, daemon=True).start()
+        return [answer.result() for answer in answers]
+    finally:
+        is_over.set()
 
 
 class Behind:

@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from onyx_pipelines.threads import Behind, ahead, begun
+from onyx_pipelines.threads import Behind, ahead, begun, side_by_side
 from onyx_pipelines_tests.waiting import wait_until
 
 WAIT_S = 60.0
@@ -108,6 +108,14 @@ def names_of_threads() -> set[str]:
 
 
 HANGING = {
+    "side by side": """
+        def call(number):
+            if number:
+                said()
+                threading.Event().wait()
+
+        threads.side_by_side(call, range(3), 2, "hangs")
+    """,
     "ahead": """
         def pieces():
             said()
@@ -165,6 +173,54 @@ def test_a_call_in_a_thread_of_its_own_gives_what_it_returns_or_raises() -> None
 
     assert begun(lambda: 5, "test").result(WAIT_S) == 5
     assert isinstance(begun(fail, "test").exception(WAIT_S), Broken)
+
+
+def test_calls_side_by_side_give_what_they_return_in_the_order_of_their_items() -> None:
+    second_is_over = threading.Event()
+
+    def call(number: int) -> int:
+        if number == 0:
+            assert second_is_over.wait(WAIT_S)
+        if number == 1:
+            second_is_over.set()
+        return number * 2
+
+    assert side_by_side(call, range(20), 2, "test") == list(range(0, 40, 2))
+    assert side_by_side(call, [], 2, "test") == []
+
+
+def test_no_more_of_them_than_was_said_are_made_at_a_time() -> None:
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def call(_: int) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        threading.Event().wait(0.002)
+        with lock:
+            now[0] -= 1
+
+    side_by_side(call, range(30), 3, "test")
+
+    assert most[0] <= 3
+
+
+def test_what_one_of_them_raises_is_raised_although_another_hangs_and_the_rest_is_dropped() -> None:
+    may_go_on, made = threading.Event(), []
+
+    def call(number: int) -> None:
+        made.append(number)
+        if number == 0:
+            raise Broken
+        may_go_on.wait(WAIT_S)
+
+    with pytest.raises(Broken):
+        side_by_side(call, range(50), 2, "side")
+
+    assert len(made) <= 4
+    may_go_on.set()
+    wait_until(lambda: "side" not in names_of_threads(), "the threads are gone")
+    assert len(made) <= 4
 
 
 def test_calls_are_made_in_their_order_and_all_of_them() -> None:

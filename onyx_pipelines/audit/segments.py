@@ -23,7 +23,7 @@ from onyx_pipelines.audit.chain import (
     split_lines,
 )
 from onyx_pipelines.audit.records import parse_record
-from onyx_pipelines.threads import thread_pool
+from onyx_pipelines.threads import side_by_side
 from onyx_pipelines.vault.layout import AUDIT_PREFIX
 from onyx_pipelines.vault.records import Record, canonical_json
 from onyx_pipelines.vault.signing import (
@@ -150,10 +150,9 @@ def read_copies(store: Store, signers: Signers, prefix: str = AUDIT_PREFIX) -> l
         StoreError: the store cannot be listed, or a segment cannot be read.
     """
     segments = list_segments(store, prefix)
-    with thread_pool(_READERS, "audit") as readers:
-        contents = readers.map(lambda segment: store.get(segment.key), segments)
-        pairs = zip(segments, contents, strict=True)
-        read = [open_segment(segment, data, signers) for segment, data in pairs]
+    contents = side_by_side(lambda each: store.get(each.key), segments, _READERS, "audit")
+    pairs = zip(segments, contents, strict=True)
+    read = [open_segment(segment, data, signers) for segment, data in pairs]
     by_trail = groupby(read, key=lambda each: (each.segment.host, each.segment.trail))
     return [
         _copied_trail(store.name, host, trail, list(group), signers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import NoReturn
 
 from onyx_pipelines.cli.ending import as_process
@@ -13,6 +14,8 @@ def main() -> NoReturn:
     """`onyx`. Its commands are loaded inside: that takes a second, which Ctrl-C may hit as well."""
 
     def command() -> object:
+        # `app` switches it on when all is loaded.
+        gc.disable()
         from onyx_pipelines.cli import app
 
         return app.main()

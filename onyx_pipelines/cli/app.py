@@ -91,9 +91,12 @@ def command() -> Callable[..., object]:
 def _load(name: str) -> object:
     module, attribute = _PLACES[name]
     # What is loaded stays: looking for garbage among it would be a tenth of the time.
+    is_whole_process = not gc.isenabled()
     gc.disable()
     try:
         found = getattr(import_module(f"onyx_pipelines.cli.{module}"), attribute)
+        if is_whole_process:
+            gc.freeze()
     finally:
         gc.enable()
     part = typer.Typer(add_completion=False, rich_markup_mode=None)

@@ -6,21 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TransferSpeedColumn,
-)
-from rich.progress import Progress as Bars
-
 from onyx_pipelines.cli.output import err
 from onyx_pipelines.progress import Progress, ProgressCallback, silent
 from onyx_pipelines.reporting.text import printable, shortened
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from onyx_pipelines.load_test.running.execution import LoadProgress
 
 _BAR = 12
@@ -34,6 +26,15 @@ def progress_bars(*, shown: bool) -> Iterator[ProgressCallback]:
     if not shown or not err.is_terminal:
         yield silent
         return
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=_BAR),
@@ -61,6 +62,9 @@ def load_test_bar(*, shown: bool) -> Iterator[Callable[[LoadProgress], None]]:
     if not shown or not err.is_terminal:
         yield lambda _: None
         return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,8 +10,6 @@ import typer
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.output import (
-    EXIT_BAD,
-    EXIT_UNABLE,
     JsonOption,
     bold,
     err,
@@ -20,6 +17,7 @@ from onyx_pipelines.cli.output import (
     out,
     print_json,
 )
+from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
 from onyx_pipelines.notifications import told
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.report.history import read_history
@@ -30,17 +28,6 @@ from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock
-
-EXIT_CODES = {
-    Verdict.PASSED: 0,
-    Verdict.FAILED: EXIT_BAD,
-    Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
-}
-
-
-class From(StrEnum):
-    OFFSITE = "offsite"
-    LOCAL = "local"
 
 
 def drill(

@@ -10,15 +10,16 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from onyx_pipelines.reporting.text import printable
+
+if TYPE_CHECKING:
+    # Loaded when somebody is to read something: a program is answered without.
+    from rich.console import Console
+    from rich.text import Text
 
 EXIT_FINE = 0
 EXIT_BAD = 1
@@ -74,6 +75,8 @@ class Writer:
     @cached_property
     def console(self) -> Console:
         """For bars, which draw themselves. Text goes through `line` and `table`."""
+        from rich.console import Console
+
         width = None if self.is_terminal else _FILE_WIDTH
         return Console(stderr=self._stderr, width=width, markup=False, highlight=False, emoji=False)
 
@@ -95,6 +98,9 @@ class Writer:
         self.line(yellow("warning:"), " ", text)
 
     def table(self, title: str, head: Sequence[str], rows: Sequence[Sequence[Part]]) -> None:
+        from rich import box
+        from rich.table import Table
+
         cells = [[_text([cell]) for cell in row] for row in (head, *rows)]
         table = Table(title=_text([title]), title_justify="left")
         if self.console.width < _NARROW:
@@ -131,6 +137,8 @@ def finish(code: int) -> None:
 
 
 def _text(parts: Sequence[Part]) -> Text:
+    from rich.text import Text
+
     text = Text()
     for part in parts:
         if isinstance(part, Styled):

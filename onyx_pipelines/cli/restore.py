@@ -10,7 +10,6 @@ import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.drill import EXIT_CODES, From
 from onyx_pipelines.cli.ending import UsageError
 from onyx_pipelines.cli.output import (
     JsonOption,
@@ -22,6 +21,8 @@ from onyx_pipelines.cli.output import (
     print_json,
     red,
 )
+from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
+from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.journal import DESPITE
 from onyx_pipelines.restore.recovery import (
     RestoreChoice,
@@ -33,7 +34,6 @@ from onyx_pipelines.restore.recovery import (
 from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
 from onyx_pipelines.restore.report.wording import finding_text, speed_text
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.safety_backup import take_safety_backup, warnings_of_set
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
 
@@ -191,7 +191,7 @@ def _restore(
             backup_id=backup_id,
             store_name=store_name,
             safety_backup=(
-                (lambda parts: take_safety_backup(settings, parts, progress))
+                (lambda parts: _safety_backup(settings, parts, progress))
                 if with_safety_backup
                 else None
             ),
@@ -209,6 +209,15 @@ def _restore(
     else:
         _show_result(result, settings)
     finish(EXIT_CODES[result.verdict])
+
+
+def _safety_backup(
+    settings: Settings, parts: frozenset[Component], progress: ProgressCallback
+) -> str:
+    # Only then: what makes backups takes its time to load.
+    from onyx_pipelines.safety_backup import take_safety_backup
+
+    return take_safety_backup(settings, parts, progress)
 
 
 def _detail(result: RestoreResult) -> str:
@@ -323,6 +332,8 @@ def _show_result(result: RestoreResult, settings: Settings) -> None:
             f"What was there before is in the set {result.safety_backup_id}, which is held until"
             " `onyx release` lets it go."
         )
+        from onyx_pipelines.safety_backup import warnings_of_set
+
         for warning in warnings_of_set(settings, result.safety_backup_id):
             out.warning(f"that set: {warning}")
     out.line(f"{result.duration_s:.1f} s in all")

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from typing import TypeAlias
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
-from onyx_pipelines.threads import thread_pool
+from onyx_pipelines.threads import side_by_side
 from onyx_pipelines.vault import layout
 from onyx_pipelines.vault.authenticity import distrust_of
 from onyx_pipelines.vault.manifest import Manifest, parse_manifest
@@ -214,8 +214,7 @@ def scan_store(store: Store, signers: Signers, memory: ScanMemory | None = None)
         known = memory.recall(store.name, backup_id, identity_of[backup_id])
         return known or _read_set(store, backup_id, listed[backup_id], signers)
 
-    with thread_pool(_READERS, "catalog") as readers:
-        answers = dict(zip(listed, readers.map(read, listed), strict=True))
+    answers = dict(zip(listed, side_by_side(read, listed, _READERS, "catalog"), strict=True))
     memory.keep(store.name, {key: (identity_of[key], answers[key]) for key in answers})
     found = [_with_sizes(answer, listed[key]) for key, (answer, _) in answers.items() if answer]
     oddities += [each for _, of_marks in answers.values() for each in of_marks]

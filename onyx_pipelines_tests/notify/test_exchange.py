@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from onyx_pipelines.notify.backoff import LONGEST_ASKED_S, asked_wait_s, next_try_s
+from onyx_pipelines.notify.backoff import next_try_s
 from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
 from onyx_pipelines.notify.channels.other import OtherChannel
 from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.exchange import post
 from onyx_pipelines.notify.routing import routes
+from onyx_pipelines.retry_after import LONGEST_ASKED_S, asked_wait_s
 from onyx_pipelines_tests.notify.servers import dribbling_server, webhook
 from onyx_pipelines_tests.notify.test_channels import EVENT
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote, unquote
 
 import httpx
@@ -31,14 +33,18 @@ from onyx_pipelines.sources.qdrant.facts import (
 )
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors, RefusedError
 from onyx_pipelines.sources.qdrant.looking import Limits, Looking
-from onyx_pipelines.sources.qdrant.patience import Patience, asked_wait_s
+from onyx_pipelines.sources.qdrant.patience import Patience
 from onyx_pipelines.sources.qdrant.reading import payload_schema, search
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
+from onyx_pipelines.threads import begun
 
 _METADATA_TIMEOUT_S: Final = 60.0
 # Unpacking and loading come after the last byte, and the server says nothing meanwhile.
 _UPLOAD_TIMEOUT: Final = httpx.Timeout(_METADATA_TIMEOUT_S, read=3600.0, write=_METADATA_TIMEOUT_S)
 _BARE: Final[Json] = {"vectors": {}, "wal_config": {"wal_capacity_mb": 1}}
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -172,9 +178,10 @@ class TargetQdrant:
                 )
             if response.is_success:
                 return
-            wait_s = asked_wait_s(response)
-            if wait_s is None or not self.patience.sleep(wait_s, collection):
+            wait_s = self.patience.until_next(response, collection, response.text)
+            if wait_s is None:
                 raise self._not_taken(doing, response, size)
+            time.sleep(wait_s)
 
     def _not_taken(self, doing: str, response: httpx.Response, size: int) -> SourceError:
         error = self._errors.answered(doing, response.status_code, response.text)
@@ -213,14 +220,17 @@ class TargetQdrant:
         with self._errors.during(f"reading {collection!r}"):
             api = self._collections
             info = api.info(collection)
-            looking = Looking(api, collection, Limits.of(info["config"]))
+            limits = Limits.of(info["config"])
+            looking = Looking(api, collection, limits)
+            found = _beside(limits, partial(_searched, api, collection, expected.query), "searched")
             if expected.sample_is_all:
                 points = looking.all_points()
                 count = len(points)
             else:
+                counted = _beside(limits, looking.count, "counted")
                 points = looking.points([point.id for point in expected.sample])
-                count = looking.count()
-            neighbours, no_query = _searched(api, collection, expected.query)
+                count = counted()
+            neighbours, no_query = found()
             answer = EdgeAnswer(
                 count=count,
                 points=tuple(PointFacts(id=i, fingerprint=print_) for i, print_ in points.items()),
@@ -276,6 +286,11 @@ def _searched(
     except RefusedError as error:
         return (), error.what
     return found, ""
+
+
+def _beside(limits: Limits, call: Callable[[], T], name: str) -> Callable[[], T]:
+    """Made while others are, unless the rate is limited: then when its answer is asked for."""
+    return call if limits.reads_per_minute else begun(call, name).result
 
 
 @contextmanager

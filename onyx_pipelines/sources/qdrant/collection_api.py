@@ -17,7 +17,7 @@ import httpx
 
 from onyx_pipelines.sources.qdrant.facts import Json
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
-from onyx_pipelines.sources.qdrant.patience import Patience, asked_wait_s
+from onyx_pipelines.sources.qdrant.patience import Patience
 
 # Of a page of points that has more than one.
 _ANSWER_LIMIT_BYTES: Final = 8 << 20
@@ -176,9 +176,9 @@ class CollectionApi:
             ):
                 if response.is_success:
                     return _limited(response, limit_bytes)
-                wait_s = asked_wait_s(response)
-                if wait_s is None or not self._patience.take(wait_s, collection):
-                    said = response.read().decode("utf-8", "replace")
+                said = response.read().decode("utf-8", "replace")
+                wait_s = self._patience.until_next(response, collection, said)
+                if wait_s is None:
                     raise self._errors.answered(doing, response.status_code, said)
             time.sleep(wait_s)
 

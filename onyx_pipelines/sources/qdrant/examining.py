@@ -54,8 +54,13 @@ def examine(
     return "the key may make snapshots of these, and restore none"
 
 
-def describe_target(url: str, api_key: SecretStr, ca_file: Path | None) -> str:
+def describe_target(
+    url: str, api_key: SecretStr, ca_file: Path | None, *, patience_s: float = A_LOOK_S
+) -> str:
     """A server that collections are to be restored into.
+
+    Args:
+        patience_s: with one that limits its rate.
 
     Raises:
         SourceError: it does not answer, or the key may not do that.
@@ -63,7 +68,7 @@ def describe_target(url: str, api_key: SecretStr, ca_file: Path | None) -> str:
     address = normalised_url(url)
     errors = QdrantErrors(address, api_key)
     with open_http(address, api_key, read_timeout_s=_TIMEOUT_S, ca_file=ca_file) as http:
-        snapshots = SnapshotApi(http, errors, Patience(whole_s=A_LOOK_S))
+        snapshots = SnapshotApi(http, errors, Patience(whole_s=patience_s))
         version = snapshots.version()
         require_management(snapshots, errors)
     return f"Qdrant {version} at {address}; the key may restore collections"

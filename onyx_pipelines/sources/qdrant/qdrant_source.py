@@ -84,6 +84,7 @@ class QdrantSource:
         patience_s: how long to wait, for one collection, where the rate is limited, or for a
             snapshot that came too late, to delete it.
         whole_patience_s: the same for all collections together.
+        look_patience_s: the same where it is only looked at.
         ca_file: certificates to trust besides the system's.
     """
 
@@ -102,6 +103,7 @@ class QdrantSource:
         stall_timeout_s: float = 300,
         patience_s: float = EACH_S,
         whole_patience_s: float = WHOLE_S,
+        look_patience_s: float = A_LOOK_S,
         ca_file: Path | None = None,
     ) -> None:
         self._url = url
@@ -115,6 +117,7 @@ class QdrantSource:
         self._stall_timeout_s = stall_timeout_s
         self._patience_s = patience_s
         self._whole_patience_s = whole_patience_s
+        self._look_patience_s = look_patience_s
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -137,7 +140,7 @@ class QdrantSource:
                 not make snapshots.
         """
         url = normalised_url(self._url)
-        with self._connect(url, Patience(whole_s=A_LOOK_S)) as server:
+        with self._connect(url, Patience(whole_s=self._look_patience_s)) as server:
             for error in server.absent.values():
                 raise error
             names = ", ".join(server.collections) or "none"

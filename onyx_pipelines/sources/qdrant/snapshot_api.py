@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,10 +18,11 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from onyx_pipelines.certificates import usual_certificates
+from onyx_pipelines.certificates import certificates_for
 from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.retry_after import moment_in
 from onyx_pipelines.sources.qdrant.failures import NotThereError, QdrantErrors
-from onyx_pipelines.sources.qdrant.patience import Patience, asked_wait_s
+from onyx_pipelines.sources.qdrant.patience import Patience
 
 _CONNECT_TIMEOUT_S = 10.0
 _WRITE_TIMEOUT_S = 60.0
@@ -68,15 +68,15 @@ def open_http(
         base_url=url,
         headers=headers,
         timeout=timeout,
-        verify=_trusted(ca_file),
+        verify=_trusted(url, ca_file),
         limits=httpx.Limits(max_keepalive_connections=0),
     ) as client:
         yield client
 
 
-def _trusted(ca_file: Path | None) -> ssl.SSLContext:
+def _trusted(url: str, ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is None:
-        return usual_certificates()
+        return certificates_for(url)
     context = ssl.create_default_context()
     try:
         context.load_verify_locations(ca_file)
@@ -209,8 +209,8 @@ class SnapshotApi:
     ) -> Iterator[httpx.Response]:
         while True:
             with self._client.stream("GET", path, headers=headers) as response:
-                wait_s = asked_wait_s(response)
-                if wait_s is None or not self._patience.take(wait_s, collection):
+                wait_s = self._patience.until_next(response, collection)
+                if wait_s is None:
                     yield response
                     return
             time.sleep(wait_s)
@@ -220,11 +220,12 @@ class SnapshotApi:
     ) -> httpx.Response:
         while True:
             response = self._client.request(method, path, **options)
-            wait_s = asked_wait_s(response)
             if response.is_success:
                 return response
-            if wait_s is None or not self._patience.sleep(wait_s, collection):
+            wait_s = self._patience.until_next(response, collection, response.text)
+            if wait_s is None:
                 raise self._errors.answered(doing, response.status_code, response.text)
+            time.sleep(wait_s)
 
 
 def _path(collection: str, snapshot: str = "") -> str:
@@ -250,7 +251,5 @@ def _result(response: httpx.Response, kind: type) -> Any:
 
 
 def _date(header: str) -> float | None:
-    try:
-        return parsedate_to_datetime(header).timestamp()
-    except ValueError:
-        return None
+    at = moment_in(header)
+    return None if at is None else at.timestamp()

@@ -175,7 +175,7 @@ def test_a_server_that_fails_to_make_one_is_tried_again_later(
 ) -> None:
     standin.set_faults(create_status=status)
 
-    error = fail()
+    error = fail(patience_s=0)
 
     assert f"HTTP {status}" in error.what
     assert faulty_collection in error.what
@@ -190,7 +190,7 @@ def test_a_busy_or_broken_server_is_tried_again_later(
 ) -> None:
     standin.set_faults(all_status=status)
 
-    error = fail()
+    error = fail(patience_s=0)
     standin.set_faults()
 
     assert f"HTTP {status}" in error.what
