@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 
 
-class Faults(BaseModel):
+@dataclass(frozen=True)
+class Faults:
     """All off by default.
 
     Args:
@@ -46,8 +47,6 @@ class Faults(BaseModel):
         echo_headers: errors repeat the request's headers, as some proxies do.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     create_delay_s: float = 0
     create_linger_s: float = 0
     create_status: int | None = None
@@ -68,7 +67,7 @@ class Faults(BaseModel):
     remote_state: str = "Active"
     replica_lag_s: float = 0
     custom_sharding: tuple[str, ...] = ()
-    collection_status: dict[str, Literal["yellow", "grey", "red"]] = {}
+    collection_status: Mapping[str, Literal["yellow", "grey", "red"]] = field(default_factory=dict)
     indexing_s: float = 0
     busy_times: int = 0
     busy_path: str = "/snapshots"

@@ -386,5 +386,5 @@ def _upload_snapshot(node: Node, call: Call) -> Answer:
 
 @_route("PUT", "/standin/faults")
 def _set_faults(node: Node, call: Call) -> Answer:
-    node.set_faults(Faults.model_validate(call.body()))
+    node.set_faults(Faults(**call.body()))
     return True
