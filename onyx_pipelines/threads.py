@@ -51,23 +51,28 @@ def side_by_side(call: Callable[[T], R], items: Iterable[T], size: int, name: st
     Raises what the first of them in that order raised. Whoever is told so, or is ended, waits for
     no call that is under way, and what was not begun is dropped.
     """
-    waiting: SimpleQueue[tuple[T, Future[R]]] = SimpleQueue()
+    waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
     answers: list[Future[R]] = []
     for item in items:
         answers.append(Future())
-        waiting.put((item, answers[-1]))
+        waiting.put(partial(_make, partial(call, item), answers[-1]))
     is_over = Event()
 
     def work() -> None:
         with suppress(Empty):
             while not is_over.is_set():
-                item, answer = waiting.get_nowait()
-                _make(partial(call, item), answer)
+                # By no name: what failed would be kept by this frame.
+                waiting.get_nowait()()
 
     try:
         for _ in range(min(size, len(answers))):
             Thread(target=work, name=name, daemon=True).start()
-        return [answer.result() for answer in answers]
+        answers.reverse()
+        results: list[R] = []
+        while answers:
+            # One that failed is kept by nobody but its error.
+            results.append(answers.pop().result())
+        return results
     finally:
         is_over.set()
 

@@ -24,7 +24,8 @@ ALLOWED = {
     "lost_interrupts": set(),
     "reporting.text": set(),
     "on_demand": set(),
-    "notify": {"host", "reporting.text", "telemetry"},
+    "retry_after": set(),
+    "notify": {"host", "reporting.text", "retry_after", "telemetry"},
     "audit": {"errors", "host", "settings", "telemetry", "threads", "vault"},
     "sources": {
         "certificates",
@@ -32,6 +33,7 @@ ALLOWED = {
         "host",
         "on_demand",
         "progress",
+        "retry_after",
         "settings",
         "telemetry",
         "threads",

@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -221,6 +221,27 @@ def test_what_one_of_them_raises_is_raised_although_another_hangs_and_the_rest_i
     may_go_on.set()
     wait_until(lambda: "side" not in names_of_threads(), "the threads are gone")
     assert len(made) <= 4
+
+
+def test_what_one_of_them_failed_with_is_freed_with_its_error() -> None:
+    class Connection:
+        pass
+
+    made: list[weakref.ref[Connection]] = []
+
+    def call(_: int) -> None:
+        connection = Connection()
+        made.append(weakref.ref(connection))
+        raise Broken
+
+    gc.disable()
+    try:
+        with suppress(Broken):
+            side_by_side(call, range(1), 1, "freed")
+        wait_until(lambda: "freed" not in names_of_threads(), "the thread is gone")
+        assert [each() for each in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_calls_are_made_in_their_order_and_all_of_them() -> None:
