@@ -1,13 +1,15 @@
-"""Interrupts that Python can only ignore are sent again.
+"""Interrupts that Python can only ignore, and those that C++ swallows, are sent again.
 
 A signal's handler runs between any two steps of the program. Where that is the callback of a weak
 reference, or a `__del__`, what it raises goes no further, and the work would go on as if nobody had
-ended it (Python's documentation, `sys.unraisablehook`).
+ended it (Python's documentation, `sys.unraisablehook`). Where it is a callback of C++, the text of
+an error of C++ is all that is left of it: a set would be called damaged.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +19,8 @@ from typing import Final
 
 _AGAIN_AFTER_S: Final = 0.05
 _ENDING: Final = {128 + number: number for number in (signal.SIGTERM, signal.SIGHUP)}
+# What pybind11 says of an exception: its name and its text. Dagster's has a name of its own.
+_SWALLOWED: Final = re.compile(r"\w+: (?:\w*Interrupt(?:edError)?|SystemExit: (?P<code>\d+))\b")
 
 
 @contextmanager
@@ -43,6 +47,18 @@ def heard_interrupts(*kinds: type[BaseException]) -> Iterator[None]:
         sys.unraisablehook = before
         for repeat in repeats:
             repeat.cancel()
+
+
+def raise_swallowed(told: str) -> None:
+    """Raise the interrupt that an error of C++ tells of, if it does.
+
+    Raises:
+        BaseException: whatever the signal's handler raises.
+    """
+    if found := _SWALLOWED.match(told):
+        number = _ENDING.get(int(found["code"])) if found["code"] else signal.SIGINT
+        if number is not None:
+            signal.raise_signal(number)
 
 
 def _signal_of(error: BaseException | None, kinds: tuple[type[BaseException], ...]) -> int | None:

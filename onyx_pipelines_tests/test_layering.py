@@ -47,6 +47,7 @@ ALLOWED = {
         "settings",
         "sources.source",
         "telemetry",
+        "lost_interrupts",
         "threads",
     },
 }

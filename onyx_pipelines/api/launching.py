@@ -211,7 +211,7 @@ class Launcher:
         try:
             while not self._closed.wait(_LOOK_AGAIN_S):
                 # Whatever is wrong will be told to whoever launches next.
-                with suppress(ProblemError, OnyxError):
+                with suppress(ProblemError, OnyxError, OSError):
                     with self._alone(time.monotonic() + _LOOK_AGAIN_S):
                         self._tidy()
                     if not self._book.unsettled():

@@ -15,6 +15,7 @@ from typing import Self
 import tink
 from tink import streaming_aead
 
+from onyx_pipelines.lost_interrupts import raise_swallowed
 from onyx_pipelines.threads import Behind, patience_after
 from onyx_pipelines.vault.compression import Compressor
 from onyx_pipelines.vault.hashing import Hashing
@@ -236,6 +237,8 @@ class _Ciphertext:
             raise self._failure
 
     def cause(self, error: tink.TinkError) -> BaseException:
+        if self._failure is None:
+            raise_swallowed(str(error))
         return self._failure if self._failure is not None else error
 
     def _store(self, gathered: list[bytes]) -> None:

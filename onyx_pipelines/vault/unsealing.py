@@ -6,6 +6,8 @@ pieces are hashed by a thread, beside whoever asks for them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import IO, cast
 
 import tink
@@ -13,6 +15,8 @@ import zstandard
 from tink import streaming_aead
 
 from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.lost_interrupts import raise_swallowed
+from onyx_pipelines.threads import begun
 from onyx_pipelines.vault.hashing import Hashing
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines.vault.stores.store import ObjectReader
@@ -41,8 +45,8 @@ class Unsealer:
         try:
             aead = keyset.primitive(streaming_aead.StreamingAead)
             decryption = aead.new_decrypting_stream(self._ciphertext, associated_data).detach()
-        except tink.TinkError:
-            self._ciphertext.raise_failure()
+        except tink.TinkError as error:
+            self._ciphertext.raise_cause(error)
             raise self._damaged("its keyset does not fit") from None
         self._compressed = _Compressed(decryption, self._ciphertext)
         self._plain = zstandard.ZstdDecompressor().stream_reader(
@@ -110,17 +114,24 @@ class _Compressed:
     """What zstd reads from: Tink's stream, with the source's own errors brought back."""
 
     def __init__(self, decryption: object, ciphertext: _Ciphertext) -> None:
-        self._decryption = decryption
+        self._read: Callable[[int], bytes] = decryption.read  # type: ignore[attr-defined]  # untyped
         self._ciphertext = ciphertext
+        self._is_begun = False
 
     def read(self, size: int) -> bytes:
         try:
-            data: bytes = self._decryption.read(size)  # type: ignore[attr-defined]  # untyped Tink
-        except tink.TinkError:
-            self._ciphertext.raise_failure()
+            data = self._read(size) if self._is_begun else self._begin(size)
+        except tink.TinkError as error:
+            self._ciphertext.raise_cause(error)
             raise
         self._ciphertext.raise_failure()
         return data
+
+    def _begin(self, size: int) -> bytes:
+        """While Tink looks for the key, an interrupt of this thread is to it a key that does not
+        fit, and nothing else; others have none."""
+        self._is_begun = True
+        return begun(partial(self._read, size), "unseal").result()
 
 
 class _Ciphertext:
@@ -148,6 +159,11 @@ class _Ciphertext:
 
     def close(self) -> None:
         """Called by Tink; whoever opened the source closes it."""
+
+    def raise_cause(self, error: tink.TinkError) -> None:
+        """If it is not Tink's own."""
+        self.raise_failure()
+        raise_swallowed(str(error))
 
     def raise_failure(self) -> None:
         """Raise the source's error, once: its traceback refers to us, and C++ to this object."""
