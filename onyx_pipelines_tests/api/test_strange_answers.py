@@ -32,7 +32,9 @@ def answering(host: HostUnderTest, *bodies: bytes) -> Iterator[Api]:
     with NonsenseServer(lambda _, __, n: http(200, bodies[min(n, len(bodies)) - 1])) as server:
         url = server.location.endpoint_url
         host.set(PROMETHEUS_URL=url, DAGSTER_URL=url)
-        yield make_api(host)
+        api = make_api(host)
+        with api.client():  # which ends its threads
+            yield api
 
 
 @pytest.mark.parametrize(
