@@ -108,6 +108,10 @@ def names_of_threads() -> set[str]:
 
 
 HANGING = {
+    "a thread of a library": """
+        threading.Thread(target=lambda: said() or threading.Event().wait()).start()
+        threading.Event().wait()
+    """,
     "side by side": """
         def call(number):
             if number:
