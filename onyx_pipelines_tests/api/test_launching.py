@@ -292,6 +292,39 @@ class TestALostAnswer:
         (run,) = dagster_server.runs()
         assert {"key": "onyx/launch_id", "value": left} in run["tags"]  # type: ignore[operator]
 
+    def test_that_cannot_be_found_is_taken_away_after_the_directory_was_gone_for_a_while(
+        self,
+        restorable: str,
+        api: Api,
+        volume_host: HostUnderTest,
+        dagster_server: DagsterServer,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("onyx_pipelines.api.launching._LOOK_AGAIN_S", 0.1)
+        path, body = launches(restorable)["restore"]
+        headers = {"Authorization": f"Bearer {api.tokens[Scope.RESTORE]}"}
+        folder = volume_host.settings.state_dir / "api"
+        aside = folder.with_name("aside")
+        with relay(dagster_server.url) as line:
+            line.swallow, line.down_after = b"launchRun", True
+            volume_host.set(DAGSTER_URL=line.url)
+            with served(create_app(volume_host.settings)) as server:
+                httpx.post(
+                    f"http://{server}{path}",
+                    json=body,
+                    headers=headers,
+                    trust_env=False,
+                    timeout=60,
+                )
+                folder.rename(aside)
+                folder.write_text("in its place")
+                time.sleep(1)
+                folder.unlink()
+                aside.rename(folder)
+                line.swallow, line.is_down = b"", False
+
+                wait_for_runs(dagster_server, ["CANCELED"])
+
 
 def test_what_was_answered_with_504_is_not_launched_afterwards(
     api: Api, volume_host: HostUnderTest, dagster_server: DagsterServer
