@@ -32,6 +32,8 @@ def dagster_failures() -> Iterator[None]:
     """
     try:
         with heard_interrupts(dg.DagsterExecutionInterruptedError):
+            # It may have been lost before, in Dagster's own part of the step.
+            _raise_if_ending()
             yield
     except OnyxError as error:
         _raise_if_ending()
@@ -59,8 +61,8 @@ def retried_failures(retry_number: int, *, delay_s: float) -> Iterator[None]:
         retry_number: of the step's context.
         delay_s: before the first retry.
     """
-    _raise_if_ending()
     if retry_number:
+        _raise_if_ending()
         time.sleep(wait_s(retry_number, delay_s))
     try:
         with dagster_failures():

@@ -89,6 +89,30 @@ def test_the_end_of_a_run_of_dagster(place: Callable[[int], None]) -> None:
         job.execute_in_process()
 
 
+def test_the_end_of_a_run_of_dagster_that_was_lost_before_the_step_was_ours() -> None:
+    done: list[str] = []
+
+    @dg.op
+    def work() -> None:
+        context = dg.OpExecutionContext.get()
+        # What Dagster does before it sends the signal.
+        context.instance.report_run_canceling(context.run)
+        with dagster_failures():
+            done.append("all of it")
+
+    @dg.job
+    def job() -> None:
+        work()
+
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        pytest.raises(dg.DagsterExecutionInterruptedError),
+    ):
+        job.execute_in_process(instance=instance)
+
+    assert done == []
+
+
 def test_what_else_is_ignored_is_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[BaseException | None] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda ignored: told.append(ignored.exc_value))

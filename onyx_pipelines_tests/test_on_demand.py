@@ -8,11 +8,7 @@ from importlib import import_module
 
 import pytest
 
-PACKAGES = [
-    f"onyx_pipelines.{part}.{name}"
-    for part in ("restore", "sources")
-    for name in ("postgres", "qdrant", "volumes")
-]
+PACKAGES = [f"onyx_pipelines.sources.{name}" for name in ("postgres", "qdrant", "volumes")]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -36,6 +32,6 @@ def test_no_client_is_loaded_with_a_package() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     ).stdout
 
-    assert "'onyx_pipelines.restore.qdrant'" in loaded
+    assert "'onyx_pipelines.sources.qdrant'" in loaded
     assert "'httpx'" not in loaded
     assert "'psycopg'" not in loaded
