@@ -6,7 +6,7 @@ is done, what is skipped and what is said of it is decided here. A drill is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +135,24 @@ def placements_of(things: Sequence[T], new_name: str, noun: str) -> list[Placeme
             f" {', '.join(each.name for each in things) or 'none is there'}.",
         )
     return [Placement(each, new_name or each.name) for each in things]
+
+
+def chosen_of(things: Sequence[T], names: Collection[str], noun: str, why: str = "") -> list[T]:
+    """Those of these names; all where none is named.
+
+    Args:
+        why: what else to say of those that are missing.
+
+    Raises:
+        NotFoundError: one is not in the set.
+    """
+    missing = sorted(set(names) - {each.name for each in things})
+    if missing:
+        raise NotFoundError(
+            f"The set has no {noun} {', '.join(missing)}.{why}",
+            remedy=f"It has: {', '.join(each.name for each in things) or 'none'}.",
+        )
+    return [each for each in things if not names or each.name in names]
 
 
 @dataclass(frozen=True)

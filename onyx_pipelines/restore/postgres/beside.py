@@ -14,8 +14,8 @@ import psycopg
 from psycopg import sql
 
 from onyx_pipelines.errors import SourceError
-from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE
-from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE, session
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 BESIDE_PREFIX: Final = "onyx_restore_"
 REPLACED_PREFIX: Final = "onyx_replaced_"
@@ -50,7 +50,7 @@ def commented(database: str, comment: str | None) -> sql.Composed:
 
 def oid_of(target: PostgresTarget, database: str) -> int:
     """It stays the same when the database is renamed."""
-    with target.connect(other_than(database)) as connection, postgres_errors(target, database):
+    with session(target, other_than(database), about=database) as connection:
         query = "SELECT oid::int8 FROM pg_database WHERE datname = %s"
         row = connection.execute(query, (database,)).fetchone()
     return int(row[0]) if row else 0
@@ -62,10 +62,7 @@ def drop(target: PostgresTarget, database: str) -> tuple[str, ...]:
     Gives the replication slots that its subscriptions had, each with its subscription: they stay on
     the servers that are published from, since somebody may go on from there.
     """
-    with (
-        target.connect(other_than(database)) as connection,
-        postgres_errors(target, database),
-    ):
+    with session(target, other_than(database), about=database) as connection:
         slots = _drop_subscriptions(target, connection, database)
         if _is_template(connection, database):
             connection.execute(
@@ -95,7 +92,7 @@ def _drop_subscriptions(
     ).fetchall()
     if not found:
         return ()
-    with target.connect(database) as inside, postgres_errors(target, database):
+    with session(target, database) as inside:
         for name, _ in found:
             for statement in (
                 "ALTER SUBSCRIPTION {} DISABLE",
@@ -112,10 +109,7 @@ def sweep(target: PostgresTarget) -> tuple[list[str], list[str]]:
     Gives those that are gone, and what kept others: a leftover must not keep anybody from a
     restore.
     """
-    with (
-        target.connect(MAINTENANCE_DATABASE) as connection,
-        postgres_errors(target, MAINTENANCE_DATABASE),
-    ):
+    with session(target) as connection:
         rows = connection.execute(
             "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
             " WHERE starts_with(datname, %s) OR starts_with(datname, %s) ORDER BY 1",
@@ -141,7 +135,7 @@ def inside(
     Raises:
         SourceError: it cannot be made, or is lost inside the block.
     """
-    with target.connect(database) as connection, postgres_errors(target, database):
+    with session(target, database) as connection:
         connection.execute(sql.SQL("SET client_encoding = {}").format(encoding))
         yield connection
 

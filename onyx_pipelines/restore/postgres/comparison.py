@@ -89,7 +89,9 @@ def _findings(
     item: str, comparison: Comparison, passed: Mapping[Aspect, str], limits: HostLimits
 ) -> Iterator[Finding]:
     for difference in comparison.differences:
-        yield _difference(item, difference, limits.reason(difference))
+        excuse = limits.reason(difference)
+        verdict = _excused(difference) if excuse else Verdict.FAILED
+        yield difference_finding(item, difference, verdict, limits=excuse)
     for undecided in comparison.undecided:
         yield Finding(
             # What a drill cannot decide about versions and large objects is said; it does not keep
@@ -105,15 +107,23 @@ def _findings(
             yield Finding.passed(item, aspect.value, message)
 
 
-def _difference(item: str, difference: Difference, excuse: str) -> Finding:
+def difference_finding(
+    item: str,
+    difference: Difference,
+    verdict: Verdict = Verdict.FAILED,
+    *,
+    message: str = "",
+    limits: str = "",
+) -> Finding:
+    """`message`: empty: what differs."""
     return Finding(
-        verdict=_excused(difference) if excuse else Verdict.FAILED,
+        verdict=verdict,
         item=item,
         aspect=difference.aspect.value,
-        message=f"{difference.aspect.value} {difference.name}",
+        message=message or f"{difference.aspect.value} {difference.name}",
         expected=difference.expected,
         found=difference.found,
-        limits=excuse,
+        limits=limits,
     )
 
 

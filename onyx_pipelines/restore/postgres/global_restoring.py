@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
+from onyx_pipelines.restore.postgres.comparison import difference_finding
 from onyx_pipelines.restore.postgres.differences import (
     MISSING,
     Aspect,
@@ -84,7 +85,7 @@ def _findings(brought: BroughtGlobals) -> list[Finding]:
         if _is_of_any(each, there, before.tablespaces)
         else _elsewhere(each)
         if each.aspect is Aspect.TABLESPACE
-        else _failed(each)
+        else difference_finding(GLOBALS, each)
         for each in differences
     ]
     if not any(finding.verdict is Verdict.FAILED for finding in findings):
@@ -111,31 +112,16 @@ def _is_of_any(
 
 
 def _elsewhere(difference: Difference) -> Finding:
-    return Finding.passed(
+    return difference_finding(
         GLOBALS,
-        difference.aspect.value,
-        f"tablespace {difference.name} could not be made: its directory is not there",
-        expected=difference.expected,
-        found=difference.found,
+        difference,
+        Verdict.PASSED,
+        message=f"tablespace {difference.name} could not be made: its directory is not there",
         limits="what lay in it is restored into the default tablespace",
     )
 
 
 def _left_alone(difference: Difference) -> Finding:
-    return Finding.passed(
-        GLOBALS,
-        difference.aspect.value,
-        f"{difference.aspect.value} {difference.name} was there already and was left as it is",
-        expected=difference.expected,
-        found=difference.found,
-    )
-
-
-def _failed(difference: Difference) -> Finding:
-    return Finding.failed(
-        GLOBALS,
-        difference.aspect.value,
-        f"{difference.aspect.value} {difference.name}",
-        expected=difference.expected,
-        found=difference.found,
-    )
+    what = f"{difference.aspect.value} {difference.name}"
+    said = f"{what} was there already and was left as it is"
+    return difference_finding(GLOBALS, difference, Verdict.PASSED, message=said)

@@ -3,12 +3,12 @@ dump."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.host.processes import EndedEarlyError, ProgramError, input_to
+from onyx_pipelines.host.processes import EndedEarlyError, ProgramError
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import entries_where
@@ -24,7 +24,6 @@ from onyx_pipelines.sources.postgres.content import (
     use_canonical_settings,
 )
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
-from onyx_pipelines.sources.postgres.target import postgres_errors
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class LateExtensions:
 
     def _is_there(self, name: str, extension: BoundExtension) -> bool:
         target = self.staging.target
-        with target.connect(name) as connection, postgres_errors(target, name):
+        with loading.session(target, name) as connection:
             query = "SELECT FROM pg_extension WHERE extname = %s"
             return connection.execute(query, (extension.name,)).fetchone() is not None
 
@@ -76,39 +75,22 @@ class LateExtensions:
         )
 
     def _load(self, database: DatabaseObjects, name: str, extension: BoundExtension) -> None:
-        with (
-            open_dump(self.work, database.dump) as archive,
-            tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file,
-        ):
-            archive.read_contents(self.staging.binaries)
-            file.write(entries_where(archive.contents, self.staging.binaries, extension.has))
-            file.flush()
-            command: list[str | Path] = [
-                *(
-                    self.staging.binaries.path("pg_restore"),
-                    "--no-password",
-                    "--single-transaction",
-                ),
-                *(f"--dbname={loading.connection_string(name)}", f"--use-list={file.name}"),
-            ]
-            try:
-                with input_to(
-                    command,
-                    environment=loading.session_environment(
-                        self.staging.target, name, database.facts
-                    ),
-                    stall_timeout_s=loading.STALL_TIMEOUT_S,
-                    secrets=self.staging.target.secrets,
-                ) as restoring:
-                    archive.feed(restoring)
-                    restoring.finish()
-            except EndedEarlyError:
-                # It has what it wants; the rest was read when the database was made.
-                return
+        staging = self.staging
+        command: list[str | Path] = [
+            *(staging.binaries.path("pg_restore"), "--no-password", "--single-transaction"),
+            f"--dbname={loading.connection_string(name)}",
+        ]
+        environment = loading.session_environment(staging.target, name, database.facts)
+        with open_dump(self.work, database.dump) as archive:
+            archive.read_contents(staging.binaries)
+            entries = entries_where(archive.contents, staging.binaries, extension.has)
+            # It has what it wants; the rest was read when the database was made.
+            with suppress(EndedEarlyError):
+                loading.feed(command, entries, archive, staging.target, environment)
 
     def _read(self, expected: DatabaseFacts, name: str) -> DatabaseFacts:
         target = self.staging.target
-        with target.connect(name) as connection, postgres_errors(target, name):
+        with loading.session(target, name) as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             use_canonical_settings(connection)
             inventory = read_inventory(connection)

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from onyx_pipelines.errors import RestoreError
+import psycopg
+
 from onyx_pipelines.host.processes import EndedEarlyError, ProgramError, input_to, output_of
-from onyx_pipelines.restore.engine import Work
+from onyx_pipelines.restore.engine import Work, chosen_of
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists
 from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
@@ -51,7 +53,7 @@ def databases_of(objects: SetObjects, chosen: Sequence[str] = ()) -> list[Databa
     """Every database of the set, or the chosen ones.
 
     Raises:
-        RestoreError: a chosen one is not in the set.
+        NotFoundError: a chosen one is not in the set.
     """
     found = []
     for record in objects.records(Component.POSTGRESQL, prefix="postgresql/"):
@@ -61,13 +63,7 @@ def databases_of(objects: SetObjects, chosen: Sequence[str] = ()) -> list[Databa
             found.append(
                 DatabaseObjects(record.name, record, DatabaseFacts.model_validate_json(facts))
             )
-    missing = set(chosen) - {each.name for each in found}
-    if missing:
-        raise RestoreError(
-            f"The set has no database {', '.join(sorted(missing))}.",
-            remedy=f"It has: {', '.join(each.name for each in found) or 'none'}.",
-        )
-    return [each for each in found if not chosen or each.name in chosen]
+    return chosen_of(found, chosen, "database")
 
 
 def globals_of(objects: SetObjects) -> tuple[ObjectRecord, GlobalsFacts] | None:
@@ -97,6 +93,22 @@ def fetch(work: Work, record: ObjectRecord, path: Path) -> None:
             file.write(data)
             meter.add(len(data))
     meter.finish()
+
+
+@contextmanager
+def session(
+    target: PostgresTarget, database: str = MAINTENANCE_DATABASE, *, about: str = ""
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection whose errors are told as those of a server.
+
+    Args:
+        about: the database that they are said of, if that is another one.
+
+    Raises:
+        SourceError: it cannot be made, or is lost inside the block.
+    """
+    with target.connect(database) as connection, postgres_errors(target, about or database):
+        yield connection
 
 
 def change(script: Path, how: Callable[[str], str]) -> None:
@@ -148,29 +160,48 @@ def load_dump(
     complaints: list[str] = []
     with _list_file(lists.before) as option:
         complaints += _complaints_of([*command, option, archive.contents], target, environment)
-    if lists.rows:
-        with _list_file(lists.rows) as option:
-            try:
-                with input_to(
-                    [*command, option],
-                    environment=environment,
-                    stall_timeout_s=STALL_TIMEOUT_S,
-                    secrets=target.secrets,
-                ) as restoring:
-                    archive.feed(restoring)
-                    restoring.finish()
-            except EndedEarlyError:
-                # The last rows of the dump are left out.
-                archive.drain()
-            except ProgramError as error:
-                complaints += _complaints(error)
-    else:
+    try:
+        if lists.rows:
+            feed(command, lists.rows, archive, target, environment)
+        else:
+            archive.drain()
+    except EndedEarlyError:
+        # The last rows of the dump are left out.
         archive.drain()
+    except ProgramError as error:
+        complaints += _complaints(error)
     with _list_file(lists.after) as option:
         complaints += _complaints_of(
             [*command, option, f"--jobs={_JOBS}", archive.contents], target, environment
         )
     return tuple(complaints[:_SHOWN_ERRORS])
+
+
+def feed(
+    command: Sequence[str | Path],
+    entries: str,
+    archive: DumpArchive,
+    target: PostgresTarget,
+    environment: Mapping[str, str],
+) -> None:
+    """Let pg_restore take these entries out of the whole dump, while it is unsealed.
+
+    Raises:
+        EndedEarlyError: it wants no more of it.
+        ProgramError: it complained.
+        IntegrityError, NotFoundError: the dump is not what the manifest says.
+    """
+    with (
+        _list_file(entries) as option,
+        input_to(
+            [*command, option],
+            environment=environment,
+            stall_timeout_s=STALL_TIMEOUT_S,
+            secrets=target.secrets,
+        ) as restoring,
+    ):
+        archive.feed(restoring)
+        restoring.finish()
 
 
 def session_environment(target: PostgresTarget, name: str, facts: DatabaseFacts) -> dict[str, str]:
@@ -204,18 +235,12 @@ def _complaints(error: ProgramError) -> tuple[str, ...]:
 
 
 def read_restored_globals(target: PostgresTarget, expected: GlobalsFacts) -> GlobalsFacts:
-    with (
-        target.connect(MAINTENANCE_DATABASE) as connection,
-        postgres_errors(target, MAINTENANCE_DATABASE),
-    ):
+    with session(target) as connection:
         return read_globals(connection, with_passwords=expected.with_passwords)
 
 
 def available_extensions(target: PostgresTarget) -> frozenset[str]:
-    with (
-        target.connect(MAINTENANCE_DATABASE) as connection,
-        postgres_errors(target, MAINTENANCE_DATABASE),
-    ):
+    with session(target) as connection:
         rows = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
     return frozenset(name for (name,) in rows)
 

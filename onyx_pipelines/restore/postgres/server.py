@@ -13,7 +13,7 @@ from psycopg import sql
 from onyx_pipelines.errors import RestoreError, SettingsError, SourceError
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Placement, placements_of
-from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE, DatabaseObjects
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects, session
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import (
@@ -21,7 +21,7 @@ from onyx_pipelines.sources.postgres.inventory import (
     server_major,
     server_version,
 )
-from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.telemetry import logger
 
 LONGEST_NAME_BYTES: Final = 63
@@ -102,10 +102,7 @@ def look_at(target: PostgresTarget) -> TargetServer:
     Raises:
         SourceError: it does not answer.
     """
-    with (
-        target.connect(MAINTENANCE_DATABASE) as connection,
-        postgres_errors(target, MAINTENANCE_DATABASE),
-    ):
+    with session(target) as connection:
         databases = connection.execute(
             "SELECT d.datname, d.oid::int8, CASE WHEN has_database_privilege(d.oid, 'CONNECT')"
             " THEN pg_database_size(d.oid) ELSE 0 END,"
@@ -175,8 +172,5 @@ def refuse_production(
 
 def identifier_of(target: PostgresTarget) -> str | None:
     """Of the cluster; None where the role may not read it."""
-    with (
-        target.connect(MAINTENANCE_DATABASE) as connection,
-        postgres_errors(target, MAINTENANCE_DATABASE),
-    ):
+    with session(target) as connection:
         return read_system_identifier(connection)

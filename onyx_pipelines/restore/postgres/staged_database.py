@@ -24,7 +24,6 @@ from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.sources.postgres.target import postgres_errors
 
 _PG_RESTORE: Final = "pg_restore"
 _AMCHECK_TIMEOUT_S: Final = 3600.0
@@ -101,7 +100,7 @@ class DrilledDatabase(StagedDatabase):
         super().discard()
         name, target = self.staged_name, self.staging.target
         if name == loading.MAINTENANCE_DATABASE:
-            with target.connect(other_than(name)) as connection, postgres_errors(target, name):
+            with loading.session(target, other_than(name), about=name) as connection:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def _lacking(self, database: DatabaseObjects, complaints: tuple[str, ...]) -> str:

@@ -3,8 +3,8 @@ drill and a real restore take these very steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ from onyx_pipelines.sources.postgres.content import (
 )
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import server_major
-from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 # A library that the server lacks keeps everybody out of the database.
 _LIBRARIES: Final = frozenset({"session_preload_libraries", "local_preload_libraries"})
@@ -136,7 +136,7 @@ class Staging:
     ) -> tuple[DatabaseFacts, DatabaseFacts]:
         """The same of one that has its name and its comment, without what is `late`."""
         expected = without(database.facts, late)
-        with self.target.connect(name) as connection, postgres_errors(self.target, name):
+        with loading.session(self.target, name) as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             use_canonical_settings(connection)
             found = read_content_like(connection, read_inventory(connection), expected)
@@ -268,7 +268,7 @@ class Staging:
 
     def _detach_subscriptions(self, name: str) -> tuple[str, ...]:
         """They are restored disabled; and their slots belong to the database that was backed up."""
-        with self.target.connect(name) as connection, postgres_errors(self.target, name):
+        with loading.session(self.target, name) as connection:
             rows = connection.execute(
                 "SELECT s.subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
                 " WHERE d.datname = current_database() ORDER BY 1"
@@ -285,11 +285,8 @@ class Staging:
             for (subscription,) in rows
         )
 
-    @contextmanager
-    def _maintenance(self, name: str) -> Iterator[psycopg.Connection[Any]]:
-        database = other_than(name)
-        with self.target.connect(database) as connection, postgres_errors(self.target, name):
-            yield connection
+    def _maintenance(self, name: str) -> AbstractContextManager[psycopg.Connection[Any]]:
+        return loading.session(self.target, other_than(name), about=name)
 
 
 def _as_difference(setting: Setting) -> str:

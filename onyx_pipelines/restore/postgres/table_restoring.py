@@ -19,8 +19,12 @@ from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import Placement
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
-from onyx_pipelines.restore.postgres.table_creation import CreationScripts, creation_scripts
-from onyx_pipelines.restore.postgres.table_sequences import advance_sequences, sequences_of
+from onyx_pipelines.restore.postgres.table_creation import (
+    CreationScripts,
+    advance_sequences,
+    creation_scripts,
+    sequences_of,
+)
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (

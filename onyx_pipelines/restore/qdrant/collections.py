@@ -9,6 +9,7 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.restore.engine import chosen_of
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts
 from onyx_pipelines.sources.source import Component, object_path
@@ -47,19 +48,12 @@ def collections_of(objects: SetObjects, chosen: Sequence[str] = ()) -> SetCollec
         for each in objects.records(Component.QDRANT, prefix="qdrant/")
         if each.key.endswith(".snapshot" + SEALED_SUFFIX)
     ]
-    missing = set(chosen) - {each.name for each in records}
-    if missing:
-        unread = missing_of(objects)
-        reasons = [f" {n} could not be backed up: {unread[n]}" for n in sorted(missing & {*unread})]
-        raise NotFoundError(
-            f"The set has no collection {', '.join(sorted(missing))}.{''.join(reasons)}",
-            remedy=f"It has: {', '.join(each.name for each in records) or 'none'}.",
-        )
+    unread = missing_of(objects)
+    why = [f" {n} could not be backed up: {unread[n]}" for n in sorted({*chosen} & {*unread})]
+    records = chosen_of(records, chosen, "collection", "".join(why))
     whole: list[CollectionObjects] = []
     damaged: dict[str, Damage] = {}
     for record in records:
-        if chosen and record.name not in chosen:
-            continue
         try:
             facts = _facts_of(objects, record.name)
         except (IntegrityError, NotFoundError) as error:

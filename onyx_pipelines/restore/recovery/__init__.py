@@ -1,8 +1,13 @@
 """The real restore of a whole set: chosen, planned, confirmed, carried out, compared, recorded."""
 
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.recovery.execution import RestoreResult, SafetyBackup, restore_set
-from onyx_pipelines.restore.recovery.plan import RestorePlan, plan_restore
+from onyx_pipelines.restore.recovery.execution import (
+    RestorePlan,
+    RestoreResult,
+    SafetyBackup,
+    plan_restore,
+    restore_set,
+)
 
 __all__ = [
     "RestoreChoice",

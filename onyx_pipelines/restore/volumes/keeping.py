@@ -17,6 +17,7 @@ from typing import Final, Self
 from onyx_pipelines.errors import RestoreError
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.live_tree import holds_anything
+from onyx_pipelines.restore.volumes.renaming import opened
 from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
 from onyx_pipelines.restore.volumes.staging import STAGING_PREFIX
 from onyx_pipelines.restore.volumes.swap_record import KeptPath
@@ -30,7 +31,6 @@ from onyx_pipelines.sources.volumes.walking import Found, Walk
 # They are named in the record of the swap.
 _MOST: Final = 100_000
 _EXAMPLES: Final = 3
-_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def kept_paths(
@@ -85,8 +85,8 @@ def stay_with(
     """
     below = [parts[len(root) :] for parts in kept if parts[: len(root)] == root]
     with ExitStack() as stack:
-        live_fd = _opened(stack, os.fsencode(live_root)) if below else -1
-        staged_fd = _opened(stack, os.fsencode(staged_root)) if below else -1
+        live_fd = stack.enter_context(opened(os.fsencode(live_root))) if below else -1
+        staged_fd = stack.enter_context(opened(os.fsencode(staged_root))) if below else -1
         times = {parts[:-1]: _make_folder(parts[:-1], live_fd, staged_fd) for parts in below}
     return tuple(
         KeptPath.of(parts, old_mtime_ns=old, new_mtime_ns=new)
@@ -176,7 +176,7 @@ def _candidates(
 ) -> _Candidates:
     candidates = _Candidates(selection, lacking, excludes)
     with ExitStack() as stack:
-        for found in Walk(_opened(stack, os.fsencode(directory)), candidates):
+        for found in Walk(stack.enter_context(opened(os.fsencode(directory))), candidates):
             candidates.look_at(found)
     return candidates
 
@@ -225,10 +225,10 @@ def _make_folder(folder: Parts, live_fd: int, staged_fd: int) -> tuple[int, int]
     both."""
     with ExitStack() as stack:
         for name in folder:
-            live_fd = _opened(stack, name, live_fd)
+            live_fd = stack.enter_context(opened(name, live_fd))
             parent_fd, before = staged_fd, os.fstat(staged_fd).st_mtime_ns
             is_new = _mkdir(name, parent_fd)
-            staged_fd = _opened(stack, name, parent_fd)
+            staged_fd = stack.enter_context(opened(name, parent_fd))
             if is_new:
                 os.utime(parent_fd, ns=(before, before))
                 copy_metadata(live_fd, staged_fd, mtime_ns=os.fstat(live_fd).st_mtime_ns)
@@ -242,12 +242,6 @@ def _mkdir(name: bytes, parent_fd: int) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _opened(stack: ExitStack, name: bytes, parent_fd: int | None = None) -> int:
-    fd = os.open(name, _FLAGS, dir_fd=parent_fd)
-    stack.callback(os.close, fd)
-    return fd
 
 
 def _parts(path: bytes) -> Parts:

@@ -18,6 +18,7 @@ from onyx_pipelines.errors import (
     SourceError,
 )
 from onyx_pipelines.restore.choice import RestoreChoice, not_a_place
+from onyx_pipelines.restore.engine import chosen_of
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts, volumes_of
 from onyx_pipelines.settings import Settings
@@ -191,7 +192,12 @@ def targets_of(
         RestoreError: a place is one that must not be replaced.
         SourceError: the Docker engine does not answer.
     """
-    chosen = _chosen(choice, volumes_of(objects))
+    volumes = volumes_of(objects)
+    chosen = chosen_of(volumes, choice.volumes, "volume")
+    if not volumes:
+        raise NotFoundError(
+            "The backup set has no volumes.", remedy="`onyx catalog list` shows other sets."
+        )
     if choice.paths and len(chosen) != 1:
         raise SettingsError(
             "Paths are relative to one volume, and more than one is to be restored.",
@@ -214,21 +220,6 @@ def targets_of(
         if not target.is_recipe:
             _refuse_what_holds_more(target, settings, originals)
     return targets
-
-
-def _chosen(choice: RestoreChoice, volumes: list[VolumeObjects]) -> list[VolumeObjects]:
-    by_name = {volume.name: volume for volume in volumes}
-    for name in choice.volumes:
-        if name not in by_name:
-            raise NotFoundError(
-                f"The backup set has no volume {name!r}.",
-                remedy=f"It has: {', '.join(sorted(by_name)) or 'none'}.",
-            )
-    if not volumes:
-        raise NotFoundError(
-            "The backup set has no volumes.", remedy="`onyx catalog list` shows other sets."
-        )
-    return [by_name[name] for name in dict.fromkeys(choice.volumes)] or volumes
 
 
 def _original(

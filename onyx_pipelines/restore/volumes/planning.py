@@ -15,6 +15,7 @@ from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence
 from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
 from onyx_pipelines.restore.volumes.locating import RestoreTarget, targets_of
+from onyx_pipelines.restore.volumes.renaming import opened
 from onyx_pipelines.restore.volumes.selection import WHOLE
 from onyx_pipelines.restore.volumes.staging import folder_for
 from onyx_pipelines.restore.volumes.volume_findings import shown
@@ -127,11 +128,8 @@ def _how(
 
 
 def _measured(directory: Path) -> str:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened(directory) as fd:
         size = measure_bytes(fd, exclude_rule(()), max_entries=_MEASURED_ENTRIES)
-    finally:
-        os.close(fd)
     if size is None:
         return f"more than {_MEASURED_ENTRIES:,} files"
     return f"{size:,} bytes in its files"

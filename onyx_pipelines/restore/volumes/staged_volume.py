@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Final
 
 from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
 from onyx_pipelines.restore.engine import Work
@@ -17,13 +15,12 @@ from onyx_pipelines.restore.volumes.archive_reading import Archive
 from onyx_pipelines.restore.volumes.comparison import Comparison
 from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.restore.volumes.metadata import Limits
+from onyx_pipelines.restore.volumes.renaming import opened
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Selection
 from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks
 from onyx_pipelines.restore.volumes.volume_findings import MAX_NAMED, VolumeFindings, shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.vault.manifest import ObjectRecord
-
-_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass
@@ -87,7 +84,7 @@ class StagedVolume:
         try:
             with (
                 self.work.clock.step(Step.COMPARE, self.volume.name, plain_bytes=size),
-                _opened(directory) as root_fd,
+                opened(directory) as root_fd,
                 open_facts(self.work.objects, self.volume) as (_, entries),
             ):
                 comparison.run(root_fd, entries)
@@ -100,8 +97,8 @@ class StagedVolume:
     def _extract(self, record: ObjectRecord, directory: Path, shelf: Path | None) -> None:
         meter = self.work.meter(self.volume.name, record.plain_bytes)
         with (
-            _opened(directory) as root_fd,
-            _opened(shelf or directory) as shelf_fd,
+            opened(directory) as root_fd,
+            opened(shelf or directory) as shelf_fd,
             self.work.objects.open(record) as reader,
         ):
             extractor = Extractor(
@@ -118,15 +115,6 @@ class StagedVolume:
         findings = VolumeFindings(self.volume.name)
         findings.add(Verdict.FAILED, aspect, what)
         return findings.finish()
-
-
-@contextmanager
-def _opened(directory: Path) -> Iterator[int]:
-    fd = os.open(directory, _DIRECTORY_FLAGS)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 @contextmanager

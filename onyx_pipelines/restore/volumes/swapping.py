@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.volumes.renaming import exchange, rename_to_new, sync_file_system
+from onyx_pipelines.restore.volumes.renaming import (
+    exchange,
+    opened,
+    rename_to_new,
+    sync_file_system,
+)
 from onyx_pipelines.restore.volumes.selection import Parts
 from onyx_pipelines.restore.volumes.swap_record import (
     KeptPath,
@@ -30,7 +35,6 @@ from onyx_pipelines.sources.volumes.walking import smallest_names
 NEW: Final = b"new"
 _OLD: Final = b"old"
 _NAMES_AT_A_TIME: Final = 10_000
-_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Swap:
@@ -83,7 +87,7 @@ class Swap:
     def _run(self, record: SwapRecord) -> None:
         try:
             # The data first: a record must not name what a power cut could take away.
-            with _opened(self._staging) as fd:
+            with opened(self._staging) as fd:
                 sync_file_system(fd)
             self._record.write(record)
             self._forth(record)
@@ -107,7 +111,7 @@ class Swap:
             raise self._stuck(error) from None
 
     def _forth(self, record: SwapRecord) -> None:
-        with _opened(self._staging.parent) as anchor_fd, _opened(self._staging) as staging_fd:
+        with opened(self._staging.parent) as anchor_fd, opened(self._staging) as staging_fd:
             if record.stage is Stage.PLACING:
                 for number, item in enumerate(record.placements):
                     _place(item, _old_name(number), anchor_fd, staging_fd)
@@ -121,12 +125,12 @@ class Swap:
         record = self._record.read()
         if record is None:
             return
-        with _opened(self._staging.parent) as anchor_fd, _opened(self._staging) as staging_fd:
+        with opened(self._staging.parent) as anchor_fd, opened(self._staging) as staging_fd:
             if record.stage is Stage.PLACING:
                 for number, item in reversed([*enumerate(record.placements)]):
                     _take_back(item, _old_name(number), anchor_fd, staging_fd)
                 return
-            with _opened_in(staging_fd, NEW) as new_fd, _opened_in(staging_fd, _OLD) as old_fd:
+            with opened(NEW, staging_fd) as new_fd, opened(_OLD, staging_fd) as old_fd:
                 if record.stage is Stage.FILLING:
                     for kept in record.kept:
                         _move_kept(kept, anchor_fd, old_fd, kept.old_mtime_ns)
@@ -134,7 +138,7 @@ class Swap:
                 self._move_all(old_fd, anchor_fd, staging_fd)
 
     def _exchange_contents(self, record: SwapRecord, anchor_fd: int, staging_fd: int) -> None:
-        with _opened_in(staging_fd, NEW) as new_fd, _opened_in(staging_fd, _OLD) as old_fd:
+        with opened(NEW, staging_fd) as new_fd, opened(_OLD, staging_fd) as old_fd:
             if record.stage is Stage.EMPTYING:
                 self._move_all(anchor_fd, old_fd, staging_fd)
                 self._record.write(record.model_copy(update={"stage": Stage.FILLING}))
@@ -250,26 +254,8 @@ def _parent(fd: int, parts: Parts) -> Iterator[tuple[int, bytes]]:
     """The directory of a path and the last name in it; no symbolic link on the way."""
     with ExitStack() as stack:
         for part in parts[:-1]:
-            fd = stack.enter_context(_opened_in(fd, part))
+            fd = stack.enter_context(opened(part, fd))
         yield fd, parts[-1]
-
-
-@contextmanager
-def _opened_in(parent_fd: int, name: bytes) -> Iterator[int]:
-    fd = os.open(name, _FLAGS, dir_fd=parent_fd)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    fd = os.open(path, _FLAGS)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def copy_metadata(source_fd: int, target_fd: int, *, mtime_ns: int) -> None:

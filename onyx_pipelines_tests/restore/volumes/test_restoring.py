@@ -263,7 +263,7 @@ def test_a_link_on_the_way_to_a_path_is_not_followed(
 @pytest.mark.parametrize(
     ("request_", "error", "match"),
     [
-        (RestoreChoice(volumes=("w",)), NotFoundError, "no volume 'w'"),
+        (RestoreChoice(volumes=("w",)), NotFoundError, "no volume w"),
         (RestoreChoice(volumes=("v",), paths=("nowhere",)), NotFoundError, "nothing at nowhere"),
         (RestoreChoice(volumes=("v",), paths=("../etc",)), SettingsError, "inside of a volume"),
         (RestoreChoice(volumes=("v",), paths=("/etc",)), SettingsError, "inside of a volume"),
