@@ -17,11 +17,10 @@ from bench.table import Line, say
 from bench.timing import medians, quiet_disk, shell
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
 from onyx_pipelines.restore.postgres.restoring import restore
-from onyx_pipelines.restore.results import Step, StepTiming
+from onyx_pipelines.restore.results import Step, StepClock, StepTiming
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.sample_postgres import load_sample_databases

@@ -13,7 +13,6 @@ from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.restore import drill
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.drill_folder import DrillFolder
 from onyx_pipelines.restore.finding_sets import FoundSet
 from onyx_pipelines.restore.promises import (
@@ -28,7 +27,7 @@ from onyx_pipelines.restore.promises import (
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.markdown import findings_markdown, summary_markdown
 from onyx_pipelines.restore.report.writing import write_report
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentDrill, StepClock
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress

@@ -11,13 +11,18 @@ from datetime import UTC, datetime
 from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError, OnyxError
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.components import code_of
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.findings import ARCHIVE
 from onyx_pipelines.restore.objects import open_set
-from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding, StepTiming
+from onyx_pipelines.restore.results import (
+    ComponentDrill,
+    DrillResult,
+    Finding,
+    StepClock,
+    StepTiming,
+)
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component

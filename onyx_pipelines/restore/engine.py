@@ -17,7 +17,6 @@ from pydantic import JsonValue
 from onyx_pipelines.errors import IntegrityError, NotFoundError, SettingsError
 from onyx_pipelines.host.scratch import private_workdir, refuse_inside_volumes, sweep_workdirs
 from onyx_pipelines.progress import Meter, ProgressCallback
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.findings import damaged, no_room, nothing_there, outcome
 from onyx_pipelines.restore.journal import (
     Finished,
@@ -27,7 +26,14 @@ from onyx_pipelines.restore.journal import (
     still_the_same,
 )
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, StepTiming, share_of
+from onyx_pipelines.restore.results import (
+    ComponentDrill,
+    Finding,
+    Step,
+    StepClock,
+    StepTiming,
+    share_of,
+)
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component

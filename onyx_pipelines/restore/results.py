@@ -1,7 +1,11 @@
-"""What a drill or a restore measured and found: the record that reports and checks read."""
+"""What a drill or a restore measured and found: the record that reports and checks read, and the
+clock of its steps."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
@@ -195,3 +199,30 @@ def parse_drill_result(data: bytes) -> DrillResult:
 def age_s(moment: datetime, now: datetime) -> float:
     """Seconds from `moment` to `now`, never negative."""
     return max(0.0, (now - moment).total_seconds())
+
+
+class StepClock:
+    """Collects timings in the order in which the steps end, also of a step that failed."""
+
+    def __init__(self, *, started: float | None = None) -> None:
+        self._started = time.monotonic() if started is None else started
+        self._timings: list[StepTiming] = []
+
+    @contextmanager
+    def step(self, step: Step, item: str, *, plain_bytes: int = 0) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._timings.append(
+                StepTiming(
+                    step=step,
+                    item=item,
+                    offset_s=round(max(0.0, begun - self._started), 3),
+                    duration_s=round(time.monotonic() - begun, 3),
+                    plain_bytes=plain_bytes,
+                )
+            )
+
+    def timings(self) -> tuple[StepTiming, ...]:
+        return tuple(self._timings)

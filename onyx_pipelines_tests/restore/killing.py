@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.results import Step
+from onyx_pipelines.restore.results import Step, StepClock
 
 
 def dies_at(step: int, action: Callable[[], None], *also: tuple[Any, str]) -> bool:

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from onyx_pipelines.restore.clock import StepClock
-from onyx_pipelines.restore.results import Step
+from onyx_pipelines.restore.results import Step, StepClock
 
 
 def test_a_step_has_its_offset_duration_and_bytes() -> None:

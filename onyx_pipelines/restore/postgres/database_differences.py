@@ -13,6 +13,7 @@ from onyx_pipelines.restore.postgres.differences import (
     Comparison,
     Difference,
     Undecided,
+    changed,
     content,
     entries,
     granted,
@@ -61,8 +62,8 @@ def _encoding(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Differe
     before, after = _locale(expected), _locale(found)
     if expected.properties is None:
         before, after = before[:3], after[:3]
-    if before != after:
-        yield Difference(Aspect.ENCODING, expected.database, ", ".join(before), ", ".join(after))
+    words = (", ".join(before), ", ".join(after))
+    yield from changed(Aspect.ENCODING, expected.database, *words)
 
 
 def _locale(facts: DatabaseFacts) -> list[str]:
@@ -124,23 +125,16 @@ def _item(
 ) -> Iterator[Difference]:
     name = f"{expected.kind} {expected.name}"
     aspect = _aspect(expected.kind)
-    if expected.definition != found.definition:
-        yield Difference(aspect, name, _shown(expected.definition), _shown(found.definition))
+    definitions = expected.definition, found.definition
+    yield from changed(aspect, name, *definitions, *map(_shown, definitions))
     then = {each.part: each.text for each in expected.expressions}
     now = {each.part: each.text for each in found.expressions}
     for part in sorted(then.keys() | now.keys()):
-        if then.get(part) != now.get(part):
-            # Not its text: it may hold what is nobody's business.
-            yield Difference(
-                aspect, f"{name}: {part}", _digest(then.get(part)), _digest(now.get(part))
-            )
-    if expected.tablespace != found.tablespace:
-        yield Difference(
-            Aspect.TABLESPACE,
-            name,
-            expected.tablespace or "the database's own",
-            found.tablespace or "the database's own",
-        )
+        # Not its text: it may hold what is nobody's business.
+        digests = _digest(then.get(part)), _digest(now.get(part))
+        yield from changed(aspect, f"{name}: {part}", *digests)
+    spaces = (each.tablespace or "the database's own" for each in (expected, found))
+    yield from changed(Aspect.TABLESPACE, name, *spaces)
     if with_roles:
         yield from _owner(name, expected.owner, found.owner)
         now_granted = [g for g in found.grants if not (added_right and f": {added_right}" in g)]
@@ -148,8 +142,7 @@ def _item(
 
 
 def _owner(name: str, before: str | None, after: str | None) -> Iterator[Difference]:
-    if before != after:
-        yield Difference(Aspect.OWNER, name, before or "nobody's", after or "nobody's")
+    yield from changed(Aspect.OWNER, name, before or "nobody's", after or "nobody's")
 
 
 def _shown(definition: str) -> str:
@@ -202,21 +195,19 @@ def _properties(
     if before is None or after is None:
         return
     name = "database"
-    if before.tablespace != after.tablespace:
-        yield Difference(Aspect.TABLESPACE, name, before.tablespace, after.tablespace)
-    for what, then, now in (
-        ("connection limit", before.connection_limit, after.connection_limit),
-        ("is a template", before.is_template, after.is_template),
-    ):
-        if then != now:
-            yield Difference(Aspect.LIMIT, f"{name}: {what}", str(then), str(now))
-    if before.comment != after.comment:
-        yield Difference(
-            Aspect.COMMENT,
-            name,
-            "the comment" if before.comment else "none",
-            "another one" if after.comment else MISSING,
-        )
+    yield from changed(Aspect.TABLESPACE, name, before.tablespace, after.tablespace)
+    limits = before.connection_limit, after.connection_limit
+    yield from changed(Aspect.LIMIT, f"{name}: connection limit", *limits)
+    templates = before.is_template, after.is_template
+    yield from changed(Aspect.LIMIT, f"{name}: is a template", *templates)
+    yield from changed(
+        Aspect.COMMENT,
+        name,
+        before.comment,
+        after.comment,
+        "the comment" if before.comment else "none",
+        "another one" if after.comment else MISSING,
+    )
     yield from entries(Aspect.LABEL, f"{name}: ", before.security_labels, after.security_labels)
     yield from entries(Aspect.SETTING, "", before.settings, after.settings)
     if with_roles:

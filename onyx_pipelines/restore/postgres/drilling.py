@@ -24,7 +24,7 @@ from onyx_pipelines.restore.postgres.cluster import (
     ScratchCluster,
     stop_abandoned,
 )
-from onyx_pipelines.restore.postgres.comparison import globals_findings
+from onyx_pipelines.restore.postgres.differences import globals_findings
 from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, bring_globals
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import roles_in, with_tablespaces_in

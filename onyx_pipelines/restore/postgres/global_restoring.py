@@ -10,11 +10,11 @@ from typing import Final, TypeAlias
 
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.comparison import difference_finding
 from onyx_pipelines.restore.postgres.differences import (
     MISSING,
     Aspect,
     Difference,
+    difference_finding,
 )
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import granted_by_nobody, without_existing

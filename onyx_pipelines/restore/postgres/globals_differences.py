@@ -9,6 +9,7 @@ from onyx_pipelines.restore.postgres.differences import (
     Aspect,
     Comparison,
     Difference,
+    changed,
     entries,
     granted,
     missing,
@@ -43,21 +44,18 @@ def compare_globals(expected: GlobalsFacts, found: GlobalsFacts) -> Comparison:
 def _role(expected: RoleFacts, found: RoleFacts, *, is_whole: bool) -> Iterator[Difference]:
     """`is_whole`: false for facts of version 1, which knew its rights alone."""
     before, after = _rights(expected, is_whole=is_whole), _rights(found, is_whole=is_whole)
-    if before != after:
-        yield Difference(Aspect.ROLE, expected.name, before, after)
+    yield from changed(Aspect.ROLE, expected.name, before, after)
     if not is_whole:
         return
-    if expected.password != found.password:
-        yield Difference(
-            Aspect.ROLE,
-            f"{expected.name}: password",
-            "its password" if expected.password else "none",
-            "another one" if found.password else MISSING,
-        )
-    if expected.comment != found.comment:
-        yield Difference(
-            Aspect.COMMENT, f"role {expected.name}", "its comment", "another one or none"
-        )
+    yield from changed(
+        Aspect.ROLE,
+        f"{expected.name}: password",
+        expected.password,
+        found.password,
+        "its password" if expected.password else "none",
+        "another one" if found.password else MISSING,
+    )
+    yield from _comment(f"role {expected.name}", expected.comment, found.comment)
     yield from entries(
         Aspect.LABEL, f"role {expected.name}: ", expected.security_labels, found.security_labels
     )
@@ -101,12 +99,12 @@ def _tablespace(expected: TablespaceFacts, found: TablespaceFacts) -> Iterator[D
     """Where it lies is not compared: in scratch it is elsewhere, and one that is there already
     stays where it is."""
     name = f"tablespace {expected.name}"
-    if expected.owner != found.owner:
-        yield Difference(Aspect.OWNER, name, expected.owner, found.owner)
-    if expected.options != found.options:
-        yield Difference(
-            Aspect.TABLESPACE, name, ", ".join(expected.options), ", ".join(found.options)
-        )
-    if expected.comment != found.comment:
-        yield Difference(Aspect.COMMENT, name, "its comment", "another one or none")
+    yield from changed(Aspect.OWNER, name, expected.owner, found.owner)
+    options = (", ".join(each.options) for each in (expected, found))
+    yield from changed(Aspect.TABLESPACE, name, *options)
+    yield from _comment(name, expected.comment, found.comment)
     yield from granted(name, expected.grants, found.grants)
+
+
+def _comment(name: str, before: str | None, after: str | None) -> Iterator[Difference]:
+    yield from changed(Aspect.COMMENT, name, before, after, "its comment", "another one or none")

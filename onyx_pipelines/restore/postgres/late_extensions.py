@@ -14,8 +14,7 @@ from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import entries_where
 from onyx_pipelines.restore.postgres.bound_extensions import BoundExtension, alone
 from onyx_pipelines.restore.postgres.differences import content
-from onyx_pipelines.restore.postgres.dump_archive import open_dump
-from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects, open_dump
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.sources.postgres.content import (

@@ -1,5 +1,9 @@
-"""Loads a set's globals and dumps into a server: unsealed into scratch, then by PostgreSQL's own
-programs."""
+"""Loads a set's globals and dumps into a server, by PostgreSQL's own programs.
+
+A dump is unsealed while pg_restore reads it, so that none of it lies on a disk. Its table of
+contents comes first (custom format) and is kept in memory: schema, indexes and the properties of
+the database are restored from that alone.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
-from onyx_pipelines.host.processes import EndedEarlyError, ProgramError, input_to, output_of
+from onyx_pipelines.host.processes import (
+    EndedEarlyError,
+    InputStream,
+    ProgramError,
+    input_to,
+    output_of,
+    text_of,
+)
+from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.engine import Work, chosen_of
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists
-from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.server_facts import read_globals
@@ -25,6 +36,7 @@ from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_erro
 from onyx_pipelines.sources.source import Component, object_path
 from onyx_pipelines.vault.layout import SEALED_SUFFIX
 from onyx_pipelines.vault.manifest import ObjectRecord
+from onyx_pipelines.vault.stores.store import ObjectReader
 
 MAINTENANCE_DATABASE = "postgres"
 _CHUNK = 1024 * 1024
@@ -262,3 +274,92 @@ def connection_string(database: str) -> str:
     """pg_restore wants a name to restore into; one with `=` would be taken for a whole string."""
     escaped = database.replace("\\", "\\\\").replace("'", "\\'")
     return f"dbname='{escaped}'"
+
+
+_FIRST_BYTES: Final = 256 * 1024
+_LIST_TIMEOUT_S: Final = 300.0
+
+
+class DumpArchive:
+    """One dump, from its beginning to its end, once."""
+
+    def __init__(self, reader: ObjectReader, meter: Meter, head: int) -> None:
+        self._reader = reader
+        self._meter = meter
+        self._head = head
+
+    @property
+    def contents(self) -> Path:
+        """A file for pg_restore with the table of contents, and no more of the data than came with
+        it. In memory; for this process and its children."""
+        return Path(f"/proc/{os.getpid()}/fd/{self._head}")
+
+    def read_contents(self, binaries: Binaries) -> None:
+        """Unseal as much as holds the table of contents, which pg_restore alone can tell.
+
+        Raises:
+            IntegrityError, NotFoundError: the object is not what the manifest says.
+            ProgramError: there is none in it.
+        """
+        wanted = _FIRST_BYTES
+        while True:
+            ended = self._extend(wanted)
+            try:
+                text_of(
+                    [binaries.path("pg_restore"), "--list", self.contents],
+                    timeout_s=_LIST_TIMEOUT_S,
+                )
+            except ProgramError:
+                if ended:
+                    raise
+                wanted *= 4
+            else:
+                return
+
+    def drain(self) -> None:
+        """Unseal the rest for nobody: whether all of it is what the manifest says.
+
+        Raises:
+            IntegrityError, NotFoundError: the object is not what the manifest says.
+        """
+        while data := self._reader.read(_CHUNK):
+            self._meter.add(len(data))
+        self._meter.finish()
+
+    def feed(self, program: InputStream) -> None:
+        """Write all of it, from the beginning; the rest is unsealed on the way.
+
+        Raises:
+            IntegrityError, NotFoundError: the object is not what the manifest says.
+            ProgramError: the program does not take it.
+        """
+        os.lseek(self._head, 0, os.SEEK_SET)
+        while data := os.read(self._head, _CHUNK):
+            program.write(data)
+        while data := self._reader.read(_CHUNK):
+            self._meter.add(len(data))
+            program.write(data)
+        self._meter.finish()
+
+    def _extend(self, wanted: int) -> bool:
+        """Keep the first `wanted` bytes; true if there are no more."""
+        size = os.lseek(self._head, 0, os.SEEK_END)
+        while size < wanted:
+            data = self._reader.read(wanted - size)
+            if not data:
+                return True
+            self._meter.add(len(data))
+            with os.fdopen(os.dup(self._head), "ab", buffering=0) as file:
+                size += file.write(data)
+        return False
+
+
+@contextmanager
+def open_dump(work: Work, record: ObjectRecord) -> Iterator[DumpArchive]:
+    """Open a dump of a set."""
+    head = os.memfd_create("onyx-dump-contents")
+    try:
+        with work.objects.open(record) as reader:
+            yield DumpArchive(reader, work.meter(record.name, record.plain_bytes), head)
+    finally:
+        os.close(head)

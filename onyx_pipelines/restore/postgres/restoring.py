@@ -22,8 +22,8 @@ from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
 from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, new_name, oid_of, sweep
 from onyx_pipelines.restore.postgres.bound_extensions import bound_extensions
-from onyx_pipelines.restore.postgres.comparison import HostLimits, database_findings
 from onyx_pipelines.restore.postgres.database_differences import compare
+from onyx_pipelines.restore.postgres.differences import HostLimits, database_findings
 from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, restore_globals
 from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects

@@ -15,12 +15,10 @@ from onyx_pipelines.host.processes import ProgramError, output_of
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.beside import drop, other_than
-from onyx_pipelines.restore.postgres.comparison import database_findings
 from onyx_pipelines.restore.postgres.database_differences import compare
-from onyx_pipelines.restore.postgres.differences import MISSING, Aspect
-from onyx_pipelines.restore.postgres.dump_archive import open_dump
+from onyx_pipelines.restore.postgres.differences import MISSING, Aspect, database_findings
 from onyx_pipelines.restore.postgres.late_extensions import not_brought
-from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects, open_dump
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.verdict import Verdict

@@ -25,9 +25,8 @@ from onyx_pipelines.restore.postgres.bound_extensions import (
     bound_extensions,
     without,
 )
-from onyx_pipelines.restore.postgres.comparison import HostLimits
-from onyx_pipelines.restore.postgres.dump_archive import DumpArchive
-from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.differences import HostLimits
+from onyx_pipelines.restore.postgres.loading import DatabaseObjects, DumpArchive
 from onyx_pipelines.restore.postgres.rewording import in_the_words_of
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.catalog_query import digest

@@ -16,7 +16,6 @@ from typing import Any
 import psycopg
 
 from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import Placement
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.table_creation import (
@@ -25,7 +24,7 @@ from onyx_pipelines.restore.postgres.table_creation import (
     creation_scripts,
     sequences_of,
 )
-from onyx_pipelines.restore.results import Finding, Step
+from onyx_pipelines.restore.results import Finding, Step, StepClock
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (
     read_inventory,

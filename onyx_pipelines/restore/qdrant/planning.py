@@ -14,8 +14,14 @@ from onyx_pipelines.restore.qdrant.collections import (
     collections_of,
     missing_of,
 )
-from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of, new_name_of, open_target
-from onyx_pipelines.restore.qdrant.server_room import peak_in_place_text, peak_text
+from onyx_pipelines.restore.qdrant.server import (
+    TargetQdrant,
+    address_of,
+    new_name_of,
+    open_target,
+    peak_in_place_text,
+    peak_text,
+)
 from onyx_pipelines.settings import Settings
 
 _DAMAGED: Final = "It is damaged in the set and stays as it is"

@@ -22,7 +22,6 @@ from onyx_pipelines.errors import (
     SourceError,
 )
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work, placements_of
 from onyx_pipelines.restore.findings import IN_PLACE, not_restored, outcome
 from onyx_pipelines.restore.journal import RestoreJournal
@@ -33,7 +32,7 @@ from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers, give_back_aliases, restore_aliases
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of, new_name_of, open_target
 from onyx_pipelines.restore.qdrant.versions import is_older
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, StepClock
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,6 @@ from onyx_pipelines.errors import IntegrityError, SettingsError, SourceError
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
-from onyx_pipelines.restore.qdrant.server_room import shortage
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
@@ -335,3 +335,37 @@ class _Form:
                 remedy="Restore it from the other store, or another set.",
             )
         yield self._tail
+
+
+_AT_PEAK: Final = 2.4
+_WITH_THE_COPY: Final = 1 + _AT_PEAK
+_FULL: Final = re.compile(r"no space left|os error 28|not enough (disk )?space", re.IGNORECASE)
+# The server has checked the checksum by then: what it could not unpack is whole.
+_PROBABLY_FULL: Final = re.compile(r"failed to unpack", re.IGNORECASE)
+_SERVER_FAILED: Final = 500
+
+
+def peak_text(snapshot_bytes: int) -> str:
+    """`972,000,000 bytes free at its peak, 2.4 times the snapshot`."""
+    return _text(snapshot_bytes, _AT_PEAK)
+
+
+def peak_in_place_text(snapshot_bytes: int) -> str:
+    """The same, where a collection is replaced."""
+    return _text(snapshot_bytes, _WITH_THE_COPY)
+
+
+def shortage(status: int, said: str, snapshot_bytes: int) -> tuple[str, str] | None:
+    """What to add to an answer that an upload got, and what to do; None: it is not about room."""
+    if status < _SERVER_FAILED:
+        return None
+    needs = f"the upload needs {peak_text(snapshot_bytes)}, besides what is there"
+    if status == 507 or _FULL.search(said):
+        return "its disk is full: ", f"Free room on the server's disk: {needs}."
+    if _PROBABLY_FULL.search(said):
+        return "its disk is probably full: ", f"Free room on the server's disk: {needs}."
+    return "", f"See Qdrant's own log, and whether its disk has room: {needs}."
+
+
+def _text(snapshot_bytes: int, times: float) -> str:
+    return f"{int(times * snapshot_bytes):,} bytes free at its peak, {times:g} times the snapshot"

@@ -15,7 +15,6 @@ from onyx_pipelines.errors import OnyxError, RestoreError
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.components import code_of
 from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
@@ -23,7 +22,7 @@ from onyx_pipelines.restore.journal import DESPITE, RestoreJournal, forget_all, 
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
 from onyx_pipelines.restore.report.history import read_history
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentDrill, StepClock
 from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component

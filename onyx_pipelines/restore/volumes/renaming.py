@@ -1,5 +1,5 @@
-"""Directories held open while names in them change, and renames that Python does not offer: two names
-exchanged in one step, and never onto something.
+"""Directories held open while names in them change, and renames that Python does not offer: two
+names exchanged in one step, and never onto something.
 
 renameat2(2) and syncfs(2) through the C library; where they are missing, callers are told.
 """

@@ -12,12 +12,11 @@ from typing import Any
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.postgres.planning import plan
 from onyx_pipelines.restore.postgres.restoring import restore
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentDrill, StepClock
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget

@@ -12,13 +12,12 @@ from pydantic import SecretStr
 
 from onyx_pipelines.progress import ProgressCallback, silent
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.qdrant.drilling import drill
 from onyx_pipelines.restore.qdrant.planning import plan
 from onyx_pipelines.restore.qdrant.restoring import restore
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentDrill, StepClock
 from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.source import Component, Source, object_path

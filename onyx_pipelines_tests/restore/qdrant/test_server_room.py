@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onyx_pipelines.restore.qdrant.server_room import shortage
+from onyx_pipelines.restore.qdrant.server import shortage
 
 UNPACKING = "Service internal error: File IO error: failed to unpack `/x/0/segments/y.tar`"
 

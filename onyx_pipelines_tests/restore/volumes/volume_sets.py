@@ -10,10 +10,9 @@ from pathlib import Path
 
 from onyx_pipelines.progress import ProgressCallback, silent
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.clock import StepClock
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.results import ComponentDrill, Finding
+from onyx_pipelines.restore.results import ComponentDrill, Finding, StepClock
 from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.drilling import drill
 from onyx_pipelines.restore.volumes.restoring import restore
