@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,11 +76,9 @@ def read_statements(
     entries = [line for line in listing if _ABOUT_DATABASE.match(line)]
     found: list[str] = []
     if entries:
-        with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
-            file.write("\n".join(entries) + "\n")
-            file.flush()
+        with list_option("\n".join(entries)) as option:
             script = text_of(
-                [program, "--create", f"--use-list={file.name}", "--file=-", dump],
+                [program, "--create", option, "--file=-", dump],
                 timeout_s=_TIMEOUT_S,
                 undecodable=_AS_BYTES,
             )
@@ -155,6 +154,15 @@ def entry_lists(
     if with_grants:
         after += [line for section in sections for line in section if _GRANTS.match(line)]
     return EntryLists("\n".join(before), "\n".join(rows), "\n".join(after))
+
+
+@contextmanager
+def list_option(entries: str) -> Iterator[str]:
+    """The one for pg_restore that restores these entries alone."""
+    with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
+        file.write(f"{entries}\n")
+        file.flush()
+        yield f"--use-list={file.name}"
 
 
 def entries_where(contents: Path, binaries: Binaries, is_wanted: Callable[[str], bool]) -> str:

@@ -8,7 +8,6 @@ the database are restored from that alone.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from onyx_pipelines.host.processes import (
 from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.engine import Work, chosen_of
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.postgres.archive_listing import entry_lists
+from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.server_facts import read_globals
@@ -170,7 +169,7 @@ def load_dump(
     environment = session_environment(target, name, database.facts)
     lists = entry_lists(archive.contents, binaries, with_grants=with_owners, leaves_out=leaves_out)
     complaints: list[str] = []
-    with _list_file(lists.before) as option:
+    with list_option(lists.before) as option:
         complaints += _complaints_of([*command, option, archive.contents], target, environment)
     try:
         if lists.rows:
@@ -182,7 +181,7 @@ def load_dump(
         archive.drain()
     except ProgramError as error:
         complaints += _complaints(error)
-    with _list_file(lists.after) as option:
+    with list_option(lists.after) as option:
         complaints += _complaints_of(
             [*command, option, f"--jobs={_JOBS}", archive.contents], target, environment
         )
@@ -204,7 +203,7 @@ def feed(
         IntegrityError, NotFoundError: the dump is not what the manifest says.
     """
     with (
-        _list_file(entries) as option,
+        list_option(entries) as option,
         input_to(
             [*command, option],
             environment=environment,
@@ -220,15 +219,6 @@ def session_environment(target: PostgresTarget, name: str, facts: DatabaseFacts)
     """For the sessions that load a dump."""
     session = (*_FOR_LOADING, *((_OF_DUMP,) if facts.format_version > 1 else ()))
     return target.environment(name, options=" ".join(session))
-
-
-@contextmanager
-def _list_file(entries: str) -> Iterator[str]:
-    """The option for pg_restore that restores these entries alone."""
-    with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
-        file.write(f"{entries}\n")
-        file.flush()
-        yield f"--use-list={file.name}"
 
 
 def _complaints_of(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +16,7 @@ from typing import Any, Final
 import psycopg
 
 from onyx_pipelines.host.processes import output_of, text_of
-from onyx_pipelines.restore.postgres.archive_listing import entry_lists
+from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.session_encoding import encoded
 from onyx_pipelines.sources.postgres.target import PostgresTarget
@@ -76,12 +75,8 @@ def creation_scripts(
 
 
 def _script(binaries: Binaries, archive: Path, entries: Sequence[str]) -> bytes:
-    with tempfile.NamedTemporaryFile("w", suffix=".list", encoding="utf-8") as file:
-        file.write("\n".join([*entries, ""]))
-        file.flush()
-        command: list[str | Path] = [
-            *(binaries.path("pg_restore"), "--file=-", f"--use-list={file.name}", archive)
-        ]
+    with list_option("\n".join(entries)) as option:
+        command: list[str | Path] = [binaries.path("pg_restore"), "--file=-", option, archive]
         with output_of(command, environment=os.environ, stall_timeout_s=_TIMEOUT_S) as output:
             script = b"".join(iter(output.read, b""))
     return _without_commands_of_psql(script)
