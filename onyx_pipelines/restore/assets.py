@@ -1,7 +1,5 @@
 """The nouns of a drill: three components that came back, and the report about them."""
 
-import json
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from onyx_pipelines.host.durable_files import replace_durably
-from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.materialized import Materialized
 from onyx_pipelines.restore import drill
 from onyx_pipelines.restore.drill_folder import DrillFolder
@@ -33,7 +29,6 @@ from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.run_progress import log_progress
 from onyx_pipelines.run_resources import ExclusiveRun, OnyxSettings
 from onyx_pipelines.sources.source import Component
-
 
 GROUP = "restore"
 OWNERS = ["team:operations"]
