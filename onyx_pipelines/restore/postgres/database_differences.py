@@ -132,7 +132,7 @@ def _item(
     for part in sorted(then.keys() | now.keys()):
         # Not its text: it may hold what is nobody's business.
         digests = _digest(then.get(part)), _digest(now.get(part))
-        yield from changed(aspect, f"{name}: {part}", *digests)
+        yield from changed(aspect, f"{name}: {part}", then.get(part), now.get(part), *digests)
     spaces = (each.tablespace or "the database's own" for each in (expected, found))
     yield from changed(Aspect.TABLESPACE, name, *spaces)
     if with_roles:
