@@ -7,8 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import load_test_bar
+from onyx_pipelines.cli.ending import UsageError
 from onyx_pipelines.cli.output import (
     EXIT_BAD,
     EXIT_UNABLE,
@@ -190,7 +193,14 @@ def _profile(
     }
     base = profile_named(name or settings.load_test_profile)
     changes = {key: value for key, value in given.items() if value}
-    return Profile.model_validate({**base.model_dump(), **changes})
+    try:
+        return Profile.model_validate({**base.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(
+            f"No load test has such {first['loc'][0]}: {first['msg']}.",
+            remedy="`onyx load-test run --help` shows how it is used.",
+        ) from None
 
 
 def _answer(result: LoadTestResult, files: ReportFiles, *, as_json: bool) -> None:

@@ -62,6 +62,8 @@ def sync_folder(folder: Path) -> None:
 @contextmanager
 def _written_beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """The file under another name, for the block to put in place."""
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

@@ -21,7 +21,7 @@ class Profile(BaseModel):
     times, because one run of 100 proves little of its 95th percentile.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     scenarios: tuple[Scenario, ...] = tuple(Scenario)

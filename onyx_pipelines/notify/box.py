@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import AwareDatetime, BaseModel, ValidationError
+
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.locks import lock
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, next_try_s
@@ -43,6 +45,17 @@ class ChannelState:
     last_error_at: datetime | None = None
     pending: int = 0
     given_up: int = 0
+
+
+class _State(BaseModel):
+    """What is remembered of a channel. `sent`: when, and of which kind."""
+
+    last_success: AwareDatetime | None = None
+    last_error: str = ""
+    last_error_at: AwareDatetime | None = None
+    given_up: int = 0
+    sent: tuple[tuple[AwareDatetime, str], ...] = ()
+    not_before: AwareDatetime | None = None
 
 
 @dataclass
@@ -80,25 +93,25 @@ class Box:
         known = self._state()
         return ChannelState(
             name=self._channel.name,
-            last_success=_moment(known.get("last_success")),
-            last_error=known.get("last_error", ""),
-            last_error_at=_moment(known.get("last_error_at")),
+            last_success=known.last_success,
+            last_error=known.last_error,
+            last_error_at=known.last_error_at,
             pending=len(self._entries()),
-            given_up=int(known.get("given_up", 0)),
+            given_up=known.given_up,
         )
 
     def note_silence(self, waited_s: float, now: datetime) -> None:
         """It is still being told, and somebody has waited long enough."""
         text = f"It has not answered for {waited_s:g} s."
         _log.warning("%s was not told yet: %s", self._channel.name, text)
-        self._note(last_error=text, last_error_at=now.isoformat())
+        self._note(last_error=text, last_error_at=now)
 
     def _send_due(self, now: datetime) -> int:
-        if _waits(_moment(self._state().get("not_before")), now):
+        if _waits(self._state().not_before, now):
             return 0
         begun = time.monotonic()
         sent = 0
-        past = self._past()
+        past = [Sent(at, kind) for at, kind in self._state().sent]
         for kind, group in self._groups(now):
             if time.monotonic() - begun > _BEGIN_WITHIN_S:
                 break
@@ -141,9 +154,9 @@ class Box:
         for entry in group:
             entry.path.unlink(missing_ok=True)
         self._note(
-            last_success=now.isoformat(),
+            last_success=now,
             last_error="",
-            sent=[[each.at.isoformat(), each.kind] for each in remembered(past, now)],
+            sent=tuple((each.at, each.kind) for each in remembered(past, now)),
         )
 
     def _failed(self, group: Sequence[_Entry], error: DeliveryError, now: datetime) -> None:
@@ -162,9 +175,9 @@ class Box:
         asked = next_try_s(1, error.retry_after_s) if error.retry_after_s else 0.0
         self._note(
             last_error=str(error),
-            last_error_at=now.isoformat(),
-            given_up=int(self._state().get("given_up", 0)) + given_up,
-            not_before=(now + timedelta(seconds=asked)).isoformat(),
+            last_error_at=now,
+            given_up=self._state().given_up + given_up,
+            not_before=now + timedelta(seconds=asked),
         )
 
     def _entries(self) -> list[_Entry]:
@@ -176,19 +189,15 @@ class Box:
                 found.append(_Entry(path, event, int(data["attempts"]), _moment(data["due"])))
         return found
 
-    def _past(self) -> list[Sent]:
-        return [
-            Sent(datetime.fromisoformat(at), kind) for at, kind in self._state().get("sent", [])
-        ]
-
-    def _state(self) -> dict[str, Any]:
-        with suppress(OSError, ValueError):
-            found: dict[str, Any] = json.loads((self._folder / _STATE).read_bytes())
-            return found
-        return {}
+    def _state(self) -> _State:
+        """One that is damaged begins anew: it keeps no message from anybody."""
+        with suppress(OSError, ValidationError):
+            return _State.model_validate_json((self._folder / _STATE).read_bytes())
+        return _State()
 
     def _note(self, **values: Any) -> None:
-        replace_durably(self._folder / _STATE, json.dumps({**self._state(), **values}).encode())
+        after = self._state().model_copy(update=values)
+        replace_durably(self._folder / _STATE, after.model_dump_json().encode())
 
 
 def _waits(until: datetime | None, now: datetime) -> bool:

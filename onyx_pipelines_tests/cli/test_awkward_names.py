@@ -33,6 +33,7 @@ from onyx_pipelines_tests.load_test.made_up import ENVIRONMENT
 EVERYTHING = "".join(AWKWARD)
 # They go on until they are stopped, or start servers.
 SERVING = {("api", "serve"), ("sandbox", "up"), ("sandbox", "down")}
+ALL_THAT_END = [words for words in words_of_all() if not is_group(words) and words not in SERVING]
 ONE_BY_ONE = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -78,11 +79,17 @@ def filled(words: tuple[str, ...], name: str) -> list[str]:
     return called
 
 
-@pytest.mark.parametrize(
-    "words",
-    [words for words in words_of_all() if not is_group(words) and words not in SERVING],
-    ids=" ".join,
-)
+def with_each_option(words: tuple[str, ...], value: str) -> Iterator[list[str]]:
+    """The value in all arguments, and in each option that takes one."""
+    parameters = command_of(words).params
+    count = sum(isinstance(each, typer.core.TyperArgument) for each in parameters)
+    yield [*words, *[value] * count]
+    for each in parameters:
+        if isinstance(each, typer.core.TyperOption) and not each.is_flag:
+            yield [*words, *["latest"] * count, each.opts[0], value]
+
+
+@pytest.mark.parametrize("words", ALL_THAT_END, ids=" ".join)
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=["text", "json"])
 def test_every_command_called_with_every_name(
     host: HostUnderTest,
@@ -95,6 +102,15 @@ def test_every_command_called_with_every_name(
     assert_harmless(answer)
     if more:
         json.loads(answer.output)
+
+
+@pytest.mark.parametrize("value", ["", "99999999999999999999", "/", "0001-01-01"])
+def test_every_option_of_every_command_with_what_it_does_not_take(
+    host: HostUnderTest, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    for words in ALL_THAT_END:
+        for called in with_each_option(words, value):
+            assert_harmless(call(capsys, *called))
 
 
 @ONE_BY_ONE

@@ -196,6 +196,25 @@ def test_a_damaged_file_does_not_keep_the_others(outbox: Outbox, tmp_path: Path)
     assert outbox.deliver([channel], NOW) == 1
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("[]", "null", "{half", "[" * 50_000, '{"sent": 5}', '{"sent": [["x", "y"]]}'),
+        *('{"not_before": "x"}', '{"not_before": "2026-01-01T00:00:00"}', '{"given_up": "x"}'),
+    ],
+)
+def test_what_is_remembered_of_a_channel_keeps_no_message_when_it_is_damaged(
+    outbox: Outbox, tmp_path: Path, state: str
+) -> None:
+    channel = Recorder()
+    outbox.put(EVENT, [channel])
+    (box,) = (tmp_path / "notify").iterdir()
+    (box / "state.json").write_text(state)
+
+    assert outbox.deliver([channel], NOW) == 1
+    assert outbox.states([channel])[0].last_success == NOW
+
+
 def test_a_kill_while_a_message_is_sent_loses_none(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom pydantic import SecretStr\n"
