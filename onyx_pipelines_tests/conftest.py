@@ -20,6 +20,7 @@ from onyx_pipelines_tests.fixtures_sandbox import (
     stop_sandbox,
     volume_host,
 )
+from onyx_pipelines_tests.forked_command import stop_forking
 from onyx_pipelines_tests.lifetime import begin_session, end_session
 from onyx_pipelines_tests.servers_of_tests import needs_a_server
 
@@ -47,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Also after Ctrl-C; after `kill -9` the session's guard does it alone."""
+    stop_forking()
     if not hasattr(config, "workerinput"):
         stop_sandbox()
         stop_engine()

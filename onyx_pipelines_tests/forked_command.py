@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
 
 from onyx_pipelines.cli import main
@@ -49,6 +50,15 @@ def run_forked(*arguments: str, timeout_s: float) -> tuple[int, str, str]:
         code = process.exitcode
         process.close()
         return code, output.read_text("utf-8"), errors.read_text("utf-8")
+
+
+def stop_forking() -> None:
+    """The servers of the standard library, and their socket's directory: at the interpreter's own end the session's directory,
+    where that is, has been removed."""
+    # The standard library has no public way; its own tests end it so.
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+    util._exit_function()
 
 
 def _become(
