@@ -53,8 +53,8 @@ def run_forked(*arguments: str, timeout_s: float) -> tuple[int, str, str]:
 
 
 def stop_forking() -> None:
-    """The servers of the standard library, and their socket's directory: at the interpreter's own end the session's directory,
-    where that is, has been removed."""
+    """The servers of the standard library, and their socket's directory: when the interpreter ends
+    them, the session's directory around that is gone."""
     # The standard library has no public way; its own tests end it so.
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
     resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
