@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from onyx_pipelines.reporting import text
-from onyx_pipelines.reporting.palette import DARK, LIGHT
+from onyx_pipelines.reporting.palette import DARK, LIGHT, role
 
 _HERE: Final = Path(__file__).parent
 
@@ -48,6 +48,7 @@ _ENVIRONMENT.filters.update(
     moment=text.moment_text,
     percent=text.percent_text,
     rate=text.rate_text,
+    role=role,
     second=text.second_text,
     size=text.size_text,
 )

@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.load_test.report.view import LoadTestView
-from onyx_pipelines.load_test.report.wording import TIMES
-from onyx_pipelines.load_test.report.writing import load_test_page
+from onyx_pipelines.load_test.report.view import filled, sweep
+from onyx_pipelines.load_test.report.wording import TIMES, headline
+from onyx_pipelines.load_test.report.writing import load_test_page, page_of
 from onyx_pipelines.load_test.results import LoadTestResult, Validity
 from onyx_pipelines_tests.load_test_report import made_up
 from onyx_pipelines_tests.load_test_report.made_up import HOSTILE, TARGETS_MS, LoadTest
-from onyx_pipelines_tests.load_test_report.undrawn import undrawn
 from onyx_pipelines_tests.reporting.page import Page
 
 pytestmark = pytest.mark.slow
@@ -192,7 +191,7 @@ def test_every_number_is_there(number: str, failing_page: _Page) -> None:
 
 
 def test_a_service_that_is_not_known_at_a_step_is_not_zero() -> None:
-    rows = dict(LoadTestView(made_up.failing().result).fullness[0][2])
+    rows = dict(filled(made_up.failing().result)[0][2])
 
     assert rows["qdrant CPU"][:3] == [("full-0", "2"), ("unknown", ""), ("full-0", "7")]
 
@@ -201,7 +200,7 @@ def test_a_step_without_answers_has_no_mean() -> None:
     failing = made_up.failing().result
     step = failing.sweep[0].model_copy(update={"samples": 0, "mean_ms": 0.0, "parts": {}})
 
-    (row,) = LoadTestView(failing.model_copy(update={"sweep": (step,)})).sweep
+    (row,) = sweep(failing.model_copy(update={"sweep": (step,)}))
 
     assert row == ("chat", "1", "3.3", "not known", "not known", "0.0 %", "not known")
 
@@ -210,7 +209,7 @@ def test_a_step_without_answers_has_no_mean() -> None:
 @given(st.text(max_size=40))
 def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
     result = made_up.hostile(f"<script>{name}</script><img src=x onerror=1>\"'`").result
-    page = Page(undrawn(result))
+    page = Page(page_of(result, over_time={}))
 
     assert {"script", "img"}.isdisjoint(page.tags)
     assert not [key for key, _ in page.attributes if key.startswith("on")]
@@ -222,8 +221,6 @@ def test_the_example_is_what_its_result_looks_like_today() -> None:
     result = LoadTestResult.model_validate_json((folder / "result.json").read_bytes())
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
 
-    view = LoadTestView(result)
-
-    assert view.headline in page.text
+    assert headline(result) in page.text
     assert all(objective.text in page.text for objective in result.objectives)
     assert [name for name in page.text.split() if name == "GiB"] == []

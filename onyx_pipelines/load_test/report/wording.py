@@ -221,12 +221,13 @@ def command(result: LoadTestResult) -> str:
     return f"onyx load-test run --profile {shlex.quote(printable(result.profile))}"
 
 
-def cause_share(cause: Cause) -> str:
-    """`93 % (89 to 96 %)`."""
+def cause_text(cause: Cause) -> str:
+    """`postgres: pool is exhausted; share 93 % (89 to 96 %), confidence 0.94`."""
     share, interval = share_text(cause.share), cause.share_interval
-    if interval is None or interval.low is None or interval.high is None:
-        return share
-    return f"{share} ({100 * interval.low:.0f} to {100 * interval.high:.0f} %)"
+    if interval is not None and interval.low is not None and interval.high is not None:
+        share += f" ({100 * interval.low:.0f} to {100 * interval.high:.0f} %)"
+    what = f"{cause.service}: {CAUSES[cause.kind]}"
+    return f"{what}; share {share}, confidence {cause.confidence:.2f}"
 
 
 def reproduction_pairs(result: LoadTestResult) -> list[tuple[str, str]]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from onyx_pipelines.load_test.report.view import LoadTestView
+from onyx_pipelines.load_test.report import sentences, view, wording
 from onyx_pipelines.load_test.results import LoadTestResult, Scenario
+from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.reporting.publish import HTML_FILE, point_latest_at, publish
+from onyx_pipelines.reporting.text import second_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,21 +62,52 @@ def load_test_page(
     # Drawing takes half a second to import, which whoever only loads definitions need not pay.
     from onyx_pipelines.load_test.report import panels
     from onyx_pipelines.reporting.charts.panel import WIDTH_PX
-    from onyx_pipelines.reporting.pages import render
 
     over_time = panels.over_time(samples)
-    return render(
-        "load_test",
-        view=LoadTestView(result),
+    return page_of(
+        result,
         spectrum=_drawn("spectrum", panels.spectrum(result, samples, targets_ms)),
         budget=_drawn("budget", panels.budget(result)),
-        budget_key=panels.budget_key(result),
         throughput=_drawn("throughput", panels.throughput(result)),
         over_time={
             "wide": _drawn("time-wide", over_time, _OVER_TIME_PX),
             "narrow": _drawn("time-narrow", over_time, WIDTH_PX),
         },
-        over_time_key=panels.OVER_TIME_KEY if over_time else (),
+    )
+
+
+def page_of(
+    result: LoadTestResult,
+    *,
+    spectrum: Sequence[Markup] = (),
+    budget: Sequence[Markup] = (),
+    throughput: Sequence[Markup] = (),
+    over_time: Mapping[str, Sequence[Markup]],
+) -> str:
+    """The page around its charts."""
+    from onyx_pipelines.load_test.report import panels
+    from onyx_pipelines.reporting.pages import render
+
+    return render(
+        "load_test",
+        title=f"Load test: {result.verdict.value}",
+        subtitle=f"Load test, {second_text(result.started_at)}, profile {result.profile},"
+        f" target {result.target}",
+        verdict=view.verdict(result),
+        headline=wording.headline(result),
+        command=wording.command(result),
+        reproduction=wording.reproduction_pairs(result),
+        result=result,
+        view=view,
+        wording=wording,
+        sentences=sentences,
+        percentiles=REPORTED,
+        spectrum=spectrum,
+        budget=budget,
+        budget_key=panels.budget_key(result),
+        throughput=throughput,
+        over_time=over_time,
+        over_time_key=panels.OVER_TIME_KEY if any(over_time.values()) else (),
     )
 
 

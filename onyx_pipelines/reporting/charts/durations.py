@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from onyx_pipelines.reporting.charts.canvas import FONT_PX, Drawing, add_axes, new_figure
+from onyx_pipelines.reporting.charts.panel import level
 from onyx_pipelines.reporting.charts.ticks import Tick, date_ticks, days, decade_ticks
 from onyx_pipelines.reporting.palette import LIGHT, Badge
 from onyx_pipelines.reporting.text import count_text, duration_text, limit_text, moment_text
@@ -67,23 +68,19 @@ def durations_drawing(occasions: Sequence[Occasion], objective_s: float, size: S
     plot_px = size.height_px - size.top_px - _BOTTOM_PX
     width_px = size.width_px - size.left_px - size.right_px
     axes = add_axes(figure, size.left_px, size.top_px, width_px, plot_px)
+    measured = [each for each in occasions if each.height_s is not None]
     heights = [each.height_s for each in occasions if each.height_s is not None]
     _draw_scales(axes, occasions, [objective_s, *heights], size)
-    _draw_objective(axes, objective_s)
-    measured = [each for each in occasions if each.height_s is not None]
-    line = Line2D([days(each.at) for each in measured], heights, color=LIGHT["muted"])
-    line.set(linewidth=1.2, zorder=2)
-    axes.add_line(line)
+    level(axes, objective_s, "failed", f"objective {limit_text(objective_s)}")
+    axes.plot([days(each.at) for each in measured], heights, color=LIGHT["muted"], linewidth=1.2)
     px = 9.0 if len(occasions) <= 40 else 7.0
     for index, each in enumerate(occasions):
-        axes.add_line(_marker(each, axes, px, f"drill-{index}"))
-    axes.add_line(_ring(occasions[-1], axes, 16))
-    present = {each.verdict.role: each for each in occasions}
+        place = days(each.at), each.height_s or _unmeasured_s(axes)
+        axes.add_line(_marker(each.verdict, px, *place, artist=f"drill-{index}"))
+    axes.add_line(_ring(16, *place))
+    verdicts = {each.verdict.role: each.verdict for each in occasions}
     axes.legend(
-        handles=[
-            *(_marker(present[role], None, 9) for role in _MARKERS if role in present),
-            _ring(occasions[-1], None, 11, label="this drill"),
-        ],
+        handles=[*(_marker(verdicts[v], 9) for v in _MARKERS if v in verdicts), _ring(11)],
         loc="lower left",
         bbox_to_anchor=(0, 1 + 8 / plot_px),
         borderaxespad=0,
@@ -96,9 +93,8 @@ def durations_drawing(occasions: Sequence[Occasion], objective_s: float, size: S
         columnspacing=1.4,
     )
     tooltips = {f"drill-{index}": each.tooltip for index, each in enumerate(occasions)}
-    return Drawing(
-        figure, "Recovery time over the drills", _description(occasions, objective_s), tooltips
-    )
+    description = _description(occasions, objective_s)
+    return Drawing(figure, "Recovery time over the drills", description, tooltips)
 
 
 def _draw_scales(
@@ -123,63 +119,27 @@ def _draw_scales(
     axes.minorticks_off()
 
 
-def _draw_objective(axes: Axes, objective_s: float) -> None:
-    axes.axhline(objective_s, color=LIGHT["failed"], linewidth=1.4, linestyle=(0, (6, 4)), zorder=2)
-    axes.annotate(
-        f"objective {limit_text(objective_s)}",
-        (0, objective_s),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(4, 5),
-        textcoords="offset points",
-        fontsize=FONT_PX - 1,
-        color=LIGHT["failed"],
-        zorder=5,
-    )
-
-
 def _unmeasured_s(axes: Axes) -> float:
     """The height of what has no duration, below all others."""
     return 1.6 * axes.get_ylim()[0]
 
 
-def _marker(each: Occasion, axes: Axes | None, size_px: float, artist: str | None = None) -> Line2D:
-    colour, surface = LIGHT[each.verdict.role], LIGHT["surface"]
-    hollow = each.verdict.role == _HOLLOW
-    return Line2D(
-        *_place(each, axes),
-        linestyle="none",
-        marker=_MARKERS[each.verdict.role],
-        markersize=size_px - 1 if hollow else size_px,
-        markerfacecolor=surface if hollow else colour,
-        markeredgecolor=colour if hollow else surface,
-        markeredgewidth=1.8 if hollow else 0.8,
-        clip_on=False,
-        gid=artist,
-        zorder=4,
-        label=each.verdict.word,
-    )
+def _marker(verdict: Badge, size_px: float, *place: float, artist: str | None = None) -> Line2D:
+    """At its place; nowhere for a legend."""
+    colour, surface = LIGHT[verdict.role], LIGHT["surface"]
+    found = Line2D(place[:1], place[1:], marker=_MARKERS[verdict.role], gid=artist, zorder=4)
+    found.set(linestyle="none", clip_on=False, label=verdict.word, markersize=size_px)
+    found.set(markerfacecolor=colour, markeredgecolor=surface, markeredgewidth=0.8)
+    if verdict.role == _HOLLOW:
+        found.set(markerfacecolor=surface, markeredgecolor=colour, markeredgewidth=1.8)
+    return found
 
 
-def _ring(each: Occasion, axes: Axes | None, size_px: float, label: str = "") -> Line2D:
-    return Line2D(
-        *_place(each, axes),
-        linestyle="none",
-        marker="o",
-        markersize=size_px,
-        markerfacecolor="none",
-        markeredgecolor=LIGHT["ink"],
-        markeredgewidth=1.5,
-        clip_on=False,
-        zorder=5,
-        label=label,
-    )
-
-
-def _place(each: Occasion, axes: Axes | None) -> tuple[list[float], list[float]]:
-    """Where it stands; nowhere for a legend."""
-    if axes is None:
-        return [], []
-    return [days(each.at)], [each.height_s or _unmeasured_s(axes)]
+def _ring(size_px: float, *place: float) -> Line2D:
+    found = Line2D(place[:1], place[1:], marker="o", markersize=size_px, zorder=5)
+    found.set(linestyle="none", clip_on=False, label="this drill", markerfacecolor="none")
+    found.set(markeredgecolor=LIGHT["ink"], markeredgewidth=1.5)
+    return found
 
 
 def _description(occasions: Sequence[Occasion], objective_s: float) -> str:

@@ -1,188 +1,65 @@
-"""Panels: what is drawn over a number, in layers. Each is drawn once and stands beside others on a
-desk, below them on a phone; the page arranges them."""
+"""Panels: small charts over a number. Each is drawn once and stands beside others on a desk, below
+them on a phone; the page arranges them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from onyx_pipelines.reporting.charts.canvas import FONT_PX, Drawing, add_axes, new_figure
-from onyx_pipelines.reporting.charts.ticks import Tick
 from onyx_pipelines.reporting.palette import LIGHT
-
-Numbers = Sequence[float] | npt.NDArray[Any]
 
 WIDTH_PX: Final = 340.0
 HEIGHT_PX: Final = 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 32.0, 44.0
 _KEY_ROW_PX: Final = 20.0
 _KEY_COLUMNS: Final = 3
-_HATCH: Final = "///"
-
-
-class Layer(Protocol):
-    """Something that is drawn on axes; colours are roles of the palette."""
-
-    def draw(self, axes: Axes) -> None: ...
-
-
-@dataclass(frozen=True)
-class Line:
-    xs: Numbers
-    ys: Numbers
-    role: str
-    label: str | None = None
-    width: float = 1.6
-    style: str = "-"
-
-    def draw(self, axes: Axes) -> None:
-        axes.plot(
-            self.xs,
-            self.ys,
-            color=LIGHT[self.role],
-            label=self.label,
-            linewidth=self.width,
-            linestyle=self.style,
-        )
-
-
-@dataclass(frozen=True)
-class Dots:
-    xs: Numbers
-    ys: Numbers
-    role: str
-    label: str | None = None
-    marker: str = "o"
-    size: float = 6.0
-    opacity: float = 1.0
-
-    def draw(self, axes: Axes) -> None:
-        axes.plot(
-            self.xs,
-            self.ys,
-            linestyle="none",
-            marker=self.marker,
-            markersize=self.size,
-            markeredgewidth=None if self.marker == "|" else 0,
-            color=LIGHT[self.role],
-            alpha=self.opacity,
-            label=self.label,
-            zorder=3,
-        )
-
-
-@dataclass(frozen=True)
-class Band:
-    """Between two lines."""
-
-    xs: Numbers
-    low: Numbers
-    high: Numbers
-    role: str
-
-    def draw(self, axes: Axes) -> None:
-        colour = LIGHT[self.role]
-        axes.fill_between(self.xs, self.low, self.high, color=colour, alpha=0.22, linewidth=0)
-
-
-@dataclass(frozen=True)
-class Span:
-    """From here to there, at any height."""
-
-    low: float
-    high: float
-
-    def draw(self, axes: Axes) -> None:
-        axes.axvspan(self.low, self.high, color=LIGHT["band"], zorder=0)
-
-
-@dataclass(frozen=True)
-class Bars:
-    """At 0, 1, 2, …, upon each other."""
-
-    bottoms: Sequence[float]
-    heights: Sequence[float]
-    role: str
-    hatched: bool = False
-
-    def draw(self, axes: Axes) -> None:
-        axes.bar(
-            range(len(self.heights)),
-            self.heights,
-            bottom=self.bottoms,
-            width=0.72,
-            color=LIGHT[self.role],
-            hatch=_HATCH if self.hatched else None,
-            edgecolor=LIGHT["surface"],
-            linewidth=0.5,
-        )
-
-
-@dataclass(frozen=True)
-class Upright:
-    """A line from bottom to top, with words beside it, `drop_px` below the top."""
-
-    x: float
-    role: str
-    text: str
-    style: str = "-"
-    drop_px: float = 10.0
-
-    def draw(self, axes: Axes) -> None:
-        axes.axvline(self.x, color=LIGHT[self.role], linewidth=1.1, linestyle=self.style)
-        axes.annotate(
-            self.text,
-            (self.x, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(3, -self.drop_px),
-            textcoords="offset points",
-            fontsize=FONT_PX - 1.5,
-            color=LIGHT[self.role],
-        )
-
-
-@dataclass(frozen=True)
-class Level:
-    """A line from left to right; with words upon it, or with only those, at the top."""
-
-    y: float | None
-    role: str
-    text: str = ""
-    style: str = "--"
-
-    def draw(self, axes: Axes) -> None:
-        if self.y is not None:
-            axes.axhline(self.y, color=LIGHT[self.role], linewidth=1.1, linestyle=self.style)
-        axes.annotate(
-            self.text,
-            (0.02, 0.96 if self.y is None else self.y),
-            xycoords="axes fraction" if self.y is None else ("axes fraction", "data"),
-            xytext=(0, -6 if self.y is None else 3),
-            textcoords="offset points",
-            fontsize=FONT_PX - 1.5,
-            color=LIGHT[self.role],
-        )
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart. `right`: a line with an axis of its own, in steps. Limits: else as the data."""
+    """What is written around a chart, and what fills its axes. `room_px`: at its right."""
 
     title: str
     x_label: str
     y_label: str
-    layers: Sequence[Layer]
-    right: Line | None = None
-    x_ticks: Sequence[Tick] | None = None
-    x_limits: tuple[float, float] | None = None
-    top: float | None = None
-    is_log: bool = False
+    fill: Callable[[Axes], None]
+    room_px: float = 0.0
+
+
+def upright(
+    axes: Axes, x: float, role: str, text: str, *, style: str = "-", drop_px: float = 10
+) -> None:
+    """A line from bottom to top, with words beside it, `drop_px` below the top."""
+    axes.axvline(x, color=LIGHT[role], linewidth=1.1, linestyle=style)
+    _annotate(axes, text, (x, 1), ("data", "axes fraction"), (3, -drop_px), role)
+
+
+def level(axes: Axes, y: float, role: str, text: str) -> None:
+    """A dashed line from left to right, with words upon it."""
+    axes.axhline(y, color=LIGHT[role], linewidth=1.2, linestyle="--", zorder=2)
+    _annotate(axes, text, (0.01, y), ("axes fraction", "data"), (0, 3), role)
+
+
+def note(axes: Axes, role: str, text: str) -> None:
+    """Words in the upper left corner."""
+    _annotate(axes, text, (0.02, 0.96), ("axes fraction", "axes fraction"), (0, -6), role)
+
+
+def legend(axes: Axes) -> None:
+    axes.legend(
+        loc="lower right",
+        fontsize=FONT_PX - 1.5,
+        facecolor=LIGHT["surface"],
+        edgecolor=LIGHT["line"],
+        labelcolor=LIGHT["ink"],
+        framealpha=0.9,
+    )
 
 
 def panel_drawing(panel: Panel, *, width_px: float) -> Drawing:
@@ -214,44 +91,30 @@ def row_of_panels(
 
 
 def _draw(panel: Panel, figure: Figure, left_px: float, width_px: float) -> None:
-    axes = add_axes(
-        figure,
-        left_px + _LEFT,
-        _TOP,
-        width_px - _LEFT - (2 * _RIGHT if panel.right else _RIGHT),
-        HEIGHT_PX - _TOP - _BOTTOM,
-    )
-    if panel.is_log:
-        axes.set_xscale("log")
-    for layer in panel.layers:
-        layer.draw(axes)
-    if panel.x_limits:
-        axes.set_xlim(*panel.x_limits)
-    axes.set_ylim(0, panel.top)
-    if panel.x_ticks is not None:
-        axes.set_xticks([t.value for t in panel.x_ticks], [t.text for t in panel.x_ticks])
+    across_px = width_px - _LEFT - _RIGHT - panel.room_px
+    axes = add_axes(figure, left_px + _LEFT, _TOP, across_px, HEIGHT_PX - _TOP - _BOTTOM)
+    panel.fill(axes)
     axes.minorticks_off()
     axes.set_title(panel.title, loc="left", fontsize=FONT_PX + 1, color=LIGHT["ink"], pad=10)
     axes.set_xlabel(panel.x_label, fontsize=FONT_PX - 0.5, color=LIGHT["muted"])
     axes.set_ylabel(panel.y_label, fontsize=FONT_PX - 0.5, color=LIGHT["muted"])
-    if panel.right:
-        _draw_right(panel.right, axes)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(
-            loc="lower right",
-            fontsize=FONT_PX - 1.5,
-            facecolor=LIGHT["surface"],
-            edgecolor=LIGHT["line"],
-            labelcolor=LIGHT["ink"],
-            framealpha=0.9,
-        )
 
 
-def _draw_right(line: Line, axes: Axes) -> None:
-    other = axes.twinx()
-    other.plot(
-        line.xs, line.ys, color=LIGHT[line.role], linewidth=line.width, drawstyle="steps-post"
+def _annotate(
+    axes: Axes,
+    text: str,
+    place: tuple[float, float],
+    within: tuple[str, str],
+    offset_px: tuple[float, float],
+    role: str,
+) -> None:
+    axes.annotate(
+        text,
+        place,
+        xycoords=within,
+        xytext=offset_px,
+        textcoords="offset points",
+        fontsize=FONT_PX - 1.5,
+        color=LIGHT[role],
+        zorder=5,
     )
-    other.set_ylim(bottom=0)
-    other.spines[:].set_visible(False)
-    other.tick_params(labelcolor=LIGHT[line.role], labelsize=FONT_PX - 1.5, length=0, pad=3)

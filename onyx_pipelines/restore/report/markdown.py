@@ -12,7 +12,7 @@ from onyx_pipelines.restore.report.summary import (
     recovery_point_age,
     recovery_text,
 )
-from onyx_pipelines.restore.report.view import badge, component_rows
+from onyx_pipelines.restore.report.view import TOGETHER, badge, component_rows
 from onyx_pipelines.restore.report.wording import COMPONENT_NAMES, STEP_NAMES
 from onyx_pipelines.restore.results import DrillResult
 
@@ -36,6 +36,7 @@ def summary_markdown(result: DrillResult) -> str:
         rows = [
             (each.name, str(each.verdict), each.data, *each.times, each.recovery, each.rate)
             for each in component_rows(result)
+            if each.name != TOGETHER
         ]
         parts.append(table(headings, rows))
     return "\n\n".join(parts) + "\n"

@@ -196,15 +196,6 @@ def _ended(sentence: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def versions(result: DrillResult) -> list[tuple[str, str, str]]:
-    """(component, tool, version), sorted within each component."""
-    return [
-        (COMPONENT_NAMES[drill.component], tool, version)
-        for drill in result.components
-        for tool, version in sorted(drill.versions.items())
-    ]
-
-
 def counted(items: Iterable[str]) -> list[str]:
     """Names once each, with how often where more than once."""
     return [

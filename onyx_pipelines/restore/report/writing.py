@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -18,9 +19,15 @@ from onyx_pipelines.reporting.publish import (
     publish,
     report_directories,
 )
+from onyx_pipelines.reporting.text import moment_text
+from onyx_pipelines.restore.report import summary, view
 from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History
-from onyx_pipelines.restore.report.view import MOST_DRILLS, DrillView, badge
+from onyx_pipelines.restore.report.view import MOST_DRILLS, badge
+from onyx_pipelines.restore.report.wording import STEP_NAMES, VERDICT_NAMES
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _REMEDY = "The drill need not run again: its verdict and times are in the run's metadata."
 
@@ -68,7 +75,6 @@ def drill_page(result: DrillResult, earlier: History) -> str:
         Occasion,
         durations_drawing,
     )
-    from onyx_pipelines.reporting.pages import render
 
     occasions = [
         Occasion(
@@ -84,7 +90,28 @@ def drill_page(result: DrillResult, earlier: History) -> str:
         )
         for size in (WIDE, NARROW)
     }
-    return render("drill", view=DrillView(result, earlier), charts=charts)
+    return page_of(result, earlier, charts)
+
+
+def page_of(result: DrillResult, earlier: History, charts: Mapping[str, Markup]) -> str:
+    """The page around the charts of the history, by their width."""
+    from onyx_pipelines.reporting.pages import render
+
+    return render(
+        "drill",
+        title=f"Restore drill {VERDICT_NAMES[result.verdict]}: {moment_text(result.started_at)}",
+        subtitle=f"Restore drill, {moment_text(result.started_at)}",
+        verdict=badge(result.verdict),
+        headline=summary.headline(result),
+        command=summary.reproduce_command(result),
+        reproduction=view.reproduction(result),
+        result=result,
+        earlier=earlier,
+        summary=summary,
+        view=view,
+        steps=list(STEP_NAMES.values()),
+        charts=charts,
+    )
 
 
 def _directory(folder: Path, result: DrillResult) -> Path:
