@@ -73,6 +73,15 @@ def scraping(
         yield server
 
 
+def cpu_seconds(client: httpx.Client) -> float:
+    (line,) = (
+        each
+        for each in client.get("/metrics").text.splitlines()
+        if each.startswith("process_cpu_seconds_total ")
+    )
+    return float(line.split()[1])
+
+
 @pytest.mark.measures
 def test_a_busy_service_is_seen_busy(scraping: PrometheusServer, sandbox: Sandbox) -> None:
     services = parse_services({"app": "job:onyx"})
@@ -83,22 +92,26 @@ def test_a_busy_service_is_seen_busy(scraping: PrometheusServer, sandbox: Sandbo
             httpx.Client(base_url=sandbox.app.url, trust_env=False, timeout=30) as client,
             ThreadPoolExecutor(4) as threads,
         ):
+            before_s = cpu_seconds(client)
             while time.time() - begun < 5:
                 list(
                     threads.map(
                         lambda _: client.post("/api/rag/search", json={"query": "x"}), range(8)
                     )
                 )
+            ended = time.time()
+            busy_cores = (cpu_seconds(client) - before_s) / (ended - begun)
     finally:
         sandbox.app.set_faults()
-    ended = time.time()
     time.sleep(1.5)
 
     used = usage_between(scraping.url, services, begun, ended, cores=2)
 
-    middle = used[used["at_ms"].between((begun + 2) * 1000, (ended - 1) * 1000)]
     assert set(used["service"]) == {"app"}
-    assert middle["cpu_cores"].mean() > 0.4
+    # What the application says of itself: how much it gets, the machine's other work decides.
+    # A scrape or two at either end are of idle seconds.
+    assert busy_cores > 0.05
+    assert 0.5 * busy_cores < used["cpu_cores"].mean() < 1.2 * busy_cores
     assert used["memory_bytes"].median() > 50e6
     assert used["pool_size"].median() >= 1
     assert used["at_ms"].max() >= (ended - 1) * 1000
