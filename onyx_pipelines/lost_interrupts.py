@@ -61,6 +61,14 @@ def raise_swallowed(told: str) -> None:
             signal.raise_signal(number)
 
 
+def interrupt_behind(error: BaseException | None) -> BaseException | None:
+    """The interrupt that `error` is, or in whose handling it came: one in the midst of Python's own
+    `Condition.wait` ends as a RuntimeError of a lock that is not held."""
+    while error is not None and isinstance(error, Exception | GeneratorExit):
+        error = error.__context__
+    return error
+
+
 def _signal_of(error: BaseException | None, kinds: tuple[type[BaseException], ...]) -> int | None:
     if isinstance(error, (KeyboardInterrupt, *kinds)):
         return signal.SIGINT

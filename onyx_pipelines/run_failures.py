@@ -16,7 +16,7 @@ from typing import Final
 import dagster as dg
 
 from onyx_pipelines.errors import OnyxError
-from onyx_pipelines.lost_interrupts import heard_interrupts
+from onyx_pipelines.lost_interrupts import heard_interrupts, interrupt_behind
 
 MAX_RETRIES: Final = 3
 _JITTER: Final = 0.25
@@ -47,6 +47,8 @@ def dagster_failures() -> Iterator[None]:
         raise
     except Exception as error:
         _raise_if_ending()
+        if (interrupt := interrupt_behind(error)) is not None:
+            raise interrupt from None
         raise dg.Failure(
             description=f"Unexpected {type(error).__name__}: {error}", allow_retries=False
         ) from error

@@ -12,6 +12,8 @@ from queue import Empty, Queue, SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import Any, Final, TypeVar
 
+from onyx_pipelines.lost_interrupts import interrupt_behind
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -23,7 +25,7 @@ _ENDS_WITHIN_S: Final = 1.0
 def patience_after(error: BaseException | None) -> float | None:
     """How long to wait for what is under way. None: as long as it takes; but whoever ends a run
     (Ctrl-C, SIGTERM) does not wait for a server that hangs."""
-    is_ended = error is not None and not isinstance(error, Exception)
+    is_ended = interrupt_behind(error) is not None or isinstance(error, GeneratorExit)
     return _PATIENCE_WHEN_ENDED_S if is_ended else None
 
 

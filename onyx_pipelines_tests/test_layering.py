@@ -20,7 +20,7 @@ ALLOWED = {
     "telemetry": {"reporting.text"},
     "settings": {"errors"},
     "host": {"errors"},
-    "threads": set(),
+    "threads": {"lost_interrupts"},
     "lost_interrupts": set(),
     "reporting.text": set(),
     "on_demand": set(),

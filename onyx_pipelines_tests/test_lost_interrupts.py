@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,9 +13,10 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 import pytest
 
-from onyx_pipelines.cli.ending import unwinding_signals
+from onyx_pipelines.cli.ending import ended, unwinding_signals
 from onyx_pipelines.lost_interrupts import heard_interrupts
 from onyx_pipelines.run_failures import dagster_failures
+from onyx_pipelines.threads import patience_after
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +113,38 @@ def test_the_end_of_a_run_of_dagster_that_was_lost_before_the_step_was_ours() ->
         job.execute_in_process(instance=instance)
 
     assert done == []
+
+
+def in_the_handling_of(interrupt: BaseException) -> None:
+    """As `Condition.wait` does, whose lock is not held where a signal comes between two of its
+    steps."""
+    try:
+        raise interrupt
+    finally:
+        threading.Lock().release()
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)]
+)
+def test_what_a_lock_makes_of_an_interrupt_of_a_command_is_one(
+    interrupt: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(lambda: in_the_handling_of(interrupt), []) == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_what_a_lock_makes_of_an_interrupt_of_dagster_is_one() -> None:
+    with pytest.raises(dg.DagsterExecutionInterruptedError), dagster_failures():
+        in_the_handling_of(dg.DagsterExecutionInterruptedError())
+
+
+def test_who_is_interrupted_in_a_lock_waits_for_no_store_that_hangs() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        in_the_handling_of(KeyboardInterrupt())
+
+    assert patience_after(caught.value) is not None
+    assert patience_after(RuntimeError()) is None
 
 
 def test_what_else_is_ignored_is_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from onyx_pipelines.cli.output import EXIT_FINE, err, print_json, red
 from onyx_pipelines.errors import OnyxError
-from onyx_pipelines.lost_interrupts import heard_interrupts
+from onyx_pipelines.lost_interrupts import heard_interrupts, interrupt_behind
 from onyx_pipelines.telemetry import logger
 
 _UNWINDING = (signal.SIGTERM, signal.SIGHUP)
@@ -76,7 +76,11 @@ def ended(command: Callable[[], object], arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         return _tell(_wrong_usage(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001  (a person gets a sentence, the log the rest)
-        return _tell(_unexpected(error), as_json=as_json)
+        interrupt = interrupt_behind(error)
+        if interrupt is None:
+            return _tell(_unexpected(error), as_json=as_json)
+        told = interrupt.code if isinstance(interrupt, SystemExit) else None
+        code = told if isinstance(told, int) else _INTERRUPTED
     if code in _STOPPED:
         stopped = StoppedError(
             f"Interrupted by {_STOPPED[code]}.",
