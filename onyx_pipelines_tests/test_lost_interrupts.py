@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import dagster as dg
 import pytest
@@ -17,20 +17,9 @@ from onyx_pipelines.cli.ending import ended, unwinding_signals
 from onyx_pipelines.lost_interrupts import heard_interrupts
 from onyx_pipelines.run_failures import dagster_failures
 from onyx_pipelines.threads import patience_after
+from onyx_pipelines_tests.default_signals import as_python_begins
 
-
-@pytest.fixture(autouse=True)
-def as_python_begins() -> Iterator[None]:
-    """Whatever tests before in this process have made of the signals."""
-    ours = {
-        signal.SIGINT: signal.default_int_handler,
-        signal.SIGTERM: signal.SIG_DFL,
-        signal.SIGHUP: signal.SIG_DFL,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in ours.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+__all__ = ["as_python_begins"]
 
 
 class Thing: ...

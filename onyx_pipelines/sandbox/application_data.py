@@ -127,7 +127,7 @@ def _file_digests(volumes: Path) -> Iterator[tuple[str, str]]:
 
 
 def _sha256(path: bytes) -> str:
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:  # noqa: PTH123  (bytes)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

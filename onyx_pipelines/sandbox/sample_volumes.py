@@ -102,7 +102,7 @@ def _make_odd_names(folder: Path) -> None:
         # A file system may refuse one of them (macOS: not UTF-8) or hold two for the same.
         with suppress(OSError):
             path = os.path.join(os.fsencode(folder), name)  # noqa: PTH118  (pathlib has no bytes)
-            with open(path, "wb") as file:  # noqa: PTH123
+            with open(path, "wb") as file:  # noqa: PTH123  (bytes)
                 file.write(b"content of " + name + b"\n")
     long_path = folder / ("p" * 90) / ("q" * 90) / ("r" * 90)
     long_path.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,7 +15,10 @@ from dagster._core.errors import raise_execution_interrupts
 from tink.streaming_aead._file_object_adapter import FileObjectAdapter
 
 from onyx_pipelines.cli.ending import unwinding_signals
+from onyx_pipelines_tests.default_signals import as_python_begins
 from onyx_pipelines_tests.vault.test_sealing import Collected, seal, seal_into, unseal
+
+__all__ = ["as_python_begins"]
 
 PLAIN = os.urandom(3 << 20)
 Plant = Callable[[str, int, int], None]
@@ -27,20 +30,6 @@ ENDINGS = [
         signal.SIGINT, dg.DagsterExecutionInterruptedError, raise_execution_interrupts, id="Dagster"
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def as_python_begins() -> Iterator[None]:
-    """Whatever tests before in this process have made of the signals."""
-    ours = {
-        signal.SIGINT: signal.default_int_handler,
-        signal.SIGTERM: signal.SIG_DFL,
-        signal.SIGHUP: signal.SIG_DFL,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in ours.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture

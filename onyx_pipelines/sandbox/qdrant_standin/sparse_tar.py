@@ -86,7 +86,7 @@ class _SparseEntry(tarfile.TarInfo):
         _put_map(header, _MAP_AT, self._map[:_IN_HEADER])
         header[_EXTENDED_AT] = bool(rest)
         header[_REAL_SIZE_AT : _REAL_SIZE_AT + 12] = b"%011o\0" % self._real_size
-        checksum = tarfile.calc_chksums(bytes(header))[0]  # type: ignore[attr-defined]
+        checksum = tarfile.calc_chksums(bytes(header))[0]  # type: ignore[attr-defined]  # untyped
         header[_CHECKSUM_AT : _CHECKSUM_AT + 8] = b"%06o\0 " % checksum
         return before + bytes(header) + b"".join(_extensions(rest))
 

@@ -155,7 +155,7 @@ class Upload:
         self._part = self._new_part(self._part.number + 1)
 
     def _upload_part(self, part: _Part) -> CompletedPartTypeDef:
-        assert self._upload_id is not None  # noqa: S101
+        assert self._upload_id is not None  # noqa: S101  (for mypy)
         try:
             answer = self._bucket.call(
                 f"write part {part.number} of {self._name}",
