@@ -36,16 +36,17 @@ nightly: $(STAMP)  ## the tests of random data, at length
 check: lint  ## in a minute or two: lint, and the tests that are fast and need no server
 	$(BIN)/python -m pytest -m "not (servers or slow or measures)"
 
-lint: $(STAMP)  ## ruff and mypy --strict
+lint: $(STAMP)  ## ruff, mypy --strict, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: $(STAMP)  ## speed and memory against peers in the same run (see bench/README.md)
 	$(BIN)/python -m bench
 
 docs: $(STAMP)  ## regenerate docs/configuration.md from the settings
-	$(BIN)/python -m onyx_pipelines.settings_reference > docs/configuration.md
+	$(BIN)/python -m onyx_pipelines.core.settings_reference > docs/configuration.md
 
 lock:  ## re-resolve requirements.lock (needs uv on PATH)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -14,12 +14,12 @@ import pandas as pd
 
 from bench.peak_memory import peak_bytes
 from bench.table import Line
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.plan import FULL, Unit, plan
 from onyx_pipelines.load_test.results import Block, Environment, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord, UnitRecord
 from onyx_pipelines.load_test.samples import COLUMNS, TELEMETRY_COLUMNS
-from onyx_pipelines.settings import load_settings
 
 SAMPLES = 1_000_000
 _MEAN_MS = 120.0

@@ -19,8 +19,8 @@ from bench.table import Line
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope, TokenFile
 from onyx_pipelines.backup.whole_backup import run_backup
-from onyx_pipelines.progress import silent
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType
 

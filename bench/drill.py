@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bench.table import Line, say
 from onyx_pipelines.backup.whole_backup import run_backup
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.results import Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.stack import Sandbox
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.manifest import BackupType
 
 

@@ -21,8 +21,8 @@ import numpy
 
 from bench.table import Line, say
 from bench.timing import emptied, medians, need, quiet_disk, shell
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.host_keys import make_missing_keys
 
 POINTS = 150_000

@@ -15,16 +15,16 @@ from bench.peak_memory import peak_bytes
 from bench.sealed import back_up, new_keys, open_again
 from bench.table import Line, say
 from bench.timing import medians, quiet_disk, shell
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
 from onyx_pipelines.restore.postgres.restoring import restore
 from onyx_pipelines.restore.results import Step, StepClock, StepTiming
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.sample_postgres import load_sample_databases
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.postgres import PostgresSource
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.postgres.target import PostgresTarget

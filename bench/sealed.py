@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.sources.source import Source
 from onyx_pipelines.vault.keys import Recipient, create_private_key, load_private_key

@@ -12,11 +12,14 @@ import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
 from onyx_pipelines.load_test.definitions import load_test_definitions
+from onyx_pipelines.orchestration.audit_sensor import audit_of_manual_runs
+from onyx_pipelines.orchestration.notification_sensors import (
+    notification_delivery,
+    run_notification,
+)
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.restore.definitions import restore_definitions
-from onyx_pipelines.restore_job import restore_from_backup
-from onyx_pipelines.run_audit import audit_of_manual_runs
-from onyx_pipelines.run_notifications import notification_delivery, run_notification
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.restore.job import restore_from_backup
 
 
 def build_defs(

@@ -17,11 +17,14 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
     QueuedRunCoordinatorDaemon,
 )
 
-from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines.orchestration.launcher import WORKER_TAG, WorkerIdentity
 from onyx_pipelines_tests.waiting import PATIENCE_S, wait_until
 
 _INSTANCE = {
-    "run_launcher": {"module": "onyx_pipelines.run_launcher", "class": "MonitoredRunLauncher"},
+    "run_launcher": {
+        "module": "onyx_pipelines.orchestration.launcher",
+        "class": "MonitoredRunLauncher",
+    },
     "run_coordinator": {
         "module": "dagster.core.run_coordinator",
         "class": "QueuedRunCoordinator",

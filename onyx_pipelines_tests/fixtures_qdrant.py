@@ -22,8 +22,8 @@ import pytest
 from pydantic import SecretStr
 from qdrant_client import QdrantClient, models
 
-from onyx_pipelines.certificates import usual_certificates
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.certificates import usual_certificates
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts

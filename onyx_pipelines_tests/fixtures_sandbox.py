@@ -19,9 +19,9 @@ from qdrant_client import models
 from onyx_pipelines.backup import verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.whole_backup import BackupOutcome, run_backup
-from onyx_pipelines.progress import ProgressCallback, silent
+from onyx_pipelines.core.progress import ProgressCallback, silent
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.sandbox.stack import Sandbox
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType, Manifest

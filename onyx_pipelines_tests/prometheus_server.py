@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from onyx_pipelines.certificates import usual_certificates
+from onyx_pipelines.core.certificates import usual_certificates
 from onyx_pipelines.sandbox.service_process import ServiceProcess
 from onyx_pipelines_tests.requirements_of_tests import program
 from onyx_pipelines_tests.waiting import PATIENCE_S

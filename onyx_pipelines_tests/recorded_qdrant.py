@@ -11,7 +11,7 @@ from typing import Any
 
 import zstandard
 
-from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.sources.qdrant.facts import (
     AliasFacts,
     CollectionFacts,

@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from onyx_pipelines.run_launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines.orchestration.launcher import WORKER_TAG, WorkerIdentity
 
 
 @dg.op

@@ -19,7 +19,7 @@ from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.tokens import Scope, TokenFile, find_token
 from onyx_pipelines.audit import Origin, api_origin
 from onyx_pipelines.backup.secret_hygiene import weakness
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.settings import Settings
 
 _FAILURES: Final = 10
 _WITHIN_S: Final = 60.0

@@ -53,8 +53,8 @@ from onyx_pipelines.api.readings import Readings
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import audited
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.notifications import channel_states
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.notify.configured import channel_states
 
 _REPORTS = {"restore-drills": "restore-drills", "load-test": "load-test"}
 # Reports are one file, without a script.

@@ -12,8 +12,8 @@ from typing import Final
 
 from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.errors import OnyxError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.scanning import DamagedSet, ScanMemory, UntrustedSet
 from onyx_pipelines.vault.set_view import SetView

@@ -10,8 +10,8 @@ from typing import Any, Final
 import httpx
 
 from onyx_pipelines.api.problems import ProblemError, understanding
-from onyx_pipelines.certificates import usual_certificates
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.certificates import usual_certificates
+from onyx_pipelines.core.settings import Settings
 
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
 # What a question takes at most.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 
 REMEMBERED_S: Final = 24 * 3600.0
 _MOST: Final = 10_000

@@ -22,10 +22,10 @@ from onyx_pipelines.api.dagster_client import (
 )
 from onyx_pipelines.api.launch_book import Entry, LaunchBook
 from onyx_pipelines.api.problems import ProblemError
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.host.locks import lock
-from onyx_pipelines.settings import Settings
-from onyx_pipelines.telemetry import logger
 
 _log = logger("api")
 LAUNCH_TAG: Final = "onyx/launch_id"

@@ -13,9 +13,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from onyx_pipelines import __version__
 from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.backup.protection import CountedVersions, counted_versions
-from onyx_pipelines.errors import OnyxError
-from onyx_pipelines.notifications import channel_states
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet

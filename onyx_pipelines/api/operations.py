@@ -29,12 +29,12 @@ from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.readings import BACKUP_TAG, Readings
 from onyx_pipelines.audit import audited
 from onyx_pipelines.backup.host import configured_sources, open_host
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.core.errors import NotFoundError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.plan import QUICK, Profile, expected_seconds, plan
 from onyx_pipelines.load_test.results import Scenario
 from onyx_pipelines.restore.recovery import RestoreChoice, RestorePlan, plan_restore
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.stores import store_named

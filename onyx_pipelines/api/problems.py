@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from onyx_pipelines.errors import (
+from onyx_pipelines.core.errors import (
     AlreadyRunningError,
     IntegrityError,
     KeyFileError,
@@ -22,7 +22,7 @@ from onyx_pipelines.errors import (
     SourceError,
     StoreError,
 )
-from onyx_pipelines.telemetry import logger
+from onyx_pipelines.core.logs import logger
 
 _log = logger("api")
 MEDIA_TYPE = "application/problem+json"

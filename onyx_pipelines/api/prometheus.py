@@ -13,7 +13,7 @@ import httpx
 
 from onyx_pipelines.api.models import MetricsHealth
 from onyx_pipelines.api.problems import ProblemError, understanding
-from onyx_pipelines.certificates import usual_certificates
+from onyx_pipelines.core.certificates import usual_certificates
 
 _REMEDY: Final = "See whether it runs, and whether ONYX_PROMETHEUS_URL is right."
 _TIMEOUT_S: Final = 10.0

@@ -28,11 +28,11 @@ from onyx_pipelines.api.progress import (
 from onyx_pipelines.api.set_answers import faulty_answer, set_answer, status_answer
 from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.backup.retained_sets import sentence_on_damaged
-from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.core.errors import NotFoundError, StoreError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.results import Measure
-from onyx_pipelines.reporting.text import BYTES_PER_GB
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.scanning import DamagedSet, StoredSet, look_at

@@ -12,7 +12,7 @@ from onyx_pipelines.api.models import (
     SetAnswer,
     VolumeAnswer,
 )
-from onyx_pipelines.reporting.text import BYTES_PER_GB
+from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord, Manifest

@@ -17,7 +17,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines.host.durable_files import replace_durably
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,62}")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from onyx_pipelines.audit.records import AuditRecord, Outcome
 from onyx_pipelines.audit.segments import CopiedTrail, host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store

@@ -25,10 +25,10 @@ from onyx_pipelines.audit.segments import (
     uncovered,
 )
 from onyx_pipelines.audit.trail import Trail
-from onyx_pipelines.errors import KeyFileError, OnyxError
+from onyx_pipelines.core.errors import KeyFileError, OnyxError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.host.durable_files import replace_durably
-from onyx_pipelines.settings import Settings
-from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.stores import open_stores

@@ -18,9 +18,9 @@ from onyx_pipelines.audit.origin import Origin
 from onyx_pipelines.audit.records import AuditRecord, Deed, Outcome, Phase, Result
 from onyx_pipelines.audit.redaction import Redaction
 from onyx_pipelines.audit.trail import AuditError, Trail
-from onyx_pipelines.errors import AlreadyRunningError, OnyxError
-from onyx_pipelines.settings import Settings
-from onyx_pipelines.telemetry import logger
+from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.settings import Settings
 
 _log = logger("audit")
 # Whoever presses Ctrl-C waits for it; the next copy carries what is missing.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, JsonValue, SecretBytes, SecretStr
 
-from onyx_pipelines.telemetry import Redactor
+from onyx_pipelines.core.logs import Redactor
 
 MASK = "[secret]"
 _LONGEST_TEXT = 1000

@@ -23,7 +23,7 @@ from onyx_pipelines.audit.chain import (
     split_lines,
 )
 from onyx_pipelines.audit.records import parse_record
-from onyx_pipelines.threads import side_by_side
+from onyx_pipelines.core.threads import side_by_side
 from onyx_pipelines.vault.layout import AUDIT_PREFIX
 from onyx_pipelines.vault.records import Record, canonical_json
 from onyx_pipelines.vault.signing import (

@@ -27,10 +27,10 @@ from onyx_pipelines.audit.records import (
     make_record,
     parse_record,
 )
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.host.durable_files import replace_durably, sync_folder
 from onyx_pipelines.host.locks import lock
-from onyx_pipelines.settings import Settings
 
 TRAIL_FILE = "trail.jsonl"
 _HEAD_FILE = "head.json"

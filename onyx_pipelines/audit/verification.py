@@ -15,7 +15,7 @@ from onyx_pipelines.audit.copying import CopyFailure, copy_failures
 from onyx_pipelines.audit.records import AuditRecord, Phase
 from onyx_pipelines.audit.segments import CopiedTrail, host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
 

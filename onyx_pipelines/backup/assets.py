@@ -15,9 +15,9 @@ from onyx_pipelines.backup.metadata import (
 )
 from onyx_pipelines.backup.rendering import sets_table
 from onyx_pipelines.backup.resources import BackupRun
-from onyx_pipelines.materialized import Materialized
-from onyx_pipelines.run_failures import dagster_failures, retried_failures
-from onyx_pipelines.run_progress import log_progress
+from onyx_pipelines.orchestration.failures import dagster_failures, retried_failures
+from onyx_pipelines.orchestration.materialized import Materialized
+from onyx_pipelines.orchestration.progress_lines import log_progress
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Scan
 from onyx_pipelines.vault.manifest import BackupType, DoubtKind, Manifest

@@ -4,8 +4,8 @@ import dagster as dg
 
 from onyx_pipelines.backup import offsite_copies
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.errors import AlreadyRunningError, OnyxError
-from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
+from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
+from onyx_pipelines.orchestration.resources import EXCLUSIVE_TAGS, OnyxSettings
 from onyx_pipelines.sources.volumes import restart_journalled
 
 MAX_RUNTIME_S = 6 * 3600

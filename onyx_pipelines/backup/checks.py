@@ -9,9 +9,9 @@ import dagster as dg
 from onyx_pipelines.backup import offsite_copies, verifying
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.backup.resources import BackupRun
-from onyx_pipelines.run_failures import dagster_failures
-from onyx_pipelines.run_progress import log_progress
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.orchestration.failures import dagster_failures
+from onyx_pipelines.orchestration.progress_lines import log_progress
+from onyx_pipelines.orchestration.resources import OnyxSettings
 
 
 @dg.asset_check(

@@ -16,10 +16,10 @@ from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
-from onyx_pipelines.errors import OnyxError, SettingsError, StoreError
-from onyx_pipelines.notifications import channel_states
-from onyx_pipelines.reporting.text import size_text
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import OnyxError, SettingsError, StoreError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import size_text
+from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.qdrant.examining import describe_target
 from onyx_pipelines.sources.source import Component

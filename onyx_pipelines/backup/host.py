@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.source import Component, Source
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.host_keys import optional_private_key

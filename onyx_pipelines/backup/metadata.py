@@ -16,7 +16,7 @@ from onyx_pipelines.backup.rendering import (
     retention_rows,
 )
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
-from onyx_pipelines.reporting.text import size_text
+from onyx_pipelines.core.text import size_text
 from onyx_pipelines.vault.manifest import ComponentRecord, Manifest
 from onyx_pipelines.vault.pruning import PruneReport
 

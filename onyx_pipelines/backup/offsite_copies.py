@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.retained_sets import retention_policy
-from onyx_pipelines.errors import OnyxError, SettingsError
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.telemetry import logger
+from onyx_pipelines.core.errors import OnyxError, SettingsError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
 from onyx_pipelines.vault.lock import set_in_use
 

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.backup.host import BackupHost
-from onyx_pipelines.errors import RefusedError, StoreError
+from onyx_pipelines.core.errors import RefusedError, StoreError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import size_text
 from onyx_pipelines.host.durable_files import replace_durably
-from onyx_pipelines.reporting.text import size_text
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.layout import set_prefix
 from onyx_pipelines.vault.stores.store import Locks, Store, StoredObject

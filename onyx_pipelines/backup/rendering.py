@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+from onyx_pipelines.core.text import size_text
 from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
 from onyx_pipelines.vault.pruning import PruneReport, Waiting

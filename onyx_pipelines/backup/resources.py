@@ -8,12 +8,11 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from onyx_pipelines.backup.host import BackupHost, open_host
-from onyx_pipelines.errors import AlreadyRunningError
-from onyx_pipelines.run_resources import OnyxSettings, held_exclusively
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import AlreadyRunningError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.orchestration.names import BACKUP_ID_TAG
+from onyx_pipelines.orchestration.resources import OnyxSettings, held_exclusively
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
-
-BACKUP_ID_TAG = "onyx/backup_id"
 
 
 class BackupRun(dg.ConfigurableResource[None]):

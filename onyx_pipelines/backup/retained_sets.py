@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.protection import count_versions
-from onyx_pipelines.errors import StoreError
-from onyx_pipelines.settings import Settings
-from onyx_pipelines.telemetry import logger
+from onyx_pipelines.core.errors import StoreError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.retention import RetentionPolicy

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from onyx_pipelines.settings import PREFIX, Settings
+from onyx_pipelines.core.settings import PREFIX, Settings
 
 # What the parts of this stack are shipped with, and what people type instead.
 _KNOWN: Final = frozenset(

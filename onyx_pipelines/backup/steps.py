@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from onyx_pipelines.backup.doubts import find_doubts
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
-from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.logs import log_fields, logger
+from onyx_pipelines.core.progress import ProgressCallback
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import log_fields, logger
 from onyx_pipelines.vault.layout import set_prefix
 from onyx_pipelines.vault.manifest import (
     BackupType,

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from onyx_pipelines.backup import verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
-from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
-from onyx_pipelines.run_failures import dagster_failures
-from onyx_pipelines.run_progress import log_progress
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, OnyxError
+from onyx_pipelines.orchestration.failures import dagster_failures
+from onyx_pipelines.orchestration.progress_lines import log_progress
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.vault.stores import store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import Verification

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from onyx_pipelines.backup.host import BackupHost
-from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError
-from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.core.errors import IntegrityError, KeyFileError, NotFoundError
+from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.keys import PrivateKey

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from onyx_pipelines.backup import offsite_copies, retained_sets, steps, verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
-from onyx_pipelines.errors import IntegrityError, OnyxError
-from onyx_pipelines.progress import ProgressCallback
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import IntegrityError, OnyxError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.progress import ProgressCallback
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.source import USUAL_WARNINGS, Component
-from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import BackupType, ComponentRecord
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring

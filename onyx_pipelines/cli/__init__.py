@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import NoReturn
 
-from onyx_pipelines.cli.ending import as_process
+from onyx_pipelines.terminal.ending import as_process
 
 __all__ = ["main"]
 

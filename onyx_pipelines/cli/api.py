@@ -9,8 +9,8 @@ import typer
 
 from onyx_pipelines.api.tokens import Scope, TokenFile
 from onyx_pipelines.audit import Outcome, audited, cli_origin
-from onyx_pipelines.cli.output import JsonOption, err, out, print_json
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.terminal.output import JsonOption, err, out, print_json
 
 app = typer.Typer(help="The REST API.")
 token = typer.Typer(help="Who may use the API, and for what.")

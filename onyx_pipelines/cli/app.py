@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from onyx_pipelines.logs import begin_log
-from onyx_pipelines.telemetry import process_fields
+from onyx_pipelines.core.logs import process_fields
+from onyx_pipelines.core.process_log import begin_log
 
 # Command → the module of this folder that has it, and its name there; in the order of the help.
 _PLACES = {

@@ -23,7 +23,9 @@ from onyx_pipelines.audit.verification import (
     verify_copies,
     verify_trail,
 )
-from onyx_pipelines.cli.output import (
+from onyx_pipelines.core.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     EXIT_UNABLE,
     JsonOption,
@@ -36,8 +38,6 @@ from onyx_pipelines.cli.output import (
     storable,
     yellow,
 )
-from onyx_pipelines.errors import NotFoundError, SettingsError
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust

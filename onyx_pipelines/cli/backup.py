@@ -10,11 +10,20 @@ import typer
 from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, Part, bold, finish, out, print_json, red
-from onyx_pipelines.notifications import told
-from onyx_pipelines.reporting.text import size_text
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import size_text
+from onyx_pipelines.notify.configured import told
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.terminal.output import (
+    EXIT_BAD,
+    JsonOption,
+    Part,
+    bold,
+    finish,
+    out,
+    print_json,
+    red,
+)
 from onyx_pipelines.vault.manifest import BackupType
 
 app = typer.Typer(help="Take backups, with no Dagster instance.")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from onyx_pipelines.cli.output import err
-from onyx_pipelines.progress import Progress, ProgressCallback, silent
-from onyx_pipelines.reporting.text import printable, shortened
+from onyx_pipelines.core.progress import Progress, ProgressCallback, silent
+from onyx_pipelines.core.text import printable, shortened
+from onyx_pipelines.terminal.output import err
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -21,7 +21,10 @@ from onyx_pipelines.backup.rendering import (
     space_lines,
 )
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.output import (
+from onyx_pipelines.cli.recover_versions import recover_versions
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import size_text
+from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     EXIT_FINE,
     EXIT_UNABLE,
@@ -37,9 +40,6 @@ from onyx_pipelines.cli.output import (
     storable,
     yellow,
 )
-from onyx_pipelines.cli.recover_versions import recover_versions
-from onyx_pipelines.reporting.text import size_text
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import Manifest

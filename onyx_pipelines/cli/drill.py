@@ -9,7 +9,17 @@ import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.output import (
+from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
+from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.notify.configured import told
+from onyx_pipelines.restore.drill import run_drill
+from onyx_pipelines.restore.report.history import read_history
+from onyx_pipelines.restore.report.wording import finding_text
+from onyx_pipelines.restore.report.writing import ReportPaths, write_report
+from onyx_pipelines.restore.results import DrillResult
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.terminal.output import (
     JsonOption,
     bold,
     err,
@@ -17,16 +27,6 @@ from onyx_pipelines.cli.output import (
     out,
     print_json,
 )
-from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
-from onyx_pipelines.notifications import told
-from onyx_pipelines.restore.drill import run_drill
-from onyx_pipelines.restore.report.history import read_history
-from onyx_pipelines.restore.report.wording import finding_text
-from onyx_pipelines.restore.report.writing import ReportPaths, write_report
-from onyx_pipelines.restore.results import DrillResult
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings, load_settings
-from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock
 
 

@@ -12,7 +12,9 @@ import typer
 
 from onyx_pipelines.audit import Entry, audited, cli_origin
 from onyx_pipelines.cli import signers as signers_commands
-from onyx_pipelines.cli.output import (
+from onyx_pipelines.cli.public_key_file import read_public_key
+from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     JsonOption,
     Styled,
@@ -24,8 +26,6 @@ from onyx_pipelines.cli.output import (
     storable,
     yellow,
 )
-from onyx_pipelines.cli.public_key_file import read_public_key
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.vault.host_keys import (
     make_missing_keys,
     private_key_path,

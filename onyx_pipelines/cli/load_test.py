@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from onyx_pipelines.cli.output import JsonOption, storable
 from onyx_pipelines.load_test.results import Scenario
+from onyx_pipelines.terminal.output import JsonOption, storable
 
 app = typer.Typer(help="How fast it is, and what limits it.")
 baseline = typer.Typer(help="What later runs are compared with.")

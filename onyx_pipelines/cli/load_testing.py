@@ -11,17 +11,8 @@ from pydantic import ValidationError
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import load_test_bar
-from onyx_pipelines.cli.ending import UsageError
-from onyx_pipelines.cli.output import (
-    EXIT_BAD,
-    EXIT_UNABLE,
-    bold,
-    err,
-    finish,
-    out,
-    print_json,
-    yellow,
-)
+from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.text import latency_text
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.plan import Profile, profile_named
@@ -35,9 +26,18 @@ from onyx_pipelines.load_test.report.wording import (
 from onyx_pipelines.load_test.report.writing import ReportFiles
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys
-from onyx_pipelines.notifications import told
-from onyx_pipelines.reporting.text import latency_text
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.notify.configured import told
+from onyx_pipelines.terminal.ending import UsageError
+from onyx_pipelines.terminal.output import (
+    EXIT_BAD,
+    EXIT_UNABLE,
+    bold,
+    err,
+    finish,
+    out,
+    print_json,
+    yellow,
+)
 from onyx_pipelines.vault.lock import ExclusiveLock
 
 _EXIT_CODES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 
 
 def read_public_key(path: Path) -> str:

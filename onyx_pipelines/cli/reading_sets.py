@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from onyx_pipelines.cli.output import EXIT_BAD, EXIT_UNABLE
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.terminal.output import EXIT_BAD, EXIT_UNABLE
 
 EXIT_CODES = {
     Verdict.PASSED: 0,

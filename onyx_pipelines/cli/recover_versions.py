@@ -10,9 +10,17 @@ import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, YesOption, err, finish, out, print_json
-from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.terminal.output import (
+    EXIT_BAD,
+    JsonOption,
+    YesOption,
+    err,
+    finish,
+    out,
+    print_json,
+)
 from onyx_pipelines.vault.authenticity import distrust_of
 from onyx_pipelines.vault.layout import is_backup_id
 from onyx_pipelines.vault.lock import ExclusiveLock

@@ -10,19 +10,10 @@ import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.ending import UsageError
-from onyx_pipelines.cli.output import (
-    JsonOption,
-    Part,
-    bold,
-    err,
-    finish,
-    out,
-    print_json,
-    red,
-)
 from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
-from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.core.progress import ProgressCallback
+from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.journal import DESPITE
 from onyx_pipelines.restore.recovery import (
     RestoreChoice,
@@ -33,9 +24,18 @@ from onyx_pipelines.restore.recovery import (
 )
 from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
 from onyx_pipelines.restore.report.wording import finding_text, speed_text
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.terminal.ending import UsageError
+from onyx_pipelines.terminal.output import (
+    JsonOption,
+    Part,
+    bold,
+    err,
+    finish,
+    out,
+    print_json,
+    red,
+)
 
 
 def restore(
@@ -215,7 +215,7 @@ def _safety_backup(
     settings: Settings, parts: frozenset[Component], progress: ProgressCallback
 ) -> str:
     # Only then: what makes backups takes its time to load.
-    from onyx_pipelines.safety_backup import take_safety_backup
+    from onyx_pipelines.restore.safety_backup import take_safety_backup
 
     return take_safety_backup(settings, parts, progress)
 
@@ -332,7 +332,7 @@ def _show_result(result: RestoreResult, settings: Settings) -> None:
             f"What was there before is in the set {result.safety_backup_id}, which is held until"
             " `onyx release` lets it go."
         )
-        from onyx_pipelines.safety_backup import warnings_of_set
+        from onyx_pipelines.restore.safety_backup import warnings_of_set
 
         for warning in warnings_of_set(settings, result.safety_backup_id):
             out.warning(f"that set: {warning}")

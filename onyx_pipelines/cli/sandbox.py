@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onyx_pipelines.cli.output import EXIT_BAD, JsonOption, bold, err, finish, out, print_json
+from onyx_pipelines.terminal.output import EXIT_BAD, JsonOption, bold, err, finish, out, print_json
 
 if TYPE_CHECKING:
     from onyx_pipelines.sandbox.stack import Sandbox

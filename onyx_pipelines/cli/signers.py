@@ -13,7 +13,10 @@ import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.cli.output import (
+from onyx_pipelines.cli.public_key_file import read_public_key
+from onyx_pipelines.core.errors import KeyFileError
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     JsonOption,
     YesOption,
@@ -23,9 +26,6 @@ from onyx_pipelines.cli.output import (
     print_json,
     storable,
 )
-from onyx_pipelines.cli.public_key_file import read_public_key
-from onyx_pipelines.errors import KeyFileError
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.endorsing import Endorsement, EndorseOutcome, endorse
 from onyx_pipelines.vault.found_signers import FoundSigner, found_signers, the_one
 from onyx_pipelines.vault.host_keys import required_private_key

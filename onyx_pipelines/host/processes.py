@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
 
 _PIPE_BYTES = 1024 * 1024
 _KEPT_LINES = 25

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import NotFoundError, RestoreError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError, RestoreError, SettingsError
 from onyx_pipelines.host.locks import HeldLock, take_lock
 from onyx_pipelines.host.tree_removal import remove_tree
 

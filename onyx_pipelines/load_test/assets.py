@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.plan import Profile, plan, profile_named
 from onyx_pipelines.load_test.promises import (
@@ -20,12 +21,11 @@ from onyx_pipelines.load_test.promises import (
 from onyx_pipelines.load_test.resources import LoadTestRun
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.targets import CHAT_OBJECTIVE, MEMORY_OBJECTIVE, RAG_OBJECTIVE
-from onyx_pipelines.materialized import Materialized
-from onyx_pipelines.notifications import tell
 from onyx_pipelines.notify import Event, Outcome
-from onyx_pipelines.run_failures import dagster_failures
-from onyx_pipelines.run_resources import OnyxSettings
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.notify.configured import tell
+from onyx_pipelines.orchestration.failures import dagster_failures
+from onyx_pipelines.orchestration.materialized import Materialized
+from onyx_pipelines.orchestration.resources import OnyxSettings
 
 if TYPE_CHECKING:
     from onyx_pipelines.load_test.running.execution import LoadProgress

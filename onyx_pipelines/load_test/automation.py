@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
+from onyx_pipelines.orchestration.resources import EXCLUSIVE_TAGS, OnyxSettings
 
 MAX_RUNTIME_S = 3600
 

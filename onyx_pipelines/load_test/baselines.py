@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.load_test.analysis.comparison import Series
 from onyx_pipelines.load_test.results import LoadTestResult, LoadVerdict, SweepStep

@@ -15,7 +15,7 @@ from onyx_pipelines.load_test.assets import (
 )
 from onyx_pipelines.load_test.automation import JOBS, SCHEDULES
 from onyx_pipelines.load_test.resources import LoadTestRun
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.orchestration.resources import OnyxSettings
 
 
 def load_test_definitions(onyx: OnyxSettings) -> dg.Definitions:

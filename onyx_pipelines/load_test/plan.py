@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.load_test.results import Block, Scenario
 
 _START_UP_S: Final = 1.0

@@ -1,6 +1,6 @@
 """What a run of a load test holds: the settings, and the host's exclusive lock."""
 
-from onyx_pipelines.run_resources import ExclusiveRun
+from onyx_pipelines.orchestration.resources import ExclusiveRun
 
 
 class LoadTestRun(ExclusiveRun):

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.load_test.k6.binary import find_k6
 from onyx_pipelines.load_test.plan import Profile, plan
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, Measure, Scenario
@@ -18,8 +20,6 @@ from onyx_pipelines.load_test.running.environment import describe_environment, r
 from onyx_pipelines.load_test.target import Target, require_allowed
 from onyx_pipelines.load_test.targets import Targets
 from onyx_pipelines.load_test.telemetry.services import parse_services
-from onyx_pipelines.reporting.text import BYTES_PER_GB
-from onyx_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from onyx_pipelines.load_test.baselines import Baseline

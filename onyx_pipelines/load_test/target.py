@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.load_test.results import Scenario
 
 DEFAULT_PATHS: Mapping[Scenario, str] = {

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from onyx_pipelines.core.logs import logger
 from onyx_pipelines.notify.event import Event, Outcome
-from onyx_pipelines.telemetry import logger
 
 __all__ = ["Event", "LogNotifier", "Notifier", "Outcome", "notify"]
 

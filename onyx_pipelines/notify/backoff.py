@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from onyx_pipelines.retry_after import LONGEST_ASKED_S
+from onyx_pipelines.core.retry_after import LONGEST_ASKED_S
 
 _FIRST_S: Final = 30.0
 _LONGEST_S: Final = 900.0

@@ -20,14 +20,14 @@ from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.retry_after import LONGEST_ASKED_S
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.locks import lock
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, next_try_s
 from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
 from onyx_pipelines.notify.event import Event, event_from_json
 from onyx_pipelines.notify.pacing import Sent, may_send, remembered
-from onyx_pipelines.retry_after import LONGEST_ASKED_S
-from onyx_pipelines.telemetry import logger
 
 _log = logger("notify")
 _STATE: Final = "state.json"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from onyx_pipelines.reporting.text import printable
+from onyx_pipelines.core.text import printable
 
 
 class Outcome(StrEnum):

@@ -17,8 +17,8 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
+from onyx_pipelines.core.retry_after import asked_wait_s
 from onyx_pipelines.notify.channels.channel import DeliveryError
-from onyx_pipelines.retry_after import asked_wait_s
 
 _LIMIT_S: Final = 15.0
 _READ_BYTES: Final = 4096

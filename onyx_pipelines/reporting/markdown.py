@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from onyx_pipelines.reporting.text import printable
+from onyx_pipelines.core.text import printable
 
 _SPECIAL = {ord(char): f"&#{ord(char)};" for char in "&<>|`*[]\\~$#!^="}
 _SAFE_CODE = re.compile(r"[\w .,:;/@=+(){}'\"%?*#-]*[\w.,:;/@=+(){}'\"%?*#-]")

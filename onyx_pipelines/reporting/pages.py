@@ -12,7 +12,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from onyx_pipelines.reporting import text
+from onyx_pipelines.core import text
 from onyx_pipelines.reporting.palette import DARK, LIGHT, role
 
 _HERE: Final = Path(__file__).parent

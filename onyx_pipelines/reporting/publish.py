@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.logs import logger
 from onyx_pipelines.host.durable_files import create_durably, sync_folder
-from onyx_pipelines.telemetry import logger
 
 HTML_FILE: Final = "report.html"
 LATEST: Final = "latest"

@@ -7,7 +7,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from onyx_pipelines.materialized import Materialized
+from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.orchestration.failures import dagster_failures
+from onyx_pipelines.orchestration.materialized import Materialized
+from onyx_pipelines.orchestration.progress_lines import log_progress
+from onyx_pipelines.orchestration.resources import ExclusiveRun, OnyxSettings
 from onyx_pipelines.restore import drill
 from onyx_pipelines.restore.drill_folder import DrillFolder
 from onyx_pipelines.restore.finding_sets import FoundSet
@@ -24,10 +28,6 @@ from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.markdown import findings_markdown, summary_markdown
 from onyx_pipelines.restore.report.writing import write_report
 from onyx_pipelines.restore.results import ComponentDrill, StepClock
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.run_failures import dagster_failures
-from onyx_pipelines.run_progress import log_progress
-from onyx_pipelines.run_resources import ExclusiveRun, OnyxSettings
 from onyx_pipelines.sources.source import Component
 
 GROUP = "restore"

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from onyx_pipelines.orchestration.resources import EXCLUSIVE_TAGS, OnyxSettings
 from onyx_pipelines.restore.assets import (
     DrillRun,
     drill_asset,
     drill_is_recent,
     restore_drill_report,
 )
-from onyx_pipelines.run_resources import EXCLUSIVE_TAGS, OnyxSettings
 from onyx_pipelines.sources.source import Component
 
 MAX_RUNTIME_S = 6 * 3600

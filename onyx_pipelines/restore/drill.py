@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from onyx_pipelines.errors import IntegrityError, KeyFileError, NotFoundError, OnyxError
+from onyx_pipelines.core.errors import IntegrityError, KeyFileError, NotFoundError, OnyxError
+from onyx_pipelines.core.logs import log_fields, logger
+from onyx_pipelines.core.progress import ProgressCallback
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import scratch_root
-from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.components import code_of
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
@@ -23,10 +26,7 @@ from onyx_pipelines.restore.results import (
     StepClock,
     StepTiming,
 )
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import log_fields, logger
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import set_in_use

@@ -14,9 +14,11 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, SettingsError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, SettingsError
+from onyx_pipelines.core.progress import Meter, ProgressCallback
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import private_workdir, refuse_inside_volumes, sweep_workdirs
-from onyx_pipelines.progress import Meter, ProgressCallback
 from onyx_pipelines.restore.findings import damaged, no_room, nothing_there, outcome
 from onyx_pipelines.restore.journal import (
     Finished,
@@ -34,8 +36,6 @@ from onyx_pipelines.restore.results import (
     StepTiming,
     share_of,
 )
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 
 Placed: TypeAlias = Mapping[str, JsonValue]

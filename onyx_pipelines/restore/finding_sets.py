@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, OnyxError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import SetView, is_ahead, newest
 from onyx_pipelines.vault.stores import open_stores, store_named

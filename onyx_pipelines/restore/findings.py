@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, OnyxError, SourceError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, OnyxError, SourceError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
 ARCHIVE: Final = "archive"

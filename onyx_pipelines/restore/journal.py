@@ -17,12 +17,12 @@ from typing import Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.restore.results import ComponentDrill, Finding
-from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.unfinished_restore import JOURNALS
 
 # After that, the same call is a new restore, and nothing of the old one is taken for done.

@@ -6,9 +6,9 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.core.errors import NotFoundError
+from onyx_pipelines.core.threads import ahead
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.threads import ahead
 from onyx_pipelines.vault.authenticity import authenticate, require_trust
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.manifest import Manifest, ObjectRecord

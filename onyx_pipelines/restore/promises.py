@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
-from onyx_pipelines.restore.verdict import Verdict, worst
 
 # What concerns the shape of a database rather than what is in it.
 SCHEMA_ASPECTS = frozenset({"schema", "extension", "encoding", "role", "tablespace", "pg_restore"})

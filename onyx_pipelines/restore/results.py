@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from onyx_pipelines.restore.verdict import Verdict, worst
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.sources.source import Component
 
 

@@ -11,13 +11,13 @@ import time
 
 from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.cli.ending import as_process
-from onyx_pipelines.cli.output import bold, out, red
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import size_text
 from onyx_pipelines.load_test.report.wording import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
-from onyx_pipelines.reporting.text import size_text
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.terminal.ending import as_process
+from onyx_pipelines.terminal.output import bold, out, red
 
 _EVENT = re.compile(
     r"(?:(?:STEP_FAILURE|ASSET_CHECK_EVALUATION|ASSET_MATERIALIZATION) - "

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.host.durable_files import replace_durably
 
 if TYPE_CHECKING:

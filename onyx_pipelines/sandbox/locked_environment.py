@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
 
 _STAMP: Final = ".lock-digest"
 _TIMEOUT_S: Final = 900.0

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import psycopg
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.description_file import DescriptionFile
 from onyx_pipelines.sandbox.ports import HOST, free_port, port_again

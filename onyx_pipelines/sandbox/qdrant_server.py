@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from onyx_pipelines.certificates import usual_certificates
+from onyx_pipelines.core.certificates import usual_certificates
 from onyx_pipelines.sandbox.description_file import DescriptionFile
 from onyx_pipelines.sandbox.ports import free_port, port_again
 from onyx_pipelines.sandbox.service_process import ServiceProcess, Started

@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.cli.ending import as_process
-from onyx_pipelines.cli.output import out
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.sandbox.application_data import application_data, differences
 from onyx_pipelines.sandbox.sample_postgres import DATABASES
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.terminal.ending import as_process
+from onyx_pipelines.terminal.output import out
 
 _SHOWN = 20
 # What a person keeps away from the machine: without it nothing opens or reaches the second store.

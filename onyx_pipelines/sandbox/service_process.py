@@ -11,8 +11,8 @@ from typing import Protocol, Self
 
 import httpx
 
-from onyx_pipelines.certificates import usual_certificates
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.certificates import usual_certificates
+from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.host.background import BackgroundProcess
 from onyx_pipelines.sandbox.ports import HOST, free_port
 

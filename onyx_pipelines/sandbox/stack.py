@@ -18,7 +18,8 @@ from pathlib import Path
 
 from psycopg import sql
 
-from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.core.errors import NotFoundError, OnyxError
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.llm.litellm_environment import default_directory
@@ -29,7 +30,6 @@ from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.sandbox.sample_postgres import DATABASES, load_sample_databases
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.host_keys import make_missing_keys
 
 DAGSTER_DATABASE = "dagster"

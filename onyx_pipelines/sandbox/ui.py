@@ -11,12 +11,12 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from onyx_pipelines.cli.ending import as_process
-from onyx_pipelines.cli.output import bold, out, red
 from onyx_pipelines.host.background import BackgroundProcess
 from onyx_pipelines.sandbox.ports import HOST, free_port, is_free
 from onyx_pipelines.sandbox.service_process import answers
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
+from onyx_pipelines.terminal.ending import as_process
+from onyx_pipelines.terminal.output import bold, out, red
 
 _READY_TIMEOUT_S = 90.0
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.core.progress import ProgressCallback
 
 USUAL_WARNINGS: Final = "usual_warnings_count"
 # In a summary, before the name of another name for something: `alias.live` is `documents`.

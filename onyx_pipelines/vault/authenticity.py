@@ -14,7 +14,7 @@ from typing import Final
 import tink
 from tink import mac
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.vault.binding import MANIFEST_PURPOSE, signature_context
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.manifest import FORMAT_VERSION, Manifest, canonical_bytes

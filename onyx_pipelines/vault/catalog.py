@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError
 from onyx_pipelines.vault import marks
 from onyx_pipelines.vault.authenticity import untrusted_error
 from onyx_pipelines.vault.marks import Mark

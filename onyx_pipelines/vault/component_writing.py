@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.reporting.text import BYTES_PER_GB
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.sources.source import ByteSink, Component, ComponentReport
 from onyx_pipelines.vault.binding import component_purpose, object_context
 from onyx_pipelines.vault.keys import Recipient

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, StoreError
-from onyx_pipelines.progress import Meter, ProgressCallback, silent
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, StoreError
+from onyx_pipelines.core.progress import Meter, ProgressCallback, silent
 from onyx_pipelines.vault import layout, marks
 from onyx_pipelines.vault.authenticity import require_trust
 from onyx_pipelines.vault.manifest import ObjectRecord, parse_manifest

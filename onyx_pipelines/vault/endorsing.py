@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.vault import marks
 from onyx_pipelines.vault.authenticity import authenticate, mac_keyset, vouched_for
 from onyx_pipelines.vault.catalog import Catalog

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from onyx_pipelines.errors import KeyFileError, OnyxError
+from onyx_pipelines.core.errors import KeyFileError, OnyxError
 from onyx_pipelines.vault.authenticity import authenticate, distrust_of
 from onyx_pipelines.vault.catalog import Scan
 from onyx_pipelines.vault.keys import PrivateKey

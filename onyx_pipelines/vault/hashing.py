@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from onyx_pipelines.threads import Behind
+from onyx_pipelines.core.threads import Behind
 
 _WORTH_A_THREAD_BYTES = 128 * 1024
 _PIECES_BEHIND = 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.errors import KeyFileError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import KeyFileError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.vault.keys import (
     PrivateKey,
     Recipient,

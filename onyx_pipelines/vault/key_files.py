@@ -13,7 +13,7 @@ import tink
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from tink import json_proto_keyset_format, secret_key_access
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.host.durable_files import create_durably
 
 _LIMIT_BYTES = 64 * 1024

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import tink
 from tink import hybrid, json_proto_keyset_format
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.vault.key_files import KeyFile, KeyFileKind, public_half, serialized
 from onyx_pipelines.vault.public_keys import KeyKind, PublicKey
 from onyx_pipelines.vault.signing import Signer

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from onyx_pipelines.errors import AlreadyRunningError, SettingsError
+from onyx_pipelines.core.errors import AlreadyRunningError, SettingsError
 from onyx_pipelines.host.locks import HeldLock, take_lock
 
 _FILE = "exclusive.lock"

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sources.source import Component, ComponentStatus
 from onyx_pipelines.vault.layout import BACKUP_ID_PATTERN, is_object_key
 from onyx_pipelines.vault.records import Base64, KeyId, Record, UtcDatetime, canonical_json

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.vault import layout
 from onyx_pipelines.vault.binding import signature_context
 from onyx_pipelines.vault.records import Record, UtcDatetime, canonical_json

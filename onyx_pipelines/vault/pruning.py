@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.vault import layout, marks
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.lock import current_holder, set_to_delete

@@ -15,7 +15,7 @@ import tink
 from pydantic import Field, RootModel, ValidationError
 from tink import json_proto_keyset_format
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.vault.records import KeyId, Record, canonical_json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError
 from onyx_pipelines.vault.authenticity import authenticate
 from onyx_pipelines.vault.binding import component_purpose, object_context
 from onyx_pipelines.vault.keys import PrivateKey

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from onyx_pipelines.errors import IntegrityError, RefusedError, StoreError
+from onyx_pipelines.core.errors import IntegrityError, RefusedError, StoreError
 from onyx_pipelines.vault import layout
 from onyx_pipelines.vault.manifest import Manifest, ObjectRecord, parse_manifest
 from onyx_pipelines.vault.marks import Mark

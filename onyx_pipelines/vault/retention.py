@@ -13,8 +13,8 @@ from enum import StrEnum
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.settings import Settings
 
 
 class Tier(StrEnum):

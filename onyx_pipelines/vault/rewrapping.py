@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onyx_pipelines.errors import IntegrityError, KeyFileError, OnyxError
+from onyx_pipelines.core.errors import IntegrityError, KeyFileError, OnyxError
 from onyx_pipelines.vault.authenticity import (
     NO_MAC,
     authenticate,

@@ -11,8 +11,8 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import TypeAlias
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
-from onyx_pipelines.threads import side_by_side
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError
+from onyx_pipelines.core.threads import side_by_side
 from onyx_pipelines.vault import layout
 from onyx_pipelines.vault.authenticity import distrust_of
 from onyx_pipelines.vault.manifest import Manifest, parse_manifest

@@ -15,8 +15,8 @@ from typing import Self
 import tink
 from tink import streaming_aead
 
-from onyx_pipelines.lost_interrupts import raise_swallowed
-from onyx_pipelines.threads import Behind, patience_after
+from onyx_pipelines.core.lost_interrupts import raise_swallowed
+from onyx_pipelines.core.threads import Behind, patience_after
 from onyx_pipelines.vault.compression import Compressor
 from onyx_pipelines.vault.hashing import Hashing
 from onyx_pipelines.vault.stores.store import ObjectWriter

@@ -18,7 +18,7 @@ import tink
 from pydantic import Field
 from tink import json_proto_keyset_format, signature
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.vault.key_files import KeyFile, KeyFileKind, public_half, serialized
 from onyx_pipelines.vault.public_keys import KeyKind, PublicKey, canonical_keyset, key_id
 from onyx_pipelines.vault.records import Base64, KeyId, Record, UtcDatetime, canonical_json

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from onyx_pipelines.errors import KeyFileError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import KeyFileError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.vault.keys import load_private_key
 from onyx_pipelines.vault.public_keys import KeyList
 from onyx_pipelines.vault.signing import (

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import AlreadyRunningError
+from onyx_pipelines.core.errors import AlreadyRunningError
 
 # Below the state directory; one journal, `*.json`, for each restore that is not finished.
 JOURNALS: Final = "restores"

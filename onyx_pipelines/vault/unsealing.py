@@ -14,9 +14,9 @@ import tink
 import zstandard
 from tink import streaming_aead
 
-from onyx_pipelines.errors import IntegrityError
-from onyx_pipelines.lost_interrupts import raise_swallowed
-from onyx_pipelines.threads import begun
+from onyx_pipelines.core.errors import IntegrityError
+from onyx_pipelines.core.lost_interrupts import raise_swallowed
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.vault.hashing import Hashing
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines.vault.stores.store import ObjectReader

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onyx_pipelines.errors import (
+from onyx_pipelines.core.errors import (
     IntegrityError,
     KeyFileError,
     NotFoundError,
     OnyxError,
     StoreError,
 )
-from onyx_pipelines.progress import Meter, ProgressCallback, silent
+from onyx_pipelines.core.progress import Meter, ProgressCallback, silent
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.authenticity import authenticate, distrust_of
 from onyx_pipelines.vault.binding import component_purpose, object_context

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from onyx_pipelines.errors import RefusedError
+from onyx_pipelines.core.errors import RefusedError
 from onyx_pipelines.vault import layout
 from onyx_pipelines.vault.stores.store import Store, StoredVersion, Versions
 

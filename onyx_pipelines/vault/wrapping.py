@@ -13,7 +13,7 @@ from typing import Any, NewType
 import tink
 from tink import mac, proto_keyset_format, secret_key_access, streaming_aead
 
-from onyx_pipelines.errors import IntegrityError, KeyFileError
+from onyx_pipelines.core.errors import IntegrityError, KeyFileError
 from onyx_pipelines.vault.binding import keyset_context
 from onyx_pipelines.vault.keys import PrivateKey, Recipient
 from onyx_pipelines.vault.manifest import WrappedCopy, WrappedKeyset

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from onyx_pipelines import __version__
-from onyx_pipelines.errors import IntegrityError, NotFoundError, StoreError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, StoreError
 from onyx_pipelines.sources.source import Component, ComponentStatus
 from onyx_pipelines.vault.authenticity import NO_MAC, vouched_for
 from onyx_pipelines.vault.binding import MANIFEST_PURPOSE, component_purpose

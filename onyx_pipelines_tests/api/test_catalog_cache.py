@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from onyx_pipelines.api.catalog_cache import CatalogCache
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 

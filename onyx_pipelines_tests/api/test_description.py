@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines_tests.api.conftest import Api
 from onyx_pipelines_tests.api.serving import served
 from onyx_pipelines_tests.dagster_server import DagsterServer

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from onyx_pipelines.api.app import create_app
-from onyx_pipelines.notifications import tell
 from onyx_pipelines.notify import Event, Outcome
+from onyx_pipelines.notify.configured import tell
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines_tests.api.conftest import Api, make_api
 from onyx_pipelines_tests.api.serving import served

@@ -12,9 +12,9 @@ import pytest
 
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import size_text
 from onyx_pipelines.load_test.statistics.objectives import judge_peak_memory
-from onyx_pipelines.reporting.text import size_text
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.api.conftest import Api, make_api
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.growing import growing_all_the_time

@@ -12,8 +12,8 @@ import pytest
 from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.backup import offsite_copies, retained_sets
-from onyx_pipelines.progress import silent
-from onyx_pipelines.run_notifications import overdue_backup
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.orchestration.notification_sensors import overdue_backup
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.layout import manifest_key
 from onyx_pipelines.vault.stores.store import Store

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.layout import manifest_key, mark_key
 from onyx_pipelines.vault.manifest import parse_component_record, parse_manifest, to_bytes

@@ -15,7 +15,7 @@ from botocore.config import Config
 from pydantic import ValidationError
 
 from onyx_pipelines.backup import offsite_copies, steps, verifying
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.authenticity import signed

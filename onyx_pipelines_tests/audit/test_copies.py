@@ -26,8 +26,8 @@ from onyx_pipelines.audit.segments import (
     uncovered,
 )
 from onyx_pipelines.audit.verification import Verdict, verify_copies, verify_trail
-from onyx_pipelines.errors import NotFoundError
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.errors import NotFoundError
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.pruning import prune
 from onyx_pipelines.vault.public_keys import KeyList

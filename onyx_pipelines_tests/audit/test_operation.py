@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.audit import AuditError, AuditRecord, Outcome, Phase, Trail, audited
-from onyx_pipelines.errors import AlreadyRunningError, StoreError
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.errors import AlreadyRunningError, StoreError
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines_tests.audit.trails import ALICE
 
 SECRET = "correct-horse-battery"

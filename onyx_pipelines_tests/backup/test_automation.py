@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.definitions import build_defs
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.orchestration.resources import OnyxSettings
 
 ASSETS = (
     "postgres_backup",

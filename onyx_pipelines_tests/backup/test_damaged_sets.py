@@ -11,7 +11,7 @@ from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.backup import verifying
 from onyx_pipelines.backup.doctor import examine
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines_tests.api.conftest import Api, make_api
 from onyx_pipelines_tests.backup.job_runs import checks_of, run_job
 from onyx_pipelines_tests.fixtures_sandbox import DEAD_URL, HostUnderTest, cut_manifest

@@ -17,8 +17,14 @@ from qdrant_client import QdrantClient, models
 
 from onyx_pipelines.backup import offsite_copies, steps, verifying
 from onyx_pipelines.backup.doctor import examine
-from onyx_pipelines.errors import IntegrityError, KeyFileError, OnyxError, SourceError, StoreError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import (
+    IntegrityError,
+    KeyFileError,
+    OnyxError,
+    SourceError,
+    StoreError,
+)
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.sources.source import Component

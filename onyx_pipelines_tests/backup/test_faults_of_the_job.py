@@ -14,9 +14,9 @@ import pytest
 
 from onyx_pipelines.backup import offsite_copies, retained_sets, steps
 from onyx_pipelines.backup.automation import lagging_offsite_copy
-from onyx_pipelines.errors import StoreError
-from onyx_pipelines.run_notifications import run_notification
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.core.errors import StoreError
+from onyx_pipelines.orchestration.notification_sensors import run_notification
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
 from onyx_pipelines.vault.manifest import Manifest

@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines import run_endings
 from onyx_pipelines.api.models import SetAnswer
 from onyx_pipelines.api.set_answers import set_answer
 from onyx_pipelines.backup import retained_sets
+from onyx_pipelines.orchestration import endings
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.access import make_token
 from onyx_pipelines_tests.backup.job_runs import checks_of, metadata_of, run_job
@@ -88,7 +88,7 @@ class TestIsToldEverywhere:
         run = night.instance.get_run_by_id(night.result.run_id)
         assert run is not None
 
-        found = {each.name: each for each in run_endings.checks_of(night.instance, run)}
+        found = {each.name: each for each in endings.checks_of(night.instance, run)}
 
         assert checks_of(night.result)["backup_set:set_is_complete"] == (False, "WARN")
         assert LONG in found["backup_set: set_is_complete"].sentence

@@ -12,7 +12,7 @@ from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.backup.doctor import CheckResult, examine
 from onyx_pipelines.cli.app import app
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.vault.stores.moto_server import BucketKind, MotoServer, client_of, moto

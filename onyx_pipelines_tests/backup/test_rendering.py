@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from onyx_pipelines.backup.rendering import bullets, markdown_table
-from onyx_pipelines.reporting.text import printable
+from onyx_pipelines.core.text import printable
 from onyx_pipelines_tests.cli.awkward_names import names
 
 

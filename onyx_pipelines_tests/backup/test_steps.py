@@ -7,8 +7,8 @@ import uuid
 import pytest
 
 from onyx_pipelines.backup import offsite_copies, steps, verifying
-from onyx_pipelines.errors import NotFoundError, SettingsError, StoreError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import NotFoundError, SettingsError, StoreError
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.manifest import BackupType
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.backup import automation
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sources.volumes.journal import Journal, StoppedContainer
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.backup.verification_job import verify_backups, weekly_verification_schedule
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.vault.keys import create_private_key
 from onyx_pipelines.vault.recipients import add_recipient
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest

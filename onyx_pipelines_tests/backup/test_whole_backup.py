@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onyx_pipelines.backup import verifying
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from onyx_pipelines.cli.app import command, run
-from onyx_pipelines.cli.ending import ended
+from onyx_pipelines.terminal.ending import ended
 from onyx_pipelines_tests.fixtures_sandbox import Answer
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from onyx_pipelines.audit import AuditRecord, Trail
 from onyx_pipelines.cli.app import app
-from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.planting import plant, replaced

@@ -14,16 +14,16 @@ from hypothesis import HealthCheck, given, settings
 
 from onyx_pipelines.cli import drill as drilling
 from onyx_pipelines.cli import restore
+from onyx_pipelines.core.text import printable
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.load_test.baselines import Baseline
 from onyx_pipelines.load_test.plan import Profile
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord
-from onyx_pipelines.reporting.text import printable
 from onyx_pipelines.restore.engine import PlannedChange
 from onyx_pipelines.restore.recovery import RestorePlan
 from onyx_pipelines.restore.recovery.estimate import Estimate
 from onyx_pipelines.restore.report.writing import ReportPaths
 from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.cli.all_commands import call, command_of, is_group, words_of_all
 from onyx_pipelines_tests.cli.awkward_names import AWKWARD, arguments, names, unprintable

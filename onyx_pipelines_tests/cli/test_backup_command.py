@@ -14,7 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from onyx_pipelines.cli.app import app
-from onyx_pipelines.errors import AlreadyRunningError
+from onyx_pipelines.core.errors import AlreadyRunningError
 from onyx_pipelines.vault.lock import ExclusiveLock, Holder, current_holder
 from onyx_pipelines_tests.fixtures_sandbox import COMMAND, DEAD_PORT, HostUnderTest
 from onyx_pipelines_tests.growing import growing_all_the_time

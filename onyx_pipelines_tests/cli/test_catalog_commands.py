@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from onyx_pipelines.cli.app import app
-from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines.vault.public_keys import KeyList
 from onyx_pipelines.vault.signing import SIGNERS
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from onyx_pipelines.cli import keys
 from onyx_pipelines.cli.app import app
-from onyx_pipelines.errors import AlreadyRunningError, KeyFileError
+from onyx_pipelines.core.errors import AlreadyRunningError, KeyFileError
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
 from onyx_pipelines.vault.rewrapping import rewrap
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, key_material

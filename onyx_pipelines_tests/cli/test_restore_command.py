@@ -12,7 +12,7 @@ import pytest
 
 from onyx_pipelines.audit import AuditRecord, Trail
 from onyx_pipelines.backup import steps
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock

@@ -9,7 +9,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from onyx_pipelines.cli.app import app
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.sandbox.stack import Sandbox
 
 runner = CliRunner()

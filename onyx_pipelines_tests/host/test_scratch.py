@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import RestoreError, SettingsError
+from onyx_pipelines.core.errors import RestoreError, SettingsError
 from onyx_pipelines.host.scratch import (
     abandoned,
     create_owned,

@@ -12,7 +12,7 @@ import pytest
 from onyx_pipelines.definitions import build_defs
 from onyx_pipelines.load_test.automation import monthly_load_test
 from onyx_pipelines.load_test.running.run_folder import RunFolder
-from onyx_pipelines.run_resources import OnyxSettings
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.backup.job_runs import checks_of, failed_steps, metadata_of

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.load_test.plan import FULL, Profile, expected_seconds, plan, profile_named
 from onyx_pipelines.load_test.results import Block, Scenario
 

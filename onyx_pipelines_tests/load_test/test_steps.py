@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.plan import Profile, plan
 from onyx_pipelines.load_test.results import LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines_tests.load_test.small_target import SmallTarget, small_target
 
 pytestmark = pytest.mark.slow

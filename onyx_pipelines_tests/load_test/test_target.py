@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.load_test.target import Target, require_allowed
 
 

@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.notify.channels.channel import DeliveryError
 from onyx_pipelines.notify.channels.dead_man_switch import DeadManSwitch
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
@@ -25,7 +26,6 @@ from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.channels.slack import message as slack_message
 from onyx_pipelines.notify.event import Event, Outcome, event_from_json
 from onyx_pipelines.notify.routing import routes
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.notify.servers import mail_host, webhook
 
 EVENT = Event(

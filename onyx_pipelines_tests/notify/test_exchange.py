@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from onyx_pipelines.core.retry_after import LONGEST_ASKED_S, asked_wait_s
 from onyx_pipelines.notify.backoff import next_try_s
 from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
@@ -17,7 +18,6 @@ from onyx_pipelines.notify.channels.other import OtherChannel
 from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.exchange import post
 from onyx_pipelines.notify.routing import routes
-from onyx_pipelines.retry_after import LONGEST_ASKED_S, asked_wait_s
 from onyx_pipelines_tests.notify.servers import dribbling_server, webhook
 from onyx_pipelines_tests.notify.test_channels import EVENT
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from onyx_pipelines.notifications import channel_states, channels_of, tell
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.notify.channels.channel import DeliveryError
 from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSecurity
+from onyx_pipelines.notify.configured import channel_states, channels_of, tell
 from onyx_pipelines.notify.outbox import Outbox
 from onyx_pipelines.notify.routing import routes
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines_tests.notify.servers import MailHost, mail_host, self_signed
 from onyx_pipelines_tests.notify.test_channels import EVENT
 

@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from onyx_pipelines.notifications import channels_of, tell
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.notify.backoff import next_try_s
 from onyx_pipelines.notify.channels.channel import DeliveryError
 from onyx_pipelines.notify.channels.slack import SlackChannel
+from onyx_pipelines.notify.configured import channels_of, tell
 from onyx_pipelines.notify.event import Event, Outcome
 from onyx_pipelines.notify.outbox import Outbox
 from onyx_pipelines.notify.pacing import PER_WINDOW
 from onyx_pipelines.notify.routing import routes
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines_tests.notify.servers import webhook
 from onyx_pipelines_tests.waiting import wait_until
 

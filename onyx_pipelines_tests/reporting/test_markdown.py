@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from onyx_pipelines.core.text import printable
 from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.reporting.text import printable
 
 _PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 

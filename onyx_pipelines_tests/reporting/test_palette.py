@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.load_test.results import LoadVerdict
 from onyx_pipelines.reporting.palette import DARK, LIGHT, role
 from onyx_pipelines.restore.results import Step
-from onyx_pipelines.restore.verdict import Verdict
 
 PALETTES = pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.reporting.text import (
+from onyx_pipelines.core.text import (
     NOT_KNOWN,
     NOTHING,
     count_text,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from onyx_pipelines.progress import ProgressCallback
+from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.sources.source import (
     ByteSink,
     Component,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from onyx_pipelines.backup import steps
-from onyx_pipelines.errors import IntegrityError, KeyFileError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import IntegrityError, KeyFileError
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.results import DrillResult
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.keys import create_private_key
 from onyx_pipelines.vault.manifest import BackupType

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.engine import Drilling, Note, Placed, Restoring
 from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
 from onyx_pipelines.restore.results import ComponentDrill, Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
 

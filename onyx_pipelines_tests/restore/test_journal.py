@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import AlreadyRunningError, RestoreError
+from onyx_pipelines.core.errors import AlreadyRunningError, RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.journal import (
     RESUMED_WITHIN,
     UNKNOWN_EXTENT,
@@ -24,7 +25,6 @@ from onyx_pipelines.restore.journal import (
 )
 from onyx_pipelines.restore.recovery import RestoreChoice
 from onyx_pipelines.restore.results import ComponentDrill, Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 

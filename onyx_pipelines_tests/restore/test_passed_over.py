@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.audit import Trail
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.restore.finding_sets import passed_over
 from onyx_pipelines.restore.report.history import RESULT_FILE
 from onyx_pipelines.restore.results import parse_drill_result
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.scanning import DamagedSet
 from onyx_pipelines_tests.backup.job_runs import checks_of, metadata_of, run_job
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest

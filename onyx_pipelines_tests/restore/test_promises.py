@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.promises import (
     content_answer,
     recency_answer,
@@ -14,7 +15,6 @@ from onyx_pipelines.restore.promises import (
     schema_answer,
 )
 from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding, Step, StepTiming
-from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 3, 1, 4, tzinfo=UTC)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.postgres.drilling import drill as drill_postgres
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import (
     MakeDatabase,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.server_process import ServerProcess
 from onyx_pipelines_tests.planting import plant, replaced

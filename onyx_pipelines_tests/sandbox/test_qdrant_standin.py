@@ -15,7 +15,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
 from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, open_client, sample_points

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import NotFoundError, OnyxError
+from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox import s3_server as module
 from onyx_pipelines.sandbox.s3_server import S3Server, find_weed
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store

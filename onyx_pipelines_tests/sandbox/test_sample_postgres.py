@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.sample_postgres import DATABASES, load_sample_databases
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.sources.source import Component, ComponentReport, ComponentStatus
 from onyx_pipelines.vault.component_writing import ComponentWriter
 from onyx_pipelines.vault.keys import PrivateKey, Recipient, create_private_key, load_private_key

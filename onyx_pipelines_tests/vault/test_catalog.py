@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.core.errors import NotFoundError, StoreError
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.catalog import Catalog, rows
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, StoreError
-from onyx_pipelines.progress import Progress
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, StoreError
+from onyx_pipelines.core.progress import Progress
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import copy_set, lag, pending
 from onyx_pipelines.vault.layout import manifest_key, object_key, set_prefix

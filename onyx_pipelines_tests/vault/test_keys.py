@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.vault.keys import (
     RECIPIENTS,
     check_private_key,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.vault.recipients import add_recipient, load_recipients, remove_recipient
 from onyx_pipelines_tests.vault.sets import KeyPair, make_key
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import AlreadyRunningError, SettingsError
+from onyx_pipelines.core.errors import AlreadyRunningError, SettingsError
 from onyx_pipelines.vault.lock import (
     ExclusiveLock,
     current_holder,
@@ -32,7 +32,7 @@ USE = (
 )
 COUNT = (
     "import sys; from pathlib import Path; from onyx_pipelines.vault.lock import *\n"
-    "from onyx_pipelines.errors import AlreadyRunningError\n"
+    "from onyx_pipelines.core.errors import AlreadyRunningError\n"
     "sys.stdin.readline()\n"
     "try:\n"
     "    with ExclusiveLock(Path(sys.argv[1]), 'backup'):\n"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from onyx_pipelines.errors import IntegrityError, KeyFileError
+from onyx_pipelines.core.errors import IntegrityError, KeyFileError
 from onyx_pipelines.sources.source import Component, ComponentStatus
 from onyx_pipelines.vault.authenticity import authenticate
 from onyx_pipelines.vault.layout import backup_id_of, is_backup_id, is_object_key, set_prefix

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import pending
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key, set_prefix

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.vault.retention import (
     RetentionPlan,
     RetentionPolicy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.vault.retention import RetentionPolicy, SetRecord, plan
 
 PAGE = Path(__file__).parents[2] / "docs" / "retention.md"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import KeyFileError, StoreError
+from onyx_pipelines.core.errors import KeyFileError, StoreError
 from onyx_pipelines.vault.authenticity import distrust_of, signed
 from onyx_pipelines.vault.keys import Recipient
 from onyx_pipelines.vault.layout import manifest_key

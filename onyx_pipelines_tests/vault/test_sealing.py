@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import IntegrityError, StoreError
+from onyx_pipelines.core.errors import IntegrityError, StoreError
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.threads import begun
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines.vault.sealing import SealedFigures, Sealer
 from onyx_pipelines.vault.unsealing import Unsealer

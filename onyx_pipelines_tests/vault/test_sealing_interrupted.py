@@ -14,7 +14,7 @@ import pytest
 from dagster._core.errors import raise_execution_interrupts
 from tink.streaming_aead._file_object_adapter import FileObjectAdapter
 
-from onyx_pipelines.cli.ending import unwinding_signals
+from onyx_pipelines.terminal.ending import unwinding_signals
 from onyx_pipelines_tests.default_signals import as_python_begins
 from onyx_pipelines_tests.vault.test_sealing import Collected, seal, seal_into, unseal
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.vault.authenticity import distrust_of, signed
 from onyx_pipelines.vault.manifest import Manifest, parse_manifest, to_bytes
 from onyx_pipelines.vault.signing import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import KeyFileError
+from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.vault import marks
 from onyx_pipelines.vault.authenticity import UntrustedError, signed
 from onyx_pipelines.vault.catalog import Catalog

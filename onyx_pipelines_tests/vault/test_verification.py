@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import NotFoundError, StoreError
-from onyx_pipelines.progress import Progress
+from onyx_pipelines.core.errors import NotFoundError, StoreError
+from onyx_pipelines.core.progress import Progress
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.authenticity import vouched_for
 from onyx_pipelines.vault.layout import manifest_key, object_key, set_prefix

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from onyx_pipelines.errors import KeyFileError, NotFoundError, SourceError, StoreError
+from onyx_pipelines.core.errors import KeyFileError, NotFoundError, SourceError, StoreError
 from onyx_pipelines.sources.source import Component, ComponentStatus, object_path
 from onyx_pipelines.vault.keys import RECIPIENTS
 from onyx_pipelines.vault.manifest import BackupType

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.layout import component_record_key, object_key, set_prefix
 from onyx_pipelines.vault.manifest import to_bytes

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines_tests.api.conftest import Api, make_api
 from onyx_pipelines_tests.api.serving import served
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.host.processes import ProgramError, text_of
 
 _VERSION: Final = re.compile(r"k6(?:\.exe)? v(\d+)\.(\d+)\.(\d+)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onyx_pipelines.core.text import NOT_KNOWN, latency_text
 from onyx_pipelines.load_test.report.wording import (
     SIGNS,
     bottleneck_lines,
@@ -20,7 +21,6 @@ from onyx_pipelines.load_test.report.wording import (
 from onyx_pipelines.load_test.results import LatencySummary, LoadTestResult, Percentile
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.reporting.text import NOT_KNOWN, latency_text
 
 
 def summary_markdown(result: LoadTestResult) -> str:

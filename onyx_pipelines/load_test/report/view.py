@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from onyx_pipelines.core.text import NOT_KNOWN, latency_text
 from onyx_pipelines.load_test.capacity.fitting import steps_of
 from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report import wording
@@ -32,7 +33,6 @@ from onyx_pipelines.load_test.results import (
 )
 from onyx_pipelines.reporting.charts.ticks import Tick
 from onyx_pipelines.reporting.palette import Badge, role
-from onyx_pipelines.reporting.text import NOT_KNOWN, latency_text
 
 _GATES: Final = {
     True: Badge("passed", "✓", "met"),

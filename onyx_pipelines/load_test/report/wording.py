@@ -9,6 +9,13 @@ from enum import StrEnum
 from typing import Final
 
 from onyx_pipelines import __version__
+from onyx_pipelines.core.text import (
+    BYTES_PER_GB,
+    NOT_KNOWN,
+    latency_text,
+    printable,
+    second_text,
+)
 from onyx_pipelines.load_test.part import FIXED_PARTS, Part
 from onyx_pipelines.load_test.report import sentences
 from onyx_pipelines.load_test.results import (
@@ -23,13 +30,6 @@ from onyx_pipelines.load_test.results import (
     LoadVerdict,
     Objective,
     PredictedGain,
-)
-from onyx_pipelines.reporting.text import (
-    BYTES_PER_GB,
-    NOT_KNOWN,
-    latency_text,
-    printable,
-    second_text,
 )
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from onyx_pipelines.core.text import second_text
 from onyx_pipelines.load_test.report import sentences, view, wording
 from onyx_pipelines.load_test.results import LoadTestResult, Scenario
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.reporting.publish import HTML_FILE, point_latest_at, publish
-from onyx_pipelines.reporting.text import second_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,8 @@ from typing import Final
 import httpx
 import pandas as pd
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.logs import logger
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.k6.following import SoFar
 from onyx_pipelines.load_test.k6.rows import read_rows
@@ -26,7 +27,6 @@ from onyx_pipelines.load_test.target import Target
 from onyx_pipelines.load_test.telemetry.prometheus_usage import usage_between
 from onyx_pipelines.load_test.telemetry.sampling import Sampler
 from onyx_pipelines.load_test.telemetry.services import WatchedService
-from onyx_pipelines.telemetry import logger
 
 _log = logger("load_test")
 _ATTEMPTS: Final = 2

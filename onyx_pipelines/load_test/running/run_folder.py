@@ -14,7 +14,7 @@ from typing import Final
 import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.core.errors import NotFoundError, StoreError
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.load_test.k6.rows import empty_samples
 from onyx_pipelines.load_test.plan import Profile, Unit

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
+from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.load_test.results import LoadVerdict, Objective
 from onyx_pipelines.load_test.statistics.percentiles import CONFIDENCE, percentile
-from onyx_pipelines.reporting.text import BYTES_PER_GB
 
 
 def judge_percentile(

@@ -30,6 +30,10 @@ _NOT_PASSED: Final = frozenset(
     )
 )
 _TIMEOUT_S: Final = 300.0
+# Less than the 5 s after which uvicorn and Node close: a request must not meet the closing.
+_IDLE_S: Final = 2.0
+# More than a user thinks between two requests, for the same reason.
+_KEEP_ALIVE_S: Final = 75
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -43,7 +47,9 @@ class Tap:
         self._target = target.rstrip("/")
         self._client = httpx.AsyncClient(
             timeout=_TIMEOUT_S,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=1000),
+            limits=httpx.Limits(
+                max_connections=None, max_keepalive_connections=1000, keepalive_expiry=_IDLE_S
+            ),
             trust_env=False,
         )
 
@@ -149,7 +155,13 @@ async def _end(send: _Send, data: bytes) -> None:
 async def _serve(target: str) -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     server = uvicorn.Server(
-        uvicorn.Config(Tap(target), log_level="warning", lifespan="off", access_log=False)
+        uvicorn.Config(
+            Tap(target),
+            log_level="warning",
+            lifespan="off",
+            access_log=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
     )
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not serving.done():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from onyx_pipelines.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.host.processes import end_group
 from onyx_pipelines.load_test.target import Target
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.load_test.samples import TELEMETRY_COLUMNS
 from onyx_pipelines.load_test.telemetry.services import WatchedService
 

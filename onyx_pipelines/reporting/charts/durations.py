@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from onyx_pipelines.core.text import count_text, duration_text, limit_text, moment_text
 from onyx_pipelines.reporting.charts.canvas import FONT_PX, Drawing, add_axes, new_figure
 from onyx_pipelines.reporting.charts.panel import level
 from onyx_pipelines.reporting.charts.ticks import Tick, date_ticks, days, decade_ticks
 from onyx_pipelines.reporting.palette import LIGHT, Badge
-from onyx_pipelines.reporting.text import count_text, duration_text, limit_text, moment_text
 
 # Each verdict has a shape of its own; what is unknown is hollow.
 _MARKERS = {"passed": "o", "failed": "X", "could-not-verify": "D"}

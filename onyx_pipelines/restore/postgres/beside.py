@@ -13,7 +13,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE, session
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 

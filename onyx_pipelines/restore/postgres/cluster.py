@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.processes import ProgramError
 from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.sources.postgres.binaries import Binaries

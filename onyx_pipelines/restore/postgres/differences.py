@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
     ExtensionFacts,

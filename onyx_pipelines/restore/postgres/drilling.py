@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.engine import Drilling, Work
 from onyx_pipelines.restore.findings import damaged

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.differences import (
@@ -20,7 +21,6 @@ from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import granted_by_nobody, without_existing
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.postgres.facts import GlobalsFacts
 
 GLOBALS: Final = "globals"

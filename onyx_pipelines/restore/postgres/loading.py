@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import psycopg
 
+from onyx_pipelines.core.progress import Meter
 from onyx_pipelines.host.processes import (
     EndedEarlyError,
     InputStream,
@@ -24,7 +25,6 @@ from onyx_pipelines.host.processes import (
     output_of,
     text_of,
 )
-from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore.engine import Work, chosen_of
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Placement, PlannedChange
 from onyx_pipelines.restore.objects import SetObjects
@@ -11,7 +12,6 @@ from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.server import TargetServer, look_at, placed, target_of
 from onyx_pipelines.restore.postgres.table_restoring import tables_of
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 _NAMED_ROLES = 5

@@ -12,7 +12,10 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work
 from onyx_pipelines.restore.findings import outcome
@@ -41,11 +44,8 @@ from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import logger
 
 PROGRAMS: Final = ("pg_restore", "pg_dump", "psql")
 _LIMITS: Final = TypeAdapter(HostLimits)

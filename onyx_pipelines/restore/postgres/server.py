@@ -10,11 +10,12 @@ from urllib.parse import unquote
 
 from psycopg import sql
 
-from onyx_pipelines.errors import RestoreError, SettingsError, SourceError
+from onyx_pipelines.core.errors import RestoreError, SettingsError, SourceError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Placement, placements_of
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects, session
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import (
     read_system_identifier,
@@ -22,7 +23,6 @@ from onyx_pipelines.sources.postgres.inventory import (
     server_version,
 )
 from onyx_pipelines.sources.postgres.target import PostgresTarget
-from onyx_pipelines.telemetry import logger
 
 LONGEST_NAME_BYTES: Final = 63
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from psycopg import sql
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.processes import ProgramError, output_of
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
@@ -21,7 +22,6 @@ from onyx_pipelines.restore.postgres.late_extensions import not_brought
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects, open_dump
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.results import Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
 
 _PG_RESTORE: Final = "pg_restore"
 _AMCHECK_TIMEOUT_S: Final = 3600.0

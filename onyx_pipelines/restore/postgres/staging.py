@@ -11,7 +11,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from onyx_pipelines.errors import RestoreError, SourceError
+from onyx_pipelines.core.errors import RestoreError, SourceError
 from onyx_pipelines.host.processes import ProgramError
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import (

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from onyx_pipelines.errors import RestoreError, SourceError
+from onyx_pipelines.core.errors import RestoreError, SourceError
 from onyx_pipelines.restore.postgres.beside import (
     REPLACED_PREFIX,
     as_dumped,

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.restore.engine import Placement
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.table_creation import (

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pydantic import ValidationError
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.engine import chosen_of
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError, SourceError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError, SourceError
+from onyx_pipelines.core.progress import Meter
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.host.tree_removal import discard_tree
-from onyx_pipelines.progress import Meter
 from onyx_pipelines.restore import findings as findings_of
 from onyx_pipelines.restore.engine import Drilling, Work
 from onyx_pipelines.restore.findings import ARCHIVE
@@ -38,8 +40,6 @@ from onyx_pipelines.restore.qdrant.ranking import scores_are_distances
 from onyx_pipelines.restore.qdrant.server import Address, TargetQdrant, open_target
 from onyx_pipelines.restore.qdrant.versions import engine_range, engine_reads
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.snapshot_archive import (

@@ -16,7 +16,7 @@ from typing import IO, Final, Self, cast
 
 from pydantic import ValidationError
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.processes import end_group
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeFailure, EdgeRequest
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnknownFormError

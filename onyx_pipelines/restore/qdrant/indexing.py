@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.server import IndexState, TargetQdrant
 from onyx_pipelines.restore.results import Finding, Indexing
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 
 _POLL_S: Final = 1.0

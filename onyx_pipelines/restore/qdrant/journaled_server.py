@@ -14,8 +14,9 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import Meter
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.progress import Meter
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.journal import has_failed
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
@@ -27,7 +28,6 @@ from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.sources.qdrant.condition import all_active, is_sharded_by_keys
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
-from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.manifest import ObjectRecord
 
 _OF_AN_ALIAS: Final = re.compile(r"-\d{8}T\d{6}-[0-9a-f]{6}$")

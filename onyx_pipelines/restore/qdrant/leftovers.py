@@ -15,7 +15,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.restore.findings import not_restored
 from onyx_pipelines.restore.qdrant.server import TargetQdrant

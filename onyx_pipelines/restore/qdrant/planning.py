@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Placement, PlannedChange, placements_of
 from onyx_pipelines.restore.objects import SetObjects
@@ -22,7 +23,6 @@ from onyx_pipelines.restore.qdrant.server import (
     peak_in_place_text,
     peak_text,
 )
-from onyx_pipelines.settings import Settings
 
 _DAMAGED: Final = "It is damaged in the set and stays as it is"
 _MISSING: Final = "It is not in the set and stays as it is; it could not be backed up"

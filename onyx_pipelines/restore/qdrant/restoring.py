@@ -14,13 +14,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from onyx_pipelines.errors import (
+from onyx_pipelines.core.errors import (
     IntegrityError,
     NotFoundError,
     OnyxError,
     RestoreError,
     SourceError,
 )
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work, placements_of
 from onyx_pipelines.restore.findings import IN_PLACE, not_restored, outcome
@@ -33,8 +35,6 @@ from onyx_pipelines.restore.qdrant.leftovers import Leftovers, give_back_aliases
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of, new_name_of, open_target
 from onyx_pipelines.restore.qdrant.versions import is_older
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, StepClock
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
 

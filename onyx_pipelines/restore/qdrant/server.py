@@ -16,11 +16,12 @@ from urllib.parse import quote, unquote
 import httpx
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import IntegrityError, SettingsError, SourceError
+from onyx_pipelines.core.errors import IntegrityError, SettingsError, SourceError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.examining import require_management
@@ -36,7 +37,6 @@ from onyx_pipelines.sources.qdrant.looking import Limits, Looking
 from onyx_pipelines.sources.qdrant.patience import Patience
 from onyx_pipelines.sources.qdrant.reading import payload_schema, search
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
-from onyx_pipelines.threads import begun
 
 _METADATA_TIMEOUT_S: Final = 60.0
 # Unpacking and loading come after the last byte, and the server says nothing meanwhile.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import sqrt
 
-from onyx_pipelines.reporting.text import duration_text, size_text
+from onyx_pipelines.core.text import duration_text, size_text
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.sources.source import Component
 

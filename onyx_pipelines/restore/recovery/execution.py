@@ -11,9 +11,12 @@ from typing import TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from onyx_pipelines.errors import OnyxError, RestoreError
+from onyx_pipelines.core.errors import OnyxError, RestoreError
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.progress import ProgressCallback
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.host.scratch import scratch_root
-from onyx_pipelines.progress import ProgressCallback
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.components import code_of
 from onyx_pipelines.restore.engine import PlannedChange, Work
@@ -23,10 +26,7 @@ from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.results import ComponentDrill, StepClock
-from onyx_pipelines.restore.verdict import Verdict, worst
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
-from onyx_pipelines.telemetry import logger
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
 from onyx_pipelines.vault.trust import Trust

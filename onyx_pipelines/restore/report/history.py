@@ -9,9 +9,9 @@ from typing import overload
 
 from pydantic import ValidationError
 
+from onyx_pipelines.core.logs import logger
 from onyx_pipelines.reporting.publish import report_directories
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
-from onyx_pipelines.telemetry import logger
 
 FOLDER = "restore-drills"
 RESULT_FILE = "drill.json"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from onyx_pipelines.core.text import duration_text, moment_text
 from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.reporting.text import duration_text, moment_text
 from onyx_pipelines.restore.report.summary import (
     headline,
     problems,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from onyx_pipelines.reporting.text import (
+from onyx_pipelines.core.text import (
     count_text,
     duration_text,
     limit_text,
@@ -19,9 +19,9 @@ from onyx_pipelines.reporting.text import (
     percent_text,
     printable,
 )
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.report.wording import COMPONENT_NAMES
 from onyx_pipelines.restore.results import DrillResult, Finding, age_s
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
 NAMED_IN_HEADLINE = 3

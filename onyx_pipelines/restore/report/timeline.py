@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from onyx_pipelines.reporting.text import printable
+from onyx_pipelines.core.text import printable
 from onyx_pipelines.restore.results import DrillResult, Step, StepTiming
 from onyx_pipelines.sources.source import Component
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from onyx_pipelines import __version__
-from onyx_pipelines.reporting.charts.ticks import Tick, duration_ticks
-from onyx_pipelines.reporting.palette import Badge, role
-from onyx_pipelines.reporting.text import (
+from onyx_pipelines.core.text import (
     NOTHING,
     count_text,
     duration_text,
@@ -22,6 +20,9 @@ from onyx_pipelines.reporting.text import (
     rate_text,
     size_text,
 )
+from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.reporting.charts.ticks import Tick, duration_ticks
+from onyx_pipelines.reporting.palette import Badge, role
 from onyx_pipelines.restore.report import summary
 from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.summary import PassedGroup
@@ -40,7 +41,6 @@ from onyx_pipelines.restore.results import (
     StepTiming,
     age_s,
 )
-from onyx_pipelines.restore.verdict import Verdict
 
 MOST_DRILLS = 120  # in the chart
 TOGETHER = "Together"

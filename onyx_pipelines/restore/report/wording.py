@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from onyx_pipelines.reporting.text import duration_text, list_text, percent_text
+from onyx_pipelines.core.text import duration_text, list_text, percent_text
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
 COMPONENT_NAMES = {

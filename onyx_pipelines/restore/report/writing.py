@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from onyx_pipelines.core.text import moment_text
 from onyx_pipelines.reporting.publish import (
     HTML_FILE,
     ReportError,
@@ -19,7 +20,6 @@ from onyx_pipelines.reporting.publish import (
     publish,
     report_directories,
 )
-from onyx_pipelines.reporting.text import moment_text
 from onyx_pipelines.restore.report import summary, view
 from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History
 from onyx_pipelines.restore.report.view import MOST_DRILLS, badge

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from onyx_pipelines.errors import NotFoundError, RestoreError
+from onyx_pipelines.core.errors import NotFoundError, RestoreError
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.keeping import stay_with
 from onyx_pipelines.restore.volumes.live_tree import existing_part

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.volumes.differences import Difference, differences
 from onyx_pipelines.restore.volumes.metadata import Limit, Limits
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection

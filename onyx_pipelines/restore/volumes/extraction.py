@@ -11,7 +11,7 @@ import os
 import stat
 from typing import Final
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.restore.volumes.archive_reading import Archive, Member
 from onyx_pipelines.restore.volumes.metadata import (
     Limit,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.live_tree import holds_anything
 from onyx_pipelines.restore.volumes.renaming import opened

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.inode_flags import is_unchangeable
 from onyx_pipelines.host.mounts import is_mount_point, mount_points
 from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection

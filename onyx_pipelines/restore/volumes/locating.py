@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from onyx_pipelines.errors import (
+from onyx_pipelines.core.errors import (
     IntegrityError,
     NotFoundError,
     RestoreError,
     SettingsError,
     SourceError,
 )
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.restore.choice import RestoreChoice, not_a_place
 from onyx_pipelines.restore.engine import chosen_of
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts, volumes_of
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes.docker_engine import DockerEngine, open_engine
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume

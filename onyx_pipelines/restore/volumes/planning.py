@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.choice import RestoreChoice
@@ -20,7 +21,6 @@ from onyx_pipelines.restore.volumes.selection import WHOLE
 from onyx_pipelines.restore.volumes.staging import folder_for
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import needed_bytes
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes.containers import names_of_users
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
 from onyx_pipelines.sources.volumes.walking import measure_bytes

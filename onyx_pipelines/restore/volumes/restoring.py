@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import RestoreError, SourceError
+from onyx_pipelines.core.errors import RestoreError, SourceError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Note, Placed, Restoring, Work, in_place_since
@@ -22,7 +24,6 @@ from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.choosing import placements_of, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
 from onyx_pipelines.restore.volumes.live_tree import refuse_immovable
@@ -38,7 +39,6 @@ from onyx_pipelines.restore.volumes.staging import (
 from onyx_pipelines.restore.volumes.swap_record import PlacedVolume
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import needed_bytes
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes.containers import (
     ContainerPause,

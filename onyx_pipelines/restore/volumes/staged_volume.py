@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError, RestoreError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.results import Finding, Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.archive_reading import Archive
 from onyx_pipelines.restore.volumes.comparison import Comparison
 from onyx_pipelines.restore.volumes.extraction import Extractor

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.scratch import OwnedDirectory, abandoned, create_owned
 from onyx_pipelines.restore.volumes.swapping import NEW, Swap

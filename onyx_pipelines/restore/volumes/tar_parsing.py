@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sources.volumes.data_map import MAX_SEGMENTS, DataMap
 from onyx_pipelines.sources.volumes.tar_headers import BLOCK_BYTES
 from onyx_pipelines.vault.stores.store import ObjectReader

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict
 
 MAX_NAMED: Final = 50
 _MAX_EXAMPLES: Final = 3

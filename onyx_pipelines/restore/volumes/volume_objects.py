@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes.facts import Entry, FactsHeader, read_facts

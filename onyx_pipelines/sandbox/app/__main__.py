@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import uvicorn
-
 from onyx_pipelines.sandbox.app.configuration import AppSettings
 from onyx_pipelines.sandbox.app.web import create_app
+from onyx_pipelines.sandbox.serving import serve
 
 
 def main() -> None:
     """Serve until it is stopped."""
     settings = AppSettings()
-    uvicorn.run(
-        create_app(settings),
-        host="127.0.0.1",
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        backlog=1024,
-    )
+    serve(create_app(settings), settings.port)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-import uvicorn
-
 from onyx_pipelines.sandbox.llm.delays import Delays
 from onyx_pipelines.sandbox.llm.mock_model import create_app
+from onyx_pipelines.sandbox.serving import serve
 
 
 def main() -> None:
@@ -19,9 +18,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=Delays().tokens)
     told = parser.parse_args()
     delays = Delays(first_token_ms=told.first_token_ms, token_ms=told.token_ms, tokens=told.tokens)
-    uvicorn.run(
-        create_app(delays), host="127.0.0.1", port=told.port, log_level="warning", access_log=False
-    )
+    serve(create_app(delays), told.port)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.host.processes import ProgramError, text_of
 
 CLIENT_PROGRAMS = ("pg_dump", "pg_dumpall")

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.postgres import large_objects
 from onyx_pipelines.sources.postgres.catalog_query import OURS, RELATION, not_of_extension
 from onyx_pipelines.sources.postgres.database_facts import read_preloaded, read_properties

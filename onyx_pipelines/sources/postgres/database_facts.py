@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.postgres.catalog_query import digest, own_grants, tablespace
 from onyx_pipelines.sources.postgres.facts import DatabaseProperties
 

@@ -9,10 +9,10 @@ from typing import Final, Self
 
 from psycopg.conninfo import make_conninfo
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import Meter, ProgressCallback
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.host.processes import output_of
-from onyx_pipelines.progress import Meter, ProgressCallback
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.inventory import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.postgres.catalog_query import OURS, RELATION, not_of_extension
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import server_major

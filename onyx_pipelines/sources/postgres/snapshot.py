@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import psycopg
 
-from onyx_pipelines.errors import OnyxError, SourceError
+from onyx_pipelines.core.errors import OnyxError, SourceError
+from onyx_pipelines.core.progress import Meter
 from onyx_pipelines.host.processes import output_of
-from onyx_pipelines.progress import Meter
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (
     Inventory,

@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.host.processes import ProgramError
-from onyx_pipelines.settings import Settings
 
 _CONNECT_TIMEOUT_S = 10
 # Those that this version of the server knows.

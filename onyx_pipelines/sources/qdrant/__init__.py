@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from onyx_pipelines.on_demand import on_demand
+from onyx_pipelines.core.on_demand import on_demand
 
 if TYPE_CHECKING:
     from onyx_pipelines.sources.qdrant.qdrant_source import QdrantSource

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 
 _PORTS = {"http": 80, "https": 443}
 

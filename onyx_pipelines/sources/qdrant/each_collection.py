@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant.journal import JournalError
 
 _ROUNDS: Final = 2

@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.condition import Trouble, recovery_mode, refusal, troubles

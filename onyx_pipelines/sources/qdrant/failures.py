@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import httpx
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 
 _REMEDIES = {
     401: "Check ONYX_QDRANT_API_KEY (or ONYX_QDRANT_API_KEY_FILE).",

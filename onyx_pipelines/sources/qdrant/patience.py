@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from onyx_pipelines.retry_after import asked_wait_s, moment_in
+from onyx_pipelines.core.retry_after import asked_wait_s, moment_in
 
 EACH_S: Final = 600.0
 WHOLE_S: Final = 3600.0

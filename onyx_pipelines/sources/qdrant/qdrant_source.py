@@ -14,9 +14,9 @@ from typing import Final, Self
 
 from pydantic import BaseModel, SecretStr
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import Meter, ProgressCallback
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import Meter, ProgressCallback
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.qdrant import reading
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi

@@ -18,9 +18,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr
 
-from onyx_pipelines.certificates import certificates_for
-from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.retry_after import moment_in
+from onyx_pipelines.core.certificates import certificates_for
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.retry_after import moment_in
 from onyx_pipelines.sources.qdrant.failures import NotThereError, QdrantErrors
 from onyx_pipelines.sources.qdrant.patience import Patience
 

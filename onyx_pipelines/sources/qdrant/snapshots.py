@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant.failures import NotThereError, RefusedError
 from onyx_pipelines.sources.qdrant.journal import JournalEntry, SnapshotJournal
 from onyx_pipelines.sources.qdrant.patience import Patience

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import httpx
 
-from onyx_pipelines.progress import Meter
+from onyx_pipelines.core.progress import Meter
+from onyx_pipelines.core.threads import ahead
 from onyx_pipelines.sources.qdrant.archive_end import ArchiveEnd
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.snapshot_api import ServerSnapshot, SnapshotApi
 from onyx_pipelines.sources.source import ByteSink
-from onyx_pipelines.threads import ahead
 
 _PROGRESS_BYTES = 1024 * 1024
 _GATHERED_BYTES = 512 * 1024

@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import Meter
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import Meter
 from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines.sources.volumes.attributes import (
     NO_ATTRIBUTES,

@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.volumes.container_order import (
     in_stop_order,
     needs_healthy,

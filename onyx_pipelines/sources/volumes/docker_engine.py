@@ -16,8 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from onyx_pipelines.certificates import usual_certificates
-from onyx_pipelines.errors import SettingsError, SourceError
+from onyx_pipelines.core.certificates import usual_certificates
+from onyx_pipelines.core.errors import SettingsError, SourceError
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 
 _T = TypeVar("_T")

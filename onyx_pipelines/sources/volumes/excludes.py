@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 
 
 class ExcludeRule(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from onyx_pipelines.errors import AlreadyRunningError, SourceError
+from onyx_pipelines.core.errors import AlreadyRunningError, SourceError
 from onyx_pipelines.host.durable_files import remove_durably, replace_durably
 from onyx_pipelines.host.locks import take_lock
 

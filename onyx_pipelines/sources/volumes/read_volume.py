@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.sources.volumes.archiving import open_root
 from onyx_pipelines.sources.volumes.docker_engine import open_engine

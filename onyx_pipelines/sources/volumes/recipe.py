@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.volumes.compose_files import (
     PROJECT,
     SERVICE,

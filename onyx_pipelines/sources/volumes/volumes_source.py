@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Final, Self
 
-from onyx_pipelines.errors import SettingsError, SourceError
-from onyx_pipelines.progress import Meter, ProgressCallback
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import SettingsError, SourceError
+from onyx_pipelines.core.progress import Meter, ProgressCallback
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.source import (
     USUAL_WARNINGS,
     Component,

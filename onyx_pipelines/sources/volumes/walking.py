@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.host.mounts import pseudo_devices
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.settings import Settings
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import Store, StoredObject, is_key
 

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.core.errors import NotFoundError, StoreError
 from onyx_pipelines.host.durable_files import sync_folder
 from onyx_pipelines.vault.stores.store import (
     SMALL_OBJECT_LIMIT_BYTES,

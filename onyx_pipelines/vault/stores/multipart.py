@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from onyx_pipelines.errors import StoreError
-from onyx_pipelines.threads import begun
+from onyx_pipelines.core.errors import StoreError
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.vault.stores.s3_calls import Bucket
 from onyx_pipelines.vault.stores.s3_errors import NoUploadError
 

@@ -22,8 +22,8 @@ from botocore.exceptions import BotoCoreError
 from botocore.response import StreamingBody
 from urllib3.exceptions import HTTPError
 
-from onyx_pipelines.errors import SettingsError, StoreError
-from onyx_pipelines.threads import patience_after
+from onyx_pipelines.core.errors import SettingsError, StoreError
+from onyx_pipelines.core.threads import patience_after
 from onyx_pipelines.vault.stores.multipart import Upload, abort_upload, content_md5
 from onyx_pipelines.vault.stores.s3_calls import ATTEMPTS, Bucket
 from onyx_pipelines.vault.stores.s3_errors import AbsentError, Place, absent, cut_short

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from onyx_pipelines.errors import StoreError
-from onyx_pipelines.threads import begun
+from onyx_pipelines.core.errors import StoreError
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.vault.stores.s3_errors import Place, not_s3, too_slow, translated
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from onyx_pipelines.errors import NotFoundError, OnyxError, RefusedError, StoreError
+from onyx_pipelines.core.errors import NotFoundError, OnyxError, RefusedError, StoreError
 
 _CREDENTIALS = "Check ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY (and ONYX_S3_REGION)."
 _LATER = "It may be over soon; if it stays, check the provider's status and the network."

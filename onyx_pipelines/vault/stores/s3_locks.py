@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from onyx_pipelines.errors import RefusedError, StoreError
+from onyx_pipelines.core.errors import RefusedError, StoreError
 from onyx_pipelines.vault.layout import is_written_once
 from onyx_pipelines.vault.stores.s3_calls import Bucket
 from onyx_pipelines.vault.stores.s3_errors import AbsentError, NoObjectLockError

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.errors import RefusedError
+from onyx_pipelines.core.errors import RefusedError
 from onyx_pipelines.vault.stores.s3_calls import Answer, Bucket
 from onyx_pipelines.vault.stores.s3_errors import AbsentError
 from onyx_pipelines.vault.stores.store import ObjectReader, StoredVersion, is_key

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.load_test.k6.binary import K6, find_k6
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
-from onyx_pipelines.errors import SettingsError, SourceError
+from onyx_pipelines.core.errors import SettingsError, SourceError
 from onyx_pipelines.load_test.telemetry.prometheus_usage import gauge_on, rate_on, usage_between
 from onyx_pipelines.load_test.telemetry.services import parse_services
 from onyx_pipelines.sandbox.stack import Sandbox

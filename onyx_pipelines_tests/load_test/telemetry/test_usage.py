@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.load_test.samples import TELEMETRY_COLUMNS
 from onyx_pipelines.load_test.telemetry.cgroup_usage import cores_of_cgroup, usage_of_cgroup
 from onyx_pipelines.load_test.telemetry.pool_gauges import parse_pool, read_pool

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import execute
 from onyx_pipelines_tests.restore.killing import completes, dies_at

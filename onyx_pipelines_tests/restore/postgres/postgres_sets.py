@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.host.scratch import scratch_root
-from onyx_pipelines.progress import silent
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
@@ -18,7 +19,6 @@ from onyx_pipelines.restore.postgres.planning import plan
 from onyx_pipelines.restore.postgres.restoring import restore
 from onyx_pipelines.restore.results import ComponentDrill, StepClock
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component, Source, object_path
 from onyx_pipelines.vault.keys import create_private_key, load_private_key

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.differences import HostLimits, database_findings
 from onyx_pipelines.restore.postgres.staged_database import reports_of_damage
-from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
     DatabaseProperties,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, mark
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines_tests.fixtures_postgres import execute, target_of

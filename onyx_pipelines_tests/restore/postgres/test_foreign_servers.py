@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.source import ComponentStatus

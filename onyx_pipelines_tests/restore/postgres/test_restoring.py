@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from onyx_pipelines.errors import OnyxError, RestoreError, SettingsError
+from onyx_pipelines.core.errors import OnyxError, RestoreError, SettingsError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.postgres.beside import drop
 from onyx_pipelines.restore.postgres.restoring import target_identity
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute, target_of
 from onyx_pipelines_tests.restore.postgres.foreign import drilled, make_sets

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import execute
 from onyx_pipelines_tests.restore.postgres.foreign import make_sets

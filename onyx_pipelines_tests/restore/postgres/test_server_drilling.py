@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.postgres.drilling import drill
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets, work_on

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from onyx_pipelines.errors import RestoreError
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets

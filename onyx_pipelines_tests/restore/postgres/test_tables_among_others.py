@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import execute
 from onyx_pipelines_tests.restore.postgres.foreign import make_sets

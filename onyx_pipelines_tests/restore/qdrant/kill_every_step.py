@@ -15,7 +15,7 @@ from pathlib import Path
 
 from qdrant_client import QdrantClient
 
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer

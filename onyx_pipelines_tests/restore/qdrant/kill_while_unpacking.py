@@ -15,7 +15,7 @@ from pathlib import Path
 
 from qdrant_client import QdrantClient
 
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets

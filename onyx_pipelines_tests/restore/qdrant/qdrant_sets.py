@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from onyx_pipelines.progress import ProgressCallback, silent
+from onyx_pipelines.core.progress import ProgressCallback, silent
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
@@ -18,7 +19,6 @@ from onyx_pipelines.restore.qdrant.drilling import drill
 from onyx_pipelines.restore.qdrant.planning import plan
 from onyx_pipelines.restore.qdrant.restoring import restore
 from onyx_pipelines.restore.results import ComponentDrill, StepClock
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.source import Component, Source, object_path
 from onyx_pipelines.vault.keys import create_private_key, load_private_key

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from onyx_pipelines.progress import Progress
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.progress import Progress
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines_tests.recorded_qdrant import ALL, Recorded
 from onyx_pipelines_tests.restore.qdrant.damaged_archives import Damaged, damaged
 from onyx_pipelines_tests.restore.qdrant.test_recorded import drilled

@@ -14,7 +14,8 @@ from typing import cast
 
 import pytest
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.configuration import index_types
 from onyx_pipelines.restore.qdrant.drilling import beyond_the_engine
@@ -22,7 +23,6 @@ from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeRequest
 from onyx_pipelines.restore.qdrant.versions import ENGINE_READS
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.qdrant.snapshot_archive import (
     Shard,
     UnknownFormError,

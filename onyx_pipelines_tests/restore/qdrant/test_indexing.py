@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.report.wording import speed_text
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step, StepTiming
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.fixtures_qdrant import (

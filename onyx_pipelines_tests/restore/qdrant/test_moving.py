@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines_tests.fixtures_qdrant import (
     MakeCollection,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from onyx_pipelines.errors import NotFoundError
+from onyx_pipelines.core.errors import NotFoundError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.drilling import drill
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines_tests.recorded_qdrant import VERSIONS, Recorded, SnapshotSource, recorded
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import seal, work_on

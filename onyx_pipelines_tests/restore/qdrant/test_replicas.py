@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.journaled_server import once_settled
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines.errors import NotFoundError, RestoreError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError, RestoreError, SettingsError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.access import make_token
 from onyx_pipelines_tests.fixtures_qdrant import (

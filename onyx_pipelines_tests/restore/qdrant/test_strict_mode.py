@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines_tests.fixtures_qdrant import (
     DIMENSIONS,
     MakeCollection,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.restore.recovery import RestoreChoice, RestoreResult, restore_set
 from onyx_pipelines.restore.recovery.execution import give_up
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 from qdrant_client import models
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.collections import collections_of
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer, open_client, sample_points

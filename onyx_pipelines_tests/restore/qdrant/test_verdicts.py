@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.qdrant.comparison import CONTENT, POINTS, compare_collection, loss_seen
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.restore.results import Finding
-from onyx_pipelines.restore.verdict import Verdict, worst
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts, PointFacts
 
 

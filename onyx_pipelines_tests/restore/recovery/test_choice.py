@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.server import placed, target_of
 from onyx_pipelines.restore.qdrant.server import Address, address_of, new_name_of
-from onyx_pipelines.settings import Settings, load_settings
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
 from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding, Step, StepTiming
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from onyx_pipelines.errors import IntegrityError, NotFoundError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.drill import choose_set
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines_tests.attacks.forging import forge_set

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.recovery.estimate import Estimate

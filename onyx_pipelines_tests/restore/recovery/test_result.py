@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.restore.job import result_markdown
 from onyx_pipelines.restore.recovery import RestoreResult
 from onyx_pipelines.restore.results import ComponentDrill, Finding
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.restore_job import result_markdown
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.progress import Progress, silent
+from onyx_pipelines.core.progress import Progress, silent
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.recovery import RestoreChoice, RestoreResult, restore_set
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import (
     ComponentDrill,
     DrillResult,
@@ -11,7 +12,6 @@ from onyx_pipelines.restore.results import (
     Step,
     StepTiming,
 )
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)

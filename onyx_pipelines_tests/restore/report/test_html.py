@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.reporting.text import printable
+from onyx_pipelines.core.text import printable
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.report.history import History, UnreadableDrill
 from onyx_pipelines.restore.report.writing import drill_page, page_of
 from onyx_pipelines.restore.results import DrillResult
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.reporting.page import Page
 from onyx_pipelines_tests.restore.report.drills import (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.report.markdown import (
     MOST_FINDINGS,
     findings_markdown,
     summary_markdown,
 )
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines_tests.reporting.test_markdown import cells_of
 from onyx_pipelines_tests.restore.report.drills import (
     component,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.report.summary import (
     headline,
     last_passed_text,
@@ -14,7 +15,6 @@ from onyx_pipelines.restore.report.summary import (
     recovery_text,
     reproduce_command,
 )
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.restore.report.drills import (
     component,

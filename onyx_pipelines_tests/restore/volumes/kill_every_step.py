@@ -16,11 +16,11 @@ import signal
 import sys
 from pathlib import Path
 
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes import renaming, staging, swapping
-from onyx_pipelines.settings import Settings
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     bytes_of,
     make_vault,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import OnyxError, RestoreError, SourceError
+from onyx_pipelines.core.errors import OnyxError, RestoreError, SourceError
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.results import ComponentDrill
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.planning import plan
-from onyx_pipelines.settings import Settings
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import KeyFileError, SettingsError
-from onyx_pipelines.progress import Progress
+from onyx_pipelines.core.errors import KeyFileError, SettingsError
+from onyx_pipelines.core.progress import Progress
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Step
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.drilling import drill
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
 from onyx_pipelines.sources.volumes import tar_headers

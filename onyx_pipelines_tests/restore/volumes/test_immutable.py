@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.immutable import immutable, make_immutable, make_mutable
 from onyx_pipelines_tests.mounting import Kind, mounted

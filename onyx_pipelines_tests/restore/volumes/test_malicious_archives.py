@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import IntegrityError, RestoreError
-from onyx_pipelines.restore.verdict import Verdict
+from onyx_pipelines.core.errors import IntegrityError, RestoreError
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.volumes.metadata import Limit
 from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines.sources.volumes.tar_headers import pax_block

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines_tests.docker_engine import engine_host
 from onyx_pipelines_tests.docker_world import SLEEPS, DockerWorld

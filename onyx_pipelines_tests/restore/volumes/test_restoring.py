@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import (
+from onyx_pipelines.core.errors import (
     NotFoundError,
     RestoreError,
     SettingsError,
     SourceError,
     StoreError,
 )
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.verdict import Verdict
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.vault.layout import object_key
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_docker import Troubled

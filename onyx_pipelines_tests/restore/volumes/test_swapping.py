@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import RestoreError
+from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.mounts import is_mount_point, parse_mount_points
 from onyx_pipelines.host.scratch import create_owned
 from onyx_pipelines.restore.volumes import renaming

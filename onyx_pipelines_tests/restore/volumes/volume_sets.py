@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.progress import ProgressCallback, silent
+from onyx_pipelines.core.progress import ProgressCallback, silent
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.results import ComponentDrill, Finding, StepClock
-from onyx_pipelines.restore.verdict import Verdict
 from onyx_pipelines.restore.volumes.drilling import drill
 from onyx_pipelines.restore.volumes.restoring import restore
-from onyx_pipelines.settings import Settings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.vault.stores.local import LocalStore

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.snapshot import ContentReader, open_snapshot
 from onyx_pipelines_tests.fixtures_postgres import (

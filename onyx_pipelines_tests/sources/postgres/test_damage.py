@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines_tests.fixtures_postgres import (

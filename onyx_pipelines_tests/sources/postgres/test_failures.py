@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres import PostgresSource
 from onyx_pipelines.sources.postgres.binaries import find_binaries

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from onyx_pipelines.progress import Progress, silent
+from onyx_pipelines.core.progress import Progress, silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.source import ComponentStatus

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.content import Inventory, read_inventory
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts

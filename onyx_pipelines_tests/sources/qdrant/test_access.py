@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
 from onyx_pipelines.sources.qdrant import QdrantSource

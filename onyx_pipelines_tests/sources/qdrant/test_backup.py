@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import Progress, silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import Progress, silent
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.source import Component, ComponentStatus, object_path

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from onyx_pipelines.errors import SettingsError, SourceError
+from onyx_pipelines.core.errors import SettingsError, SourceError
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.notify.servers import self_signed

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.qdrant.condition import (
     all_active,

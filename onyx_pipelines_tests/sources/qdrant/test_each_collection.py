@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant.each_collection import Taken, take_each
 from onyx_pipelines.sources.qdrant.journal import JournalError
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from qdrant_client import models
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sources.qdrant.facts import Neighbour, QueryFacts, point_fingerprint
 from onyx_pipelines.sources.source import ByteSink, object_path
 from onyx_pipelines_tests.fixtures_qdrant import (

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant.failures import (
     BusyError,
     NotThereError,

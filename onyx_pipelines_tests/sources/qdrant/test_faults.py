@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.source import ComponentStatus

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant.journal import JournalEntry, SnapshotJournal
 
 

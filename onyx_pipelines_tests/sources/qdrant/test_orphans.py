@@ -21,7 +21,7 @@ from onyx_pipelines_tests.waiting import wait_until
 _PROGRAM = """
 import sys
 from pathlib import Path
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines_tests.recording_sink import RecordingSink
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import Meter, silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import Meter, silent
 from onyx_pipelines.sources.qdrant import streaming
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.patience import Patience

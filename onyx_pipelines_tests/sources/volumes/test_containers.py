@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import AlreadyRunningError, SettingsError, SourceError
-from onyx_pipelines.progress import silent
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.errors import AlreadyRunningError, SettingsError, SourceError
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.sources.source import ComponentReport
 from onyx_pipelines.sources.volumes import VolumesSource, restart_journalled
 from onyx_pipelines.sources.volumes.docker_engine import DockerEngine
@@ -394,8 +394,8 @@ def _paused_backup(settings: Settings) -> subprocess.Popen[str]:
 _HANG = """
 import sys, time
 from pathlib import Path
-from onyx_pipelines.progress import silent
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines_tests.recording_sink import RecordingSink
 

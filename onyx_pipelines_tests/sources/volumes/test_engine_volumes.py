@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import silent
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.sources.source import ComponentReport, ComponentStatus
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume

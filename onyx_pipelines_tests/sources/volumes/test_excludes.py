@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import SettingsError
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
 
 _names = st.text("ab.-é\n", min_size=1, max_size=4).filter(lambda name: name not in (".", ".."))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sources.volumes.facts import (
     Counts,
     Entry,

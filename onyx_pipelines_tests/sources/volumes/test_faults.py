@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.facts import EntryStatus
 from onyx_pipelines_tests.recording_sink import RecordingSink

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import SettingsError
-from onyx_pipelines.progress import silent
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.progress import silent
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.compose_files import PROJECT, compose_files, stack_of
 from onyx_pipelines.sources.volumes.docker_engine import Container, Mount

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.volumes.docker_engine import DockerEngine
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 from onyx_pipelines_tests.attacks.odd_documents import NO_DOCUMENTS

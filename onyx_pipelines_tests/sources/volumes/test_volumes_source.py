@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import SettingsError, SourceError
-from onyx_pipelines.progress import Progress, silent
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.errors import SettingsError, SourceError
+from onyx_pipelines.core.progress import Progress, silent
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.sources.source import Component, Source
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines_tests.recording_sink import RecordingSink
@@ -144,7 +144,7 @@ _PEAK_MEMORY = """
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sources.volumes import VolumesSource
 
 class Nowhere:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import SourceError
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.host.mounts import parse_pseudo_devices, pseudo_devices
 from onyx_pipelines.sources.volumes import walking
 from onyx_pipelines.sources.volumes.excludes import exclude_rule

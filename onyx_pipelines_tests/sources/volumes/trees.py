@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from onyx_pipelines.progress import silent
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.sources.source import ComponentReport
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.facts import Counts, Entry, read_facts

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import NotFoundError, StoreError
-from onyx_pipelines.settings import Settings, load_settings
+from onyx_pipelines.core.errors import NotFoundError, StoreError
+from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.sources.source import object_path
 from onyx_pipelines.vault.stores import open_local, open_offsite
 from onyx_pipelines.vault.stores.s3 import S3Location
@@ -166,7 +166,7 @@ def test_a_block_that_fails_leaves_nothing(
     store: Store, size: int, problem: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A machine that is busy is no server that hangs.
-    monkeypatch.setattr("onyx_pipelines.threads._PATIENCE_WHEN_ENDED_S", 600)
+    monkeypatch.setattr("onyx_pipelines.core.threads._PATIENCE_WHEN_ENDED_S", 600)
     with pytest.raises(problem):
         write_and_fail(store, "a/new", size, problem)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.vault.stores.local import TEMPORARY_PREFIX, LocalStore
 from onyx_pipelines_tests.children import child
 
@@ -197,7 +197,7 @@ def test_a_full_file_system_leaves_nothing(tmp_path: Path) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from onyx_pipelines.errors import StoreError\n"
+        "from onyx_pipelines.core.errors import StoreError\n"
         "from onyx_pipelines.vault.stores.local import LocalStore\n"
         "store = LocalStore(Path(sys.argv[1]))\n"
         "store.put('small', b'x' * 1000)\n"
@@ -220,7 +220,7 @@ def test_a_read_only_file_system_is_named(tmp_path: Path) -> None:
     script = (
         "import subprocess, sys\n"
         "from pathlib import Path\n"
-        "from onyx_pipelines.errors import StoreError\n"
+        "from onyx_pipelines.core.errors import StoreError\n"
         "from onyx_pipelines.vault.stores.local import LocalStore\n"
         "store = LocalStore(Path(sys.argv[1]))\n"
         "store.put('a', b'x')\n"

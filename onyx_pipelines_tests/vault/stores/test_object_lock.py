@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from onyx_pipelines.errors import SettingsError, StoreError
-from onyx_pipelines.settings import load_settings
+from onyx_pipelines.core.errors import SettingsError, StoreError
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import copy_set
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import copy_set
 from onyx_pipelines.vault.layout import manifest_key, object_key

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import NotFoundError, SettingsError, StoreError
+from onyx_pipelines.core.errors import NotFoundError, SettingsError, StoreError
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.sandbox.s3_server import S3Server
-from onyx_pipelines.settings import load_settings
 from onyx_pipelines.vault.stores import open_offsite
 from onyx_pipelines.vault.stores.multipart import IN_MEMORY_BYTES, MAX_PARTS, part_bytes
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
@@ -168,7 +168,7 @@ def test_whoever_ends_a_run_waits_for_no_server_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
     ending: type[BaseException],
 ) -> None:
-    monkeypatch.setattr("onyx_pipelines.threads._PATIENCE_WHEN_ENDED_S", 0.1)
+    monkeypatch.setattr("onyx_pipelines.core.threads._PATIENCE_WHEN_ENDED_S", 0.1)
     hangs = Fault(is_part(1), stall=True)
     with FaultyProxy(s3_server.endpoint_url, hangs) as proxy:
         with pytest.raises(ending) as caught:

@@ -18,7 +18,7 @@ from onyx_pipelines_tests.waiting import wait_until
 
 SEALING = """
 import json, os, sys
-from onyx_pipelines.cli.ending import as_process
+from onyx_pipelines.terminal.ending import as_process
 from onyx_pipelines.vault.sealing import Sealer
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
 from onyx_pipelines.vault.wrapping import new_sealing_keyset

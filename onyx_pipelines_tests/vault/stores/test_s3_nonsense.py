@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors import NotFoundError, StoreError
+from onyx_pipelines.core.errors import NotFoundError, StoreError
 from onyx_pipelines.vault.stores.s3 import S3Store
 from onyx_pipelines.vault.stores.store import StoredObject, StoredVersion
 from onyx_pipelines_tests.vault.stores.nonsense_server import Answer, NonsenseServer, http

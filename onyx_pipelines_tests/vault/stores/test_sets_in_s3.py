@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.errors import StoreError
+from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import copy_set
@@ -27,7 +27,7 @@ ONE_DAY = RetentionPolicy(daily=1, weekly=0, monthly=0)
 LATER = datetime.now(UTC) + timedelta(days=3)
 KILLED_UPLOAD = (
     "import os\n"
-    "from onyx_pipelines.settings import load_settings\n"
+    "from onyx_pipelines.core.settings import load_settings\n"
     "from onyx_pipelines.vault.stores import open_offsite\n"
     "store = open_offsite(load_settings())\n"
     "with store.create('sets/half/object') as writer:\n"

@@ -1,0 +1,1 @@
+"""What every run in Dagster shares, whichever capability it belongs to."""
