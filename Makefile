@@ -45,8 +45,8 @@ lint: $(STAMP)  ## ruff, mypy --strict, and which package may import which
 bench: $(STAMP)  ## speed and memory against peers in the same run (see bench/README.md)
 	$(BIN)/python -m bench
 
-docs: $(STAMP)  ## regenerate docs/configuration.md from the settings
-	$(BIN)/python -m onyx_pipelines.core.settings_reference > docs/configuration.md
+docs: $(STAMP)  ## regenerate the pages that are written from the code
+	$(BIN)/python -m docs.making
 
 lock:  ## re-resolve requirements.lock (needs uv on PATH)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -40,7 +40,11 @@ _LOCK_PATIENCE_S = 30.0
 
 
 class AuditError(OnyxError):
-    """The audit trail cannot be written or read."""
+    """The audit trail cannot be written or read.
+
+    Cause: a full disk, a missing right, another process that keeps its lock.
+    Remedy: correct that first: nothing is done by hand that could not be noted.
+    """
 
     code = "audit"
 

@@ -29,9 +29,13 @@ _MASK = "[secret]"
 
 
 class ProgramError(OnyxError):
-    """A program could not be started, failed, or stalled.
+    """A program such as `pg_restore` could not be started, failed, or stalled.
 
     `stderr_tail` holds its last lines without secrets; `exit_status` is None where it has none.
+
+    Cause: it is not installed, is too old, or said why in its last lines, which are quoted.
+    Remedy: install or mend it; `onyx doctor` lists the programs that are found.
+    Transient: where it stalled or did not end in time.
     """
 
     code = "program"
@@ -51,7 +55,11 @@ class ProgramError(OnyxError):
 
 
 class EndedEarlyError(ProgramError):
-    """A program ended well before it had read all of its input."""
+    """A program ended well before it had read all of its input.
+
+    Cause: the archive holds less than its length says, or the program gave up without a word.
+    Remedy: `onyx verify ID --deep` tells whether the set is whole.
+    """
 
     code = "program-ended-early"
 

@@ -21,7 +21,11 @@ _UNFINISHED_LIFE: Final = timedelta(hours=1)
 
 
 class ReportError(OnyxError):
-    """Reports could not be read or written."""
+    """Reports could not be read or written.
+
+    Cause: a full disk or a missing right in ONYX_REPORTS_DIR.
+    Remedy: free space or correct the rights; the report is made again from the stored result.
+    """
 
     code = "report"
 

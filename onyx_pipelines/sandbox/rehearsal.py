@@ -47,7 +47,11 @@ class Rehearsal:
 
 
 class CommandError(OnyxError):
-    """A command of the procedure failed."""
+    """A command of the rehearsed procedure failed (`make rehearse-disaster`).
+
+    Cause: whatever that command said, which is quoted.
+    Remedy: read what it printed, which stands above.
+    """
 
     code = "rehearsal"
 
@@ -165,7 +169,7 @@ def onyx(environment: Mapping[str, str], *arguments: str) -> None:
     if done.returncode != 0:
         raise CommandError(
             f"`onyx {' '.join(arguments)}` ended with {done.returncode}:\n{done.stdout[-3000:]}",
-            remedy="Read what it printed; the sandbox is as it left it.",
+            remedy="Read what it printed.",
         )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import ClassVar, NoReturn, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -30,19 +30,33 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 
 class UsageError(OnyxError):
-    """The command was called wrongly."""
+    """The command was called wrongly.
+
+    Cause: an unknown command or option, a missing argument, a value that is not possible.
+    Remedy: `onyx COMMAND --help` says how it is called.
+    """
 
     code = "usage"
 
 
 class StoppedError(OnyxError):
-    """A signal ended the command."""
+    """A signal ended the command (SIGTERM: exit code 143, SIGHUP: 129).
+
+    Cause: Ctrl-C, SIGTERM, a closed terminal.
+    Remedy: run it again: what was begun has been undone, and nothing half-written is listed.
+    """
 
     code = "interrupted"
+    exit_code: ClassVar[int] = _INTERRUPTED
 
 
 class UnexpectedError(OnyxError):
-    """A fault of this program, or of the machine."""
+    """A fault of this program, or the machine refused: a full disk, a missing right.
+
+    Cause: the log says where; the text of a fault is not quoted, as it may hold a secret.
+    Remedy: mend what the machine refused; a fault of the program is worth a report with its
+        log.
+    """
 
     code = "unexpected"
 
@@ -114,7 +128,8 @@ def _tell(error: OnyxError, *, as_json: bool) -> int:
 
 def _tell_program(error: OnyxError, *, as_json: bool) -> None:
     if as_json:
-        print_json({"error": {"what": error.what, "remedy": error.remedy, "code": error.code}})
+        told = {"what": error.what, "remedy": error.remedy, "code": error.code}
+        print_json({"error": told | {"page": f"docs/error_codes.md#{error.code}"}})
 
 
 def _wrong_usage(error: typer.TyperException) -> UsageError:

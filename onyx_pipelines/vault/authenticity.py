@@ -70,7 +70,13 @@ def untrusted_error(backup_id: str, store: str, distrust: Distrust) -> Untrusted
 
 
 class UntrustedError(IntegrityError):
-    """A manifest whose signature does not count."""
+    """A manifest whose signature does not count.
+
+    Cause: nobody signed it, a host that is not in this host's list did, or it was changed
+        afterwards.
+    Remedy: docs/security.md says whose sets count; `onyx keys signers found` shows who signed
+        what.
+    """
 
     code = "untrusted"
 

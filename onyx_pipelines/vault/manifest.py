@@ -42,7 +42,11 @@ class BackupType(StrEnum):
 
 
 class NewerFormatError(IntegrityError):
-    """The set was written by a newer version than this one; nothing is wrong with it."""
+    """The set was written by a newer version than this one; nothing is wrong with it.
+
+    Cause: an upgrade on the host that wrote it.
+    Remedy: upgrade this host too (docs/upgrading.md).
+    """
 
     code = "newer-format"
     exit_code: ClassVar[int] = 2

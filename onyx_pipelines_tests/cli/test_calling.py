@@ -86,7 +86,7 @@ def test_a_program_gets_a_wrong_call_as_json(
     error = json.loads(answer.output)["error"]
     assert answer.status == 2
     assert error["code"] == "usage"
-    assert set(error) == {"what", "remedy", "code"}
+    assert set(error) == {"what", "remedy", "code", "page"}
     assert error["what"] in answer.errors
 
 

@@ -40,19 +40,34 @@ _FOREIGN = re.compile(r"^\W*(Forbidden: )?InvalidSignature", re.I)
 
 
 class RefusedError(SourceError):
-    """The server understood and said no (4xx): it has not begun anything."""
+    """Qdrant understood and said no (4xx): it has not begun anything.
+
+    Cause: a key without the right, strict mode, a request that this version does not know.
+    Remedy: docs/qdrant.md lists what each key may do; `onyx doctor` tries it without changing
+        anything.
+    """
 
     code = "source-refused"
 
 
 class NotThereError(RefusedError):
-    """404."""
+    """Qdrant has no such collection, alias or snapshot (404).
+
+    Cause: it was dropped meanwhile, or is named wrongly in ONYX_QDRANT_COLLECTIONS.
+    Remedy: correct the list, or make a new backup.
+    """
 
     code = "source-not-there"
 
 
 class BusyError(RefusedError):
-    """429: more than the rate allows."""
+    """Qdrant, or a proxy before it, limits the rate (429), and waiting as it says was not
+    enough.
+
+    Cause: `read_rate_limit` of strict mode, or other clients.
+    Remedy: raise the limit, or run it at a quieter hour.
+    Transient: always.
+    """
 
     code = "source-busy"
 

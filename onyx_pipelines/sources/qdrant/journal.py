@@ -15,7 +15,12 @@ from onyx_pipelines.host.durable_files import replace_durably
 
 
 class JournalError(SourceError):
-    """It cannot be written or read, which is the fault of this host and of no collection."""
+    """The journal of the snapshots that stand on Qdrant's server cannot be written or read,
+    which is the fault of this host and of no collection.
+
+    Cause: a full disk or a missing right in ONYX_STATE_DIR.
+    Remedy: free space or correct the rights; no snapshot is made that could not be noted.
+    """
 
     code = "source-journal"
 

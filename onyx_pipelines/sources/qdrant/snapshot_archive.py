@@ -35,7 +35,13 @@ _NEEDED_OF_A_COLLECTION = frozenset({"config.json", "version.info"})
 
 
 class UnknownFormError(IntegrityError):
-    """A whole archive, but not of the form that is known: damaged, or of another version."""
+    """A whole snapshot of Qdrant, but not of the form that is known: damaged, or of another
+    version.
+
+    Cause: a server newer than those that were tried, or a snapshot that was damaged before it
+        was sealed.
+    Remedy: drill it on a server of that version (`ONYX_DRILL_QDRANT_URL`), or use another set.
+    """
 
     code = "unknown-form"
 

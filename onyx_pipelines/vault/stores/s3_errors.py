@@ -110,19 +110,33 @@ class Place:
 
 
 class AbsentError(StoreError):
-    """The bucket has no such object, or no such version of it."""
+    """The bucket has no such object, or no such version of it.
+
+    Cause: it was deleted meanwhile, or never uploaded whole.
+    Remedy: `onyx verify ID --store offsite` says what else is missing; `onyx catalog
+        recover-versions` undoes deletions where there are versions.
+    """
 
     code = "store-object-absent"
 
 
 class NoObjectLockError(StoreError):
-    """The bucket has no Object Lock."""
+    """The bucket has no Object Lock, and `ONYX_OFFSITE_LOCK_DAYS` asks for it.
+
+    Cause: it was created without; most providers cannot switch it on later.
+    Remedy: use a bucket that was created with Object Lock (docs/object_lock.md).
+    """
 
     code = "store-no-object-lock"
 
 
 class NoUploadError(StoreError):
-    """The bucket does not know the unfinished upload: completed, aborted, or forgotten."""
+    """The bucket does not know the unfinished upload: completed, aborted, or forgotten.
+
+    Cause: a lifecycle rule or another process ended it, or the server lost it.
+    Remedy: run it again: the object is uploaded anew.
+    Transient: where the server may have completed it although its answer was lost.
+    """
 
     code = "store-upload-gone"
 

@@ -1,0 +1,1 @@
+"""What the documentation is made with: pages written from the code, pictures, the site's hooks."""

@@ -1,0 +1,17 @@
+"""Which pages are written from the code, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from docs.making import error_codes
+from onyx_pipelines.core.settings_reference import configuration_markdown
+
+DOCS: Final = Path(__file__).parents[1]
+
+GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
+    DOCS / "configuration.md": configuration_markdown,
+    DOCS / "error_codes.md": error_codes.page,
+}
