@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -17,7 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Final, cast
 
 from onyx_pipelines.core.errors import OnyxError
 
@@ -26,6 +27,25 @@ _KEPT_LINES = 25
 _LONGEST_LINE_BYTES = 8 * 1024
 _TERMINATE_GRACE_S = 5.0
 _MASK = "[secret]"
+
+
+_FOR_ANY_PROGRAM: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|LANG|LC_.*|TZ"
+)
+
+
+def plain_environment(also: str = "(?!)") -> dict[str, str]:
+    """Of this process's own, what any program needs; others' secrets are none of its business.
+
+    Args:
+        also: a pattern of names that this program needs besides.
+    """
+    wanted = re.compile(also)
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if _FOR_ANY_PROGRAM.fullmatch(name) or wanted.fullmatch(name)
+    }
 
 
 class ProgramError(OnyxError):

@@ -71,7 +71,7 @@ class PostgresServer(Started):
         self._server = ServerProcess(
             state_dir / "data",
             state_dir / "postgres.log",
-            environment={**os.environ, **environment} if environment else None,
+            environment=environment,
         )
         self._description = DescriptionFile(state_dir / "postgres.json", _Description, "PostgreSQL")
 

@@ -110,7 +110,8 @@ def names_of_threads() -> set[str]:
 HANGING = {
     "a thread of a library": """
         threading.Thread(target=lambda: said() or threading.Event().wait()).start()
-        threading.Event().wait()
+        while not threading.Event().wait(0.1):
+            pass
     """,
     "side by side": """
         def call(number):
@@ -141,25 +142,43 @@ HANGING = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("work", HANGING.values(), ids=HANGING)
-def test_a_process_that_is_ended_does_not_wait_for_one_that_hangs(
-    work: str, number: signal.Signals
-) -> None:
+def hanging(work: str, and_then: str = "") -> subprocess.Popen[str]:
+    """A command that says when it hangs."""
     script = f"""
-import sys, textwrap, threading
+import signal, sys, textwrap, threading
 from contextlib import closing
 from onyx_pipelines.core import threads
 from onyx_pipelines.terminal.ending import as_process
 
 def said():
     print("it hangs", flush=True)
+    {and_then or "pass"}
 
 as_process(lambda: exec(textwrap.dedent({work!r}), globals()))
 """
-    with subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    )
+
+
+@pytest.mark.parametrize("work", HANGING.values(), ids=HANGING)
+def test_a_signal_that_does_not_wake_the_waiting_thread_is_heard(work: str) -> None:
+    """It came just before the wait; here it goes to the thread that hangs."""
+    with hanging(work, "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)") as process:
+        try:
+            process.communicate(timeout=WAIT_S)
+        finally:
+            process.kill()
+
+    assert process.returncode == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("work", HANGING.values(), ids=HANGING)
+def test_a_process_that_is_ended_does_not_wait_for_one_that_hangs(
+    work: str, number: signal.Signals
+) -> None:
+    with hanging(work) as process:
         try:
             assert process.stdout
             assert process.stdout.readline()

@@ -131,7 +131,8 @@ def _sessions_ended(
         yield
     finally:
         stopped.set()
-        thread.join()
+        while thread.is_alive():
+            thread.join(1)  # not endlessly: an interrupt is heard between two waits
 
 
 def _renaming(name: str, new: str) -> sql.Composed:

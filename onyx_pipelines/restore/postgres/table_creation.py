@@ -5,7 +5,6 @@ have got numbers of them meanwhile."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 
-from onyx_pipelines.host.processes import output_of, text_of
+from onyx_pipelines.host.processes import output_of, plain_environment, text_of
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.session_encoding import encoded
@@ -77,7 +76,9 @@ def creation_scripts(
 def _script(binaries: Binaries, archive: Path, entries: Sequence[str]) -> bytes:
     with list_option("\n".join(entries)) as option:
         command: list[str | Path] = [binaries.path("pg_restore"), "--file=-", option, archive]
-        with output_of(command, environment=os.environ, stall_timeout_s=_TIMEOUT_S) as output:
+        with output_of(
+            command, environment=plain_environment(), stall_timeout_s=_TIMEOUT_S
+        ) as output:
             script = b"".join(iter(output.read, b""))
     return _without_commands_of_psql(script)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from onyx_pipelines.host.background import started_ticks, tail_of
-from onyx_pipelines.host.processes import ProgramError
+from onyx_pipelines.host.processes import ProgramError, plain_environment
 from onyx_pipelines.sources.postgres.binaries import Binaries
 
 _START_TIMEOUT_S = 180
@@ -34,7 +34,8 @@ class ServerProcess:
     """The server of the cluster in `data_dir`, which outlives whoever starts it.
 
     Args:
-        environment: of the server; None: this process's own.
+        environment: of the server, besides what any program needs of this process's own: other
+            services' secrets are none of its business.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class ServerProcess:
     ) -> None:
         self.data_dir = data_dir
         self.log_path = log_path
-        self._environment = environment
+        self._environment = {**plain_environment(), **(environment or {})}
 
     @cached_property
     def account(self) -> pwd.struct_passwd | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.host.processes import ProgramError
+from onyx_pipelines.host.processes import ProgramError, plain_environment
 
 _CONNECT_TIMEOUT_S = 10
 # Those that this version of the server knows.
@@ -25,10 +24,8 @@ WHERE name IN ('lock_timeout', 'transaction_timeout',
 """
 # Whoever may create objects in `public` could otherwise slip a function under our queries.
 _SAFE_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)"
-# What libpq and its programs need; other services' secrets are none of their business.
-_PASSED_ON = re.compile(
-    r"PG.*|PATH|HOME|USER|LOGNAME|TMPDIR|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SSL_CERT_.*|KRB5.*"
-)
+# What libpq and its programs need besides.
+_PASSED_ON = r"PG.*|SSL_CERT_.*|KRB5.*"
 # SQLSTATE classes and codes that pass by themselves (PostgreSQL manual, appendix A): connection
 # exceptions, too many connections, shut down, starting up, lock not available, deadlock, a table
 # that was dropped between two of our queries.
@@ -114,7 +111,7 @@ class PostgresTarget:
             options: parameters of their sessions (`-c name=value`), besides PGOPTIONS of ours.
         """
         environment = {
-            **{name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)},
+            **plain_environment(_PASSED_ON),
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGUSER": self.user,
