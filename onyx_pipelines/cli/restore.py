@@ -205,7 +205,7 @@ def _restore(
             outcome=Outcome.OK if result.verdict is Verdict.PASSED else Outcome.FAILED,
         )
     if as_json:
-        print_json(_result_json(result))
+        print_json(result_json(result))
     else:
         _show_result(result, settings)
     finish(EXIT_CODES[result.verdict])
@@ -252,7 +252,8 @@ def _plan_json(plan: RestorePlan) -> dict[str, object]:
     }
 
 
-def _result_json(result: RestoreResult) -> dict[str, object]:
+def result_json(result: RestoreResult) -> dict[str, object]:
+    """What `--json` prints."""
     return {
         "restore_id": result.restore_id,
         "backup_id": result.backup_id,

@@ -16,6 +16,7 @@ from qdrant_client import models
 from onyx_pipelines.api.models import SetAnswer
 from onyx_pipelines.api.set_answers import set_answer
 from onyx_pipelines.backup import retained_sets
+from onyx_pipelines.backup.doctor import examine
 from onyx_pipelines.orchestration import endings
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.access import make_token
@@ -25,6 +26,11 @@ from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_host
 
 KEY = "the-admins-key"
 LONG = "n" * 200
+UNWELL = {
+    "recovery_mode": True,
+    "collection_status": {"documents": "red", "notes": "grey"},
+}
+SAID = ("the server is in recovery mode", "'documents' is red", "'notes' is grey")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,10 @@ def night(server: QdrantStandIn, tmp_path_factory: pytest.TempPathFactory) -> It
     """Looked at only."""
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         host = host_of(server, tmp_path_factory.mktemp("night"), patch)
-        yield Night(host, instance, run_job(instance))
+        server.set_faults(**UNWELL)
+        result = run_job(instance)
+        server.set_faults()
+        yield Night(host, instance, result)
 
 
 class TestIsToldEverywhere:
@@ -83,6 +92,20 @@ class TestIsToldEverywhere:
         assert (shown["status"], shown["missing_count"]) == ("partial", 1)
         assert "File name too long" in str(shown[f"missing.{LONG}"])
         assert metadata_of(night.result, "backup_set")["status"] == "partial"
+
+    @pytest.mark.parametrize("said", SAID)
+    def test_on_the_asset_what_is_not_well_though_it_was_backed_up(
+        self, night: Night, said: str
+    ) -> None:
+        assert said in str(metadata_of(night.result, "qdrant_backup")["warnings"])
+
+    def test_by_doctor_what_is_not_well(self, night: Night, server: QdrantStandIn) -> None:
+        server.set_faults(**UNWELL)
+        [found] = [each for each in examine(night.host.settings) if each.name == "source qdrant"]
+        server.set_faults()
+
+        assert not found.ok
+        assert [said for said in SAID if said not in found.detail] == []
 
     def test_by_the_check_and_so_by_the_notification(self, night: Night) -> None:
         run = night.instance.get_run_by_id(night.result.run_id)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from onyx_pipelines.cli.restore import result_json
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.recovery import RestoreResult
 from onyx_pipelines.restore.report.wording import speed_text
 from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step, StepTiming
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
@@ -165,6 +170,18 @@ class TestTheTwoFigures:
             " docs is yellow and notes is grey"
         )
 
+    def test_are_in_the_json_of_a_restore(self) -> None:
+        waiting = restored(state("yellow", 48, 150))
+        done = restored(state("green", 150, 150), after_s=75)
+
+        told = [in_json(each) for each in (waiting, done)]
+
+        assert [(each["indexed_after_seconds"], each["indexed_share"]) for each in told] == [
+            (None, 0.32),
+            (75, 1.0),
+        ]
+        assert [each["indexing"][0]["indexed_vectors"] for each in told] == [48, 150]
+
     def test_name_no_more_than_five_collections(self) -> None:
         said = speed_text(restored(*(state("yellow", 0, 9, f"c{n}") for n in range(200))))
 
@@ -172,6 +189,23 @@ class TestTheTwoFigures:
 
     def test_are_not_told_of_what_has_no_index(self) -> None:
         assert speed_text(restored()) == ""
+
+
+def in_json(component: ComponentDrill) -> dict[str, Any]:
+    """What a program gets to read of it."""
+    now = datetime.now(UTC)
+    result = RestoreResult(
+        restore_id="r",
+        backup_id="b",
+        store="local",
+        recovery_point=now,
+        started_at=now,
+        finished_at=now,
+        safety_backup_id="",
+        components=(component,),
+    )
+    found: dict[str, Any] = json.loads(json.dumps(result_json(result)))["components"]["qdrant"]
+    return found
 
 
 def restored(*states: Indexing, after_s: float | None = None) -> ComponentDrill:

@@ -7,17 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 from qdrant_client import models
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.qdrant.collections import collections_of
+from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers
+from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
+from onyx_pipelines.sources.qdrant.failures import QdrantErrors
+from onyx_pipelines.sources.qdrant.snapshot_api import open_http
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer, open_client, sample_points
 from onyx_pipelines_tests.restore.qdrant.conftest import sets_in
-from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
+from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets, work_on
 from onyx_pipelines_tests.waiting import wait_until
 
 
@@ -32,6 +38,38 @@ def is_unpacking(standin: QdrantStandIn) -> bool:
 
 
 class TestAFileThatWasUploaded:
+    def test_is_deleted_before_its_collection_is(
+        self, faulty_sets: QdrantSets, faulty_collection: str
+    ) -> None:
+        objects = faulty_sets.of(faulty_collection)
+        [collection] = collections_of(objects).whole
+        server, settings = faulty_sets.server, faulty_sets.settings()
+        deleted: list[str] = []
+
+        def note(request: httpx.Request) -> None:
+            if request.method == "DELETE":
+                deleted.append(request.url.path)
+
+        with open_http(server.url, SecretStr(""), read_timeout_s=60) as http:
+            http.event_hooks["request"] = [note]
+            target = TargetQdrant(
+                address_of(RestoreChoice(), settings),
+                http,
+                QdrantErrors(server.url, SecretStr("")),
+            )
+            journaled = JournaledServer(
+                target,
+                Leftovers(settings.state_dir, server.url),
+                work_on(objects, faulty_sets.root, settings),
+            )
+            name = journaled.begin_beside()
+            journaled.upload_as(name, collection)
+            journaled.take_away(name)
+
+        file, gone = deleted
+        assert file.startswith(f"/collections/{name}/snapshots/")
+        assert gone == f"/collections/{name}"
+
     def test_is_not_left_where_the_disk_was_full(
         self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
     ) -> None:
