@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from docs.making import error_codes
-from onyx_pipelines.core.settings_reference import configuration_markdown
+from onyx_pipelines.core.settings.reference import configuration_markdown
 
 DOCS: Final = Path(__file__).parents[1]
 

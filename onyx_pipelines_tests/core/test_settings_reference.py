@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.settings_reference import configuration_markdown
+from onyx_pipelines.core.settings import NAMES, PARTS, Settings
+from onyx_pipelines.core.settings.reference import configuration_markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -16,3 +16,8 @@ def test_the_page_is_current() -> None:
 
 def test_every_setting_is_explained() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_every_setting_belongs_to_one_part() -> None:
+    assert sorted(NAMES) == sorted(Settings.model_fields)
+    assert all(issubclass(Settings, part) for part in PARTS)

@@ -1,0 +1,43 @@
+"""Every setting: its environment variable, default and meaning, in parts.
+
+`Settings` is one of each part, so that a function asks for the part that it needs and is given the
+whole. docs/configuration.md is generated from here.
+"""
+
+from onyx_pipelines.core.settings.api import ApiSettings, DagsterSettings
+from onyx_pipelines.core.settings.backups import ExpectationSettings, RetentionSettings
+from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
+from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
+from onyx_pipelines.core.settings.loading import load_settings
+from onyx_pipelines.core.settings.notifications import NotificationSettings
+from onyx_pipelines.core.settings.part import PREFIX
+from onyx_pipelines.core.settings.restores import DrillSettings, RestoreSettings
+from onyx_pipelines.core.settings.sources import PostgresSettings, QdrantSettings, VolumeSettings
+from onyx_pipelines.core.settings.stores import KeySettings, StoreSettings, TransferSettings
+from onyx_pipelines.core.settings.whole import NAMES, PARTS, Settings
+
+__all__ = [
+    "NAMES",
+    "PARTS",
+    "PREFIX",
+    "ApiSettings",
+    "DagsterSettings",
+    "DrillSettings",
+    "EngineSettings",
+    "ExpectationSettings",
+    "HostSettings",
+    "KeySettings",
+    "LoadTestSettings",
+    "NotificationSettings",
+    "ObjectiveSettings",
+    "PostgresSettings",
+    "QdrantSettings",
+    "ReportSettings",
+    "RestoreSettings",
+    "RetentionSettings",
+    "Settings",
+    "StoreSettings",
+    "TransferSettings",
+    "VolumeSettings",
+    "load_settings",
+]

@@ -1,0 +1,58 @@
+"""What all parts of the settings are made of: flat names, and lists that an environment variable
+writes with commas."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_settings import NoDecode
+
+PREFIX = "ONYX_"
+
+
+def variable(name: str) -> str:
+    """Of the environment, that sets the field of this name."""
+    return f"{PREFIX}{name.upper()}"
+
+
+class Part(BaseModel):
+    """A part of the settings, whose fields are named like their variables. `Settings` is one of
+    each: a function asks for the part that it needs, and is given the whole or only that part."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def split(value: object) -> object:
+    """Of a list with commas; `\\,` is a comma in an item."""
+    if not isinstance(value, str):
+        return value
+    items = (item.strip().replace("\\,", ",") for item in re.split(r"(?<!\\),", value))
+    return tuple(item for item in items if item)
+
+
+def split_pairs(value: object) -> object:
+    """Of `name=value,name=value`."""
+    items = split(value)
+    if not isinstance(items, tuple):
+        return value
+    pairs: dict[str, str] = {}
+    for item in items:
+        name, separator, text = (part.strip() for part in item.partition("="))
+        if not separator or not name or not text:
+            raise ValueError(f"{item!r} is not of the form name=/path")
+        if name in pairs:
+            raise ValueError(f"{name!r} is given twice")
+        pairs[name] = text
+    return pairs
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(split)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_empty_is_none)]
