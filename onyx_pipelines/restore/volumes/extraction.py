@@ -11,8 +11,9 @@ import os
 import stat
 from typing import Final
 
+from onyx_pipelines.archive.headers import EntryType
+from onyx_pipelines.archive.reading import Archive, Member, refused
 from onyx_pipelines.core.errors import RestoreError
-from onyx_pipelines.restore.volumes.archive_reading import Archive, Member
 from onyx_pipelines.restore.volumes.metadata import (
     Limit,
     Limits,
@@ -21,8 +22,6 @@ from onyx_pipelines.restore.volumes.metadata import (
     drop_inherited_lists,
 )
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection
-from onyx_pipelines.restore.volumes.tar_parsing import refused
-from onyx_pipelines.sources.volumes.facts import EntryType
 
 # Directories kept open at a time; deeper trees come back up through `..`, checked.
 _MAX_OPEN_LEVELS: Final = 64

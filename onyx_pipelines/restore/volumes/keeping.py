@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.live_tree import holds_anything
@@ -25,7 +26,7 @@ from onyx_pipelines.restore.volumes.swapping import copy_metadata
 from onyx_pipelines.restore.volumes.volume_findings import count_text, shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule, exclude_rule
-from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus, EntryType
+from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus
 from onyx_pipelines.sources.volumes.walking import Found, Walk
 
 # They are named in the record of the swap.

@@ -15,11 +15,11 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
-from onyx_pipelines.restore.volumes.archive_reading import Member
-from onyx_pipelines.sources.volumes.facts import EntryType
-from onyx_pipelines.sources.volumes.posix_acl import ACCESS_ATTRIBUTE, DEFAULT_ATTRIBUTE
+from onyx_pipelines.archive.attributes import ACCESS_LIST, DEFAULT_LIST
+from onyx_pipelines.archive.headers import EntryType
+from onyx_pipelines.archive.reading import Member
 
-_LISTS: Final = frozenset({ACCESS_ATTRIBUTE, DEFAULT_ATTRIBUTE})
+_LISTS: Final = frozenset({ACCESS_LIST, DEFAULT_LIST})
 # Not permitted, not known to this file system, or no such owner in this name space.
 _BEYOND_US: Final = frozenset(
     {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL, errno.ENOSPC}

@@ -7,17 +7,16 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
+from onyx_pipelines.archive.reading import Archive, ArchiveBlocks
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.results import Finding, Step
-from onyx_pipelines.restore.volumes.archive_reading import Archive
 from onyx_pipelines.restore.volumes.comparison import Comparison
 from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.restore.volumes.metadata import Limits
 from onyx_pipelines.restore.volumes.renaming import opened
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Selection
-from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks
 from onyx_pipelines.restore.volumes.volume_findings import MAX_NAMED, VolumeFindings, shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.vault.manifest import ObjectRecord

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import httpx
 
+from onyx_pipelines.archive.stream_end import ArchiveEnd
 from onyx_pipelines.core.progress import Meter
 from onyx_pipelines.core.threads import ahead
-from onyx_pipelines.sources.qdrant.archive_end import ArchiveEnd
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.snapshot_api import ServerSnapshot, SnapshotApi
 from onyx_pipelines.sources.source import ByteSink

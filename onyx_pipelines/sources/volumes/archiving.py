@@ -12,31 +12,24 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from onyx_pipelines.archive import headers
+from onyx_pipelines.archive.attributes import NO_ATTRIBUTES, Attributes, read_attributes
+from onyx_pipelines.archive.block_writer import BlockWriter
+from onyx_pipelines.archive.data_map import DataMap, data_map, sparse_placeholder
+from onyx_pipelines.archive.headers import EntryType, Header
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.progress import Meter
-from onyx_pipelines.sources.volumes import tar_headers
-from onyx_pipelines.sources.volumes.attributes import (
-    NO_ATTRIBUTES,
-    Attributes,
-    read_attributes,
-)
-from onyx_pipelines.sources.volumes.block_writer import BlockWriter
 from onyx_pipelines.sources.volumes.content import copy_content, error_name, open_for_reading
-from onyx_pipelines.sources.volumes.data_map import DataMap, sparse_map, sparse_placeholder
-from onyx_pipelines.sources.volumes.describing import describe, device_numbers, further_name
+from onyx_pipelines.sources.volumes.describing import (
+    ENTRY_TYPES,
+    describe,
+    device_numbers,
+    further_name,
+)
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule
-from onyx_pipelines.sources.volumes.facts import Counts, Entry, EntryStatus, EntryType, entry_line
-from onyx_pipelines.sources.volumes.tar_headers import Member, member_header
+from onyx_pipelines.sources.volumes.facts import Counts, Entry, EntryStatus, entry_line
 from onyx_pipelines.sources.volumes.walking import Found, Walk
 
-_MEMBER_TYPES: Final = {
-    stat.S_IFREG: tar_headers.REGULAR,
-    stat.S_IFDIR: tar_headers.DIRECTORY,
-    stat.S_IFLNK: tar_headers.SYMLINK,
-    stat.S_IFIFO: tar_headers.FIFO,
-    stat.S_IFCHR: tar_headers.CHARACTER_DEVICE,
-    stat.S_IFBLK: tar_headers.BLOCK_DEVICE,
-}
 _GONE: Final = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO})
 _NO_LONGER_THAT: Final = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
@@ -69,7 +62,7 @@ class VolumeArchiver:
         walk = Walk(root_fd, is_excluded)
         for found in walk:
             self._add(found)
-        self._tar.write(tar_headers.END_OF_ARCHIVE)
+        self._tar.write(headers.END_OF_ARCHIVE)
         self._tar.flush()
         return Counts(**self._counts, excluded=walk.excluded)
 
@@ -141,15 +134,10 @@ class VolumeArchiver:
 
     def _add_content(self, path: bytes, fd: int, file: os.stat_result) -> None:
         attributes, error = _attributes(fd)
-        holes = sparse_map(fd, file)
-        if holes is None:
-            self._write_header(path, file, attributes, size_bytes=file.st_size)
-            segments, stored_bytes = iter([(0, file.st_size)]), file.st_size
-        else:
-            self._write_sparse_header(path, file, attributes, holes)
-            segments, stored_bytes = iter(holes), holes.data_bytes
+        segments = data_map(fd, file)
+        self._write_header(path, file, attributes, segments=segments)
         copied = copy_content(self._tar, fd, file, segments, self._meter.add)
-        self._tar.write_zeros(tar_headers.padding(stored_bytes))
+        self._tar.write_zeros(headers.padding(segments.data_bytes))
         status = copied.status
         if status is EntryStatus.OK and error is not None:
             status = EntryStatus.UNREADABLE
@@ -186,47 +174,28 @@ class VolumeArchiver:
         file: os.stat_result,
         attributes: Attributes,
         *,
-        size_bytes: int = 0,
+        segments: DataMap | None = None,
         link: bytes = b"",
         hard_link_to: bytes | None = None,
     ) -> None:
-        own_type = _MEMBER_TYPES[stat.S_IFMT(file.st_mode)]
-        self._tar.write(
-            member_header(
-                Member(
-                    path=_archive_path(path),
-                    type=own_type if hard_link_to is None else tar_headers.HARD_LINK,
-                    mode=stat.S_IMODE(file.st_mode),
-                    uid=file.st_uid,
-                    gid=file.st_gid,
-                    mtime_ns=file.st_mtime_ns,
-                    size_bytes=size_bytes,
-                    link=link if hard_link_to is None else _archive_path(hard_link_to),
-                    device=device_numbers(file),
-                    records=attributes.records(),
-                )
-            )
+        kind = headers.MEMBER_TYPES[ENTRY_TYPES[stat.S_IFMT(file.st_mode)]]
+        archive_path, table, records = _archive_path(path), b"", attributes.records()
+        if segments is not None and segments.has_holes:
+            table, records = segments.table(), segments.records(archive_path) | records
+            archive_path = sparse_placeholder(archive_path)
+        header = Header(
+            path=archive_path,
+            type=kind if hard_link_to is None else headers.HARD_LINK,
+            mode=stat.S_IMODE(file.st_mode),
+            uid=file.st_uid,
+            gid=file.st_gid,
+            mtime_ns=file.st_mtime_ns,
+            size_bytes=len(table) + (segments.data_bytes if segments is not None else 0),
+            link=link if hard_link_to is None else _archive_path(hard_link_to),
+            device=device_numbers(file) or (0, 0),
+            records=records,
         )
-
-    def _write_sparse_header(
-        self, path: bytes, file: os.stat_result, attributes: Attributes, holes: DataMap
-    ) -> None:
-        table = holes.table()
-        self._tar.write(
-            member_header(
-                Member(
-                    path=sparse_placeholder(_archive_path(path)),
-                    type=tar_headers.REGULAR,
-                    mode=stat.S_IMODE(file.st_mode),
-                    uid=file.st_uid,
-                    gid=file.st_gid,
-                    mtime_ns=file.st_mtime_ns,
-                    size_bytes=len(table) + holes.data_bytes,
-                    records=(*holes.records(_archive_path(path)), *attributes.records()),
-                )
-            )
-        )
-        self._tar.write(table)
+        self._tar.write(headers.encode_header(header) + table)
 
     def _record_failed(self, path: bytes, kind: EntryType, error: OSError | None) -> None:
         """An entry of which the archive has nothing."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.sources.volumes.block_writer import BlockWriter
+from onyx_pipelines.archive.block_writer import BlockWriter
 from onyx_pipelines.sources.volumes.facts import EntryStatus
 
 _ZEROS: Final = memoryview(bytes(1 << 20))

@@ -7,9 +7,10 @@ import stat
 from dataclasses import replace
 from typing import Final
 
-from onyx_pipelines.sources.volumes.attributes import Attributes
+from onyx_pipelines.archive.attributes import Attributes
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.sources.volumes.content import error_name
-from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus, EntryType
+from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus
 
 ENTRY_TYPES: Final = {
     stat.S_IFREG: EntryType.FILE,

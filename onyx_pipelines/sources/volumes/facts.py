@@ -14,22 +14,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 
 FORMAT: Final = "onyx-volume-facts"
 FORMAT_VERSION: Final = 1
-
-
-class EntryType(StrEnum):
-    FILE = "file"
-    DIRECTORY = "directory"
-    SYMLINK = "symlink"
-    FIFO = "fifo"
-    SOCKET = "socket"
-    CHARACTER_DEVICE = "character_device"
-    BLOCK_DEVICE = "block_device"
-    UNKNOWN = "unknown"
 
 
 class EntryStatus(StrEnum):

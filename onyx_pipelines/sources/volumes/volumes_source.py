@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Final, Self
 
+from onyx_pipelines.archive.block_writer import BlockWriter
 from onyx_pipelines.core.errors import SettingsError, SourceError
 from onyx_pipelines.core.progress import Meter, ProgressCallback
 from onyx_pipelines.core.settings import Settings
@@ -24,7 +25,6 @@ from onyx_pipelines.sources.source import (
     object_path,
 )
 from onyx_pipelines.sources.volumes.archiving import VolumeArchiver
-from onyx_pipelines.sources.volumes.block_writer import BlockWriter
 from onyx_pipelines.sources.volumes.containers import ContainerPause, PauseSession
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
 from onyx_pipelines.sources.volumes.facts import Counts, FactsHeader, end_line, header_line

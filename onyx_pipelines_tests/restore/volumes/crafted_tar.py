@@ -6,44 +6,36 @@ import io
 import os
 from pathlib import Path
 
-from onyx_pipelines.restore.volumes.archive_reading import Archive
+from onyx_pipelines.archive import headers
+from onyx_pipelines.archive.headers import END_OF_ARCHIVE, EntryType, Header, encode_header, padding
+from onyx_pipelines.archive.reading import Archive, ArchiveBlocks
 from onyx_pipelines.restore.volumes.extraction import Extractor
 from onyx_pipelines.restore.volumes.metadata import Limits
 from onyx_pipelines.restore.volumes.selection import WHOLE, Selection
-from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks
-from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines.sources.volumes.facts import (
     Counts,
     Entry,
-    EntryType,
     FactsHeader,
     end_line,
     entry_line,
     header_line,
 )
-from onyx_pipelines.sources.volumes.tar_headers import (
-    END_OF_ARCHIVE,
-    Member,
-    PaxRecord,
-    member_header,
-    padding,
-)
 
 
 def member(
     path: bytes,
-    kind: bytes = tar_headers.REGULAR,
+    kind: bytes = headers.REGULAR,
     content: bytes = b"",
     *,
     link: bytes = b"",
     mode: int = 0o644,
     size_bytes: int | None = None,
-    device: tuple[int, int] | None = None,
-    records: tuple[PaxRecord, ...] = (),
+    device: tuple[int, int] = (0, 0),
+    records: tuple[tuple[bytes, bytes], ...] = (),
 ) -> bytes:
     """One member with its content; `size_bytes` is what the header claims, if not the truth."""
-    header = member_header(
-        Member(
+    header = encode_header(
+        Header(
             path=path,
             type=kind,
             mode=mode,
@@ -53,14 +45,14 @@ def member(
             size_bytes=len(content) if size_bytes is None else size_bytes,
             link=link,
             device=device,
-            records=records,
+            records=dict(records),
         )
     )
     return header + content + bytes(padding(len(content)))
 
 
 def folder(path: bytes) -> bytes:
-    return member(path, tar_headers.DIRECTORY, mode=0o755)
+    return member(path, headers.DIRECTORY, mode=0o755)
 
 
 def tar_of(*members: bytes) -> bytes:

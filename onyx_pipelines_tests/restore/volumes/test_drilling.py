@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.archive import headers
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import KeyFileError, SettingsError
 from onyx_pipelines.core.progress import Progress
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Step
 from onyx_pipelines.restore.volumes.drilling import drill
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
-from onyx_pipelines.sources.volumes import tar_headers
-from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus, EntryType
+from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus
 from onyx_pipelines.vault.layout import object_key
 from onyx_pipelines_tests.planting import flip_a_byte, planted, replaced
 from onyx_pipelines_tests.recording_sink import RecordingSink
@@ -177,7 +178,7 @@ def test_what_the_archive_lacks_is_judged_by_what_is_known(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "mknod", refuse)
-    device = member(b"./x", tar_headers.CHARACTER_DEVICE, device=(1, 3))
+    device = member(b"./x", headers.CHARACTER_DEVICE, device=(1, 3))
     members = (device,) if entry.device else ()
 
     result = drilled(

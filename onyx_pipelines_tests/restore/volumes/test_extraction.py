@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.archive import headers
 from onyx_pipelines.restore.volumes.metadata import Limit
 from onyx_pipelines.restore.volumes.selection import select
 from onyx_pipelines.sandbox.sample_volumes import make_awkward_files
-from onyx_pipelines.sources.volumes import tar_headers
 from onyx_pipelines_tests.restore.volumes.crafted_tar import extract, member, tar_of
 from onyx_pipelines_tests.sources.volumes.trees import Tree, archive, make_tree, tree_of, trees
 
@@ -103,7 +103,7 @@ def test_device_nodes_are_made_when_asked_for(
         os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=dir_fd))
 
     monkeypatch.setattr(os, "mknod", make_node)
-    tar = tar_of(member(b"./null", tar_headers.CHARACTER_DEVICE, device=(1, 3), mode=0o666))
+    tar = tar_of(member(b"./null", headers.CHARACTER_DEVICE, device=(1, 3), mode=0o666))
 
     extract(tar, tmp_path / "out", make_devices=True)
 
@@ -171,10 +171,10 @@ def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
 _PEAK_OF_A_LARGE_EXTRACTION = """
 import os, sys, tracemalloc
 from pathlib import Path
-from onyx_pipelines.restore.volumes.tar_parsing import ArchiveBlocks
-from onyx_pipelines.restore.volumes.archive_reading import Archive
+from onyx_pipelines.archive.reading import ArchiveBlocks
+from onyx_pipelines.archive.reading import Archive
 from onyx_pipelines.restore.volumes.extraction import Extractor
-from onyx_pipelines.sources.volumes.tar_headers import END_OF_ARCHIVE
+from onyx_pipelines.archive.headers import END_OF_ARCHIVE
 from onyx_pipelines_tests.restore.volumes.crafted_tar import folder, member
 
 SIZE = 300 << 20

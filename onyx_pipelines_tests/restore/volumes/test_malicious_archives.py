@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.archive import headers
+from onyx_pipelines.archive.headers import pax_block
 from onyx_pipelines.core.errors import IntegrityError, RestoreError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.volumes.metadata import Limit
-from onyx_pipelines.sources.volumes import tar_headers
-from onyx_pipelines.sources.volumes.tar_headers import pax_block
 from onyx_pipelines_tests.restore.volumes.crafted_tar import extract, folder, member, tar_of
 from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, drilled, failed
 from onyx_pipelines_tests.sources.volumes.trees import archive, tree_of
@@ -44,13 +44,13 @@ _REFUSED = {
     "no root": (folder(b"./a/"), "does not begin with the volume's root"),
     "a second root": (tar_of(folder(b"./")), "twice or out of order"),
     "a file through a link": (
-        tar_of(member(b"./l", tar_headers.SYMLINK, link=b"../outside"), member(b"./l/x")),
+        tar_of(member(b"./l", headers.SYMLINK, link=b"../outside"), member(b"./l/x")),
         "without its directory"),
     "a folder over a link": (
-        tar_of(member(b"./l", tar_headers.SYMLINK, link=b"../outside"), folder(b"./l/")),
+        tar_of(member(b"./l", headers.SYMLINK, link=b"../outside"), folder(b"./l/")),
         "twice or out of order"),
     "a file over a link": (
-        tar_of(member(b"./l", tar_headers.SYMLINK, link=b"../outside/x"), member(b"./l")),
+        tar_of(member(b"./l", headers.SYMLINK, link=b"../outside/x"), member(b"./l")),
         "twice or out of order"),
     "a file over a file": (
         tar_of(member(b"./a", content=b"1"), member(b"./a", content=b"2")),
@@ -60,28 +60,28 @@ _REFUSED = {
         tar_of(member(b"./a"), member(b"./a/b")), "without its directory"),
     "a file in no folder": (tar_of(member(b"./a/b")), "without its directory"),
     "a hard link out": (
-        tar_of(member(b"./l", tar_headers.HARD_LINK, link=b"./../outside/secret")),
+        tar_of(member(b"./l", headers.HARD_LINK, link=b"./../outside/secret")),
         "no file of a volume"),
     "an absolute hard link": (
-        tar_of(member(b"./l", tar_headers.HARD_LINK, link=b"/etc/passwd")), "the absolute path"),
+        tar_of(member(b"./l", headers.HARD_LINK, link=b"/etc/passwd")), "the absolute path"),
     "a hard link through a link": (
         tar_of(
-            member(b"./a", tar_headers.SYMLINK, link=b"../outside"),
-            member(b"./l", tar_headers.HARD_LINK, link=b"./a/secret")),
+            member(b"./a", headers.SYMLINK, link=b"../outside"),
+            member(b"./l", headers.HARD_LINK, link=b"./a/secret")),
         "a file that it does not have"),
     "a hard link to a directory": (
         tar_of(
-            member(b"./a/", tar_headers.DIRECTORY),
-            member(b"./l", tar_headers.HARD_LINK, link=b"./a")),
+            member(b"./a/", headers.DIRECTORY),
+            member(b"./l", headers.HARD_LINK, link=b"./a")),
         "a file that it does not have"),
     "a hard link to nothing": (
-        tar_of(member(b"./l", tar_headers.HARD_LINK, link=b"./a")), "a file that it does not have"),
+        tar_of(member(b"./l", headers.HARD_LINK, link=b"./a")), "a file that it does not have"),
     "a hard link to what comes later": (
-        tar_of(member(b"./l", tar_headers.HARD_LINK, link=b"./z")), "does not come before it"),
+        tar_of(member(b"./l", headers.HARD_LINK, link=b"./z")), "does not come before it"),
     "a hard link to itself": (
-        tar_of(member(b"./l", tar_headers.HARD_LINK, link=b"./l")), "does not come before it"),
+        tar_of(member(b"./l", headers.HARD_LINK, link=b"./l")), "does not come before it"),
     "a link to nowhere": (
-        tar_of(member(b"./l", tar_headers.SYMLINK, link=b"")), "without a target"),
+        tar_of(member(b"./l", headers.SYMLINK, link=b"")), "without a target"),
     "more bytes than there are": (
         tar_of(member(b"./a", size_bytes=1 << 33)), "claims 8589934592 bytes"),
     "more bytes than a file can have": (
@@ -89,7 +89,7 @@ _REFUSED = {
     "a negative size": (
         tar_of(member(b"./a", records=((b"size", b"-512"),))), "a size that is no number"),
     "a folder with content": (
-        tar_of(member(b"./a/", tar_headers.DIRECTORY, size_bytes=512)), "claims 512 bytes"),
+        tar_of(member(b"./a/", headers.DIRECTORY, size_bytes=512)), "claims 512 bytes"),
     "a pax header of an absurd size": (
         tar_of(member(b"pax", b"x", size_bytes=1 << 30)), "a pax header of an absurd size"),
     "a pax header after another": (
@@ -103,7 +103,7 @@ _REFUSED = {
     "a pax record of unknown meaning": (
         tar_of(member(b"./a", records=((b"hdrcharset", b"BINARY"),))), "unknown pax record"),
     "a pax record twice": (
-        tar_of(member(b"./a", records=((b"path", b"./a"), (b"path", b"./b")))), "twice"),
+        tar_of(pax_block([(b"path", b"./a"), (b"path", b"./b")]), member(b"./a")), "twice"),
     "an impossible owner": (
         tar_of(member(b"./a", records=((b"uid", b"4294967295"),))), "a uid that is no number"),
     "an impossible time": (
@@ -155,8 +155,8 @@ def test_a_member_that_no_volume_has_is_refused(what: str, tmp_path: Path) -> No
 
 def test_device_nodes_are_left_out_unless_asked_for(tmp_path: Path) -> None:
     tar = tar_of(
-        member(b"./disk", tar_headers.BLOCK_DEVICE, device=(8, 0), mode=0o666),
-        member(b"./second name", tar_headers.HARD_LINK, link=b"./disk"),
+        member(b"./disk", headers.BLOCK_DEVICE, device=(8, 0), mode=0o666),
+        member(b"./second name", headers.HARD_LINK, link=b"./disk"),
     )
 
     limits = extract(tar, tmp_path / "root")
@@ -169,8 +169,8 @@ def test_a_link_out_of_the_volume_is_restored_and_not_followed(tmp_path: Path) -
     (tmp_path / "outside").write_bytes(b"")
     (tmp_path / "outside").chmod(0o600)
     tar = tar_of(
-        member(b"./link", tar_headers.SYMLINK, link=b"../outside", mode=0o777),
-        member(b"./second name", tar_headers.HARD_LINK, link=b"./link"),
+        member(b"./link", headers.SYMLINK, link=b"../outside", mode=0o777),
+        member(b"./second name", headers.HARD_LINK, link=b"./link"),
     )
 
     extract(tar, tmp_path / "root")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sources.volumes.facts import (
     Counts,
     Entry,
     EntryStatus,
-    EntryType,
     FactsHeader,
     end_line,
     entry_line,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.progress import silent
 from onyx_pipelines.core.settings import Settings, load_settings
@@ -15,7 +16,7 @@ from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.compose_files import PROJECT, compose_files, stack_of
 from onyx_pipelines.sources.volumes.docker_engine import Container, Mount
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
-from onyx_pipelines.sources.volumes.facts import Entry, EntryType, read_facts
+from onyx_pipelines.sources.volumes.facts import Entry, read_facts
 from onyx_pipelines.sources.volumes.recipe import RECIPE
 from onyx_pipelines_tests.docker_engine import IMAGE
 from onyx_pipelines_tests.docker_world import DockerWorld

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.sandbox.sample_volumes import make_awkward_files, make_sample_volumes
-from onyx_pipelines.sources.volumes.facts import EntryStatus, EntryType
+from onyx_pipelines.sources.volumes.facts import EntryStatus
 from onyx_pipelines_tests.sources.volumes.trees import (
     Tree,
     archive,

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.archive.attributes import acl_text
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.host.mounts import parse_pseudo_devices, pseudo_devices
 from onyx_pipelines.sources.volumes import walking
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
-from onyx_pipelines.sources.volumes.posix_acl import acl_text
 from onyx_pipelines.sources.volumes.walking import Walk, measure_bytes, smallest_names
 from onyx_pipelines_tests.sources.volumes.trees import make_tree
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.archive.stream_end import ArchiveEnd
 from onyx_pipelines.sandbox.qdrant_standin.sparse_tar import add_file
-from onyx_pipelines.sources.qdrant.archive_end import ArchiveEnd
 
 contents = st.lists(
     st.tuples(st.integers(0, 2000), st.sampled_from([b"\0", b"x"]), st.integers(1, 300)),

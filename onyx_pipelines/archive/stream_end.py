@@ -9,10 +9,9 @@ import tarfile
 from enum import Enum
 from typing import Final
 
-_BLOCK: Final = tarfile.BLOCKSIZE
-_ZEROS: Final = bytes(_BLOCK)
-_SIZE: Final = slice(124, 136)
-_TYPE: Final = slice(156, 157)
+from onyx_pipelines.archive.headers import BLOCK_BYTES, SIZE_FIELD, TYPE_FIELD, padding
+
+_ZEROS: Final = bytes(BLOCK_BYTES)
 # Of old-GNU sparse entries, see GNU tar's `oldgnu_header` and `sparse_header`.
 _EXTENDED_AT: Final = 482
 _EXTENSION_EXTENDED_AT: Final = 504
@@ -47,9 +46,9 @@ class ArchiveEnd:
                 step = min(self._skip, len(data) - position)
                 self._skip -= step
             else:
-                step = min(_BLOCK - len(self._block), len(data) - position)
+                step = min(BLOCK_BYTES - len(self._block), len(data) - position)
                 self._block += data[position : position + step]
-                if len(self._block) == _BLOCK:
+                if len(self._block) == BLOCK_BYTES:
                     self._take(bytes(self._block))
                     self._block.clear()
             position += step
@@ -66,12 +65,12 @@ class ArchiveEnd:
             self._take_header(block)
 
     def _take_header(self, block: bytes) -> None:
-        size = _number(block[_SIZE])
+        size = _number(block[SIZE_FIELD])
         if size is None:
             self._expect = _Expect.GIVEN_UP
             return
-        padded = -(-size // _BLOCK) * _BLOCK
-        if block[_TYPE] == tarfile.GNUTYPE_SPARSE and block[_EXTENDED_AT]:
+        padded = size + padding(size)
+        if block[TYPE_FIELD] == tarfile.GNUTYPE_SPARSE and block[_EXTENDED_AT]:
             self._expect, self._after_extensions = _Expect.EXTENSION, padded
         else:
             self._skip = padded

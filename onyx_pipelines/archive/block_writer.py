@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Final
-
-from onyx_pipelines.sources.source import ByteSink
+from typing import Final, Protocol
 
 BLOCK_SIZE_BYTES: Final = 1 << 20
 # Below this, a read into what is left of the block costs more than it saves.
@@ -13,10 +11,14 @@ _WORTH_READING_BYTES: Final = 64 << 10
 _ZEROS: Final = memoryview(bytes(BLOCK_SIZE_BYTES))
 
 
+class _Sink(Protocol):
+    def write(self, data: memoryview, /) -> object: ...
+
+
 class BlockWriter:
     """Memory: one block. The sink must be done with the bytes when its `write` returns."""
 
-    def __init__(self, sink: ByteSink) -> None:
+    def __init__(self, sink: _Sink) -> None:
         self._sink = sink
         self._block = memoryview(bytearray(BLOCK_SIZE_BYTES))
         self._filled = 0
