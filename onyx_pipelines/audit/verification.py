@@ -16,6 +16,7 @@ from onyx_pipelines.audit.records import AuditRecord, Phase
 from onyx_pipelines.audit.segments import CopiedTrail, host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.text import moment_text
 from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
 
@@ -154,7 +155,7 @@ def _other_trail(copy: CopiedTrail, accepted: Sequence[Accepted]) -> Finding:
 
 def _not_copied(failed: tuple[str, CopyFailure]) -> Finding:
     store, failure = failed
-    what = f"the last copy failed ({store}, {failure.at:%Y-%m-%d %H:%M} UTC): {failure.what}"
+    what = f"the last copy failed ({store}, {moment_text(failure.at)}): {failure.what}"
     return Finding(Kind.COPY, Severity.NOTICE, what)
 
 

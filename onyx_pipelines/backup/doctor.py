@@ -18,7 +18,7 @@ from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
 from onyx_pipelines.core.errors import OnyxError, SettingsError, StoreError
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import second_text, size_text
 from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.qdrant.examining import describe_target
@@ -217,7 +217,7 @@ def _clock(host: BackupHost) -> str:
     future = [view for view in _local_sets(host) if view.timestamp > now]
     if future:
         raise SettingsError(
-            f"Set {future[0].backup_id} is dated {future[0].timestamp:%Y-%m-%d %H:%M:%S} UTC, which"
+            f"Set {future[0].backup_id} is dated {second_text(future[0].timestamp)}, which"
             " is still to come: the clock was wrong then or is now.",
             remedy="Set the clock by NTP (timedatectl).",
         )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
+from onyx_pipelines.core.text import moment_text
 from onyx_pipelines.sources.source import ALIAS
 from onyx_pipelines.vault.manifest import ComponentRecord, Doubt, DoubtKind, Manifest
 
@@ -37,9 +38,7 @@ def find_doubts(
     lost = _lost_sources(records, left_out, previous) if previous else []
     lost += _lost_aliases(records, previous) if previous else []
     if previous and lost:
-        what = (
-            f"{', '.join(lost)}: missing, though in the set of {previous.timestamp:%Y-%m-%d %H:%M}"
-        )
+        what = f"{', '.join(lost)}: missing, though in the set of {moment_text(previous.timestamp)}"
         doubts.append(Doubt(kind=DoubtKind.SOURCES, what=what))
     held = _sources(record for each in earlier for record in each.components.values())
     unread = [f"{component} {name}" for component, name in sorted(_missing(records) & held)]
@@ -85,7 +84,7 @@ def _emptied_volumes(
             filled = next((each for each, of in of_sets if of and of.summary.get(key)), None)
             if filled is not None:
                 name = key.removeprefix("volume.").removesuffix(".files")
-                when = f"{filled.timestamp:%Y-%m-%d %H:%M}"
+                when = moment_text(filled.timestamp)
                 yield f"volume {name}: empty, though not in the set of {when}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import moment_text, size_text, utc_second
 from onyx_pipelines.reporting.markdown import code, table, text
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
@@ -61,7 +61,7 @@ def retention_rows(report: PruneReport) -> list[tuple[str, ...]]:
 
     return [
         (
-            f"{decision.timestamp:%Y-%m-%d %H:%M:%S}",
+            utc_second(decision.timestamp),
             decision.backup_id,
             ", ".join(stores),
             verdict(decision, stores),
@@ -87,7 +87,7 @@ def space_lines(report: PruneReport) -> list[str]:
 
 
 def _waits(each: Waiting) -> str:
-    return f"locked in the {each.store} store until {each.locked_until:%Y-%m-%d %H:%M} UTC"
+    return f"locked in the {each.store} store until {moment_text(each.locked_until)}"
 
 
 def prune_report_json(report: PruneReport) -> dict[str, object]:
@@ -122,7 +122,7 @@ def sets_table(listed: Sequence[CatalogRow]) -> str:
         ("recovery point (UTC)", "set", "status", "size", "stores", "kept as"),
         [
             (
-                row.timestamp[:19].replace("T", " "),
+                utc_second(row.recovery_point),
                 code(row.backup_id),
                 text(row.status),
                 size_text(row.size_bytes),

@@ -10,6 +10,7 @@ import typer
 from onyx_pipelines.api.tokens import Scope, TokenFile
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import utc_minute
 from onyx_pipelines.terminal.output import JsonOption, err, out, print_json
 
 app = typer.Typer(help="The REST API.")
@@ -58,7 +59,7 @@ def list_tokens(*, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([each.model_dump(mode="json", exclude={"sha256"}) for each in tokens])
         return
-    rows = [(each.name, each.scope.value, f"{each.created_at:%Y-%m-%d %H:%M}") for each in tokens]
+    rows = [(each.name, each.scope.value, utc_minute(each.created_at)) for each in tokens]
     out.table("tokens", ("name", "scope", "created (UTC)"), rows)
 
 

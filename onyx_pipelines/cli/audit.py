@@ -25,6 +25,7 @@ from onyx_pipelines.audit.verification import (
 )
 from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.text import utc_second
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     EXIT_UNABLE,
@@ -186,7 +187,7 @@ def _row(records: list[AuditRecord]) -> tuple[str, ...]:
         detail = last.result.detail
     origin = first.origin
     return (
-        f"{first.time:%Y-%m-%d %H:%M:%S}",
+        utc_second(first.time),
         f"{origin.actor}@{origin.host}",
         f"{origin.channel.value} {origin.address}".strip(),
         first.action,

@@ -23,7 +23,7 @@ from onyx_pipelines.backup.rendering import (
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.recover_versions import recover_versions
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import second_text, size_text, utc_second
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     EXIT_FINE,
@@ -103,7 +103,7 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
         print_json(_shown(manifest) | {"stores": list(view.stores), "held": view.held})
         return
     out.line(bold(manifest.backup_id), f" {manifest.shown_status}")
-    out.line(f"recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC, host {manifest.host}")
+    out.line(f"recovery point {second_text(manifest.timestamp)}, host {manifest.host}")
     out.line(f"stores {', '.join(view.stores)}; {'held' if view.held else 'not held'}")
     for copy in view.copies:
         if copy.damage:
@@ -254,7 +254,7 @@ def _store(host: BackupHost, name: StoreName) -> Store:
 def _cells(row: CatalogRow) -> tuple[Part, ...]:
     return (
         row.backup_id[:8],  # enough for every command; the whole id would leave no room at 80
-        row.timestamp[:19].replace("T", " "),
+        utc_second(row.recovery_point),
         _status(row),
         ", ".join(row.components),
         size_text(row.size_bytes),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import load_test_bar
 from onyx_pipelines.core.settings import Settings, load_settings
-from onyx_pipelines.core.text import latency_text
+from onyx_pipelines.core.text import latency_text, second_text, utc_minute
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.plan import Profile, profile_named
@@ -65,7 +65,7 @@ def run(
     """
     settings = load_settings()
     chosen = _profile(settings, profile, scenarios, users, messages, repeats, step_seconds)
-    label = label or f"cli {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    label = label or f"cli {second_text(datetime.now(UTC))}"
     with (
         told(settings, "load_test") as about,
         audited(
@@ -123,7 +123,7 @@ def list_runs(*, as_json: bool) -> None:
         [
             (
                 str(row["run_key"]),
-                f"{row['started_at']:%Y-%m-%d %H:%M}",
+                utc_minute(row["started_at"]),
                 *(str(row[name]) for name in ("profile", "users", "target")),
                 str(row["environment"]),
                 str(row["label"]),
@@ -147,7 +147,7 @@ def list_baselines(*, as_json: bool) -> None:
                 each.baseline_id,
                 each.run_key,
                 each.fingerprint,
-                f"{each.promoted_at:%Y-%m-%d %H:%M}",
+                utc_minute(each.promoted_at),
                 each.promoted_by,
                 each.reason,
             )

@@ -12,6 +12,7 @@ from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import utc_second
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     JsonOption,
@@ -100,8 +101,7 @@ def _show(recovery: Recovery, *, done: bool, as_json: bool) -> None:
         )
         return
     rows = [
-        (step.key, step.happened, f"{step.version.modified_at:%Y-%m-%d %H:%M:%S}")
-        for step in recovery.steps
+        (step.key, step.happened, utc_second(step.version.modified_at)) for step in recovery.steps
     ]
     out.table(
         "to be brought back" if not done else "brought back",

@@ -13,6 +13,7 @@ from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
 from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.text import second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.journal import DESPITE
 from onyx_pipelines.restore.recovery import (
@@ -281,7 +282,7 @@ def result_json(result: RestoreResult) -> dict[str, object]:
 def show_plan(plan: RestorePlan, *, safety: bool) -> None:
     out.line(
         bold(f"Restore of {plan.backup_id}"),
-        f" from the {plan.store} store, the data of {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC",
+        f" from the {plan.store} store, the data of {second_text(plan.recovery_point)}",
     )
     rows: list[tuple[Part, ...]] = [
         (

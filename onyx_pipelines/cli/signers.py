@@ -16,6 +16,7 @@ from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.cli.public_key_file import read_public_key
 from onyx_pipelines.core.errors import KeyFileError
 from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import day_text, moment_text
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     JsonOption,
@@ -134,7 +135,7 @@ def found(*, as_json: JsonOption = False) -> None:
             each.signer.id,
             each.signer.name,
             f"{each.sets}",
-            f"{each.newest_at:%Y-%m-%d %H:%M} UTC",
+            moment_text(each.newest_at),
             "no private key here" if each.authentic is None else f"{each.authentic} of {each.sets}",
             "yes" if each.signer.id in known else "no",
         )
@@ -162,7 +163,7 @@ def accept(
     host = open_host(settings)
     seen = the_one(found_signers(host.catalog.scan(), host.private_key()), signer_id)
     signer = seen.signer.model_copy(update={"name": name or seen.signer.name})
-    out.line(f"{signer}: {seen.sets} manifests, the newest signed {seen.newest_at:%Y-%m-%d}")
+    out.line(f"{signer}: {seen.sets} manifests, the newest signed {day_text(seen.newest_at)}")
     if not yes:
         out.line("Nothing was changed. Is this id the one that you know? Then again with --yes.")
         return
@@ -202,7 +203,7 @@ def sign(*, yes: YesOption = False, as_json: JsonOption = False) -> None:
             (
                 each.store,
                 each.backup_id,
-                f"{each.timestamp:%Y-%m-%d %H:%M} UTC",
+                moment_text(each.timestamp),
                 each.host,
                 each.outcome.value,
                 each.problem or "",
@@ -254,7 +255,7 @@ def _show(signers: Sequence[Signer], *, as_json: bool) -> None:
         print_json([signer.model_dump(mode="json") for signer in signers])
         return
     rows = [
-        (each.id, each.name, f"{each.retired_at:%Y-%m-%d %H:%M} UTC" if each.retired_at else "")
+        (each.id, each.name, moment_text(each.retired_at) if each.retired_at else "")
         for each in signers
     ]
     out.table("signers", ("id", "name", "counts until"), rows)

@@ -103,9 +103,29 @@ def percent_text(share: float) -> str:
 
 def moment_text(moment: datetime) -> str:
     """In UTC, to the minute."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{utc_minute(moment)} UTC"
 
 
 def second_text(moment: datetime) -> str:
     """In UTC, to the second."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{utc_second(moment)} UTC"
+
+
+def utc_minute(moment: datetime) -> str:
+    """For a column whose head says UTC."""
+    return utc_second(moment)[:-3]
+
+
+def utc_second(moment: datetime) -> str:
+    """For a column whose head says UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def day_text(moment: datetime) -> str:
+    """In UTC."""
+    return utc_second(moment)[:10]
+
+
+def stamp_text(moment: datetime) -> str:
+    """In UTC, for names: 20261127T071500Z. Sorts by time."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from onyx_pipelines.core.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.text import day_text, stamp_text
 from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.load_test.analysis.comparison import Series
 from onyx_pipelines.load_test.results import LoadTestResult, LoadVerdict, SweepStep
@@ -71,12 +72,12 @@ class BaselineStore:
         current = self.current(result.environment.fingerprint)
         if current is not None and current.run_key == result.run_id:
             raise SettingsError(
-                f"{result.run_id} is the baseline already, since {current.promoted_at:%Y-%m-%d}.",
+                f"{result.run_id} is the baseline already, since {day_text(current.promoted_at)}.",
                 remedy="Promote another run.",
             )
         at = now or datetime.now(UTC)
         baseline = Baseline(
-            baseline_id=f"{at:%Y%m%dT%H%M%SZ}-{result.run_id}",
+            baseline_id=f"{stamp_text(at)}-{result.run_id}",
             run_key=result.run_id,
             fingerprint=result.environment.fingerprint,
             promoted_at=at,

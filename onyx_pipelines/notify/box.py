@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.retry_after import LONGEST_ASKED_S
+from onyx_pipelines.core.text import stamp_text
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.locks import lock
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, next_try_s
@@ -78,7 +79,7 @@ class Box:
     def put(self, event: Event) -> None:
         """Raises OSError: the state directory cannot be written."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stamp = f"{event.occurred_at.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+        stamp = f"{stamp_text(event.occurred_at)[:-1]}{event.occurred_at.microsecond:06}"
         _write(_Entry(self._folder / f"{stamp}-{uuid.uuid4().hex[:8]}.event.json", event))
 
     def deliver(self, now: datetime) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import moment_text
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import SetView, is_ahead, newest
 from onyx_pipelines.vault.stores import open_stores, store_named
@@ -144,7 +145,7 @@ def _not_taken(scan: Scan, now: datetime) -> Iterator[tuple[datetime, str, str]]
         yield stranger.written_at, stranger.backup_id, said
     for view in scan.sets:
         if is_ahead(view.timestamp, now):
-            why = f"it is dated {view.timestamp:%Y-%m-%d %H:%M} UTC, which is still to come"
+            why = f"it is dated {moment_text(view.timestamp)}, which is still to come"
             said = _sentence(view.backup_id, " and ".join(view.stores), why)
             yield view.timestamp, view.backup_id, said
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from onyx_pipelines.audit import Outcome, audited, origin_of_run
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.launcher import WORKER_TAG, WorkerIdentity
@@ -195,7 +196,7 @@ def plan_markdown(plan: RestorePlan) -> str:
     ]
     parts = [
         f"Set {code(plan.backup_id)} from the {text(plan.store)} store, the data of"
-        f" {plan.recovery_point:%Y-%m-%d %H:%M:%S} UTC.",
+        f" {second_text(plan.recovery_point)}.",
         table(("what", "where", "what is there", "more"), rows),
         f"Expected time: {text(plan.estimate.text())}.",
         *map(text, plan.notes),

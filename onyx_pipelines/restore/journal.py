@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, Validation
 
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.text import second_text
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.restore.results import ComponentDrill, Finding
@@ -93,7 +94,7 @@ def still_the_same(earlier: Finished, now: Collection[Finding]) -> tuple[Finding
     changed = Finding.failed(
         earlier.item,
         "in place",
-        f"It was put in place at {earlier.at:%Y-%m-%d %H:%M:%S} UTC by a call that was"
+        f"It was put in place at {second_text(earlier.at)} by a call that was"
         " interrupted, and is not what it was then, so it is left as it is. `onyx restore"
         " --give-up`, and then the same command, restores it once more.",
     )

@@ -12,7 +12,7 @@ import time
 from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import second_text, size_text
 from onyx_pipelines.load_test.report.wording import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
@@ -87,7 +87,7 @@ def _summarise() -> None:
     out.line(
         "   Backup set ",
         bold(view.backup_id),
-        f", {manifest.shown_status}, recovery point {manifest.timestamp:%Y-%m-%d %H:%M:%S} UTC",
+        f", {manifest.shown_status}, recovery point {second_text(manifest.timestamp)}",
     )
     rows = [
         (

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from onyx_pipelines.core.errors import AlreadyRunningError, SettingsError
+from onyx_pipelines.core.text import second_text
 from onyx_pipelines.host.locks import HeldLock, take_lock
 
 _FILE = "exclusive.lock"
@@ -159,7 +160,7 @@ def _already_running(holder: Holder | None) -> AlreadyRunningError:
         of_set = f", set {holder.backup_id}" if holder.backup_id else ""
         what = (
             f"A {holder.purpose} already runs on this host: process {holder.pid}{of_set}, since"
-            f" {holder.since:%Y-%m-%d %H:%M:%S} UTC."
+            f" {second_text(holder.since)}."
         )
     return AlreadyRunningError(
         what,

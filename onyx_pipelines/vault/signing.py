@@ -19,6 +19,7 @@ from pydantic import Field
 from tink import json_proto_keyset_format, signature
 
 from onyx_pipelines.core.errors import KeyFileError
+from onyx_pipelines.core.text import moment_text
 from onyx_pipelines.vault.key_files import KeyFile, KeyFileKind, public_half, serialized
 from onyx_pipelines.vault.public_keys import KeyKind, PublicKey, canonical_keyset, key_id
 from onyx_pipelines.vault.records import Base64, KeyId, Record, UtcDatetime, canonical_json
@@ -113,9 +114,7 @@ class Signers:
             what = f"It was not signed by {signer} as it stands there."
             return Distrust(DistrustReason.FORGED, what)
         if signer.retired_at is not None and signed.signed_at >= signer.retired_at:
-            what = (
-                f"It was signed at {signed.signed_at:%Y-%m-%d %H:%M} UTC, {signer} being retired."
-            )
+            what = f"It was signed at {moment_text(signed.signed_at)}, {signer} being retired."
             return Distrust(DistrustReason.RETIRED_SIGNER, what)
         return None
 

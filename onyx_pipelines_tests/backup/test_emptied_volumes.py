@@ -46,7 +46,7 @@ def doubts(manifest: Manifest, *earlier: Manifest) -> list[str]:
 
 
 def test_the_first_one_and_those_after_it_say_so(empty: Manifest, filled: Manifest) -> None:
-    expected = ["volume notes: empty, though not in the set of 2026-11-24 04:00"]
+    expected = ["volume notes: empty, though not in the set of 2026-11-24 04:00 UTC"]
 
     assert doubts(empty, ago(filled, 2), ago(filled, 3)) == expected
     assert doubts(empty, ago(empty, 0), ago(empty, 1), ago(filled, 2)) == expected

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import onyx_pipelines
 from onyx_pipelines.core.text import (
     NOT_KNOWN,
     NOTHING,
     count_text,
+    day_text,
     duration_text,
     latency_text,
     limit_text,
@@ -23,6 +27,9 @@ from onyx_pipelines.core.text import (
     second_text,
     shortened,
     size_text,
+    stamp_text,
+    utc_minute,
+    utc_second,
 )
 
 
@@ -102,6 +109,25 @@ def test_a_moment_is_told_in_utc() -> None:
 
     assert moment_text(moment) == "2026-11-23 04:00 UTC"
     assert second_text(moment) == "2026-11-23 04:00:07 UTC"
+    assert [utc_minute(moment), utc_second(moment)] == ["2026-11-23 04:00", "2026-11-23 04:00:07"]
+
+
+def test_a_day_and_a_name_are_those_of_utc() -> None:
+    early = datetime(2026, 11, 23, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+
+    assert [day_text(early), stamp_text(early)] == ["2026-11-22", "20261122T233000Z"]
+
+
+def test_no_other_module_writes_a_moment_in_a_format_of_its_own() -> None:
+    foreign = {"core/text.py", "reporting/charts/ticks.py", "sandbox/qdrant_standin"}
+    sources = {
+        path: path.read_text() for path in Path(onyx_pipelines.__file__).parent.rglob("*.py")
+    }
+    formats = re.compile(r"strftime\(|:%[YmdH]")
+
+    found = [str(path) for path, source in sources.items() if formats.search(source)]
+
+    assert [each for each in found if not any(name in each for name in foreign)] == []
 
 
 def test_a_list_ends_with_and() -> None:

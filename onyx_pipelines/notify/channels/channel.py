@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from onyx_pipelines.core.text import moment_text, second_text
 from onyx_pipelines.notify.event import Event, Outcome
 
 
@@ -48,8 +49,8 @@ def body_lines(events: Sequence[Event]) -> list[str]:
     if newest.playbook:
         lines += ["", f"What to do: {newest.playbook}"]
     if len(events) > 1:
-        lines += ["", f"{len(events)} times since {events[0].occurred_at:%Y-%m-%d %H:%M} UTC."]
-    lines += ["", f"{newest.occurred_at:%Y-%m-%d %H:%M:%S} UTC, run {newest.run_id or 'none'}"]
+        lines += ["", f"{len(events)} times since {moment_text(events[0].occurred_at)}."]
+    lines += ["", f"{second_text(newest.occurred_at)}, run {newest.run_id or 'none'}"]
     return lines
 
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from onyx_pipelines.core.text import second_text
 from onyx_pipelines.notify.channels.channel import DeliveryError, headline
 from onyx_pipelines.notify.event import Event
 from onyx_pipelines.notify.exchange import post
@@ -74,7 +75,7 @@ def message(events: Sequence[Event]) -> dict[str, Any]:
     playbook = {"what to do": newest.playbook} if newest.playbook else {}
     if links := _links({**newest.links, **playbook}):
         blocks.append({"type": "section", "text": links})
-    when = f"{newest.occurred_at:%Y-%m-%d %H:%M:%S} UTC, run {newest.run_id or 'none'}"
+    when = f"{second_text(newest.occurred_at)}, run {newest.run_id or 'none'}"
     blocks.append({"type": "context", "elements": [_plain(when, _FIELD)]})
     # What a notification shows. Slack would read it as mrkdwn.
     return {"text": _escaped(headline(events), _SECTION), "mrkdwn": False, "blocks": blocks}

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from onyx_pipelines.core.errors import RestoreError, SourceError
+from onyx_pipelines.core.text import stamp_text
 from onyx_pipelines.restore.postgres.beside import (
     REPLACED_PREFIX,
     as_dumped,
@@ -144,7 +145,7 @@ def _renaming(name: str, new: str) -> sql.Composed:
 def _name_for_old(name: str, *, keep_old: bool) -> str:
     if not keep_old:
         return new_name(REPLACED_PREFIX)
-    suffix = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    suffix = f"_before_{stamp_text(datetime.now(UTC))}"
     room = LONGEST_NAME_BYTES - len(suffix)
     return name.encode()[:room].decode("utf-8", "ignore") + suffix
 

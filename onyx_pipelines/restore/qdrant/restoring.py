@@ -22,6 +22,7 @@ from onyx_pipelines.core.errors import (
     SourceError,
 )
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import stamp_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work, placements_of
@@ -143,7 +144,7 @@ class RestoredCollection:
     def stage(self) -> None:
         """Beside a collection that is there, else under a name that nothing has."""
         if self.name in self.server.aliases():
-            made = f"{self.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+            made = f"{self.name}-{stamp_text(datetime.now(UTC))}-{secrets.token_hex(3)}"
         elif self.name in self.server.collections():
             made = new_scratch_name()
         else:

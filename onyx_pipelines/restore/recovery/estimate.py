@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import sqrt
 
-from onyx_pipelines.core.text import duration_text, size_text
+from onyx_pipelines.core.text import day_text, duration_text, size_text
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.sources.source import Component
 
@@ -53,7 +53,7 @@ class _Measured:
     seconds: float
 
     def __str__(self) -> str:
-        day = f"{self.drill.started_at:%Y-%m-%d}"
+        day = day_text(self.drill.started_at)
         return f"{size_text(self.plain_bytes)} in {duration_text(self.seconds)} on {day}"
 
 
@@ -109,7 +109,7 @@ def _of_component(part: Component, size: int, measured: Sequence[_Measured]) -> 
         oldest = min(m.drill.started_at for m in measured)
         told = max(float(size), _NEAREST * smallest)
         return Estimate(
-            fixed_s + s_per_byte * told, f"{part.value}: {text} {oldest:%Y-%m-%d}", told > size
+            fixed_s + s_per_byte * told, f"{part.value}: {text} {day_text(oldest)}", told > size
         )
     newest = measured[0]
     # The truth lies between a time that is all fixed and one that is all proportional.

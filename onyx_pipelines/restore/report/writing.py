@@ -6,13 +6,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from onyx_pipelines.core.text import moment_text
+from onyx_pipelines.core.text import moment_text, stamp_text
 from onyx_pipelines.reporting.publish import (
     HTML_FILE,
     ReportError,
@@ -117,7 +116,7 @@ def page_of(result: DrillResult, earlier: History, charts: Mapping[str, Markup])
 def _directory(folder: Path, result: DrillResult) -> Path:
     """Its own directory: the one it already has, or a name that no other drill has."""
     backup = re.sub(r"[^0-9A-Za-z]", "_", result.backup_id[:8])
-    stem = f"{result.started_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{backup}"
+    stem = f"{stamp_text(result.started_at)}-{backup}"
     candidates = [folder / stem, *(folder / f"{stem}-{number}" for number in range(2, 100))]
     for candidate in candidates:
         if not os.path.lexists(candidate) or _drill_id(candidate) == result.drill_id:

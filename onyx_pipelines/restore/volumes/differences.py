@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from onyx_pipelines.core.text import utc_second
 from onyx_pipelines.restore.volumes.metadata import Limit, Limits
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.sources.volumes.facts import Entry
@@ -66,7 +67,7 @@ def time_text(time_ns: int | None) -> str:
         moment = _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         return f"{time_ns} ns since 1970"
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{fraction_ns:09d} UTC"
+    return f"{utc_second(moment)}.{fraction_ns:09d} UTC"
 
 
 def _mode(expected: Entry, found: Entry, limits: Limits) -> Difference:

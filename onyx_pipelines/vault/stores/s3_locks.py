@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from onyx_pipelines.core.errors import RefusedError, StoreError
+from onyx_pipelines.core.text import day_text
 from onyx_pipelines.vault.layout import is_written_once
 from onyx_pipelines.vault.stores.s3_calls import Bucket
 from onyx_pipelines.vault.stores.s3_errors import AbsentError, NoObjectLockError
@@ -98,7 +99,7 @@ class S3Locks:
         )
         if not self._holds(key):
             raise self._unlocked(
-                f"{key} was to be locked until {self._from_now():%Y-%m-%d} or later, and is not"
+                f"{key} was to be locked until {day_text(self._from_now())} or later, and is not"
             )
 
     def _holds(self, key: str) -> bool:
