@@ -150,7 +150,7 @@ def baseline_for(settings: Settings, folder: RunFolder) -> Baseline | None:
 
 
 def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, ReportFiles]:
-    """Write the run's report. Raises StoreError, NotFoundError."""
+    """Write the run's report. Raises ReportError, NotFoundError."""
     from onyx_pipelines.load_test.report.writing import write_report
 
     result = result_of(settings, folder)

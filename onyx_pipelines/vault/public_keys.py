@@ -169,6 +169,7 @@ class KeyList(Generic[K]):
         return keys
 
     def _load(self) -> tuple[K, ...]:
+        # Which model it is, the kind says only now.
         content = RootModel[dict[str, tuple[self.kind.model, ...]]]  # type: ignore[name-defined]
         try:
             lists = content.model_validate_json(self.path.read_bytes()).root

@@ -147,6 +147,7 @@ class _Watched(smtplib.SMTP):
     exchange: Exchange
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # Where smtplib makes its connection, which its types do not know.
         connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
         self.exchange.watch(connection)
         return connection

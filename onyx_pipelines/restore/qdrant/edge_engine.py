@@ -102,7 +102,7 @@ class EdgeEngine:
         if self._complaints is not None:
             self._complaints.close()
         # A file: nobody would empty a pipe while the engine works.
-        self._complaints = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115
+        self._complaints = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115  (lives as long)
         return subprocess.Popen(
             [sys.executable, "-m", _MODULE],
             stdin=subprocess.PIPE,

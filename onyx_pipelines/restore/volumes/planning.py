@@ -80,7 +80,7 @@ def _path_changes(
     return [
         PlannedChange(
             what=f"{shown(b'/'.join(parts))} of volume {target.volume.name}",
-            target=shown(os.path.join(os.fsencode(target.directory), *parts)),  # noqa: PTH118
+            target=shown(os.path.join(os.fsencode(target.directory), *parts)),  # noqa: PTH118  (bytes)
             overwrites=parts in replaced,
             detail=" ".join(
                 [

@@ -85,9 +85,8 @@ def _segments(shard_dir: Path) -> list[Path]:
 
 def _add_nested(archive: tarfile.TarFile, segment: Path, name: str) -> None:
     with tempfile.TemporaryFile(dir=segment.parents[2]) as temporary:
-        nested = tarfile.open(fileobj=temporary, mode="w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
+        nested = tarfile.open(fileobj=temporary, mode="w", format=tarfile.GNU_FORMAT)  # noqa: SIM115  (closing writes the end's blocks)
         _add_tree(nested, segment, "snapshot/files/")
-        # Not closed: that would write the end's blocks.
         entry = tarfile.TarInfo(name)
         entry.size = temporary.tell()
         temporary.seek(0)

@@ -241,6 +241,7 @@ def _files(
         IntegrityError: after the last one, when the archive was cut short there.
     """
     watcher = _EndWatcher(source)
+    # Of a stream tarfile calls `read` alone, which its types do not say.
     with tarfile.open(fileobj=watcher, mode="r|", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]
         for member in archive:
             path = PurePosixPath(member.name)
