@@ -16,6 +16,7 @@ from onyx_pipelines.core.text import latency_text, second_text, utc_minute
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.plan import Profile, profile_named
+from onyx_pipelines.load_test.report.sentences import judgement
 from onyx_pipelines.load_test.report.wording import (
     bottleneck_lines,
     headline,
@@ -100,7 +101,7 @@ def report(run_key: str, *, as_json: bool) -> None:
 def list_runs(*, as_json: bool) -> None:
     """Every run, the newest first."""
     settings = load_settings()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for key in run_keys(settings.state_dir):
         record = RunFolder(settings.state_dir, key).record()
         rows.append(
@@ -237,7 +238,7 @@ def _show(result: LoadTestResult, files: ReportFiles) -> None:
     out.table("latency", head, rows)
     for objective in result.objectives:
         said = objective.verdict if result.validity.is_valid else LoadVerdict.INVALID
-        out.line(f"{said.value}: {objective_text(objective)}. {objective.text}")
+        out.line(f"{said.value}: {objective_text(objective)}. {judgement(objective)}")
     for line in bottleneck_lines(result):
         out.line(line)
     out.line(f"report: {files.html}")

@@ -53,6 +53,11 @@ def size_text(size_bytes: float) -> str:
     return f"{value:,.4g} TB"
 
 
+def gigabytes_text(size_bytes: float) -> str:
+    """Two decimals always, for what stands beside its limit."""
+    return f"{size_bytes / BYTES_PER_GB:.2f} GB"
+
+
 def rate_text(size_bytes: float, duration_s: float) -> str:
     """Megabytes (10^6) a second; NOTHING where nothing was measured."""
     if duration_s <= 0 or size_bytes <= 0:

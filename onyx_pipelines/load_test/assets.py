@@ -11,7 +11,7 @@ from pydantic import Field
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.plan import Profile, plan, profile_named
-from onyx_pipelines.load_test.promises import (
+from onyx_pipelines.load_test.report.answers import (
     Answer,
     alarm_answer,
     objective_answer,

@@ -14,6 +14,7 @@ from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines.core.text import day_text, stamp_text
 from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.load_test.analysis.comparison import Series
+from onyx_pipelines.load_test.report.sentences import broken
 from onyx_pipelines.load_test.results import LoadTestResult, LoadVerdict, SweepStep
 
 _FOLDER: Final = "load-test-baselines"
@@ -104,7 +105,7 @@ class BaselineStore:
 def _require_fit(result: LoadTestResult, series: Mapping[str, Series]) -> None:
     if result.verdict is LoadVerdict.INVALID:
         raise SettingsError(
-            f"{result.run_id} is invalid: {'; '.join(result.validity.reasons)}.",
+            f"{result.run_id} is invalid: {broken(result.validity)}.",
             remedy="Promote a valid run; a baseline decides about all later ones.",
         )
     gating = [each for each in series.values() if each.is_gating]

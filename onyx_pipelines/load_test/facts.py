@@ -1,4 +1,4 @@
-"""What the analysis says of causes and remedies, as data; `report.sentences` has the words."""
+"""What the analysis says, as data; `report.sentences` has the words."""
 
 from __future__ import annotations
 
@@ -90,6 +90,30 @@ class What(StrEnum):
     NO_CALLS = auto()
     NO_TELEMETRY = auto()
     CPU_BLIND = auto()
+    UNITS_RUN = auto()
+    UNIT_ABORTED = auto()
+    ALL_UNITS = auto()
+    UNITS_WHOLE = auto()
+    UNIT_BROKEN = auto()
+    ALL_ROWS = auto()
+    REQUESTS_FAILED = auto()
+    COMMONEST_ERROR = auto()
+    FAILED_AT_MOST = auto()
+    USERS_BUSY = auto()
+    BUSY_WITHIN = auto()
+    GENERATOR_USED = auto()
+    GENERATOR_BELOW = auto()
+    DRIFTED = auto()
+    DRIFT_AT_MOST = auto()
+    NO_REQUEST = auto()
+    TOO_FEW_REQUESTS = auto()
+    NOT_KNOWN = auto()
+    TOO_FEW_SAMPLES = auto()
+    NO_REQUEST_MADE = auto()
+    SLOW_REQUESTS = auto()
+    MEASURED = auto()
+    MEMORY_USED = auto()
+    MEMORY_UNKNOWN = auto()
 
 
 class Fact(BaseModel):

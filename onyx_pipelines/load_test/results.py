@@ -62,12 +62,12 @@ class Interval(_Record):
 
 
 class Percentile(_Record):
-    """`value` None: there are too few samples for it, and `reason` says how many it takes."""
+    """`value` None: there are too few samples for it, and `lacking` says how many it takes."""
 
     q: float
     value: float | None
     interval: Interval | None = None
-    reason: str = ""
+    lacking: Fact | None = None
 
 
 class LatencySummary(_Record):
@@ -95,13 +95,24 @@ class LatencySummary(_Record):
         return next((each for each in self.percentiles if each.q == q), None)
 
 
-class Gate(_Record):
-    """One condition without which the run proves nothing. `passed` None: it could not be seen."""
+class GateKind(StrEnum):
+    """Conditions without which a run proves nothing."""
 
-    name: str
+    WHOLE_PLAN = "whole_plan"
+    EVERY_REQUEST = "every_request"
+    FEW_ERRORS = "few_errors"
+    BUSY_USERS = "busy_users"
+    SPARE_CPU = "spare_cpu"
+    STEADY_LATENCY = "steady_latency"
+
+
+class Gate(_Record):
+    """Whether one condition holds. `passed` None: it could not be seen."""
+
+    kind: GateKind
     passed: bool | None
-    observed: str
-    required: str
+    observed: tuple[Fact, ...]
+    required: Fact
 
 
 class Validity(_Record):
@@ -110,14 +121,6 @@ class Validity(_Record):
     @property
     def is_valid(self) -> bool:
         return bool(self.gates) and all(gate.passed is not False for gate in self.gates)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        return tuple(
-            f"{gate.name}: {gate.observed}, required {gate.required}"
-            for gate in self.gates
-            if gate.passed is False
-        )
 
 
 class Objective(_Record):
@@ -129,7 +132,7 @@ class Objective(_Record):
     interval: Interval | None
     target: float
     unit: str
-    text: str
+    facts: tuple[Fact, ...] = ()
 
 
 class ServiceLoad(_Record):
@@ -211,7 +214,8 @@ class ChangeKind(StrEnum):
 
 
 class Change(_Record):
-    """One figure against the baseline: `ratio` above 1 is worse. `is_alarm`: beyond 2 times."""
+    """One figure against the baseline: `ratio` above 1 is worse; None: one side has no value.
+    `interval` None: of a single repeat. `is_alarm`: beyond 2 times."""
 
     name: str
     ratio: float | None
@@ -219,15 +223,13 @@ class Change(_Record):
     kind: ChangeKind
     is_alarm: bool = False
     is_gating: bool = False
-    text: str = ""
 
 
 class Comparison(_Record):
-    """Against the promoted baseline of the same environment; `reason` where there is none."""
+    """Against the promoted baseline of the same environment; None: there is none."""
 
     baseline_id: str | None
     changes: tuple[Change, ...] = ()
-    reason: str = ""
 
 
 class CauseKind(StrEnum):
@@ -334,7 +336,7 @@ class LoadTestResult(_Record):
     objectives: tuple[Objective, ...] = ()
     sweep: tuple[SweepStep, ...] = ()
     capacities: tuple[Capacity, ...] = ()
-    comparison: Comparison = Comparison(baseline_id=None, reason="there is no baseline yet")
+    comparison: Comparison = Comparison(baseline_id=None)
     attributions: tuple[Attribution, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     peak_memory_bytes: float | None = None

@@ -12,6 +12,7 @@ from onyx_pipelines.load_test.analysis.objectives import judge_objectives
 from onyx_pipelines.load_test.analysis.result import attributions_of, capacities_of
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.analysis.sweep import sweep_steps
+from onyx_pipelines.load_test.facts import What, fact
 from onyx_pipelines.load_test.k6.rows import empty_samples
 from onyx_pipelines.load_test.results import (
     Alarm,
@@ -19,6 +20,7 @@ from onyx_pipelines.load_test.results import (
     Comparison,
     Environment,
     Gate,
+    GateKind,
     LoadTestResult,
     Scenario,
     Validity,
@@ -37,8 +39,14 @@ ENVIRONMENT = Environment(
     script_digest="fedcba9876543210",
     target="http://127.0.0.1:8080",
 )
-GOOD = Validity(gates=(Gate(name="all was sent", passed=True, observed="all", required="all"),))
-BAD = Validity(gates=(Gate(name="all was sent", passed=False, observed="half", required="all"),))
+_GATE = Gate(
+    kind=GateKind.EVERY_REQUEST,
+    passed=True,
+    observed=(fact(What.UNITS_WHOLE, whole=28, run=29),),
+    required=fact(What.ALL_ROWS),
+)
+GOOD = Validity(gates=(_GATE,))
+BAD = Validity(gates=(_GATE.model_copy(update={"passed": False}),))
 
 
 def block(
@@ -177,7 +185,7 @@ def result_from(
     steps = sweep_steps(samples, telemetry)
     capacities = capacities_of(steps)
     comparison = (
-        Comparison(baseline_id=None, reason="There is no baseline.")
+        Comparison(baseline_id=None)
         if before is None
         else compare("20261001T000000Z-baseline", series_of(before), series_of(samples))
     )

@@ -45,7 +45,7 @@ def test_the_newest_counts_and_the_others_stay(tmp_path: Path) -> None:
 
 
 def test_an_invalid_run_is_refused_and_the_reason_said(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="all was sent: half, required all"):
+    with pytest.raises(SettingsError, match="is invalid: every planned request was made: 28 of 29"):
         BaselineStore(tmp_path).promote(
             result_from(SAMPLES, validity=BAD), series_of(SAMPLES), by="Ada"
         )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.capacity.closed_queue import throughput_per_ms
-from onyx_pipelines.load_test.facts import RemedyKind, What, fact
+from onyx_pipelines.load_test.facts import Fact, RemedyKind, What, fact
 from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.results import (
     Alarm,
@@ -27,6 +27,7 @@ from onyx_pipelines.load_test.results import (
     Comparison,
     Environment,
     Gate,
+    GateKind,
     Interval,
     LoadTestResult,
     LoadVerdict,
@@ -100,8 +101,8 @@ def invalid() -> LoadTest:
     """Numbers that look good, of a run whose generator was starved."""
     found = healthy()
     gates = tuple(
-        gate.model_copy(update={"passed": False, "observed": "93 % of its cores"})
-        if gate.name == "the generator had CPU to spare"
+        _gate(GateKind.SPARE_CPU, fact(What.GENERATOR_USED, share=0.93), passed=False)
+        if gate.kind is GateKind.SPARE_CPU
         else gate
         for gate in found.result.validity.gates
     )
@@ -117,7 +118,9 @@ def nearly_empty() -> LoadTest:
     return LoadTest(
         _result(samples, objectives=(_unmeasured("chat p95"),), sweep=()).model_copy(
             update={
-                "validity": Validity(gates=(_gate("requests succeed", "no request", passed=None),))
+                "validity": Validity(
+                    gates=(_gate(GateKind.FEW_ERRORS, fact(What.NO_REQUEST), passed=None),)
+                )
             }
         ),
         samples,
@@ -162,7 +165,9 @@ def hostile(text: str = HOSTILE) -> LoadTest:
                 "profile": text,
                 "target": text,
                 "environment": environment,
-                "validity": Validity(gates=(_gate(text, text),)),
+                "validity": Validity(
+                    gates=(_gate(GateKind.FEW_ERRORS, fact(What.COMMONEST_ERROR, error=text)),)
+                ),
                 "objectives": (
                     Objective(
                         name=text,
@@ -171,7 +176,7 @@ def hostile(text: str = HOSTILE) -> LoadTest:
                         interval=None,
                         target=0.5,
                         unit=text,
-                        text=text,
+                        facts=(fact(What.CPU_UNKNOWN, service=text),),
                     ),
                 ),
                 "sweep": tuple(
@@ -232,17 +237,17 @@ def _result(
         ),
         validity=Validity(
             gates=(
-                _gate("the whole plan was run", "29 of 29 units were run"),
-                _gate("requests succeed", "0.00 % failed"),
-                _gate("the generator had CPU to spare", "21 % of its cores"),
-                _gate("latency is steady", "too few requests to tell", passed=None),
+                _gate(GateKind.WHOLE_PLAN, fact(What.UNITS_RUN, run=29, planned=29)),
+                _gate(GateKind.FEW_ERRORS, fact(What.REQUESTS_FAILED, percent=0.0)),
+                _gate(GateKind.SPARE_CPU, fact(What.GENERATOR_USED, share=0.21)),
+                _gate(GateKind.STEADY_LATENCY, fact(What.TOO_FEW_REQUESTS), passed=None),
             )
         ),
         summaries=summarise(samples),
         objectives=objectives,
         sweep=sweep,
         capacities=_capacities(sweep),
-        comparison=comparison or Comparison(baseline_id=None, reason="No baseline was promoted."),
+        comparison=comparison or Comparison(baseline_id=None),
         attributions=attributions,
         alarms=alarms,
         peak_memory_bytes=5.25 * _GIB if sweep else None,
@@ -470,7 +475,7 @@ def _objective(name: str, measured: float, target: float, verdict: LoadVerdict) 
         interval=Interval(low=0.94 * measured, high=1.07 * measured),
         target=target,
         unit="ms",
-        text=f"{name} is {measured:.0f} ms; at most {target:.0f} ms is promised.",
+        facts=(fact(What.MEASURED, measure="full_answer"),),
     )
 
 
@@ -482,7 +487,7 @@ def _memory(gib: float, verdict: LoadVerdict) -> Objective:
         interval=None,
         target=12 * _GIB,
         unit="B",
-        text=f"All services together used {gib:.2f} GiB at most.",
+        facts=(fact(What.MEMORY_USED, used_bytes=gib * _GIB, limit_bytes=12 * _GIB),),
     )
 
 
@@ -494,12 +499,12 @@ def _unmeasured(name: str) -> Objective:
         interval=None,
         target=1500.0,
         unit="ms",
-        text="Too few samples: 1, it takes at least 72.",
+        facts=(fact(What.NO_REQUEST_MADE),),
     )
 
 
-def _gate(name: str, observed: str, *, passed: bool | None = True) -> Gate:
-    return Gate(name=name, passed=passed, observed=observed, required="what was planned")
+def _gate(kind: GateKind, observed: Fact, *, passed: bool | None = True) -> Gate:
+    return Gate(kind=kind, passed=passed, observed=(observed,), required=fact(What.ALL_UNITS))
 
 
 def _comparison(ratios: Sequence[float]) -> Comparison:
@@ -513,7 +518,6 @@ def _comparison(ratios: Sequence[float]) -> Comparison:
         ratio=None,
         interval=None,
         kind=ChangeKind.INCONCLUSIVE,
-        text="There are too few samples.",
     )
     return Comparison(baseline_id="51ab90cd77e3", changes=(*found, unknown))
 
@@ -527,5 +531,4 @@ def _change(name: str, ratio: float, *, is_gating: bool) -> Change:
         kind=kinds[ratio > 1.25],
         is_alarm=ratio > 2,
         is_gating=is_gating,
-        text=f"{name} is {ratio:.2f} times the baseline.",
     )

@@ -58,6 +58,4 @@ def _judge(
     if measure is Measure.FIRST_TOKEN:
         # An answer without a token is none.
         failures = len(mine) - len(values)
-    objective = judge_percentile(name, values, failures, target_ms)
-    what = measure.value.replace("_", " ")
-    return objective.model_copy(update={"text": f"{objective.text} Measured: {what}."})
+    return judge_percentile(name, measure, values, failures, target_ms)

@@ -75,11 +75,7 @@ def capacities_of(steps: Sequence[SweepStep]) -> tuple[Capacity, ...]:
 
 def comparison_of(samples: pd.DataFrame, baseline: Baseline | None) -> Comparison:
     if baseline is None:
-        return Comparison(
-            baseline_id=None,
-            reason="No baseline was promoted for this environment"
-            " (`onyx load-test baseline promote RUN`).",
-        )
+        return Comparison(baseline_id=None)
     return compare(baseline.baseline_id, baseline.series, series_of(samples))
 
 

@@ -6,7 +6,7 @@ requests were never made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,8 +14,9 @@ import pandas as pd
 
 from onyx_pipelines.load_test.analysis.latencies import answered, whole_ms
 from onyx_pipelines.load_test.attribution.saturation import GENERATOR
+from onyx_pipelines.load_test.facts import Fact, Value, What, fact
 from onyx_pipelines.load_test.plan import Unit
-from onyx_pipelines.load_test.results import Block, Gate, Validity
+from onyx_pipelines.load_test.results import Block, Gate, GateKind, Validity
 from onyx_pipelines.load_test.running.run_folder import UnitRecord
 
 _MOST_ERRORS: Final = 0.01
@@ -53,53 +54,58 @@ def judge_validity(
 
 def _all_units(planned: Sequence[Unit], records: Sequence[UnitRecord]) -> Gate:
     aborted = next((each for each in records if each.aborted), None)
-    observed = f"{len(records)} of {len(planned)} units were run"
+    observed = [fact(What.UNITS_RUN, run=len(records), planned=len(planned))]
     if aborted is not None:
-        observed += f"; {aborted.name} was aborted: {aborted.aborted}"
+        observed.append(fact(What.UNIT_ABORTED, unit=aborted.name, why=aborted.aborted))
     return Gate(
-        name="the whole plan was run",
+        kind=GateKind.WHOLE_PLAN,
         passed=len(records) == len(planned) and aborted is None,
-        observed=observed,
-        required="all of them",
+        observed=tuple(observed),
+        required=fact(What.ALL_UNITS),
     )
 
 
 def _all_rows(records: Sequence[UnitRecord]) -> Gate:
     broken = [each for each in records if not each.is_whole]
-    first = ""
-    if broken:
-        bad = broken[0]
-        first = (
-            f"; {bad.name}: {bad.rows} rows"
-            + (f" of {bad.planned}" if bad.planned is not None else "")
-            + f", k6 ended with {bad.exit_status}"
+    observed = [fact(What.UNITS_WHOLE, whole=len(records) - len(broken), run=len(records))]
+    observed += [
+        fact(
+            What.UNIT_BROKEN,
+            unit=bad.name,
+            rows=bad.rows,
+            planned=bad.planned,
+            exit_status=bad.exit_status,
         )
+        for bad in broken[:1]
+    ]
     return Gate(
-        name="every planned request was made",
+        kind=GateKind.EVERY_REQUEST,
         passed=not broken and bool(records),
-        observed=f"{len(records) - len(broken)} of {len(records)} units are whole{first}",
-        required="a row for each planned request, and k6's own end",
+        observed=tuple(observed),
+        required=fact(What.ALL_ROWS),
     )
 
 
 def _few_errors(baseline: pd.DataFrame) -> Gate:
     errors = len(baseline) - len(answered(baseline))
     share = errors / len(baseline) if len(baseline) else None
-    worst = _commonest_error(baseline)
+    observed = [fact(What.NO_REQUEST)]
+    if share is not None:
+        observed = [fact(What.REQUESTS_FAILED, percent=100 * share), *_commonest_error(baseline)]
     return Gate(
-        name="requests succeed",
+        kind=GateKind.FEW_ERRORS,
         passed=None if share is None else share <= _MOST_ERRORS,
-        observed="no request" if share is None else f"{100 * share:.2f} % failed{worst}",
-        required=f"at most {100 * _MOST_ERRORS:g} % of the baseline block",
+        observed=tuple(observed),
+        required=fact(What.FAILED_AT_MOST, percent=100 * _MOST_ERRORS),
     )
 
 
-def _commonest_error(baseline: pd.DataFrame) -> str:
+def _commonest_error(baseline: pd.DataFrame) -> Iterator[Fact]:
     failed = baseline[~baseline["status"].between(200, 299)]
-    if failed.empty:
-        return ""
-    text = failed["error"].where(failed["error"] != "", "status " + failed["status"].astype(str))
-    return f" (most often: {str(text.mode().iloc[0])[:120]})"
+    if len(failed):
+        status = "status " + failed["status"].astype(str)
+        text = failed["error"].where(failed["error"] != "", status)
+        yield fact(What.COMMONEST_ERROR, error=str(text.mode().iloc[0])[:120])
 
 
 def _little(baseline: pd.DataFrame) -> Gate:
@@ -117,20 +123,13 @@ def _little(baseline: pd.DataFrame) -> Gate:
         stopped = np.minimum(rows["started_ms"] + whole_ms(rows) + 1, end)
         inside = (stopped - started).clip(lower=0).sum()
         ratios.append(float(inside) / ((end - begin) * users))
-    if not ratios:
-        return Gate(
-            name="users were busy all the time",
-            passed=None,
-            observed="too few requests to tell",
-            required="throughput x latency = users",
-        )
     low, high = _LITTLE
-    middle = float(np.median(ratios))
+    middle = float(np.median(ratios)) if ratios else None
     return Gate(
-        name="users were busy all the time",
-        passed=low <= middle <= high,
-        observed=f"throughput x latency / users = {middle:.2f}",
-        required=f"{low:g} to {high:g}",
+        kind=GateKind.BUSY_USERS,
+        passed=None if middle is None else low <= middle <= high,
+        observed=(_seen(What.USERS_BUSY, What.TOO_FEW_REQUESTS, ratio=middle),),
+        required=fact(What.BUSY_WITHIN, low=low, high=high),
     )
 
 
@@ -145,16 +144,16 @@ def _generator(records: Sequence[UnitRecord], telemetry: pd.DataFrame, cores: fl
     ]
     worst = max([*by_unit, *([float(used.quantile(0.95))] if len(used) else [])], default=None)
     return Gate(
-        name="the generator had CPU to spare",
+        kind=GateKind.SPARE_CPU,
         passed=None if worst is None else worst < _GENERATOR_BELOW,
-        observed="not known" if worst is None else f"{100 * worst:.0f} % of its cores",
-        required=f"below {100 * _GENERATOR_BELOW:.0f} %",
+        observed=(_seen(What.GENERATOR_USED, What.NOT_KNOWN, share=worst),),
+        required=fact(What.GENERATOR_BELOW, share=_GENERATOR_BELOW),
     )
 
 
 def _steady(baseline: pd.DataFrame) -> Gate:
     """The second half of the repeats is like the first: nothing warms up or fills up."""
-    worst, name = 0.0, ""
+    worst, name = None, ""
     for scenario, rows in baseline.groupby("scenario"):
         fine = answered(rows).sort_values("ended_ms")
         if len(fine) < _FEWEST_FOR_STEADY:
@@ -165,13 +164,16 @@ def _steady(baseline: pd.DataFrame) -> Gate:
         if first <= 0:
             continue
         drift = abs(float(np.median(latency[half:])) / first - 1)
-        if drift >= worst:
+        if worst is None or drift >= worst:
             worst, name = drift, str(scenario)
     return Gate(
-        name="latency is steady",
-        passed=None if not name else worst <= _STEADY_WITHIN,
-        observed=f"{100 * worst:.0f} % from the first half to the second ({name})"
-        if name
-        else "too few requests to tell",
-        required=f"at most {100 * _STEADY_WITHIN:.0f} % apart",
+        kind=GateKind.STEADY_LATENCY,
+        passed=None if worst is None else worst <= _STEADY_WITHIN,
+        observed=(_seen(What.DRIFTED, What.TOO_FEW_REQUESTS, share=worst, scenario=name),),
+        required=fact(What.DRIFT_AT_MOST, share=_STEADY_WITHIN),
     )
+
+
+def _seen(known: What, unknown: What, **values: Value | None) -> Fact:
+    """`unknown` where one of the values is None."""
+    return fact(unknown) if None in values.values() else fact(known, **values)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from onyx_pipelines.core.text import NOT_KNOWN, latency_text
+from onyx_pipelines.core.text import latency_text
+from onyx_pipelines.load_test.report import sentences
 from onyx_pipelines.load_test.report.wording import (
     SIGNS,
     bottleneck_lines,
@@ -73,7 +74,7 @@ def _row(summary: LatencySummary) -> tuple[str, ...]:
 
 def _percentile(found: Percentile | None) -> str:
     if found is None or found.value is None:
-        return text(found.reason if found is not None else NOT_KNOWN)
+        return text(sentences.lacking(found))
     within = interval_text(found.interval)
     return latency_text(found.value) + (f" ({within})" if within else "")
 
@@ -87,7 +88,7 @@ def changes_markdown(result: LoadTestResult) -> str:
     """Every figure against the baseline, or why there is none."""
     comparison = result.comparison
     if comparison.baseline_id is None:
-        return text(comparison.reason)
+        return text(sentences.NO_BASELINE)
     return f"Baseline {code(comparison.baseline_id)}.\n\n" + table(
         ("Figure", "Ratio (95 % interval)", "Change", ""),
         [
@@ -95,7 +96,7 @@ def changes_markdown(result: LoadTestResult) -> str:
                 text(each.name) + (" **(decides)**" if each.is_gating else ""),
                 ratio_text(each.ratio, each.interval),
                 change_text(each),
-                text(each.text),
+                text(sentences.change(each)),
             )
             for each in comparison.changes
         ],

@@ -1,6 +1,7 @@
-"""The sentences about causes and remedies: what the analysis answers is data, words are here only.
+"""What is said of facts: what the analysis answers is data, words are here only.
 
-A value whose name ends in `share` is a share of one; `cpu` is what a service used of its cores.
+A value whose name ends in `share` is a share of one, in `bytes` a size; `cpu` is what a service
+used of its cores.
 """
 
 from __future__ import annotations
@@ -8,9 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from onyx_pipelines.core.text import NOT_KNOWN, gigabytes_text
 from onyx_pipelines.load_test.facts import Fact, RemedyKind, Value, What
 from onyx_pipelines.load_test.part import APP, CONNECT, NAME_LOOKUP, RECEIVE, TLS
-from onyx_pipelines.load_test.results import Attribution, Cause, CauseKind, Remedy
+from onyx_pipelines.load_test.results import (
+    Attribution,
+    Cause,
+    CauseKind,
+    Change,
+    ChangeKind,
+    Gate,
+    GateKind,
+    Objective,
+    Percentile,
+    Remedy,
+    Validity,
+)
+
+NO_BASELINE: Final = (
+    "No baseline was promoted for this environment (`onyx load-test baseline promote RUN`)."
+)
 
 
 def sentence(fact: Fact) -> str:
@@ -35,6 +53,48 @@ def summary(attribution: Attribution) -> str:
     text = name.format(service=cause.service)
     detail = f"{percent(cause.share)} of {_SHARE_OF.get(cause.kind, 'the growth of latency')}"
     return f"{text[0].upper()}{text[1:]} ({detail}, confidence {cause.confidence:.2f})."
+
+
+def condition(gate: Gate) -> str:
+    """What must hold."""
+    return _CONDITIONS[gate.kind]
+
+
+def observed(gate: Gate) -> str:
+    return "; ".join(map(sentence, gate.observed))
+
+
+def broken(validity: Validity) -> str:
+    """Every condition that does not hold."""
+    return "; ".join(
+        f"{condition(gate)}: {observed(gate)}, required {sentence(gate.required)}"
+        for gate in validity.gates
+        if gate.passed is False
+    )
+
+
+def lacking(found: Percentile | None) -> str:
+    """Why there is no figure."""
+    return NOT_KNOWN if found is None or found.lacking is None else sentence(found.lacking)
+
+
+def judgement(objective: Objective) -> str:
+    """What an objective's verdict rests on."""
+    return " ".join(map(sentence, objective.facts))
+
+
+def change(found: Change) -> str:
+    """Against the baseline."""
+    ratio, interval = found.ratio, found.interval
+    if ratio is None:
+        return "One side has no value."
+    if interval is None:
+        return f"{ratio:.2f} times, but a single repeat does not show how much is noise."
+    alarm = "; beyond twice the baseline" if found.is_alarm else ""
+    return (
+        f"{ratio:.2f} times the baseline (above 1 is worse; 95 % interval {interval.low:.2f} to"
+        f" {interval.high:.2f}): {_CHANGES[found.kind]}{alarm}."
+    )
 
 
 class Advice(NamedTuple):
@@ -63,11 +123,25 @@ def percent(share: float) -> str:
 
 
 def _rendered(values: Mapping[str, Value]) -> dict[str, Value]:
+    shown = {name: _shown(name, value) for name, value in values.items()}
     return {
-        **{name: percent(float(v)) if name.endswith("share") else v for name, v in values.items()},
+        **shown,
         "cpu": _cpu(values) if "cores" in values else "",
         "activity": _ACTIVITIES.get(str(values.get("part")), ""),
+        # What is only said where it is known, and not none.
+        **{
+            f"{name}_if_any": text.format_map(shown) if values.get(name) else ""
+            for name, text in _ASIDES.items()
+        },
     }
+
+
+def _shown(name: str, value: Value) -> Value:
+    if name.endswith("share"):
+        return percent(float(value))
+    if name == "measure":
+        return str(value).replace("_", " ")
+    return gigabytes_text(float(value)) if name.endswith("bytes") else value
 
 
 def _cpu(values: Mapping[str, Value]) -> str:
@@ -84,6 +158,28 @@ _ACTIVITIES: Final[Mapping[str, str]] = {
     CONNECT: "connecting",
     TLS: "the TLS handshake",
     RECEIVE: "transferring the answer",
+}
+
+_ASIDES: Final = {
+    "failures": ", {failures} of them failed",
+    "most_bytes": ", at most {most_bytes}",
+    "planned": " of {planned}",
+}
+
+_CONDITIONS: Final[Mapping[GateKind, str]] = {
+    GateKind.WHOLE_PLAN: "the whole plan was run",
+    GateKind.EVERY_REQUEST: "every planned request was made",
+    GateKind.FEW_ERRORS: "requests succeed",
+    GateKind.BUSY_USERS: "users were busy all the time",
+    GateKind.SPARE_CPU: "the generator had CPU to spare",
+    GateKind.STEADY_LATENCY: "latency is steady",
+}
+
+_CHANGES: Final[Mapping[ChangeKind, str]] = {
+    ChangeKind.REGRESSED: "worse",
+    ChangeKind.IMPROVED: "better",
+    ChangeKind.UNCHANGED: "no change that matters",
+    ChangeKind.INCONCLUSIVE: "the repeats differ too much to tell",
 }
 
 _SENTENCES: Final[Mapping[What, str]] = {
@@ -174,6 +270,33 @@ _SENTENCES: Final[Mapping[What, str]] = {
     What.NO_CALLS: "{service} names no calls: whether it waits for others cannot be told.",
     What.NO_TELEMETRY: "There is no telemetry: whether a CPU or a pool is full cannot be told.",
     What.CPU_BLIND: "The CPU of {services} is not known: whether it is full cannot be told.",
+    What.UNITS_RUN: "{run} of {planned} units were run",
+    What.UNIT_ABORTED: "{unit} was aborted: {why}",
+    What.ALL_UNITS: "all of them",
+    What.UNITS_WHOLE: "{whole} of {run} units are whole",
+    What.UNIT_BROKEN: "{unit}: {rows} rows{planned_if_any}, k6 ended with {exit_status}",
+    What.ALL_ROWS: "a row for each planned request, and k6's own end",
+    What.REQUESTS_FAILED: "{percent:.2f} % failed",
+    What.COMMONEST_ERROR: "most often: {error}",
+    What.FAILED_AT_MOST: "at most {percent:g} % of the baseline block",
+    What.USERS_BUSY: "throughput x latency / users = {ratio:.2f}",
+    What.BUSY_WITHIN: "{low:g} to {high:g}",
+    What.GENERATOR_USED: "{share} of its cores",
+    What.GENERATOR_BELOW: "below {share}",
+    What.DRIFTED: "{share} from the first half to the second ({scenario})",
+    What.DRIFT_AT_MOST: "at most {share} apart",
+    What.NO_REQUEST: "no request",
+    What.TOO_FEW_REQUESTS: "too few requests to tell",
+    What.NOT_KNOWN: NOT_KNOWN,
+    What.TOO_FEW_SAMPLES: "too few samples: {count}, it takes at least {needed}",
+    What.NO_REQUEST_MADE: "No request was made.",
+    What.SLOW_REQUESTS: "{slow} of {count} requests were not answered within {target_ms:g} ms"
+    "{failures_if_any}: {low_percent:.1f} to {high_percent:.1f} % of all (95 % certain at either"
+    " end), at most {allowed_percent:g} % may be.",
+    What.MEASURED: "Measured: {measure}.",
+    What.MEMORY_USED: "All services together used {used_bytes} at the fullest"
+    " sample{most_bytes_if_any}; the limit is {limit_bytes}.",
+    What.MEMORY_UNKNOWN: "No memory of any service is known: name the services in the settings.",
 }
 
 _CAUSES: Final[Mapping[CauseKind, str]] = {

@@ -10,7 +10,7 @@ from typing import Final
 from onyx_pipelines.core.text import NOT_KNOWN, latency_text
 from onyx_pipelines.load_test.capacity.fitting import steps_of
 from onyx_pipelines.load_test.part import Part
-from onyx_pipelines.load_test.report import wording
+from onyx_pipelines.load_test.report import sentences, wording
 from onyx_pipelines.load_test.report.fullness import fullness
 from onyx_pipelines.load_test.report.wording import (
     TIMES,
@@ -84,7 +84,7 @@ def percentile(
     """The figure, and what must be known to read it."""
     found = summary.percentile(q)
     if found is None or found.value is None:
-        return "", (found.reason if found is not None else NOT_KNOWN,)
+        return "", (sentences.lacking(found),)
     notes = [interval_text(found.interval)]
     change = wording.change_of(result, summary, q)
     if change is not None and change.ratio is not None:
@@ -116,7 +116,7 @@ def filled(
 def compared(result: LoadTestResult) -> str:
     comparison = result.comparison
     if comparison.baseline_id is None:
-        return comparison.reason or "No figure can be compared."
+        return sentences.NO_BASELINE
     regressed = [each for each in comparison.changes if each.kind is ChangeKind.REGRESSED]
     decided = ", ".join(each.name for each in regressed) or "none"
     return f"Baseline {comparison.baseline_id}. Regressed: {decided}."

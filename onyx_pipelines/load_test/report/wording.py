@@ -10,8 +10,8 @@ from typing import Final
 
 from onyx_pipelines import __version__
 from onyx_pipelines.core.text import (
-    BYTES_PER_GB,
     NOT_KNOWN,
+    gigabytes_text,
     latency_text,
     printable,
     second_text,
@@ -91,8 +91,7 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == "ms":
         return latency_text(value)
     if unit == "B":
-        # Two decimals: it stands beside its limit.
-        return f"{value / BYTES_PER_GB:.2f} GB"
+        return gigabytes_text(value)
     return f"{value:,.1f} {unit}"
 
 
@@ -141,7 +140,7 @@ def headline(result: LoadTestResult) -> str:
     """The verdict's reason in one or two sentences."""
     verdict = result.verdict
     if verdict is LoadVerdict.INVALID:
-        return f"{MEANINGS[verdict]} Not met: {'; '.join(result.validity.reasons)}."
+        return f"{MEANINGS[verdict]} Not met: {sentences.broken(result.validity)}."
     bad = [each for each in result.objectives if each.verdict is verdict]
     if verdict in {LoadVerdict.FAILED, LoadVerdict.INCONCLUSIVE} and bad:
         return f"{MEANINGS[verdict]} {'; '.join(map(objective_text, bad))}."

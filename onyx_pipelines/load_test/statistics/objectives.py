@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from onyx_pipelines.core.text import BYTES_PER_GB
-from onyx_pipelines.load_test.results import LoadVerdict, Objective
+from onyx_pipelines.load_test.facts import What, fact
+from onyx_pipelines.load_test.results import LoadVerdict, Measure, Objective
 from onyx_pipelines.load_test.statistics.percentiles import CONFIDENCE, percentile
 
 
 def judge_percentile(
     name: str,
+    measure: Measure,
     values: npt.NDArray[np.float64],
     failures: int,
-    target: float,
-    *,
+    target_ms: float,
     q: float = 0.95,
-    unit: str = "ms",
 ) -> Objective:
     """PASSED if the share of slow requests is certainly below 1 - q, FAILED if certainly above.
 
@@ -30,7 +27,7 @@ def judge_percentile(
         values: of the requests that succeeded.
         failures: how many did not.
     """
-    slow = int(np.count_nonzero(values >= target)) + failures
+    slow = int(np.count_nonzero(values >= target_ms)) + failures
     count = len(values) + failures
     measured = percentile(values, q)
     low, high = share_bounds(slow, count)
@@ -41,14 +38,27 @@ def judge_percentile(
         verdict = LoadVerdict.FAILED
     else:
         verdict = LoadVerdict.INCONCLUSIVE
+    seen = fact(
+        What.SLOW_REQUESTS,
+        slow=slow,
+        count=count,
+        failures=failures,
+        target_ms=target_ms,
+        low_percent=100 * low,
+        high_percent=100 * high,
+        allowed_percent=100 * allowed,
+    )
     return Objective(
         name=name,
         verdict=verdict,
         measured=measured.value,
         interval=measured.interval,
-        target=target,
-        unit=unit,
-        text=_sentence(slow, failures, count, target, unit, (low, high), allowed),
+        target=target_ms,
+        unit="ms",
+        facts=(
+            seen if count else fact(What.NO_REQUEST_MADE),
+            fact(What.MEASURED, measure=measure.value),
+        ),
     )
 
 
@@ -59,29 +69,6 @@ def share_bounds(hits: int, count: int, confidence: float = CONFIDENCE) -> tuple
     low = float(beta.ppf(tail, hits, count - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, count - hits)) if hits < count else 1.0
     return low, high
-
-
-_NO_SAMPLES: Final = "No request was made."
-
-
-def _sentence(
-    slow: int,
-    failures: int,
-    count: int,
-    target: float,
-    unit: str,
-    interval: tuple[float, float],
-    allowed: float,
-) -> str:
-    if not count:
-        return _NO_SAMPLES
-    failed = f", {failures} of them failed" if failures else ""
-    low, high = (100 * end for end in interval)
-    return (
-        f"{slow} of {count} requests were not answered within {target:g} {unit}{failed}: "
-        f"{low:.1f} to {high:.1f} % of all (95 % certain at either end), at most "
-        f"{100 * allowed:g} % may be."
-    )
 
 
 def judge_peak_memory(
@@ -101,18 +88,15 @@ def judge_peak_memory(
     else:
         verdict = LoadVerdict.INCONCLUSIVE
     known = sampled_sum if sampled_sum is not None else sum_of_peaks
-    if known is None:
-        text = "No memory of any service is known: name the services in the settings."
-    else:
-        most = f", at most {_gigabytes(sum_of_peaks)}" if sum_of_peaks is not None else ""
-        text = (
-            f"All services together used {_gigabytes(known)} at the fullest sample{most}; "
-            f"the limit is {_gigabytes(limit)}."
-        )
+    seen = fact(What.MEMORY_UNKNOWN)
+    if known is not None:
+        seen = fact(What.MEMORY_USED, used_bytes=known, most_bytes=sum_of_peaks, limit_bytes=limit)
     return Objective(
-        name=name, verdict=verdict, measured=known, interval=None, target=limit, unit="B", text=text
+        name=name,
+        verdict=verdict,
+        measured=known,
+        interval=None,
+        target=limit,
+        unit="B",
+        facts=(seen,),
     )
-
-
-def _gigabytes(value: float) -> str:
-    return f"{value / BYTES_PER_GB:.2f} GB"

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
+from onyx_pipelines.load_test.facts import What, fact
 from onyx_pipelines.load_test.results import Interval, Percentile
 
 CONFIDENCE: Final = 0.95
@@ -31,7 +32,7 @@ def percentile(
 ) -> Percentile:
     """The q-quantile (linear interpolation, as k6 and NumPy have it) and its interval.
 
-    With fewer than `samples_needed` values there is none, and the reason says so.
+    With fewer than `samples_needed` values there is none, and `lacking` says so.
 
     Args:
         values: milliseconds, in any order.
@@ -39,9 +40,8 @@ def percentile(
     """
     count, needed = len(values), samples_needed(q, confidence)
     if count < needed:
-        return Percentile(
-            q=q, value=None, reason=f"too few samples: {count}, it takes at least {needed}"
-        )
+        lacking = fact(What.TOO_FEW_SAMPLES, count=count, needed=needed)
+        return Percentile(q=q, value=None, lacking=lacking)
     ordered = np.sort(values)
     low, high = _ranks(count, q, confidence)
     return Percentile(

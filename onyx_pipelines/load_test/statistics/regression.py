@@ -50,40 +50,31 @@ def compare_repeats(
 ) -> Change:
     """One figure per repeat on either side; all above zero.
 
-    With a single repeat on either side nothing is certain: the change is inconclusive, and the
-    text says what is missing.
+    With a single repeat on either side nothing is certain: the change is inconclusive, and has no
+    interval.
     """
+    change = Change(
+        name=name,
+        ratio=None,
+        interval=None,
+        kind=ChangeKind.INCONCLUSIVE,
+        is_gating=is_gating,
+    )
     if not baseline or not candidate or min(*baseline, *candidate) <= 0:
-        return Change(
-            name=name,
-            ratio=None,
-            interval=None,
-            kind=ChangeKind.INCONCLUSIVE,
-            is_gating=is_gating,
-            text="One side has no value.",
-        )
+        return change
     if len(baseline) < 2 or len(candidate) < 2:
         ratio = _worse_ratio(baseline, candidate, higher_is_better=higher_is_better)
-        return Change(
-            name=name,
-            ratio=ratio,
-            interval=None,
-            kind=ChangeKind.INCONCLUSIVE,
-            is_gating=is_gating,
-            text=f"{ratio:.2f} times, but a single repeat does not show how much is noise.",
-        )
+        return change.model_copy(update={"ratio": ratio})
     found = _difference(baseline, candidate, higher_is_better=higher_is_better)
     ratio = math.exp(found.estimate)
-    kind = _kind(found)
     is_alarm = ratio > ALARM_BEYOND and math.exp(found.low) > _ALARM_CERTAIN_BEYOND
-    return Change(
-        name=name,
-        ratio=ratio,
-        interval=found.interval,
-        kind=kind,
-        is_alarm=is_alarm,
-        is_gating=is_gating,
-        text=_sentence(ratio, found.interval, kind, is_alarm=is_alarm),
+    return change.model_copy(
+        update={
+            "ratio": ratio,
+            "interval": found.interval,
+            "kind": _kind(found),
+            "is_alarm": is_alarm,
+        }
     )
 
 
@@ -123,17 +114,3 @@ def _kind(found: _Difference) -> ChangeKind:
     if found.low > -matters and found.high < matters:
         return ChangeKind.UNCHANGED
     return ChangeKind.INCONCLUSIVE
-
-
-def _sentence(ratio: float, interval: Interval, kind: ChangeKind, *, is_alarm: bool) -> str:
-    wording = {
-        ChangeKind.REGRESSED: "worse",
-        ChangeKind.IMPROVED: "better",
-        ChangeKind.UNCHANGED: "no change that matters",
-        ChangeKind.INCONCLUSIVE: "the repeats differ too much to tell",
-    }
-    alarm = "; beyond twice the baseline" if is_alarm else ""
-    return (
-        f"{ratio:.2f} times the baseline (above 1 is worse; 95 % interval {interval.low:.2f} to "
-        f"{interval.high:.2f}): {wording[kind]}{alarm}."
-    )

@@ -7,12 +7,13 @@ from onyx_pipelines.load_test.analysis.comparison import compare, series_of
 from onyx_pipelines.load_test.analysis.objectives import judge_objectives, peak_memory
 from onyx_pipelines.load_test.analysis.summaries import summarise
 from onyx_pipelines.load_test.analysis.sweep import sweep_steps
-from onyx_pipelines.load_test.promises import (
+from onyx_pipelines.load_test.report.answers import (
     alarm_answer,
     objective_answer,
     regression_answer,
     validity_answer,
 )
+from onyx_pipelines.load_test.report.sentences import NO_BASELINE, judgement
 from onyx_pipelines.load_test.results import (
     Block,
     ChangeKind,
@@ -86,7 +87,7 @@ def test_the_chat_objective_is_about_first_tokens_unless_it_is_said_otherwise() 
 
     assert first.verdict is LoadVerdict.PASSED
     assert whole.verdict is LoadVerdict.FAILED
-    assert "first token" in first.text
+    assert "Measured: first token." in judgement(first)
 
 
 def test_peak_memory_is_of_all_services_but_the_generator() -> None:
@@ -160,7 +161,7 @@ class TestPromises:
         result = result_from(whole_run())
 
         assert regression_answer(result).verdict is LoadVerdict.INCONCLUSIVE
-        assert regression_answer(result).text == "There is no baseline."
+        assert regression_answer(result).text == NO_BASELINE
 
     def test_a_regression_is_a_failure_that_names_the_figure(self) -> None:
         answer = regression_answer(result_from(whole_run(slower=2), before=whole_run()))

@@ -16,6 +16,7 @@ import pytest
 from onyx_pipelines.load_test.analysis.result import analyse
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.plan import Profile, plan
+from onyx_pipelines.load_test.report.sentences import broken
 from onyx_pipelines.load_test.results import Alarm, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.environment import describe_environment, run_key_of
 from onyx_pipelines.load_test.running.execution import (
@@ -81,7 +82,7 @@ def test_a_whole_run_is_valid_and_every_unit_is_kept(
     assert [each.name for each in folder.units(plan(PROFILE))] == [
         each.name for each in plan(PROFILE)
     ]
-    assert result.verdict is not LoadVerdict.INVALID, result.validity.reasons
+    assert result.verdict is not LoadVerdict.INVALID, broken(result.validity)
     assert result.summaries[0].samples == 3 * 24
     assert len(folder.samples(plan(PROFILE))) == requests(small)
     assert run_keys(tmp_path) == [folder.run_key]
@@ -163,7 +164,7 @@ def test_a_unit_that_fails_is_tried_twice_and_then_makes_the_run_invalid(
     result = analyse(folder, Targets(), None)
     assert result.verdict is LoadVerdict.INVALID
     assert result.attempts == 2
-    assert "k6 ended with 107" in " ".join(result.validity.reasons)
+    assert "k6 ended with 107" in broken(result.validity)
 
 
 def test_a_target_that_is_down_ends_the_run_early_and_makes_it_invalid(

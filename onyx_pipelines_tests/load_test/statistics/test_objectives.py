@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onyx_pipelines.load_test.results import LoadVerdict
+from onyx_pipelines.load_test.report.sentences import judgement
+from onyx_pipelines.load_test.results import LoadVerdict, Measure
 from onyx_pipelines.load_test.statistics.objectives import (
     judge_peak_memory,
     judge_percentile,
@@ -15,7 +16,7 @@ GIB = 2**30
 
 def _judged(count: int, slow: int, failures: int = 0) -> LoadVerdict:
     values = np.array([100.0] * (count - slow - failures) + [300.0] * slow)
-    return judge_percentile("rag", values, failures, 200.0).verdict
+    return judge_percentile("rag", Measure.RETRIEVAL, values, failures, 200.0).verdict
 
 
 @pytest.mark.parametrize(
@@ -36,20 +37,20 @@ def test_a_failed_request_counts_as_slow() -> None:
 
 
 def test_no_request_proves_nothing() -> None:
-    found = judge_percentile("rag", np.array([]), 0, 200.0)
+    found = judge_percentile("rag", Measure.RETRIEVAL, np.array([]), 0, 200.0)
 
     assert found.verdict is LoadVerdict.INCONCLUSIVE
-    assert found.text == "No request was made."
+    assert judgement(found) == "No request was made. Measured: retrieval."
 
 
 def test_the_sentence_says_what_was_counted() -> None:
     values = np.array([100.0] * 480 + [300.0] * 18)
 
-    text = judge_percentile("rag", values, 2, 200.0).text
+    text = judgement(judge_percentile("rag", Measure.RETRIEVAL, values, 2, 200.0))
 
     assert text == (
         "20 of 500 requests were not answered within 200 ms, 2 of them failed: 2.7 to 5.8 % of all "
-        "(95 % certain at either end), at most 5 % may be."
+        "(95 % certain at either end), at most 5 % may be. Measured: retrieval."
     )
 
 

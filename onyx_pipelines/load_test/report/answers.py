@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onyx_pipelines.load_test.results import ChangeKind, LoadTestResult, LoadVerdict
+from onyx_pipelines.load_test.report import sentences
+from onyx_pipelines.load_test.results import Change, ChangeKind, LoadTestResult, LoadVerdict
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ def validity_answer(result: LoadTestResult) -> Answer:
         seen = sum(gate.passed is True for gate in result.validity.gates)
         total = len(result.validity.gates)
         return Answer(LoadVerdict.PASSED, f"{seen} of {total} conditions were shown to hold.")
-    return Answer(LoadVerdict.FAILED, "; ".join(result.validity.reasons))
+    return Answer(LoadVerdict.FAILED, sentences.broken(result.validity))
 
 
 def objective_answer(result: LoadTestResult, name: str) -> Answer:
@@ -29,17 +31,18 @@ def objective_answer(result: LoadTestResult, name: str) -> Answer:
     found = next((each for each in result.objectives if each.name == name), None)
     if found is None:
         return Answer(LoadVerdict.INCONCLUSIVE, "This run did not test it.")
+    text = sentences.judgement(found)
     if not result.validity.is_valid:
-        return Answer(LoadVerdict.INVALID, f"The run is invalid. {found.text}")
-    return Answer(found.verdict, found.text)
+        return Answer(LoadVerdict.INVALID, f"The run is invalid. {text}")
+    return Answer(found.verdict, text)
 
 
 def regression_answer(result: LoadTestResult) -> Answer:
     """`no_regression`: over what decides, at p95 (Welch's interval over repeats)."""
     gating = [each for each in result.comparison.changes if each.is_gating]
     if not gating:
-        return Answer(LoadVerdict.INCONCLUSIVE, result.comparison.reason or "Nothing to compare.")
-    text = "; ".join(f"{each.name}: {each.text}" for each in gating)
+        return Answer(LoadVerdict.INCONCLUSIVE, _nothing(result))
+    text = _told(gating)
     if not result.validity.is_valid:
         return Answer(LoadVerdict.INVALID, f"The run is invalid. {text}")
     kinds = {each.kind for each in gating}
@@ -54,11 +57,19 @@ def alarm_answer(result: LoadTestResult) -> Answer:
     """`no_latency_alarm`: more than twice the baseline, as the spec alerts on."""
     changes = result.comparison.changes
     if not changes:
-        return Answer(LoadVerdict.INCONCLUSIVE, result.comparison.reason or "Nothing to compare.")
+        return Answer(LoadVerdict.INCONCLUSIVE, _nothing(result))
     alarms = [each for each in changes if each.is_alarm]
     if not result.validity.is_valid:
         return Answer(LoadVerdict.INVALID, "The run is invalid.")
     if alarms:
-        text = "; ".join(f"{each.name}: {each.text}" for each in alarms)
-        return Answer(LoadVerdict.FAILED, text)
+        return Answer(LoadVerdict.FAILED, _told(alarms))
     return Answer(LoadVerdict.PASSED, "No figure is beyond twice its baseline.")
+
+
+def _told(changes: Sequence[Change]) -> str:
+    return "; ".join(f"{each.name}: {sentences.change(each)}" for each in changes)
+
+
+def _nothing(result: LoadTestResult) -> str:
+    is_first = result.comparison.baseline_id is None
+    return sentences.NO_BASELINE if is_first else "Nothing to compare."
