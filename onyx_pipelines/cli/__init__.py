@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import NoReturn
 
 from onyx_pipelines.terminal.ending import as_process
@@ -16,6 +17,8 @@ def main() -> NoReturn:
     def command() -> object:
         # `app` switches it on when all is loaded.
         gc.disable()
+        # httpx's own command line: with rich, pygments and click a tenth of our start.
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
         from onyx_pipelines.cli import app
 
         return app.main()

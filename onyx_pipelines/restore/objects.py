@@ -52,17 +52,22 @@ class SetObjects:
         return open_object(self.store, self.manifest, record, self.key)
 
     def pieces(self, record: ObjectRecord) -> Generator[bytes, None, None]:
-        """The same in pieces, unsealed by a thread while those before are used."""
-        return ahead(self._pieces(record), _PIECES_AHEAD, "unsealed")
+        """The same in pieces, unsealed by a thread while those before are used.
+
+        Their SHA-256 is for whoever gets them to compare.
+        """
+        reader = open_object(self.store, self.manifest, record, self.key, is_hashed=False)
+        return ahead(_pieces(reader), _PIECES_AHEAD, "unsealed")
 
     def read(self, record: ObjectRecord) -> bytes:
         """All plain bytes of a small object, such as facts."""
-        return b"".join(self._pieces(record))
+        return b"".join(_pieces(self.open(record)))
 
-    def _pieces(self, record: ObjectRecord) -> Generator[bytes, None, None]:
-        with self.open(record) as reader:
-            while data := reader.read(_CHUNK):
-                yield data
+
+def _pieces(opened: AbstractContextManager[ObjectReader]) -> Generator[bytes, None, None]:
+    with opened as reader:
+        while data := reader.read(_CHUNK):
+            yield data
 
 
 def open_set(store: Store, backup_id: str, key: PrivateKey, signers: Signers) -> SetObjects:

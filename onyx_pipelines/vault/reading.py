@@ -67,11 +67,19 @@ def sealing_keyset(manifest: Manifest, record: ObjectRecord, key: PrivateKey) ->
 
 @contextmanager
 def open_object(
-    store: Store, manifest: Manifest, record: ObjectRecord, key: PrivateKey
+    store: Store,
+    manifest: Manifest,
+    record: ObjectRecord,
+    key: PrivateKey,
+    *,
+    is_hashed: bool = True,
 ) -> Iterator[ObjectReader]:
     """The plain bytes of an object as a stream, checked against its record before its last byte.
 
     Authenticate the manifest first.
+
+    Args:
+        is_hashed: as of `Unsealer`.
 
     Raises:
         NotFoundError: the object is missing in this store.
@@ -80,4 +88,5 @@ def open_object(
     """
     keyset = sealing_keyset(manifest, record, key)
     with store.open(object_key(manifest.backup_id, record.key)) as source:
-        yield Unsealer(source, keyset, object_context(manifest.backup_id, record.key), record)
+        context = object_context(manifest.backup_id, record.key)
+        yield Unsealer(source, keyset, context, record, is_hashed=is_hashed)

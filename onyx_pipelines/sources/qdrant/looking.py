@@ -6,10 +6,12 @@ own limits allow, and that take little memory whatever the points hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from onyx_pipelines.core.threads import ahead
 from onyx_pipelines.sources.qdrant.collection_api import (
     CollectionApi,
     Page,
@@ -29,6 +31,7 @@ _PAGE_BYTES: Final = 2 << 20
 _PAGE_OF_IDS: Final = 10_000
 
 Fingerprints = dict[PointId, str]
+Pages = Generator[list[Json], None, None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Looking:
         """Exact. Their ids are counted where the collection refuses exact counts."""
         if self._limits.allows_exact:
             return self._api.count(self._collection)
-        return sum(1 for _ in self._scrolled(_PAGE_OF_IDS, with_content=False))
+        return sum(map(len, self._scrolled(_PAGE_OF_IDS, with_content=False)))
 
     def all_points(self) -> Fingerprints:
         return _fingerprints(self._scrolled(self._first_page, with_content=True))
@@ -84,7 +87,9 @@ class Looking:
 
     def points(self, ids: Sequence[PointId]) -> Fingerprints:
         """Those of them that are there."""
-        found: Fingerprints = {}
+        return _fingerprints(self._chosen(ids))
+
+    def _chosen(self, ids: Sequence[PointId]) -> Pages:
         start, page = 0, self._first_page
         largest = min(
             self._limits.page or _LARGEST_PAGE, self._limits.ids_in_filter or _LARGEST_PAGE
@@ -102,10 +107,9 @@ class Looking:
                     raise
                 largest = len(wanted) // 2
                 continue
-            found.update(_fingerprints(answer.points))
+            yield answer.points
             start += len(wanted)
             page = _next_page(answer, page)
-        return found
 
     @property
     def _first_page(self) -> int:
@@ -117,7 +121,7 @@ class Looking:
             return self._api.scroll(self._collection, limit=len(ids), ids=ids)
         return self._api.retrieve(self._collection, ids)
 
-    def _scrolled(self, page: int, *, with_content: bool) -> Iterator[Json]:
+    def _scrolled(self, page: int, *, with_content: bool) -> Pages:
         offset: PointId | None = None
         while True:
             limit = min(page, self._limits.page or page)
@@ -128,7 +132,7 @@ class Looking:
             except PageTooLargeError:
                 page = limit // 4 or 1
                 continue
-            yield from answer.points
+            yield answer.points
             offset = answer.following
             if offset is None:
                 return
@@ -142,10 +146,14 @@ def _next_page(answer: Page, page: int) -> int:
     return max(1, min(_PAGE_BYTES // of_one, 4 * page, _LARGEST_PAGE))
 
 
-def _fingerprints(points: Iterator[Json] | Sequence[Json]) -> Fingerprints:
-    return {
-        each["id"]: point_fingerprint(each.get("vector"), each.get("payload")) for each in points
-    }
+def _fingerprints(pages: Pages) -> Fingerprints:
+    """Of each point. The next page is read meanwhile."""
+    with closing(ahead(pages, 1, "read")) as read:
+        return {
+            each["id"]: point_fingerprint(each.get("vector"), each.get("payload"))
+            for page in read
+            for each in page
+        }
 
 
 @dataclass(frozen=True)
