@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from docs.making import error_codes
 from onyx_pipelines.core.settings.reference import configuration_markdown
+from onyx_pipelines.monitoring.rendering import rendered
 
 DOCS: Final = Path(__file__).parents[1]
+MONITORING: Final = DOCS.parent / "deploy" / "monitoring"
 
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "configuration.md": configuration_markdown,
     DOCS / "error_codes.md": error_codes.page,
+    **{MONITORING / path: partial(str, text) for path, text in rendered().items()},
 }

@@ -1,0 +1,197 @@
+"""Alertmanager's own configuration: who is told of what, and what says the same twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+_SECRETS: Final = "/etc/alertmanager/secrets"
+
+
+class Window(BaseModel):
+    """A time in which warnings are kept back: people are at work on it. Critical alerts never are.
+
+    Args:
+        weekday: e.g. `sunday`, `monday:wednesday`.
+        begins, ends: hours and minutes, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    weekday: str
+    begins: str
+    ends: str
+
+
+class Receivers(BaseModel):
+    """Where alerts go.
+
+    Args:
+        slack_channel: with the webhook's address in a file.
+        mail_to: empty: no mail.
+        watchdog_url_file: of a dead man's switch outside of this machine; empty: none.
+        webhook_url: of a receiver of our own, e.g. the API's; empty: none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slack_channel: str = "#onyx-alerts"
+    slack_url_file: str = f"{_SECRETS}/slack_webhook_url"
+    mail_to: str = ""
+    mail_from: str = "alerts@localhost"
+    mail_host: str = "localhost:25"
+    mail_user: str = ""
+    mail_password_file: str = f"{_SECRETS}/mail_password"
+    webhook_url: str = ""
+    watchdog_url: str = ""
+    quiet: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inhibition:
+    """While `source` fires, nobody is told of `target`: it says nothing that is new.
+
+    Args:
+        source, target: patterns of alerts' names.
+        equal: labels that both must have the same of.
+    """
+
+    source: str
+    target: str
+    equal: Sequence[str] = ()
+
+    def rendered(self) -> dict[str, Any]:
+        """For Alertmanager's YAML."""
+        rule: dict[str, Any] = {
+            "source_matchers": [f'alertname=~"{self.source}"'],
+            "target_matchers": [f'alertname=~"{self.target}"'],
+        }
+        return {**rule, "equal": list(self.equal)} if self.equal else rule
+
+
+_FAILURES: Final = "ErrorRateHigh|ErrorBudget.*|ErrorsAtLowTraffic|LatencyAboveBaseline|ChatSlow"
+INHIBITIONS: Final = (
+    # It is down: whatever else it does not do is no news.
+    Inhibition(".+Down", "(.+Un(healthy|reachable))|Latency.+|Error.+|ChatSlow", ["service"]),
+    # What it needs is down.
+    Inhibition("(Postgresql|Qdrant|Litellm|Redis)(Down|Unhealthy)", _FAILURES),
+    Inhibition("(Postgresql|Qdrant|Litellm|Redis)Down", "(Suna|Edge)Unreachable"),
+    Inhibition("LitellmDown", "Model.+"),
+    Inhibition("Model(Outage|Failing)", _FAILURES),
+    Inhibition("ErrorRateHigh", "ErrorBudget.*|ErrorsAtLowTraffic", ["service"]),
+    Inhibition("ErrorBudgetFastBurn", "ErrorBudgetSlowBurn|ErrorsAtLowTraffic", ["service"]),
+    Inhibition("HostMemoryHigh|HostCpuHigh", "Container(Memory|Cpu)High|LatencyAboveBaseline"),
+    Inhibition("BackupsUnknown", "Backup(Stale|Unverified)|DrillStale|OffsiteCopyBehind"),
+    Inhibition("BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale"),
+)
+
+
+def alertmanager_config(
+    receivers: Receivers,
+    inhibitions: Sequence[Inhibition] = INHIBITIONS,
+    *,
+    group_wait: str = "10s",
+    group_interval: str = "1m",
+    repeat_interval: str = "4h",
+) -> dict[str, Any]:
+    """For its YAML."""
+    quiet = [each.name for each in receivers.quiet]
+    warnings = {"matchers": ['severity="warning"'], "receiver": "warnings"}
+    routes: list[dict[str, Any]] = [
+        {
+            "matchers": ['alertname="Watchdog"'],
+            "receiver": "watchdog",
+            "group_wait": "0s",
+            "group_interval": "1m",
+            "repeat_interval": "1m",
+        },
+        {"matchers": ['severity="critical"'], "receiver": "critical"},
+        {**warnings, "mute_time_intervals": quiet} if quiet else warnings,
+    ]
+    return {
+        "global": _global(receivers),
+        "route": {
+            "receiver": "critical",
+            "group_by": ["alertname", "service"],
+            "group_wait": group_wait,
+            "group_interval": group_interval,
+            "repeat_interval": repeat_interval,
+            "routes": routes,
+        },
+        "inhibit_rules": [each.rendered() for each in inhibitions],
+        "receivers": _receivers(receivers),
+        **({"time_intervals": [_interval(each) for each in receivers.quiet]} if quiet else {}),
+    }
+
+
+def _global(receivers: Receivers) -> dict[str, Any]:
+    if not receivers.mail_to:
+        return {"resolve_timeout": "5m"}
+    found = {
+        "resolve_timeout": "5m",
+        "smtp_smarthost": receivers.mail_host,
+        "smtp_from": receivers.mail_from,
+    }
+    if receivers.mail_user:
+        found |= {
+            "smtp_auth_username": receivers.mail_user,
+            "smtp_auth_password_file": receivers.mail_password_file,
+        }
+    return found
+
+
+def _receivers(receivers: Receivers) -> list[dict[str, Any]]:
+    slack = {"slack_configs": [_slack(receivers)]} if receivers.slack_channel else {}
+    mail = (
+        {"email_configs": [{"to": receivers.mail_to, "send_resolved": True}]}
+        if receivers.mail_to
+        else {}
+    )
+    own = (
+        {"webhook_configs": [{"url": receivers.webhook_url, "send_resolved": True}]}
+        if receivers.webhook_url
+        else {}
+    )
+    dead_man = (
+        {"webhook_configs": [{"url": receivers.watchdog_url, "send_resolved": False}]}
+        if receivers.watchdog_url
+        else {}
+    )
+    return [
+        {"name": "critical", **slack, **mail, **own},
+        {"name": "warnings", **slack, **own},
+        {"name": "watchdog", **dead_man},
+    ]
+
+
+def _slack(receivers: Receivers) -> dict[str, Any]:
+    """Each alert has its own lines: common annotations are empty as soon as two differ."""
+    line = (
+        "{{ range .Alerts }}*{{ .Annotations.summary }}*\n{{ .Annotations.description }}\n"
+        "<{{ .Annotations.runbook_url }}|What to do> · "
+        "<{{ .Annotations.dashboard_url }}|Dashboard>\n{{ end }}"
+    )
+    return {
+        "api_url_file": receivers.slack_url_file,
+        "channel": receivers.slack_channel,
+        "send_resolved": True,
+        "title": "[{{ .Status | toUpper }}] {{ .GroupLabels.alertname }}"
+        " {{ .GroupLabels.service }}",
+        "text": line,
+    }
+
+
+def _interval(window: Window) -> dict[str, Any]:
+    return {
+        "name": window.name,
+        "time_intervals": [
+            {
+                "weekdays": [window.weekday],
+                "times": [{"start_time": window.begins, "end_time": window.ends}],
+            }
+        ],
+    }

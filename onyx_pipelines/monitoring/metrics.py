@@ -1,0 +1,156 @@
+"""The metrics that the stack's own services and this product expose, each in one place.
+
+Source: the specification's *Metrics Schema*. Its label `user_id` is not there: its own rule says
+that no metric holds personal data (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# How many series one service may have: what a scrape costs is linear in it.
+SERIES_BUDGET: Final = 1000
+
+
+class Kind(StrEnum):
+    """Of Prometheus."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric.
+
+    Args:
+        name: as it is exposed; a counter's ends with `_total`.
+        labels: each with the values that are known beforehand; they start at 0, as `increase()`
+            does not see the step from nothing to 1. Empty: known only while it runs.
+        buckets: upper bounds in seconds, of a histogram.
+    """
+
+    name: str
+    kind: Kind
+    text: str
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    buckets: Sequence[float] = ()
+
+    def known(self) -> list[dict[str, str]]:
+        """Every combination of labels that is known beforehand."""
+        values = itertools.product(*self.labels.values())
+        return [dict(zip(self.labels, each, strict=True)) for each in values]
+
+
+_TRUTH: Final = ("true", "false")
+_OUTCOMES: Final = ("answered", "empty", "error")
+
+CHAT: Final = Family(
+    "onyx_chat_duration_seconds",
+    Kind.HISTOGRAM,
+    "Chat answers, from the request to their last token.",
+    {"model": (), "success": _TRUTH},
+    (0.1, 0.5, 1.0, 1.5, 2.0, 5.0),
+)
+RETRIEVAL: Final = Family(
+    "onyx_rag_retrieval_duration_seconds",
+    Kind.HISTOGRAM,
+    "Retrievals from the vector database.",
+    {"vector_count": (), "similarity_threshold": ()},
+    (0.05, 0.1, 0.2, 0.5, 1.0),
+)
+TASKS: Final = Family(
+    "onyx_task_completion_total",
+    Kind.COUNTER,
+    "Tasks of agents that ended.",
+    {
+        "task_type": ("chat", "research", "sync"),
+        "success": _TRUTH,
+        "duration_category": ("under_1m", "under_10m", "longer"),
+    },
+)
+AGENTS: Final = Family(
+    "onyx_active_agents",
+    Kind.GAUGE,
+    "Agents at work.",
+    {"agent_type": ("chat", "research", "sync"), "status": ("running", "waiting")},
+)
+SPECIFIED: Final = (CHAT, RETRIEVAL, TASKS, AGENTS)
+
+REQUESTS: Final = Family(
+    "onyx_http_requests_total",
+    Kind.COUNTER,
+    "Requests by route template and status.",
+    {"method": (), "route": (), "status": ()},
+)
+LATENCY: Final = Family(
+    "onyx_http_request_duration_seconds",
+    Kind.HISTOGRAM,
+    "Requests, from their arrival to the last byte of their answer.",
+    {"method": (), "route": ()},
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+IN_FLIGHT: Final = Family("onyx_http_requests_in_flight", Kind.GAUGE, "Requests being answered.")
+MODEL_CALLS: Final = Family(
+    "onyx_llm_calls_total",
+    Kind.COUNTER,
+    "Calls of a language model.",
+    {"model": (), "outcome": ("success", "error")},
+)
+MODEL_TOKENS: Final = Family(
+    "onyx_llm_tokens_total",
+    Kind.COUNTER,
+    "Tokens sent to and received from a language model.",
+    {"model": (), "direction": ("input", "output")},
+)
+MODEL_COST: Final = Family(
+    "onyx_llm_cost_usd_total", Kind.COUNTER, "What the calls cost, in US dollars.", {"model": ()}
+)
+RETRIEVALS: Final = Family(
+    "onyx_rag_queries_total",
+    Kind.COUNTER,
+    "Questions to the vector database, by what came of them.",
+    {"outcome": _OUTCOMES},
+)
+ACTIVE_USERS: Final = Family(
+    "onyx_active_users", Kind.GAUGE, "Different users of the last 24 hours; nobody's name."
+)
+APPLICATION: Final = (
+    *SPECIFIED,
+    *(REQUESTS, LATENCY, IN_FLIGHT, MODEL_CALLS, MODEL_TOKENS, MODEL_COST, RETRIEVALS),
+    ACTIVE_USERS,
+)
+
+# A label may have these names; anything else might tell who did what.
+LABELS: Final = frozenset(
+    {name for family in APPLICATION for name in family.labels}
+    | {"component", "store", "channel", "version", "scenario", "quantile", "check", "schedule"}
+    | {"service", "verdict", "instance", "job", "le", "hop", "tier", "database", "kind"}
+)
+
+Metric = Counter | Gauge | Histogram
+
+
+def created(family: Family, registry: CollectorRegistry) -> Metric:
+    """The family as an object of prometheus_client, with what is known of it at 0."""
+    names = list(family.labels)
+    metric: Metric
+    if family.kind is Kind.HISTOGRAM:
+        metric = Histogram(
+            family.name, family.text, names, buckets=family.buckets, registry=registry
+        )
+    elif family.kind is Kind.COUNTER:
+        metric = Counter(family.name.removesuffix("_total"), family.text, names, registry=registry)
+    else:
+        metric = Gauge(family.name, family.text, names, registry=registry)
+    if names:
+        for labels in family.known():
+            metric.labels(**labels)
+    return metric

@@ -1,0 +1,1 @@
+"""Recording and alert rules, one module for each question that they answer."""

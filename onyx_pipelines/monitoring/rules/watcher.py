@@ -1,0 +1,71 @@
+"""Does the watching itself work?"""
+
+from __future__ import annotations
+
+from onyx_pipelines.monitoring.playbooks import Playbook
+from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
+
+
+def watcher() -> list[Group]:
+    """Prometheus and Alertmanager; the last alert fires always, to a dead man's switch."""
+    return [
+        Group(
+            "onyx-watcher",
+            [
+                _alert(
+                    "ScrapeTooLarge",
+                    "increase(prometheus_target_scrapes_exceeded_sample_limit_total[10m]) > 0",
+                    "5m",
+                    "A service exposes too many series",
+                    "Prometheus throws the whole scrape away: the service looks as if it were"
+                    " down.",
+                ),
+                _alert(
+                    "RulesFailing",
+                    "increase(prometheus_rule_evaluation_failures_total[10m]) > 0",
+                    "5m",
+                    "Rules of Prometheus fail",
+                    "{{ $labels.rule_group }}: what it should tell, it does not.",
+                ),
+                _alert(
+                    "ConfigurationNotLoaded",
+                    "prometheus_config_last_reload_successful == 0"
+                    " or alertmanager_config_last_reload_successful == 0",
+                    "5m",
+                    "A new configuration was refused",
+                    "{{ $labels.service }} goes on with the old one.",
+                ),
+                _alert(
+                    "AlertsNotSent",
+                    "increase(alertmanager_notifications_failed_total[10m]) > 0",
+                    "5m",
+                    "Alerts do not reach people by {{ $labels.integration }}",
+                    "{{ $value | humanize }} failed within ten minutes.",
+                ),
+                Alert(
+                    "Watchdog",
+                    "vector(1)",
+                    "0m",
+                    Severity.NONE,
+                    Playbook.HIGH_RESOURCE_USAGE,
+                    Board.OVERVIEW,
+                    "The watching works",
+                    "Goes to a switch outside of this machine, which calls when it stops coming.",
+                    service="prometheus",
+                ),
+            ],
+        )
+    ]
+
+
+def _alert(name: str, expr: str, hold: str, summary: str, description: str) -> Alert:
+    return Alert(
+        name,
+        expr,
+        hold,
+        Severity.WARNING,
+        Playbook.HIGH_RESOURCE_USAGE,
+        Board.INFRASTRUCTURE,
+        summary,
+        description,
+    )
