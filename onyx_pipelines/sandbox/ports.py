@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ def free_ports(count: int) -> list[int]:
     first, last = _quiet_range()
     found: set[int] = set()
     while len(found) < count:
-        port = random.randint(first, last)
+        port = secrets.choice(range(first, last + 1))
         if is_free(port):
             found.add(port)
     return list(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from dagster_postgres import PostgresRunStorage
 
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.orchestration.instance_storage import InstanceStorage
+from onyx_pipelines.sandbox.ports import free_port
 from onyx_pipelines.sandbox.stack import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -45,8 +45,7 @@ def clone(tmp_path: Path) -> Path:
 @pytest.fixture
 def address(clone: Path) -> Iterator[str]:
     """Of `dagster dev` with an empty environment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     bin_dir = Path(sys.executable).parent
     with (
         (clone / "log").open("wb") as log,
