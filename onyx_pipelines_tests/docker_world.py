@@ -44,6 +44,7 @@ class DockerWorld:
         mounts: Mapping[str, str] | None = None,
         is_running: bool = True,
         healthcheck: Mapping[str, Any] | None = None,
+        stop_timeout_s: int | None = None,
         **host_config: Any,
     ) -> None:
         """A container.
@@ -61,6 +62,7 @@ class DockerWorld:
                 "Cmd": list(command),
                 "Env": environment(),
                 "StopSignal": "SIGKILL",
+                "StopTimeout": stop_timeout_s,
                 "Labels": dict(labels or {}),
                 "Healthcheck": healthcheck,
                 "HostConfig": {

@@ -12,6 +12,7 @@ import httpx
 from onyx_pipelines.api.problems import ProblemError, understanding
 from onyx_pipelines.core.certificates import usual_certificates
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.whole_answer import unanswered, whole_answer
 
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
 # What a question takes at most.
@@ -112,7 +113,8 @@ class Run:
 class DagsterClient:
     """One web server of Dagster's."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, limit_s: float = LONGEST_S) -> None:
+        self._limit_s = limit_s
         password = settings.dagster_password.get_secret_value()
         self._client = httpx.Client(
             base_url=settings.dagster_url.rstrip("/"),
@@ -120,8 +122,6 @@ class DagsterClient:
             auth=(settings.dagster_user, password) if settings.dagster_user else None,
             trust_env=False,
             verify=usual_certificates(),
-            # None is kept: one that a restarted server has forgotten would fail a request.
-            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def close(self) -> None:
@@ -236,12 +236,17 @@ class DagsterClient:
             ProblemError: 503, there is none.
         """
         try:
-            answer = self._client.post("/graphql", json={"query": query, "variables": variables})
-            answer.raise_for_status()
+            answer = whole_answer(
+                self._client,
+                "POST",
+                "/graphql",
+                limit_s=self._limit_s,
+                json={"query": query, "variables": variables},
+            ).raise_for_status()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotAskedError(f"Dagster does not answer ({type(error).__name__}).") from None
+            raise NotAskedError(unanswered("Dagster", error)) from None
         except (httpx.HTTPError, ValueError) as error:
-            raise _unavailable(f"Dagster does not answer ({type(error).__name__}).") from None
+            raise _unavailable(unanswered("Dagster", error)) from None
         with _understanding():
             body = answer.json()
             if body.get("errors"):

@@ -14,9 +14,11 @@ import httpx
 from onyx_pipelines.api.models import MetricsHealth
 from onyx_pipelines.api.problems import ProblemError, understanding
 from onyx_pipelines.core.certificates import usual_certificates
+from onyx_pipelines.core.whole_answer import unanswered, whole_answer
 
 _REMEDY: Final = "See whether it runs, and whether ONYX_PROMETHEUS_URL is right."
 _TIMEOUT_S: Final = 10.0
+_LIMIT_S: Final = 20.0
 _WINDOW: Final = "5m"
 _CHAT: Final = "onyx_chat_duration_seconds"
 _RAG: Final = "onyx_rag_retrieval_duration_seconds"
@@ -63,8 +65,9 @@ class Prometheus:
     """Raises ProblemError (503) from every method but `health`: it is not set, or does not
     answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, limit_s: float = _LIMIT_S) -> None:
         self._url = url.rstrip("/")
+        self._limit_s = limit_s
 
     def targets(self) -> Targets:
         data = self._get("/api/v1/targets", state="active")
@@ -130,14 +133,11 @@ class Prometheus:
             )
         try:
             with _client() as client:
-                answer = client.get(self._url + path, params=parameters)
-                answer.raise_for_status()
+                answer = whole_answer(
+                    client, "GET", self._url + path, limit_s=self._limit_s, params=parameters
+                ).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise ProblemError(
-                503,
-                f"Prometheus does not answer ({type(error).__name__}).",
-                remedy=_REMEDY,
-            ) from None
+            raise ProblemError(503, unanswered("Prometheus", error), remedy=_REMEDY) from None
         with _understanding():
             return answer.json()["data"]
 

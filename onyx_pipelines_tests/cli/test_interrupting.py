@@ -29,6 +29,11 @@ LONG = {
     "restore": ("restore", "latest", "--from", "offsite", "--confirm", "--no-safety-backup"),
     "prune": ("prune", "--yes"),
     "load-test run": ("load-test", "run", "--profile", "quick"),
+    "audit verify": ("audit", "verify"),
+    "keys rewrap": ("keys", "rewrap", "--yes"),
+    "keys sign": ("keys", "sign", "--yes"),
+    "catalog recover-versions": ("catalog", "recover-versions", "--yes"),
+    "doctor": ("doctor",),
 }
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.whole_answer import whole_answer
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.k6.following import SoFar
 from onyx_pipelines.load_test.k6.rows import read_rows
@@ -299,6 +300,7 @@ def _clean_up(running: Running, run_key: str) -> None:
     url = running.target.url.rstrip("/") + running.cleanup_path.replace("{run}", run_key)
     try:
         with httpx.Client(timeout=_CLEANUP_TIMEOUT_S, trust_env=False) as client:
-            client.delete(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+            sent = {"Authorization": f"Bearer {token}"} if token else {}
+            whole_answer(client, "DELETE", url, limit_s=_CLEANUP_TIMEOUT_S, headers=sent)
     except httpx.HTTPError as error:
         _log.warning("What the load test made was not removed (%s).", type(error).__name__)

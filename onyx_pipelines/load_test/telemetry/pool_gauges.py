@@ -9,7 +9,11 @@ from typing import Final
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from onyx_pipelines.core.whole_answer import whole_answer
+
 _TIMEOUT_S: Final = 0.8
+_LIMIT_S: Final = 2.0
+_LIMIT_BYTES: Final = 8 << 20
 # Onyx's own names first (its API exports them), then the general ones.
 _SIZE: Final = ("onyx_db_pool_size", "db_pool_size")
 _BUSY: Final = ("onyx_db_pool_checked_out", "db_pool_checked_out", "db_pool_busy")
@@ -26,8 +30,10 @@ class Pool:
 def read_pool(client: httpx.Client, url: str) -> Pool | None:
     """None where the page does not answer or shows no pool."""
     try:
-        text = client.get(url, timeout=_TIMEOUT_S).raise_for_status().text
-        return parse_pool(text)
+        answer = whole_answer(
+            client, "GET", url, limit_s=_LIMIT_S, limit_bytes=_LIMIT_BYTES, timeout=_TIMEOUT_S
+        )
+        return parse_pool(answer.raise_for_status().text)
     except (httpx.HTTPError, ValueError):
         return None
 

@@ -8,7 +8,8 @@ Steps of a sweep should be at least twice as long as the scrape interval.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -17,15 +18,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.whole_answer import unanswered, whole_answer
 from onyx_pipelines.load_test.samples import TELEMETRY_COLUMNS
 from onyx_pipelines.load_test.telemetry.services import WatchedService
 
 _TIMEOUT_S: Final = 30.0
+_LIMIT_S: Final = 60.0
 # Before the run, so that its first seconds lie between two scrapes.
 _BEFORE_S: Final = 120.0
 Floats = NDArray[np.float64]
 # One series: seconds since 1970, and values.
 Series = tuple[Floats, Floats]
+_Ask = Callable[..., httpx.Response]
 
 # Column → counter (a rate is taken) or gauge, by what the service is watched as.
 _COUNTERS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -52,7 +56,13 @@ _LABEL: Final = {"job": "job", "container": "name"}
 
 
 def usage_between(
-    url: str, services: Sequence[WatchedService], begin_s: float, end_s: float, *, cores: float
+    url: str,
+    services: Sequence[WatchedService],
+    begin_s: float,
+    end_s: float,
+    *,
+    cores: float,
+    limit_s: float = _LIMIT_S,
 ) -> pd.DataFrame:
     """Columns of `samples.TELEMETRY_COLUMNS`, a row a second and service; none for a service that
     Prometheus does not know.
@@ -60,6 +70,7 @@ def usage_between(
     Args:
         begin_s, end_s: seconds since 1970.
         cores: of a service without a CPU limit.
+        limit_s: for the whole of an answer.
 
     Raises:
         SourceError: it does not answer, or refuses the question.
@@ -67,7 +78,8 @@ def usage_between(
     grid = np.arange(np.floor(begin_s), np.ceil(end_s) + 1)
     asked = [service for service in services if service.prometheus]
     with httpx.Client(base_url=url.rstrip("/"), timeout=_TIMEOUT_S, trust_env=False) as client:
-        frames = [_usage_of(client, service, grid, cores) for service in asked]
+        ask = partial(whole_answer, client, "GET", "/api/v1/query", limit_s=limit_s)
+        frames = [_usage_of(ask, service, grid, cores) for service in asked]
     if not frames:
         return pd.DataFrame(columns=list(TELEMETRY_COLUMNS)).astype(dict(TELEMETRY_COLUMNS))
     return pd.concat(frames, ignore_index=True).astype(dict(TELEMETRY_COLUMNS))
@@ -110,16 +122,14 @@ def _summed(parts: Sequence[Floats], length: int) -> Floats:
     return np.where(known.any(axis=0), total, np.nan)
 
 
-def _usage_of(
-    client: httpx.Client, service: WatchedService, grid: Floats, cores: float
-) -> pd.DataFrame:
+def _usage_of(ask: _Ask, service: WatchedService, grid: Floats, cores: float) -> pd.DataFrame:
     kind, _, value = service.prometheus.partition(":")
     matcher = f'{_LABEL[kind]}="{_escaped(value)}"'
     # What was scraped after the last second says how that one was.
     begin, end = float(grid[0]) - _BEFORE_S, max(float(grid[-1]), time.time())
 
     def read(metric: str) -> list[Series]:
-        return _raw(client, f"{metric}{{{matcher}}}", begin, end)
+        return _raw(ask, f"{metric}{{{matcher}}}", begin, end)
 
     columns = {name: rate_on(grid, read(metric)) for name, metric in _COUNTERS[kind].items()}
     columns |= {name: gauge_on(grid, read(metric)) for name, metric in _GAUGES[kind].items()}
@@ -138,15 +148,14 @@ def _usage_of(
     return frame[frame["cpu_cores"].notna()]
 
 
-def _raw(client: httpx.Client, selector: str, begin: float, end: float) -> list[Series]:
+def _raw(ask: _Ask, selector: str, begin: float, end: float) -> list[Series]:
     question = f"{selector}[{max(1, round(end - begin))}s]"
     try:
-        answer = client.get("/api/v1/query", params={"query": question, "time": f"{end:.3f}"})
-        answer.raise_for_status()
+        answer = ask(params={"query": question, "time": f"{end:.3f}"}).raise_for_status()
         result: list[dict[str, Any]] = answer.json()["data"]["result"]
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise SourceError(
-            f"Prometheus does not say what the services used ({type(error).__name__}).",
+            f"{unanswered('Prometheus', error)} What the services used is not known.",
             remedy="See whether it runs, and whether ONYX_PROMETHEUS_URL is right.",
         ) from None
     found = []

@@ -17,10 +17,11 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from onyx_pipelines.core.exchange import Exchange
 from onyx_pipelines.core.text import printable
 from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines, headline
 from onyx_pipelines.notify.event import Event
-from onyx_pipelines.notify.exchange import Exchange, certificate_fault, too_slow
+from onyx_pipelines.notify.exchange import certificate_fault, too_slow
 from onyx_pipelines.notify.routing import Routes
 
 _LIMIT_S: Final = 30.0

@@ -38,6 +38,8 @@ _COMPOSE_IDENTITY: Final = (
 _SWARM_TASK: Final = "com.docker.swarm.task.id"
 # How long a container has to run to count as started: one that cannot work ends at once.
 _RUNS_FOR_S: Final = 0.3
+# A stop is waited for, and its volume's backup with it.
+_LONGEST_GRACE_S: Final = 3600
 # How long those that depend on a container's health wait for it.
 _HEALTHY_WITHIN_S: Final = 30.0
 
@@ -184,7 +186,7 @@ class PauseSession:
 
     def _stop(self, containers: Sequence[Container], owed: dict[str, StoppedContainer]) -> None:
         for container in containers:
-            _refuse_what_cannot_come_back(container)
+            _refuse_what_cannot_be_stopped(container)
         if not containers:
             return
         entries = {
@@ -315,7 +317,7 @@ def names_of_users(settings: Settings, directory: Path, volume: str | None) -> l
         places, label = EnginePlaces.of(engine), settings.stop_containers_label
         users = _users(engine.alive(), places, label, directory, volume)
     for container in users:
-        _refuse_what_cannot_come_back(container)
+        _refuse_what_cannot_be_stopped(container)
     return [container.name for container in users]
 
 
@@ -366,11 +368,15 @@ def _compose_identity(container: Container) -> dict[str, str]:
     return {key: container.labels[key] for key in _COMPOSE_IDENTITY if key in container.labels}
 
 
-def _refuse_what_cannot_come_back(container: Container) -> None:
+def _refuse_what_cannot_be_stopped(container: Container) -> None:
     if container.is_removed_when_stopped:
         reason = "it was made with --rm, so that stopping it would remove it"
     elif _SWARM_TASK in container.labels:
         reason = "it belongs to a Swarm service, which would start another one at once"
+    elif container.stop_grace_s < 0:
+        reason = "its stop timeout says that it is never killed, so that stopping it may never end"
+    elif container.stop_grace_s > _LONGEST_GRACE_S:
+        reason = f"its stop timeout of {container.stop_grace_s} s is longer than an hour"
     else:
         return
     raise SourceError(

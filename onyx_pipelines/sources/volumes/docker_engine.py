@@ -18,10 +18,11 @@ import httpx
 
 from onyx_pipelines.core.certificates import usual_certificates
 from onyx_pipelines.core.errors import SettingsError, SourceError
+from onyx_pipelines.core.whole_answer import unanswered, whole_answer
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 
 _T = TypeVar("_T")
-_ANSWER_TIMEOUT_S: Final = 60.0
+_ANSWER_S: Final = 60.0
 # What the engine waits for by default before it kills a container that is to stop.
 _DEFAULT_GRACE_S: Final = 10
 
@@ -70,10 +71,12 @@ class DockerEngine:
 
     Args:
         host: as in DOCKER_HOST: `unix:///path`, `tcp://host:port`, `http(s)://host:port`.
+        answer_s: for each read of an answer; twice as long for the whole of it.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, answer_s: float = _ANSWER_S) -> None:
         address = urlsplit(host)
+        self._answer_s = answer_s
         self._socket: Path | None = None
         self._version_prefix: str | None = None
         transport: httpx.HTTPTransport | None = None
@@ -90,11 +93,11 @@ class DockerEngine:
                 remedy="Use unix:///var/run/docker.sock, tcp://host:port or https://host:port.",
             )
         # For messages: without the credentials that an address may carry.
-        self._shown_host = address.path if self._socket else f"{address.hostname}:{address.port}"
+        host = address.path if self._socket else f"{address.hostname}:{address.port}"
+        self._who = f"The Docker engine at {host}"
         self._client = httpx.Client(
             base_url=base_url,
             transport=transport,
-            timeout=_ANSWER_TIMEOUT_S,
             # A proxy of the environment is none for the engine.
             trust_env=False,
             verify=usual_certificates(),
@@ -151,7 +154,7 @@ class DockerEngine:
         response = self._call(
             "POST",
             f"/containers/{container.id}/stop",
-            timeout_s=container.stop_grace_s + _ANSWER_TIMEOUT_S,
+            after_s=container.stop_grace_s,
         )
         return self._answer(response, 204, 304, 404).status_code == 204
 
@@ -210,7 +213,7 @@ class DockerEngine:
         *,
         parameters: Mapping[str, str] | None = None,
         body: object = None,
-        timeout_s: float = _ANSWER_TIMEOUT_S,
+        after_s: float = 0,
     ) -> httpx.Response:
         if self._version_prefix is None:
             ping = self._answer(self._request("GET", "/_ping"), 200)
@@ -221,7 +224,7 @@ class DockerEngine:
             self._version_prefix + path,
             parameters=parameters,
             body=body,
-            timeout_s=timeout_s,
+            after_s=after_s,
         )
 
     def _request(
@@ -231,22 +234,31 @@ class DockerEngine:
         *,
         parameters: Mapping[str, str] | None = None,
         body: object = None,
-        timeout_s: float = _ANSWER_TIMEOUT_S,
+        after_s: float = 0,
     ) -> httpx.Response:
         if self._socket is not None and not self._socket.is_socket():
             raise self._no_answer("there is no socket")
         if self._socket is not None and not os.access(self._socket, os.W_OK, effective_ids=True):
             raise self._no_answer("this user may not use it")
         try:
-            return self._client.request(
-                method, path, params=parameters, json=body, timeout=timeout_s
+            return whole_answer(
+                self._client,
+                method,
+                path,
+                timeout=after_s + self._answer_s,
+                limit_s=after_s + 2 * self._answer_s,
+                params=parameters,
+                json=body,
             )
         except httpx.HTTPError as error:
-            raise self._no_answer(type(error).__name__) from None
+            raise self._unusable(unanswered(self._who, error)) from None
 
     def _no_answer(self, reason: str) -> SourceError:
+        return self._unusable(f"{self._who} does not answer ({reason}).")
+
+    def _unusable(self, what: str) -> SourceError:
         return SourceError(
-            f"The Docker engine at {self._shown_host} does not answer ({reason}).",
+            what,
             remedy="Check ONYX_DOCKER_HOST and that this user may use the engine; it is empty where"
             " there is none.",
             transient=True,

@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,15 +168,20 @@ def test_one_that_somebody_starts_meanwhile_is_restarted(stack: Stack, troubled:
     assert stack.docker.output("late", "cat", "/d/file") == "as it was"
 
 
-def test_one_that_cannot_come_back_is_refused_before_anything_is_touched(stack: Stack) -> None:
+@pytest.mark.parametrize(
+    ("made", "reason"), [({"AutoRemove": True}, "--rm"), ({"stop_timeout_s": -1}, "never killed")]
+)
+def test_one_that_cannot_be_stopped_is_refused_before_anything_is_touched(
+    stack: Stack, made: dict[str, Any], reason: str
+) -> None:
     objects = stack.backed_up()
     change(stack.directory)
-    stack.use("once", AutoRemove=True)
+    stack.use("once", **made)
     siblings = sorted(stack.directory.parent.iterdir())
 
-    with pytest.raises(SourceError, match=r"once cannot be stopped.*--rm"):
+    with pytest.raises(SourceError, match=f"once cannot be stopped.*{reason}"):
         plan(objects, IN_PLACE, stack.settings)
-    with pytest.raises(SourceError, match=r"once cannot be stopped.*--rm"):
+    with pytest.raises(SourceError, match=f"once cannot be stopped.*{reason}"):
         restored(objects, IN_PLACE, stack.settings)
 
     assert bytes_of(stack.directory) == {"file": b"newer"}

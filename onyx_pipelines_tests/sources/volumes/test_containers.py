@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -289,21 +290,22 @@ def test_a_container_that_somebody_else_stops_just_before_us_stays_stopped(
 
 
 @pytest.mark.parametrize(
-    ("labels", "is_removed_when_stopped", "reason"),
-    [({}, True, "--rm"), ({"com.docker.swarm.task.id": "t1"}, False, "Swarm")],
+    ("labels", "made", "reason"),
+    [
+        ({}, {"AutoRemove": True}, "--rm"),
+        ({"com.docker.swarm.task.id": "t1"}, {}, "Swarm"),
+        ({}, {"stop_timeout_s": -1}, "never killed"),
+        ({}, {"stop_timeout_s": 86_400}, "longer than an hour"),
+    ],
 )
-def test_a_container_that_could_not_come_back_is_not_stopped(
+def test_a_container_that_could_not_come_back_or_may_never_stop_is_not_stopped(
     docker: DockerWorld,
     volumes: dict[str, Path],
     labels: dict[str, str],
-    is_removed_when_stopped: bool,
+    made: dict[str, Any],
     reason: str,
 ) -> None:
-    docker.create(
-        "db",
-        labels={docker.label: "files"} | labels,
-        AutoRemove=is_removed_when_stopped,
-    )
+    docker.create("db", labels={docker.label: "files"} | labels, **made)
 
     with pytest.raises(SourceError, match=reason):
         _back_up(_settings(volumes, docker))
