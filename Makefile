@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui rehearse-disaster test nightly check lint bench docs lock down clean
+.PHONY: help install demo ui rehearse-disaster test nightly check lint bench docs site lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,8 +45,12 @@ lint: $(STAMP)  ## ruff, mypy --strict, and which package may import which
 bench: $(STAMP)  ## speed and memory against peers in the same run (see bench/README.md)
 	$(BIN)/python -m bench
 
-docs: $(STAMP)  ## regenerate the pages that are written from the code
+docs: $(STAMP)  ## the pages that are written from the code, and the site of all pages
 	$(BIN)/python -m docs.making
+	$(MAKE) --no-print-directory site
+
+site: $(STAMP)  ## the documentation in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 lock:  ## re-resolve requirements.lock (needs uv on PATH)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from docs.making import error_codes
+from docs.making import commands, dagster_objects, error_codes, metrics, rest_api
 from onyx_pipelines.core.settings.reference import configuration_markdown
 from onyx_pipelines.monitoring.rendering import rendered
 
@@ -18,4 +18,8 @@ GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "configuration.md": configuration_markdown,
     DOCS / "error_codes.md": error_codes.page,
     **{MONITORING / path: partial(str, text) for path, text in rendered().items()},
+    DOCS / "reference" / "commands.md": commands.page,
+    DOCS / "reference" / "dagster.md": dagster_objects.page,
+    DOCS / "reference" / "metrics.md": metrics.page,
+    DOCS / "reference" / "rest_api.md": rest_api.page,
 }

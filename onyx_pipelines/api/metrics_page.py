@@ -134,11 +134,11 @@ def _of_versions(counted: CountedVersions | None) -> Iterator[Metric]:
     if counted is None:
         return
     for name, text, value in (
-        ("versions_counted_timestamp_seconds", "When they were.", counted.at.timestamp()),
-        ("noncurrent_versions", "Earlier versions that the store keeps.", counted.versions),
-        ("noncurrent_bytes", "Their size.", counted.size_bytes),
+        ("versions_counted_timestamp_seconds", "When they were counted.", counted.at.timestamp()),
+        ("noncurrent_versions", "Earlier versions that the store has.", counted.versions),
+        ("noncurrent_bytes", "Size of the earlier versions.", counted.size_bytes),
         ("hidden_objects", "Objects hidden by delete markers.", counted.hidden_objects),
-        ("sets_waiting_for_locks", "Wanted gone, and locked.", counted.waiting_sets),
+        ("sets_waiting_for_locks", "Sets wanted gone, and locked.", counted.waiting_sets),
     ):
         yield GaugeMetricFamily(f"onyx_offsite_{name}", text, value=float(value))
 

@@ -1,0 +1,86 @@
+"""Takes docs/pictures/ anew: `make demo` first, then `python -m docs.making.pictures`.
+
+Starts Dagster on the demo's sandbox, and opens its pages in Chromium.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import httpx
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from docs.making.pages import DOCS
+from onyx_pipelines.sandbox.ports import HOST, free_port
+
+_WIDTH, _COLOURS = 1280, 128
+_LOADED_S: Final = 120
+_LOCATION: Final = "locations/onyx_pipelines/asset-groups"
+# Name → the page, the text that comes last when it is drawn, and the height.
+_PAGES: Final = {
+    "lineage": (f"{_LOCATION}/backup/lineage", "3 / 3 Passed", 660),
+    "checks": ("assets/backup_set?view=checks", "Latest execution", 560),
+}
+
+
+def main() -> None:
+    """Every picture, in the light colours of the UI."""
+    with _dagster() as url, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        for name, (page, text, height) in _PAGES.items():
+            picture = _smaller(_shot(chromium, f"{url}/{page}", text, height))
+            (DOCS / "pictures" / f"{name}.png").write_bytes(picture)
+        chromium.close()
+
+
+@contextmanager
+def _dagster() -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-m", "onyx_pipelines.sandbox.ui", "--port", str(port)]
+    with subprocess.Popen(command) as process:
+        try:
+            url = f"http://{HOST}:{port}"
+            _wait_for(url)
+            yield url
+        finally:
+            process.terminate()
+
+
+def _wait_for(url: str) -> None:
+    transport = httpx.HTTPTransport(retries=60)
+    with httpx.Client(transport=transport, trust_env=False, timeout=_LOADED_S) as client:
+        client.get(f"{url}/server_info").raise_for_status()
+
+
+def _shot(chromium: Browser, url: str, text: str, height: int) -> bytes:
+    context = chromium.new_context(viewport={"width": _WIDTH, "height": height})
+    page = context.new_page()
+    page.goto(url)
+    page.get_by_text(text).first.wait_for(timeout=_LOADED_S * 1000)
+    # Graphs are laid out, and events counted, by workers of the page.
+    page.wait_for_timeout(6000)
+    picture = page.screenshot()
+    context.close()
+    return picture
+
+
+def _smaller(picture: bytes) -> bytes:
+    """A UI has few colours: a third of the bytes."""
+    smaller = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(_COLOURS).save(
+        smaller, "PNG", optimize=True
+    )
+    return smaller.getvalue()
+
+
+if __name__ == "__main__":
+    main()
