@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -12,14 +14,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from onyx_pipelines import __version__
 from onyx_pipelines.api.catalog_cache import CatalogCache
+from onyx_pipelines.api.qdrant_condition import QdrantCondition
 from onyx_pipelines.backup.protection import CountedVersions, counted_versions
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.load_test.promoted_latency import promoted_p95_s
 from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
-from onyx_pipelines.vault.set_view import is_ahead
+from onyx_pipelines.vault.set_view import SetView, is_ahead
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 _STORES: Final = ("local", "offsite")
@@ -31,6 +35,7 @@ class MetricsPage:
     def __init__(self, settings: Settings, catalog: CatalogCache) -> None:
         self._settings = settings
         self._catalog = catalog
+        self.qdrant = QdrantCondition(settings)
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -52,6 +57,8 @@ class MetricsPage:
         yield from self._of_sets()
         yield from _of_versions(counted_versions(self._settings))
         yield from self._of_notifications()
+        yield from _latency_baseline(self._settings.state_dir)
+        yield from _qdrant(self.qdrant.unwell())
         holder = current_holder(self._settings.state_dir)
         yield GaugeMetricFamily(
             "onyx_exclusive_work_running",
@@ -104,6 +111,10 @@ class MetricsPage:
             [row.last_drill_passed_at for row in rows],
         )
         yield _last_size(rows)
+        yield from _of_components(rows)
+        if self._settings.offsite_url:
+            yield _lag(rows)
+        yield _last_drill([view for _, view in listed.sets])
 
     def _of_notifications(self) -> Iterator[Metric]:
         pending = GaugeMetricFamily(
@@ -150,6 +161,77 @@ def _last_size(rows: list[CatalogRow]) -> Metric:
     )
 
 
+def _of_components(rows: Sequence[CatalogRow]) -> Iterator[Metric]:
+    """Of each component in each store; nothing where no set there has it."""
+    for name, text, moments in (
+        ("success", "When the newest set with it was taken.", [row.timestamp for row in rows]),
+        (
+            "verified",
+            "When a set with it was last found intact.",
+            [row.last_verified_at for row in rows],
+        ),
+    ):
+        metric = GaugeMetricFamily(
+            f"onyx_backup_component_last_{name}_timestamp_seconds",
+            text,
+            labels=["component", "store"],
+        )
+        newest: dict[tuple[str, str], float] = {}
+        for row, moment in zip(rows, moments, strict=True):
+            for place in itertools.product(row.components, row.stores) if moment else ():
+                newest[place] = max(newest.get(place, 0.0), _seconds(moment or ""))
+        for (component, store), seconds in sorted(newest.items()):
+            metric.add_metric([component, store], seconds)
+        yield metric
+
+
+def _lag(rows: Sequence[CatalogRow]) -> Metric:
+    newest = max((_seconds(row.timestamp) for row in rows), default=0.0)
+    copied = max((_seconds(row.timestamp) for row in rows if "offsite" in row.stores), default=0.0)
+    return GaugeMetricFamily(
+        "onyx_offsite_lag_seconds",
+        "By how much the newest set in the second store is older than the newest of all; since 1970"
+        " where it has none.",
+        value=newest - copied,
+    )
+
+
+def _last_drill(views: Iterable[SetView]) -> Metric:
+    drills = [copy.marks.drilled for view in views for copy in view.copies if copy.marks.drilled]
+    last = max(drills, key=lambda drill: drill.at, default=None)
+    return GaugeMetricFamily(
+        "onyx_restore_drill_failed",
+        "1 where the newest restore drill failed.",
+        value=float(last is not None and not last.passed),
+    )
+
+
+def _latency_baseline(state_dir: Path) -> Iterator[Metric]:
+    figure = promoted_p95_s(state_dir)
+    if figure is None:
+        return
+    metric = GaugeMetricFamily(
+        "onyx_latency_baseline_seconds",
+        "p95 of the promoted load test: what live requests are compared with.",
+        labels=["service"],
+    )
+    metric.add_metric(["onyx"], figure)
+    yield metric
+
+
+def _qdrant(unwell: int | None) -> Iterator[Metric]:
+    if unwell is not None:
+        yield GaugeMetricFamily(
+            "onyx_qdrant_collections_unwell",
+            "Collections that are red or grey, or whose replicas are not all active.",
+            value=float(unwell),
+        )
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
 def _moment(name: str, text: str, moments: Iterable[str | None]) -> Metric:
-    seconds = [datetime.fromisoformat(each).timestamp() for each in moments if each]
+    seconds = [_seconds(each) for each in moments if each]
     return GaugeMetricFamily(name, text, value=max(seconds, default=0.0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +13,11 @@ from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines.core.text import day_text, stamp_text
 from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.load_test.analysis.comparison import Series
+from onyx_pipelines.load_test.promoted_latency import BASELINE_ID, FOLDER
 from onyx_pipelines.load_test.report.sentences import broken
 from onyx_pipelines.load_test.results import LoadTestResult, LoadVerdict, SweepStep
 
-_FOLDER: Final = "load-test-baselines"
 _FEWEST_REPEATS: Final = 3
-_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}")
 
 
 class Baseline(BaseModel):
@@ -41,13 +39,13 @@ class BaselineStore:
     """In the state directory of a host."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._folder = state_dir / _FOLDER
+        self._folder = state_dir / FOLDER
 
     def all(self) -> list[Baseline]:
         """The newest first."""
         if not self._folder.is_dir():
             return []
-        paths = (path for path in self._folder.glob("*.json") if _ID.fullmatch(path.stem))
+        paths = (path for path in self._folder.glob("*.json") if BASELINE_ID.fullmatch(path.stem))
         found = (Baseline.model_validate_json(path.read_bytes()) for path in paths)
         return sorted(found, key=lambda each: each.promoted_at, reverse=True)
 

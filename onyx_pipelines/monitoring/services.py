@@ -74,7 +74,14 @@ AROUND: Final = (
         "cadvisor:8080",
         drops="container_(tasks_state|network_(tcp|tcp6|udp|udp6|advance_tcp)_.*|blkio_.*)",
     ),
-    Scraped("onyx-pipelines", "onyx-pipelines", "onyx-api:8910", keeps_labels=True),
+    Scraped(
+        "onyx-pipelines",
+        "onyx-pipelines",
+        "onyx-api:8910",
+        user="admin",
+        password_file=f"{_SECRETS}/onyx_metrics_password",
+        keeps_labels=True,
+    ),
     Scraped("prometheus", "prometheus", "localhost:9090"),
     Scraped("alertmanager", "alertmanager", "alertmanager:9093"),
 )

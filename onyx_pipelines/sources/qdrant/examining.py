@@ -24,10 +24,11 @@ from onyx_pipelines.sources.qdrant.failures import (
     RefusedError,
 )
 from onyx_pipelines.sources.qdrant.patience import A_LOOK_S, Patience
-from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
+from onyx_pipelines.sources.qdrant.scratch_names import is_scratch, new_scratch_name
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 
 _TIMEOUT_S: Final = 60.0
+_GLANCE_S: Final = 10.0
 
 
 def examine(
@@ -72,6 +73,25 @@ def describe_target(
         version = snapshots.version()
         require_management(snapshots, errors)
     return f"Qdrant {version} at {address}; the key may restore collections"
+
+
+def count_unwell(url: str, api_key: SecretStr, ca_file: Path | None) -> int:
+    """Collections that are red or grey, or whose replicas are not all active.
+
+    Raises:
+        SourceError: the server does not answer, or not this key.
+    """
+    address = normalised_url(url)
+    errors = QdrantErrors(address, api_key)
+    with open_http(address, api_key, read_timeout_s=_GLANCE_S, ca_file=ca_file) as http:
+        collections = CollectionApi(
+            http, errors, timeout_s=_GLANCE_S, patience=Patience(whole_s=A_LOOK_S)
+        )
+        names = [name for name in collections.names() if not is_scratch(name)]
+        return sum(
+            bool(troubles(name, collections.info(name), collections.cluster(name)))
+            for name in names
+        )
 
 
 def require_management(snapshots: SnapshotApi, errors: QdrantErrors) -> None:
