@@ -23,7 +23,7 @@ from onyx_pipelines.restore.recovery import (
     plan_restore,
     restore_set,
 )
-from onyx_pipelines.restore.recovery.execution import give_up as give_up_restores
+from onyx_pipelines.restore.recovery.execution import abort as abort_restores
 from onyx_pipelines.restore.report.wording import finding_text, speed_text
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.terminal.ending import UsageError
@@ -102,9 +102,11 @@ def restore(
             " restore named; the whole id of the set.",
         ),
     ] = "",
-    give_up: Annotated[
+    abort: Annotated[
         bool,
-        typer.Option("--give-up", help="Abandon an interrupted restore, so that backups go on."),
+        typer.Option(
+            "--abort", "--give-up", help="Abandon an interrupted restore, so that backups go on."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -116,8 +118,8 @@ def restore(
     not what it should be; 2: something could not be restored or verified.
     """
     settings = load_settings()
-    if give_up:
-        _give_up(settings)
+    if abort:
+        _abort(settings)
         return
     if not backup_id:
         raise UsageError(
@@ -227,12 +229,12 @@ def _detail(result: RestoreResult) -> str:
     return " ".join(said)
 
 
-def _give_up(settings: Settings) -> None:
+def _abort(settings: Settings) -> None:
     with audited(settings, action="restore.give-up", origin=cli_origin(), required=True) as entry:
-        done = give_up_restores(settings)
-        entry.result(verdict="given up", detail=f"{len(done)} leftovers settled")
+        done = abort_restores(settings)
+        entry.result(verdict="aborted", detail=f"{len(done)} leftovers recovered")
     for each in done:
-        out.line(f"settled: {each}")
+        out.line(f"recovered: {each}")
     out.line("No restore is under way. Backups go on.")
 
 
@@ -322,7 +324,7 @@ def _show_result(result: RestoreResult, settings: Settings) -> None:
     if result.unfinished:
         out.line(
             f"Unfinished: {', '.join(result.unfinished)}. The same command goes on with that"
-            " within a day; `onyx restore --give-up` forgets it."
+            " within a day; `onyx restore --abort` forgets it."
         )
         if result.may_be_forced:
             out.line(

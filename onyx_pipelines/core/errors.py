@@ -132,8 +132,8 @@ class AlreadyRunningError(OnyxError):
     """Another process holds the lock, or a restore was left half done.
 
     Cause: a backup, restore or load test of this host is under way, or one was killed.
-    Remedy: wait for its end; a restore that was killed is finished by its own command, or given
-        up with `onyx restore --give-up`.
+    Remedy: wait for its end; a restore that was killed is finished by its own command, or
+        aborted with `onyx restore --abort`.
     """
 
     code = "already-running"

@@ -27,7 +27,7 @@ from onyx_pipelines.restore.promises import (
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.markdown import findings_markdown, summary_markdown
 from onyx_pipelines.restore.report.writing import write_report
-from onyx_pipelines.restore.results import ComponentDrill, StepClock
+from onyx_pipelines.restore.results import ComponentResult, StepClock
 from onyx_pipelines.sources.source import Component
 
 GROUP = "restore"
@@ -161,7 +161,7 @@ def restore_drill_report(
     started_at, _ = folder.start()
     with dagster_failures():
         drillable = drill.choose_set(settings, config.backup_id, config.store or None)
-        result = drill.put_together(
+        result = drill.assemble(
             settings, drillable, context.run.run_id, started_at, folder.results()
         )
         summary, findings = summary_markdown(result), findings_markdown(result)
@@ -214,7 +214,7 @@ def check_result(name: str | None, answer: Answer) -> dg.AssetCheckResult:
     )
 
 
-def _metadata(result: ComponentDrill, drillable: FoundSet) -> dict[str, Any]:
+def _metadata(result: ComponentResult, drillable: FoundSet) -> dict[str, Any]:
     return {
         "verdict": result.verdict.value,
         "backup_id": drillable.backup_id,

@@ -13,7 +13,7 @@ from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sources.source import Component
 
 
@@ -21,8 +21,8 @@ from onyx_pipelines.sources.source import Component
 class ComponentCode:
     """The functions of these names in the component's package, where their errors are told."""
 
-    drill: Callable[[Work], ComponentDrill]
-    restore: Callable[[Work, RestoreChoice, RestoreJournal], ComponentDrill]
+    drill: Callable[[Work], ComponentResult]
+    restore: Callable[[Work, RestoreChoice, RestoreJournal], ComponentResult]
     plan: Callable[[SetObjects, RestoreChoice, Settings], list[PlannedChange]]
     # What tells the place that is restored into from every other.
     target_identity: Callable[[SetObjects, RestoreChoice, Settings], str]

@@ -20,7 +20,7 @@ from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.findings import ARCHIVE
 from onyx_pipelines.restore.objects import open_set
 from onyx_pipelines.restore.results import (
-    ComponentDrill,
+    ComponentResult,
     DrillResult,
     Finding,
     StepClock,
@@ -49,7 +49,7 @@ def drill_component(
     component: Component,
     clock: StepClock,
     progress: ProgressCallback,
-) -> ComponentDrill:
+) -> ComponentResult:
     """Drill one component. What keeps it from being verified is a finding, not an exception.
 
     Raises:
@@ -86,12 +86,12 @@ def drill_component(
     return result
 
 
-def put_together(
+def assemble(
     settings: Settings,
     drillable: FoundSet,
     drill_id: str,
     started_at: datetime,
-    components: Sequence[ComponentDrill],
+    components: Sequence[ComponentResult],
 ) -> DrillResult:
     """The whole drill's result; notes on the set whether it passed."""
     now = datetime.now(UTC)
@@ -145,15 +145,15 @@ def run_drill(
     wanted = [c for c in components_of(drillable) if components is None or c in components]
     clock = StepClock()
     results = [drill_component(settings, drillable, each, clock, progress) for each in wanted]
-    return put_together(settings, drillable, drill_id, started_at, results)
+    return assemble(settings, drillable, drill_id, started_at, results)
 
 
 def _stopped(
     component: Component, error: OnyxError, verdict: Verdict, steps: Sequence[StepTiming]
-) -> ComponentDrill:
+) -> ComponentResult:
     aspect = ARCHIVE if verdict is Verdict.FAILED else "drill"
     finding = Finding(verdict=verdict, item=component.value, aspect=aspect, message=error.what)
-    return ComponentDrill(
+    return ComponentResult(
         component=component, findings=(finding,), steps=tuple(steps), plain_bytes=0
     )
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.tree_removal import discard_tree
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sources.source import Component
 
 _ABANDONED_AFTER_S: Final = 7 * 24 * 3600.0
@@ -37,13 +37,13 @@ class DrillFolder:
         values = json.loads(path.read_text(encoding="utf-8"))
         return datetime.fromisoformat(values["at"]), float(values["monotonic"])
 
-    def put(self, result: ComponentDrill) -> None:
+    def put(self, result: ComponentResult) -> None:
         replace_durably(self._path(result.component), result.model_dump_json().encode())
 
-    def results(self) -> list[ComponentDrill]:
+    def results(self) -> list[ComponentResult]:
         """Those that are there, in the order of restoring."""
         return [
-            ComponentDrill.model_validate_json(self._path(component).read_bytes())
+            ComponentResult.model_validate_json(self._path(component).read_bytes())
             for component in Component
             if self._path(component).exists()
         ]

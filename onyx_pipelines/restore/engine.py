@@ -29,7 +29,7 @@ from onyx_pipelines.restore.journal import (
 )
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import (
-    ComponentDrill,
+    ComponentResult,
     Finding,
     Step,
     StepClock,
@@ -99,10 +99,10 @@ class Work:
         plain_bytes: int,
         versions: Mapping[str, str],
         **more: Any,
-    ) -> ComponentDrill:
+    ) -> ComponentResult:
         """Of this component; `versions`: beside those that the set tells."""
         record = self.objects.manifest.component(self.component)
-        return ComponentDrill(
+        return ComponentResult(
             component=self.component,
             findings=tuple(findings),
             steps=self.steps,
@@ -248,7 +248,7 @@ class Drilling:
         finally:
             item.discard()
 
-    def result(self, work: Work, versions: Mapping[str, str], **more: Any) -> ComponentDrill:
+    def result(self, work: Work, versions: Mapping[str, str], **more: Any) -> ComponentResult:
         return work.result(
             self.findings or [nothing_there(work.component)],
             plain_bytes=self.restored_bytes,
@@ -304,7 +304,7 @@ class Restoring:
 
     def result(
         self, work: Work, *, plain_bytes: int, versions: Mapping[str, str], **more: Any
-    ) -> ComponentDrill:
+    ) -> ComponentResult:
         return work.result(
             self.findings,
             plain_bytes=plain_bytes,

@@ -22,7 +22,7 @@ from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.text import second_text
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.host.durable_files import replace_durably
-from onyx_pipelines.restore.results import ComponentDrill, Finding
+from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.unfinished_restore import JOURNALS
 
@@ -96,7 +96,7 @@ def still_the_same(earlier: Finished, now: Collection[Finding]) -> tuple[Finding
         "in place",
         f"It was put in place at {second_text(earlier.at)} by a call that was"
         " interrupted, and is not what it was then, so it is left as it is. `onyx restore"
-        " --give-up`, and then the same command, restores it once more.",
+        " --abort`, and then the same command, restores it once more.",
     )
     return (*failed, changed)
 
@@ -239,7 +239,7 @@ class RestoreJournal:
         finally:
             self._write(changing_by="")
 
-    def end(self, results: Sequence[ComponentDrill]) -> None:
+    def end(self, results: Sequence[ComponentResult]) -> None:
         """The call is over; the same one goes on if it left anything unfinished."""
         left = [result for result in results if result.unfinished]
         if not left:

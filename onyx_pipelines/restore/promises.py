@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from onyx_pipelines.core.verdict import Verdict, worst
-from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
+from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding
 
 # What concerns the shape of a database rather than what is in it.
 SCHEMA_ASPECTS = frozenset({"schema", "extension", "encoding", "role", "tablespace", "pg_restore"})
@@ -30,17 +30,17 @@ class Answer:
         return "\n".join(f"- {sentence}" for sentence in self.sentences)
 
 
-def schema_answer(drill: ComponentDrill) -> Answer:
+def schema_answer(drill: ComponentResult) -> Answer:
     """`postgres_schema_matches`."""
     return _answer([f for f in drill.findings if f.aspect in SCHEMA_ASPECTS | GENERAL_ASPECTS])
 
 
-def rows_answer(drill: ComponentDrill) -> Answer:
+def rows_answer(drill: ComponentResult) -> Answer:
     """`postgres_rows_match`: everything but the schema."""
     return _answer([f for f in drill.findings if f.aspect not in SCHEMA_ASPECTS])
 
 
-def content_answer(drill: ComponentDrill) -> Answer:
+def content_answer(drill: ComponentResult) -> Answer:
     """`qdrant_points_match`, `volumes_files_match`: all findings."""
     return _answer(list(drill.findings))
 

@@ -93,7 +93,7 @@ def share_of(restored_bytes: int, all_bytes: int) -> float:
     return restored_bytes / all_bytes if 0 < restored_bytes < all_bytes else 1.0
 
 
-class ComponentDrill(_Record):
+class ComponentResult(_Record):
     """One component of a drill. `share` is the part of its data that was restored, 0 to 1.
 
     `unfinished`: what a real restore could not put in place, and the same call tries again.
@@ -159,7 +159,7 @@ class DrillResult(_Record):
     started_at: AwareDatetime
     finished_at: AwareDatetime
     objective_s: float
-    components: tuple[ComponentDrill, ...]
+    components: tuple[ComponentResult, ...]
     error: str = ""
     passed_over: tuple[str, ...] = ()
 
@@ -187,7 +187,7 @@ class DrillResult(_Record):
     def within_objective(self) -> bool:
         return self.recovery_s <= self.objective_s
 
-    def component(self, component: Component) -> ComponentDrill | None:
+    def component(self, component: Component) -> ComponentResult | None:
         return next((c for c in self.components if c.component is component), None)
 
 

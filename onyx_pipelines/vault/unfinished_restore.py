@@ -31,12 +31,11 @@ def refuse_while_restoring(state_dir: Path) -> None:
                 f"Whether a restore has left data half replaced is not known: {path} cannot be read"
                 f" ({error.strerror}).",
                 remedy="Back up as the user who restores, or let that one run onyx restore"
-                " --give-up.",
+                " --abort.",
             ) from None
         if isinstance(journal, dict) and journal.get("changing_by"):
             raise AlreadyRunningError(
                 f"A restore of {journal.get('backup_id')} was interrupted, so the data may be half"
                 " replaced.",
-                remedy=f"Finish it: {journal['changing_by']}. Or give it up: onyx restore"
-                " --give-up.",
+                remedy=f"Finish it: {journal['changing_by']}. Or abort it: onyx restore --abort.",
             )

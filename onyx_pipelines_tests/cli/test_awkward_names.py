@@ -23,7 +23,7 @@ from onyx_pipelines.restore.engine import PlannedChange
 from onyx_pipelines.restore.recovery import RestorePlan
 from onyx_pipelines.restore.recovery.estimate import Estimate
 from onyx_pipelines.restore.report.writing import ReportPaths
-from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding
+from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.cli.all_commands import call, command_of, is_group, words_of_all
 from onyx_pipelines_tests.cli.awkward_names import AWKWARD, arguments, names, unprintable
@@ -161,7 +161,7 @@ def test_what_a_drill_found(capsys: pytest.CaptureFixture[str], name: str) -> No
     finding = Finding(
         verdict=Verdict.FAILED, item=name, aspect="rows", message=name, expected=name, found=name
     )
-    component = ComponentDrill(
+    component = ComponentResult(
         component=Component.VOLUMES, findings=(finding,), steps=(), plain_bytes=0
     )
     result = DrillResult(

@@ -242,7 +242,7 @@ class TestRefuses:
         journal = RestoreJournal.open(host.settings.state_dir, host.listed()[0], "asked", now)
         with journal.changing("onyx restore …", [Component.VOLUMES]):
             refused = host.onyx("backup", "run")
-            host.onyx("restore", "--give-up")
+            host.onyx("restore", "--abort")
             allowed = host.onyx("backup", "run")
 
         assert "restore" in refused.errors

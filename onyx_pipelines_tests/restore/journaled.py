@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 
 
 def with_journal(
     state_dir: Path,
     asked: object,
-    restore: Callable[[RestoreJournal], ComponentDrill],
+    restore: Callable[[RestoreJournal], ComponentResult],
     *,
     force: bool = False,
-) -> ComponentDrill:
+) -> ComponentResult:
     """Open until nothing is unfinished, so that the same call goes on."""
     journal = RestoreJournal.open(state_dir, "a set", request_digest(asked), datetime.now(UTC))
     if force:

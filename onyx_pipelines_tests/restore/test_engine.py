@@ -14,7 +14,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.engine import Drilling, Note, Placed, Restoring
 from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
-from onyx_pipelines.restore.results import ComponentDrill, Finding
+from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sources.source import Component
 
 
@@ -103,7 +103,7 @@ def run(item: File, *, force: bool = False) -> Restoring:
     restoring.run(item)
     kept.end(
         [
-            ComponentDrill(
+            ComponentResult(
                 component=item.component,
                 findings=tuple(restoring.findings),
                 steps=(),

@@ -24,7 +24,7 @@ from onyx_pipelines.restore.journal import (
     still_the_same,
 )
 from onyx_pipelines.restore.recovery import RestoreChoice
-from onyx_pipelines.restore.results import ComponentDrill, Finding
+from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
@@ -206,8 +206,8 @@ class TestWhatFailedItsComparison:
 
 def component(
     component: Component, *findings: Finding, unfinished: tuple[str, ...] = ()
-) -> ComponentDrill:
-    return ComponentDrill(
+) -> ComponentResult:
+    return ComponentResult(
         component=component, findings=findings, steps=(), plain_bytes=0, unfinished=unfinished
     )
 
@@ -355,7 +355,7 @@ class TestComparedAgain:
         assert now[0] == differing
         assert [each.verdict for each in now] == [Verdict.FAILED, Verdict.FAILED]
         assert "left as it is" in now[1].message
-        assert "--give-up" in now[1].message
+        assert "--abort" in now[1].message
 
 
 def test_a_state_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from onyx_pipelines.restore.promises import (
     rows_answer,
     schema_answer,
 )
-from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding, Step, StepTiming
+from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding, Step, StepTiming
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 3, 1, 4, tzinfo=UTC)
@@ -24,14 +24,14 @@ def finding(verdict: Verdict, aspect: str, message: str = "app.users") -> Findin
     return Finding(verdict=verdict, item="onyx", aspect=aspect, message=message)
 
 
-def drilled(*findings: Finding, restore_s: float = 10.0) -> ComponentDrill:
+def drilled(*findings: Finding, restore_s: float = 10.0) -> ComponentResult:
     step = StepTiming(step=Step.RESTORE, item="onyx", offset_s=0, duration_s=restore_s)
-    return ComponentDrill(
+    return ComponentResult(
         component=Component.POSTGRESQL, findings=findings, steps=(step,), plain_bytes=1
     )
 
 
-def result(*components: ComponentDrill, objective_s: float = 3600) -> DrillResult:
+def result(*components: ComponentResult, objective_s: float = 3600) -> DrillResult:
     return DrillResult(
         drill_id="d",
         backup_id="b",

@@ -226,7 +226,7 @@ class HostLimits:
     notes: tuple[str, ...] = ()
 
     def reason(self, difference: Difference) -> str:
-        """Why it is as it is; empty if nothing excuses it."""
+        """Why it is as it is; empty if nothing waives it."""
         match difference.aspect:
             case Aspect.TABLESPACE if self.tablespaces:
                 return (
@@ -286,9 +286,9 @@ def _findings(
     item: str, comparison: Comparison, passed: Mapping[Aspect, str], limits: HostLimits
 ) -> Iterator[Finding]:
     for difference in comparison.differences:
-        excuse = limits.reason(difference)
-        verdict = _excused(difference) if excuse else Verdict.FAILED
-        yield difference_finding(item, difference, verdict, limits=excuse)
+        reason = limits.reason(difference)
+        verdict = _waived(difference) if reason else Verdict.FAILED
+        yield difference_finding(item, difference, verdict, limits=reason)
     for undecided in comparison.undecided:
         yield Finding(
             # What a drill cannot decide about versions and large objects is said; it does not keep
@@ -324,7 +324,7 @@ def difference_finding(
     )
 
 
-def _excused(difference: Difference) -> Verdict:
+def _waived(difference: Difference) -> Verdict:
     """Rows compare alike under another locale, but do not sort alike: that was not seen."""
     is_locale = difference.aspect is Aspect.ENCODING
     return Verdict.COULD_NOT_VERIFY if is_locale else Verdict.PASSED

@@ -15,7 +15,6 @@ from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.engine import Drilling, Work
 from onyx_pipelines.restore.findings import damaged
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, new_name, sweep
 from onyx_pipelines.restore.postgres.bound_extensions import PRELOADED, bound_extensions
 from onyx_pipelines.restore.postgres.cluster import (
     PROGRAMS,
@@ -29,6 +28,7 @@ from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, bring_glob
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import roles_in, with_tablespaces_in
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.marked_databases import STAGED_PREFIX, new_name, sweep
 from onyx_pipelines.restore.postgres.server import (
     TargetServer,
     letting_create,
@@ -37,7 +37,7 @@ from onyx_pipelines.restore.postgres.server import (
 )
 from onyx_pipelines.restore.postgres.staged_database import DrilledDatabase
 from onyx_pipelines.restore.postgres.staging import Staging
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.target import PostgresTarget
@@ -62,7 +62,7 @@ class _Place:
     roles: Sequence[Finding]
 
 
-def drill(work: Work) -> ComponentDrill:
+def drill(work: Work) -> ComponentResult:
     """Restore every database of the set there, and compare it.
 
     A database that scratch has no room for is left out as could-not-verify, and `share` says so.
@@ -82,7 +82,7 @@ def drill(work: Work) -> ComponentDrill:
     with place_for(work, databases) as place:
         drilling.findings += place.roles
         for database in databases:
-            name = new_name(BESIDE_PREFIX) if is_named else database.name
+            name = new_name(STAGED_PREFIX) if is_named else database.name
             needed = 0 if is_named else database.facts.size_bytes
             shortage = shortage_bytes(place.scratch, needed, reserve_bytes=_RESERVE_BYTES)
             drilling.run(

@@ -23,13 +23,13 @@ from onyx_pipelines.restore.journal import RestoreJournal, has_failed
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
-from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, new_name, oid_of, sweep
 from onyx_pipelines.restore.postgres.bound_extensions import bound_extensions
 from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.differences import HostLimits, database_findings
 from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, restore_globals
 from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
+from onyx_pipelines.restore.postgres.marked_databases import STAGED_PREFIX, new_name, oid_of, sweep
 from onyx_pipelines.restore.postgres.server import (
     DatabaseThere,
     TargetServer,
@@ -43,7 +43,7 @@ from onyx_pipelines.restore.postgres.staged_database import StagedDatabase
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines.sources.source import Component
 
@@ -58,7 +58,7 @@ def target_identity(_: SetObjects, choice: RestoreChoice, settings: Settings) ->
     return f"{target.address} {identifier_of(target)}"
 
 
-def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentDrill:
+def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentResult:
     """Restore the chosen databases, or tables of one. What the journal has is compared again.
 
     A database is made under another name, compared, and renamed into place; sessions of the one
@@ -100,7 +100,7 @@ def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> Compo
                 work,
                 staging,
                 placement.of_set,
-                new_name(BESIDE_PREFIX),
+                new_name(STAGED_PREFIX),
                 final_name=placement.final_name,
                 there=server.databases.get(placement.final_name),
                 keep_old=choice.keep_old,

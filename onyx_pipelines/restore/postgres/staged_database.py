@@ -15,11 +15,11 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.processes import ProgramError, output_of
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
-from onyx_pipelines.restore.postgres.beside import drop, other_than
 from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.differences import MISSING, Aspect, database_findings
 from onyx_pipelines.restore.postgres.late_extensions import not_brought
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects, open_dump
+from onyx_pipelines.restore.postgres.marked_databases import drop, other_than
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.results import Finding, Step
 
@@ -92,7 +92,7 @@ class DrilledDatabase(StagedDatabase):
             for each in staged.late
         ]
         reason = self._lacking(self.database, staged.complaints)
-        return _excused(findings, item, reason) if reason else findings
+        return _waived(findings, item, reason) if reason else findings
 
     def discard(self) -> None:
         super().discard()
@@ -146,14 +146,14 @@ class DrilledDatabase(StagedDatabase):
         return [Finding.passed(item, "pages", "pg_amcheck found every heap and index consistent")]
 
 
-def _excused(findings: Sequence[Finding], item: str, reason: str) -> list[Finding]:
+def _waived(findings: Sequence[Finding], item: str, reason: str) -> list[Finding]:
     """What may be missing only because of scratch is not held against the backup; rows and content
     of what is there are."""
-    excuse = Finding.unverified(
+    waived = Finding.unverified(
         item, Aspect.EXTENSION.value, f"{reason}: what needs it could not be restored"
     )
     return [
-        excuse,
+        waived,
         *(
             finding.model_copy(update={"verdict": Verdict.COULD_NOT_VERIFY})
             if finding.verdict is Verdict.FAILED and _may_come_of_scratch(finding)

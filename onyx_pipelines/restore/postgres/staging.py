@@ -19,7 +19,6 @@ from onyx_pipelines.restore.postgres.archive_listing import (
     Setting,
     read_statements,
 )
-from onyx_pipelines.restore.postgres.beside import as_dumped, commented, inside, marked, other_than
 from onyx_pipelines.restore.postgres.bound_extensions import (
     BoundExtension,
     bound_extensions,
@@ -27,6 +26,13 @@ from onyx_pipelines.restore.postgres.bound_extensions import (
 )
 from onyx_pipelines.restore.postgres.differences import HostLimits
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects, DumpArchive
+from onyx_pipelines.restore.postgres.marked_databases import (
+    as_dumped,
+    commented,
+    inside,
+    marked,
+    other_than,
+)
 from onyx_pipelines.restore.postgres.rewording import in_the_words_of
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.catalog_query import digest

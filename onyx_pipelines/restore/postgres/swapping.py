@@ -14,8 +14,8 @@ from psycopg import sql
 
 from onyx_pipelines.core.errors import RestoreError, SourceError
 from onyx_pipelines.core.text import stamp_text
-from onyx_pipelines.restore.postgres.beside import (
-    REPLACED_PREFIX,
+from onyx_pipelines.restore.postgres.marked_databases import (
+    PREVIOUS_PREFIX,
     as_dumped,
     commented,
     drop,
@@ -34,14 +34,14 @@ _IN_USE = "55006"
 
 def put_in_place(
     target: PostgresTarget,
-    beside: str,
+    staged: str,
     final_name: str,
     *,
     comment: str | None,
     encoding: str,
     keep_old: bool,
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Rename `beside` to `final_name`; what has that name goes out of the way first.
+    """Rename `staged` to `final_name`; what has that name goes out of the way first.
 
     Sessions of both are ended. Gives the name under which the old one was kept, if it was, and the
     replication slots that it leaves elsewhere (see `drop`).
@@ -58,7 +58,7 @@ def put_in_place(
     with target.connect(maintenance) as connection:
         exists = _exists(connection, final_name)
         old = _name_for_old(final_name, keep_old=keep_old) if exists else None
-        _swap(target, maintenance, connection, beside, final_name, old, comment, keep_old=keep_old)
+        _swap(target, maintenance, connection, staged, final_name, old, comment, keep_old=keep_old)
     if comment is not None and not comment.isascii():
         with inside(target, final_name, encoding) as connection:
             connection.execute(as_dumped(comment))
@@ -71,7 +71,7 @@ def _swap(
     target: PostgresTarget,
     maintenance: str,
     connection: psycopg.Connection[Any],
-    beside: str,
+    staged: str,
     final_name: str,
     old: str | None,
     comment: str | None,
@@ -81,14 +81,14 @@ def _swap(
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with (
-                _sessions_ended(target, maintenance, (beside, final_name)),
+                _sessions_ended(target, maintenance, (staged, final_name)),
                 connection.transaction(),
             ):
                 if old is not None:
                     connection.execute(_renaming(final_name, old))
                     if not keep_old:
                         connection.execute(marked(old))
-                connection.execute(_renaming(beside, final_name))
+                connection.execute(_renaming(staged, final_name))
                 connection.execute(commented(final_name, None))
                 if comment is not None and comment.isascii():
                     connection.execute(comment.encode())
@@ -144,7 +144,7 @@ def _renaming(name: str, new: str) -> sql.Composed:
 
 def _name_for_old(name: str, *, keep_old: bool) -> str:
     if not keep_old:
-        return new_name(REPLACED_PREFIX)
+        return new_name(PREVIOUS_PREFIX)
     suffix = f"_before_{stamp_text(datetime.now(UTC))}"
     room = LONGEST_NAME_BYTES - len(suffix)
     return name.encode()[:room].decode("utf-8", "ignore") + suffix

@@ -107,7 +107,7 @@ class TableRestore:
     scratch: Path
 
     def copy(
-        self, database: DatabaseObjects, beside: str, final_name: str, tables: Sequence[str]
+        self, database: DatabaseObjects, staged: str, final_name: str, tables: Sequence[str]
     ) -> list[Finding]:
         """Into `final_name` from the restored copy `beside`.
 
@@ -119,7 +119,7 @@ class TableRestore:
         facts = {table.name: table for table in database.facts.tables}
         with (
             self.clock.step(Step.RESTORE, f"{final_name} (tables)"),
-            self.target.connect(beside) as source,
+            self.target.connect(staged) as source,
             self.target.connect(final_name) as connection,
             postgres_errors(self.target, final_name),
         ):
@@ -129,7 +129,7 @@ class TableRestore:
             missing = [name for name in tables if name not in present]
             for name in present:
                 _require_same_columns(source, connection, name)
-            scripts = self._scripts(source, connection, beside, missing)
+            scripts = self._scripts(source, connection, staged, missing)
             with connection.transaction(), _foreign_keys_named():
                 with _refused_where_impossible(missing):
                     connection.execute(scripts.before)
@@ -157,14 +157,14 @@ class TableRestore:
         self,
         source: psycopg.Connection[Any],
         connection: psycopg.Connection[Any],
-        beside: str,
+        staged: str,
         missing: Sequence[str],
     ) -> CreationScripts:
         """With the sequences that they need and that are not there, whoever owned them."""
         sequences = sequences_of(source, missing)
         lacking = [each for each in sequences if not _is_there(connection, each)]
         return creation_scripts(
-            self.target, self.binaries, beside, [*missing, *lacking], self.scratch
+            self.target, self.binaries, staged, [*missing, *lacking], self.scratch
         )
 
 

@@ -40,7 +40,7 @@ from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.qdrant.ranking import scores_are_distances
 from onyx_pipelines.restore.qdrant.server import Address, TargetQdrant, open_target
 from onyx_pipelines.restore.qdrant.versions import engine_range, engine_reads
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step
+from onyx_pipelines.restore.results import ComponentResult, Finding, Indexing, Step
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.qdrant.snapshot_archive import (
@@ -63,7 +63,7 @@ _SMALL_BYTES: Final = 64 << 20
 _READ_WHOLE_UP_TO: Final = 100_000
 
 
-def drill(work: Work) -> ComponentDrill:
+def drill(work: Work) -> ComponentResult:
     """Open every collection of the set in scratch, and compare it.
 
     A collection that scratch has no room for is left out as could-not-verify, and `share` says so.
@@ -275,7 +275,7 @@ def _cannot_tell(collection: CollectionObjects, said: str) -> Finding:
     )
 
 
-def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling) -> ComponentDrill:
+def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling) -> ComponentResult:
     """Restore every collection of the set there, compare it, delete it.
 
     Raises:
@@ -296,7 +296,7 @@ def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling)
             journaled = JournaledServer(server, Leftovers(settings.state_dir, address.url), work)
             journaled.sweep()
         for collection in collections.whole:
-            item = _DrilledCollection(server, journaled, collection, journaled.begin_beside())
+            item = _DrilledCollection(server, journaled, collection, journaled.begin_staged())
             try:
                 drilling.run(item, collection.snapshot.plain_bytes)
             except SourceError as error:

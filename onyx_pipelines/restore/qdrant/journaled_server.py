@@ -48,7 +48,7 @@ class JournaledServer:
         self._leftovers = leftovers
         self._work = work
 
-    def begin_beside(self) -> str:
+    def begin_staged(self) -> str:
         """A name for a collection that is taken away again."""
         name = new_scratch_name()
         self._leftovers.begin(name)
@@ -111,8 +111,8 @@ class JournaledServer:
                     transient=True,
                 )
             self._delete_file(upload)
-        in_use = set(self._server.aliases().values()) if self._leftovers.beside else set()
-        for name in self._leftovers.beside:
+        in_use = set(self._server.aliases().values()) if self._leftovers.staged else set()
+        for name in self._leftovers.staged:
             if (is_scratch(name) or _OF_AN_ALIAS.search(name)) and name not in in_use:
                 _log.warning("left by an interrupted restore: collection %s", name)
                 self.take_away(name)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.host.durable_files import replace_durably
@@ -38,10 +38,10 @@ class Upload(BaseModel):
 
 
 class _Content(BaseModel):
-    # An earlier version wrote more.
-    model_config = ConfigDict(extra="ignore")
+    # An earlier version wrote more, and other words.
+    model_config = ConfigDict(extra="ignore", serialize_by_alias=True)
 
-    beside: list[str] = []
+    staged: list[str] = Field(default=[], alias="beside")
     uploads: list[Upload] = []
     aliases: dict[str, str] = {}
 
@@ -58,9 +58,9 @@ class Leftovers:
             self._content = _Content()
 
     @property
-    def beside(self) -> tuple[str, ...]:
+    def staged(self) -> tuple[str, ...]:
         """Collections in the making."""
-        return tuple(self._content.beside)
+        return tuple(self._content.staged)
 
     @property
     def uploads(self) -> tuple[Upload, ...]:
@@ -72,13 +72,13 @@ class Leftovers:
         """Collection by alias: those that go while their collection is made anew."""
         return dict(self._content.aliases)
 
-    def begin(self, beside: str) -> None:
+    def begin(self, staged: str) -> None:
         """Before the collection is made."""
-        self._content.beside.append(beside)
+        self._content.staged.append(staged)
         self._write()
 
-    def gone(self, beside: str) -> None:
-        self._content.beside.remove(beside)
+    def gone(self, staged: str) -> None:
+        self._content.staged.remove(staged)
         self._write()
 
     def begin_upload(self, collection: str) -> Upload:

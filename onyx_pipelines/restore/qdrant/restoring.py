@@ -35,7 +35,7 @@ from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers, give_back_aliases, restore_aliases
 from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of, new_name_of, open_target
 from onyx_pipelines.restore.qdrant.versions import is_older
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step, StepClock
+from onyx_pipelines.restore.results import ComponentResult, Finding, Step, StepClock
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
 
@@ -45,7 +45,7 @@ def target_identity(_: SetObjects, choice: RestoreChoice, settings: Settings) ->
     return address_of(choice, settings).url
 
 
-def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentDrill:
+def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentResult:
     """Restore the chosen collections. What the journal has is compared again.
 
     One that cannot be restored does not stop the others: it is `unfinished`, and the same call goes
@@ -181,7 +181,7 @@ class RestoredCollection:
         if self._made:
             self.journaled.take_away(self._made)
 
-    def _replace(self, beside: str) -> None:
+    def _replace(self, staged: str) -> None:
         """From here on the old data goes. The copy beside is what it can be had from if this goes
         wrong, and stays until it does not."""
         name, collection, step = self.name, self.placement.of_set, "put in place"
@@ -198,23 +198,23 @@ class RestoredCollection:
             with self._putting_in_place():
                 give_back_aliases(self.server, self.leftovers)
         except OnyxError as error:
-            raise self._half_done(beside, error.what) from error
+            raise self._half_done(staged, error.what) from error
         # Beside it may have differed too, if that is wanted.
         new = [f.message for f in findings if f.verdict is Verdict.FAILED and f not in self._found]
         if new:
-            raise self._half_done(beside, "; ".join(new))
-        self._made = beside
+            raise self._half_done(staged, "; ".join(new))
+        self._made = staged
 
     def _putting_in_place(self) -> AbstractContextManager[None]:
         return self.clock.step(Step.RESTORE, f"{self.placement.of_set.name} (put in place)")
 
-    def _half_done(self, beside: str, what: str) -> RestoreError:
+    def _half_done(self, staged: str, what: str) -> RestoreError:
         name = self.name
         return RestoreError(
             f"The collection {name} is not what it should be: {what}"
-            f" Its restored data, which was compared, is in the collection {beside}.",
+            f" Its restored data, which was compared, is in the collection {staged}.",
             remedy=f"Run the same restore again. Until then an alias can stand in: delete {name}"
-            f" and let an alias of that name mean {beside}.",
+            f" and let an alias of that name mean {staged}.",
         )
 
 

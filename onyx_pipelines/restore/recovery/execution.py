@@ -25,7 +25,7 @@ from onyx_pipelines.restore.journal import DESPITE, RestoreJournal, forget_all, 
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
 from onyx_pipelines.restore.report.history import read_history
-from onyx_pipelines.restore.results import ComponentDrill, StepClock
+from onyx_pipelines.restore.results import ComponentResult, StepClock
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
@@ -113,7 +113,7 @@ class RestoreResult(BaseModel):
     started_at: AwareDatetime
     finished_at: AwareDatetime
     safety_backup_id: str
-    components: tuple[ComponentDrill, ...]
+    components: tuple[ComponentResult, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -187,12 +187,12 @@ def restore_set(
             journal = RestoreJournal.open(settings.state_dir, set_id, asked, datetime.now(UTC))
             if journal.went_stale:
                 # What it left half done must not come into the safety backup.
-                _settled_volumes(settings)
+                _recovered_volumes(settings)
         if choice.despite_differences_of:
             journal.force(set_id)
         # Which takes the lock itself.
         taken = _taken(safety_backup, journal.to_back_up(plan.overwritten), choice)
-        done: list[ComponentDrill] = []
+        done: list[ComponentResult] = []
         with ExclusiveLock(settings.state_dir, "restore"):
             journal.begin(taken)
             clock = StepClock()
@@ -226,8 +226,8 @@ def restore_set(
     )
 
 
-def give_up(settings: Settings) -> list[str]:
-    """Abandon interrupted restores: what was being put in place is completed or taken away.
+def abort(settings: Settings) -> list[str]:
+    """End interrupted restores: what was being put in place is completed or taken away.
 
     Databases and collections that were restored beside stay until the next restore removes them.
 
@@ -235,15 +235,15 @@ def give_up(settings: Settings) -> list[str]:
         AlreadyRunningError: a task holds the host's lock.
     """
     with ExclusiveLock(settings.state_dir, "restore"):
-        done = [str(path) for path in _settled_volumes(settings)]
+        done = [str(path) for path in _recovered_volumes(settings)]
         done += [str(path) for path in forget_all(settings.state_dir)]
     return done
 
 
-def _settled_volumes(settings: Settings) -> Sequence[Path]:
-    from onyx_pipelines.restore.volumes.restoring import settle_configured
+def _recovered_volumes(settings: Settings) -> Sequence[Path]:
+    from onyx_pipelines.restore.volumes.restoring import recover_configured
 
-    return settle_configured(settings)
+    return recover_configured(settings)
 
 
 def _digest(

@@ -34,7 +34,7 @@ from onyx_pipelines.restore.report.wording import (
     VERDICT_SIGNS,
 )
 from onyx_pipelines.restore.results import (
-    ComponentDrill,
+    ComponentResult,
     DrillResult,
     Finding,
     Step,
@@ -182,7 +182,7 @@ def component_rows(result: DrillResult) -> list[ComponentRow]:
     return [*rows, _together(result)] if len(rows) > 1 else rows
 
 
-def _component_row(drill: ComponentDrill) -> ComponentRow:
+def _component_row(drill: ComponentResult) -> ComponentRow:
     is_part = drill.share < 1
     is_measured = any(timing.step is Step.RESTORE for timing in drill.steps)
     return ComponentRow(

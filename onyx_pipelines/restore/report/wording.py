@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.core.text import duration_text, list_text, percent_text
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.sources.source import Component
 
 COMPONENT_NAMES = {
@@ -36,7 +36,7 @@ def finding_text(finding: Finding) -> str:
     return f"{finding.item}: {finding.message}{shown}"
 
 
-def speed_text(drill: ComponentDrill) -> str:
+def speed_text(drill: ComponentResult) -> str:
     """When its data answers, and when as fast as before; "" where that is the same thing."""
     if not drill.indexing:
         return ""

@@ -73,7 +73,7 @@ def placements_of(
         RestoreError: something on the way to one is no directory.
         OSError: what was staged is not there.
     """
-    in_anchor: Parts = () if staging.parent == target else (os.fsencode(target.name),)
+    in_live_root: Parts = () if staging.parent == target else (os.fsencode(target.name),)
     if selection.chosen is None or not target.exists():
         roots: set[Parts] = {()}
     else:
@@ -89,7 +89,7 @@ def placements_of(
         live = target.joinpath(*map(os.fsdecode, parts))
         placements.append(
             placement(
-                (*in_anchor, *parts),
+                (*in_live_root, *parts),
                 (NEW, *parts),
                 staged.lstat().st_ino,
                 stay_with(kept, parts, live, staged),

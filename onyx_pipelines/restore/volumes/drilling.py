@@ -12,12 +12,12 @@ from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.host.tree_removal import remove_tree
 from onyx_pipelines.restore.engine import Drilling, Work
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
 from onyx_pipelines.restore.volumes.volume_objects import needed_bytes, volumes_of
 
 
-def drill(work: Work) -> ComponentDrill:
+def drill(work: Work) -> ComponentResult:
     """Restore every volume of the set into scratch, and compare it.
 
     A volume that scratch has no room for is left out as could-not-verify, and `share` says so.

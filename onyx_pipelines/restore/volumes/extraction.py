@@ -36,7 +36,8 @@ class Extractor:
 
     Args:
         make_devices: otherwise device nodes are left out, as a limit.
-        shelf_fd: a directory beside it for content that only links refer to; None: no selection.
+        link_sources_fd: a directory beside it for content that only links refer to; None: there
+            is no selection.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class Extractor:
         *,
         make_devices: bool,
         selection: Selection = WHOLE,
-        shelf_fd: int | None = None,
+        link_sources_fd: int | None = None,
     ) -> None:
         self._root_fd = root_fd
         self._make_devices = make_devices
         self._selection = selection
-        self._shelf_fd = shelf_fd
-        self._shelved: dict[Parts, bytes] = {}
+        self._link_sources_fd = link_sources_fd
+        self._staged_sources: dict[Parts, bytes] = {}
         self._left_out: set[Parts] = set()
         self._levels: list[_Level] = []
         self.limits = Limits()
@@ -84,7 +85,7 @@ class Extractor:
         reach = self._selection.reach(member.parts)
         if reach is Reach.OUTSIDE:
             if member.parts in self._selection.link_sources:
-                self._shelve(archive, member)
+                self._stage_source(archive, member)
             return
         if reach is Reach.ABOVE and member.type is not EntryType.DIRECTORY:
             return  # what was chosen below it does not exist, which shows elsewhere
@@ -146,9 +147,9 @@ class Extractor:
         if source in self._left_out:
             self.limits.add(Limit.DEVICES)
             return
-        shelved = self._shelved.get(source)
-        if shelved is not None and self._shelf_fd is not None:
-            _link_to(shelved, self._shelf_fd, name, parent_fd)
+        staged = self._staged_sources.get(source)
+        if staged is not None and self._link_sources_fd is not None:
+            _link_to(staged, self._link_sources_fd, name, parent_fd)
             return
         folder_fd = self._open_folder(member, source[:-1])
         try:
@@ -169,15 +170,19 @@ class Extractor:
             fd = below
         return fd
 
-    def _shelve(self, archive: Archive, member: Member) -> None:
-        if self._shelf_fd is None or member.type is EntryType.DIRECTORY or member.hard_link_to:
+    def _stage_source(self, archive: Archive, member: Member) -> None:
+        if (
+            self._link_sources_fd is None
+            or member.type is EntryType.DIRECTORY
+            or member.hard_link_to
+        ):
             return
-        name = b"%d" % len(self._shelved)
-        self._shelved[member.parts] = name
+        name = b"%d" % len(self._staged_sources)
+        self._staged_sources[member.parts] = name
         if member.type is EntryType.FILE:
-            self._write_file(archive, member, name, self._shelf_fd)
+            self._write_file(archive, member, name, self._link_sources_fd)
         else:
-            self._make_special(member, name, self._shelf_fd)
+            self._make_special(member, name, self._link_sources_fd)
 
     def _make_special(self, member: Member, name: bytes, parent_fd: int) -> None:
         if member.type is EntryType.SYMLINK:

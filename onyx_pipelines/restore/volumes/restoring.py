@@ -23,7 +23,7 @@ from onyx_pipelines.restore.engine import Note, Placed, Restoring, Work, in_plac
 from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Step
+from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.restore.volumes.choosing import placements_of, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
 from onyx_pipelines.restore.volumes.live_tree import refuse_immovable
@@ -33,7 +33,7 @@ from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
 from onyx_pipelines.restore.volumes.staging import (
     Staging,
     folder_for,
-    settle_interrupted,
+    recover_interrupted,
     staging_for,
 )
 from onyx_pipelines.restore.volumes.swap_record import PlacedVolume
@@ -57,7 +57,7 @@ def target_identity(objects: SetObjects, choice: RestoreChoice, settings: Settin
     return repr([str(each.directory) for each in targets_of(objects, choice, settings)])
 
 
-def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentDrill:
+def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentResult:
     """Restore the chosen volumes. What the journal has is compared again.
 
     A volume whose data does not pass is not put in place: its findings say so, and the next ones
@@ -83,8 +83,8 @@ def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> Compo
         for target in targets
     ]
     with work.clock.step(Step.PREPARE, "staging"):
-        for path in settle_configured(work.settings, *(target.directory for target in targets)):
-            _log.warning("an interrupted restore was settled: %s", path)
+        for path in recover_configured(work.settings, *(target.directory for target in targets)):
+            _log.warning("an interrupted restore was recovered: %s", path)
         for item in items:
             if not in_place_since(journal, item):
                 item.prepare()
@@ -98,7 +98,7 @@ def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> Compo
     )
 
 
-def settle_configured(settings: Settings, *others: Path) -> list[Path]:
+def recover_configured(settings: Settings, *others: Path) -> list[Path]:
     """Finish or undo what killed restores left at the configured volumes and these other targets.
 
     Raises:
@@ -106,7 +106,7 @@ def settle_configured(settings: Settings, *others: Path) -> list[Path]:
     """
     places = known_places(settings.docker_host)
     configured = (places.data_of(path) for path in settings.volumes.values())
-    return settle_interrupted([*others, *(Path(os.path.realpath(path)) for path in configured)])
+    return recover_interrupted([*others, *(Path(os.path.realpath(path)) for path in configured)])
 
 
 @dataclass
@@ -154,7 +154,7 @@ class RestoredVolume(StagedVolume):
                 self._open.enter_context(_parents(self.target)),
             )
             self._staging = self._open.enter_context(staging_for(self.target.directory))
-            self.extract(self._staging.new, shelf=self._staging.shelf)
+            self.extract(self._staging.new, link_sources=self._staging.link_sources)
 
     def compare(self) -> tuple[Finding, ...]:
         with self._refusals():

@@ -45,11 +45,11 @@ class StagedVolume:
     def name(self) -> str:
         return shown(self.volume.name.encode("utf-8", "surrogateescape"))
 
-    def extract(self, directory: Path, *, shelf: Path | None = None) -> None:
+    def extract(self, directory: Path, *, link_sources: Path | None = None) -> None:
         """Into a directory that exists and is empty, and may then hold a part of it.
 
         Args:
-            shelf: another empty directory beside it, needed where not all is selected.
+            link_sources: another empty directory beside it, needed where not all is selected.
 
         Raises:
             RestoreError: the file system of `directory` refuses.
@@ -64,7 +64,7 @@ class StagedVolume:
                 self.work.clock.step(Step.RESTORE, volume.name, plain_bytes=volume.plain_bytes),
                 _refusals_of(directory),
             ):
-                self._extract(volume.archive, directory, shelf)
+                self._extract(volume.archive, directory, link_sources)
         except (IntegrityError, NotFoundError) as error:
             self.damage = self._failed("archive", error.what)
 
@@ -93,18 +93,18 @@ class StagedVolume:
             return self._failed("facts", error.what)
         return findings.finish()
 
-    def _extract(self, record: ObjectRecord, directory: Path, shelf: Path | None) -> None:
+    def _extract(self, record: ObjectRecord, directory: Path, link_sources: Path | None) -> None:
         meter = self.work.meter(self.volume.name, record.plain_bytes)
         with (
             opened(directory) as root_fd,
-            opened(shelf or directory) as shelf_fd,
+            opened(link_sources or directory) as link_sources_fd,
             self.work.objects.open(record) as reader,
         ):
             extractor = Extractor(
                 root_fd,
                 make_devices=self.make_devices,
                 selection=self.selection,
-                shelf_fd=None if shelf is None else shelf_fd,
+                link_sources_fd=None if link_sources is None else link_sources_fd,
             )
             extractor.extract(Archive(ArchiveBlocks(reader, record.plain_bytes, meter.add)))
         meter.finish()

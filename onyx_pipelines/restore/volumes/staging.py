@@ -23,16 +23,16 @@ STAGING_PREFIX: Final = ".onyx-restore-"
 
 
 class Staging:
-    """`new` and `shelf` are empty at first."""
+    """`new` and `link_sources` are empty at first."""
 
     def __init__(self, directory: Path, target: Path) -> None:
         self.directory = directory
         self.is_inside = directory.parent == target
         self.new = directory / os.fsdecode(NEW)
-        self.shelf = directory / "shelf"
+        self.link_sources = directory / "link_sources"
         self.swap = Swap(directory)
         self.new.mkdir(mode=0o700)
-        self.shelf.mkdir(mode=0o700)
+        self.link_sources.mkdir(mode=0o700)
 
 
 @contextmanager
@@ -47,13 +47,13 @@ def staging_for(target: Path) -> Iterator[Staging]:
         yield Staging(owned.path, target)
     finally:
         try:
-            _settle(owned)
+            _recover(owned)
         except (OSError, RestoreError) as error:
             _log.warning("%s is left for the next restore (%s)", owned.path, error)
             owned.release()
 
 
-def settle_interrupted(targets: Iterable[Path]) -> list[Path]:
+def recover_interrupted(targets: Iterable[Path]) -> list[Path]:
     """Finish or undo what killed restores left at these targets; returns their staging directories.
 
     A swap that had begun is completed. Whatever had not come so far is removed.
@@ -61,19 +61,19 @@ def settle_interrupted(targets: Iterable[Path]) -> list[Path]:
     Raises:
         RestoreError: a swap cannot be completed.
     """
-    settled: list[Path] = []
+    recovered: list[Path] = []
     folders = {folder for target in targets for folder in (target.parent, target)}
     for folder in sorted(folders):
         for owned in abandoned(folder, prefix=STAGING_PREFIX):
             try:
-                _settle(owned)
+                _recover(owned)
             except OSError as error:
                 _log.warning("%s could not be removed (%s)", owned.path, error)
             else:
-                settled.append(owned.path)
+                recovered.append(owned.path)
             finally:
                 owned.release()
-    return settled
+    return recovered
 
 
 def folder_for(target: Path) -> Path:
@@ -81,7 +81,7 @@ def folder_for(target: Path) -> Path:
     return target if is_mount_point(target) else target.parent
 
 
-def _settle(owned: OwnedDirectory) -> None:
+def _recover(owned: OwnedDirectory) -> None:
     """Never removes what a swap still needs."""
     folder = owned.path.parent
     if owned.path.is_dir():

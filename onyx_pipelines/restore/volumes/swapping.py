@@ -1,6 +1,6 @@
 """Staged data takes the place of live data: whole, or everything is as it was.
 
-All paths are relative to two directories: `anchor`, which holds the live names, and the staging
+All paths are relative to two directories: `live_root`, which holds the live names, and the staging
 directory in it, which holds `new` and gets what was replaced. A record on disk precedes the first
 rename and goes after the last; a killed swap is finished from it.
 """
@@ -38,7 +38,7 @@ _NAMES_AT_A_TIME: Final = 10_000
 
 
 class Swap:
-    """One swap out of one staging directory, whose parent is `anchor`."""
+    """One swap out of one staging directory, whose parent is `live_root`."""
 
     def __init__(self, staging: Path) -> None:
         self._staging = staging
@@ -55,7 +55,7 @@ class Swap:
         self._run(SwapRecord(stage=Stage.PLACING, placements=tuple(placements)))
 
     def place_contents(self, kept: Sequence[KeptPath] = ()) -> None:
-        """Everything in `anchor` but `kept` makes way for everything in `new`: for a root that
+        """Everything in `live_root` but `kept` makes way for everything in `new`: for a root that
         cannot move.
 
         Not one step: whoever looks meanwhile sees a part. Raises as `place`.
@@ -111,44 +111,45 @@ class Swap:
             raise self._stuck(error) from None
 
     def _forth(self, record: SwapRecord) -> None:
-        with opened(self._staging.parent) as anchor_fd, opened(self._staging) as staging_fd:
+        with opened(self._staging.parent) as live_root_fd, opened(self._staging) as staging_fd:
             if record.stage is Stage.PLACING:
                 for number, item in enumerate(record.placements):
-                    _place(item, _old_name(number), anchor_fd, staging_fd)
-                    _carry(item, _old_name(number), anchor_fd, staging_fd, back=False)
+                    _place(item, _old_name(number), live_root_fd, staging_fd)
+                    _carry(item, _old_name(number), live_root_fd, staging_fd, back=False)
             else:
-                self._exchange_contents(record, anchor_fd, staging_fd)
-            os.fsync(anchor_fd)
+                self._exchange_contents(record, live_root_fd, staging_fd)
+            os.fsync(live_root_fd)
             os.fsync(staging_fd)
 
     def _back(self) -> None:
         record = self._record.read()
         if record is None:
             return
-        with opened(self._staging.parent) as anchor_fd, opened(self._staging) as staging_fd:
+        with opened(self._staging.parent) as live_root_fd, opened(self._staging) as staging_fd:
             if record.stage is Stage.PLACING:
                 for number, item in reversed([*enumerate(record.placements)]):
-                    _take_back(item, _old_name(number), anchor_fd, staging_fd)
+                    _take_back(item, _old_name(number), live_root_fd, staging_fd)
                 return
             with opened(NEW, staging_fd) as new_fd, opened(_OLD, staging_fd) as old_fd:
                 if record.stage is Stage.FILLING:
                     for kept in record.kept:
-                        _move_kept(kept, anchor_fd, old_fd, kept.old_mtime_ns)
-                    self._move_all(anchor_fd, new_fd, staging_fd)
-                self._move_all(old_fd, anchor_fd, staging_fd)
+                        _move_kept(kept, live_root_fd, old_fd, kept.old_mtime_ns)
+                    self._move_all(live_root_fd, new_fd, staging_fd)
+                self._move_all(old_fd, live_root_fd, staging_fd)
 
-    def _exchange_contents(self, record: SwapRecord, anchor_fd: int, staging_fd: int) -> None:
+    def _exchange_contents(self, record: SwapRecord, live_root_fd: int, staging_fd: int) -> None:
         with opened(NEW, staging_fd) as new_fd, opened(_OLD, staging_fd) as old_fd:
             if record.stage is Stage.EMPTYING:
-                self._move_all(anchor_fd, old_fd, staging_fd)
+                self._move_all(live_root_fd, old_fd, staging_fd)
                 self._record.write(record.model_copy(update={"stage": Stage.FILLING}))
-            self._move_all(new_fd, anchor_fd, staging_fd)
+            self._move_all(new_fd, live_root_fd, staging_fd)
             for kept in record.kept:
-                _move_kept(kept, old_fd, anchor_fd, kept.new_mtime_ns)
-            copy_metadata(new_fd, anchor_fd, mtime_ns=record.root_mtime_ns)
+                _move_kept(kept, old_fd, live_root_fd, kept.new_mtime_ns)
+            copy_metadata(new_fd, live_root_fd, mtime_ns=record.root_mtime_ns)
 
-    def _move_all(self, source_fd: int, target_fd: int, aside_fd: int) -> None:
-        """What somebody made meanwhile under a name that is needed goes aside."""
+    def _move_all(self, source_fd: int, target_fd: int, staging_fd: int) -> None:
+        """What somebody made meanwhile under a name that is needed goes into the staging
+        directory."""
         while names := [
             name
             for name in smallest_names(source_fd, None, _NAMES_AT_A_TIME)[0]
@@ -158,8 +159,8 @@ class Swap:
                 try:
                     rename_to_new(name, source_fd, name, target_fd)
                 except FileExistsError:
-                    aside = b"aside-" + secrets.token_hex(8).encode()
-                    rename_to_new(name, target_fd, aside, aside_fd)
+                    displaced = b"displaced-" + secrets.token_hex(8).encode()
+                    rename_to_new(name, target_fd, displaced, staging_fd)
                     rename_to_new(name, source_fd, name, target_fd)
 
     def _stuck(self, error: OSError) -> RestoreError:
@@ -170,11 +171,11 @@ class Swap:
         )
 
 
-def _place(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int) -> None:
+def _place(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int) -> None:
     """Idempotent: does what is still to be done."""
     with (
         _parent(staging_fd, item.staged_parts) as (staged_fd, staged),
-        _parent(anchor_fd, item.live_parts) as (live_fd, live),
+        _parent(live_root_fd, item.live_parts) as (live_fd, live),
     ):
         if _inode(staged, staged_fd) != item.inode:
             return
@@ -187,7 +188,7 @@ def _place(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int) ->
 
 
 def _carry(
-    item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int, *, back: bool
+    item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int, *, back: bool
 ) -> None:
     """What is kept goes from the replaced tree into the new one, or back; does what is still to be
     done."""
@@ -197,7 +198,7 @@ def _carry(
     replaced: Parts = (old_name,) if has_old else item.staged_parts
     with (
         _parent(staging_fd, (*replaced, b".")) as (old_fd, _),
-        _parent(anchor_fd, (*item.live_parts, b".")) as (live_fd, _),
+        _parent(live_root_fd, (*item.live_parts, b".")) as (live_fd, _),
     ):
         for kept in item.kept:
             if back:
@@ -218,17 +219,17 @@ def _move_kept(kept: KeptPath, source_fd: int, target_fd: int, mtime_ns: int) ->
         os.utime(to_fd, ns=(mtime_ns, mtime_ns))
 
 
-def _take_back(item: Placement, old_name: bytes, anchor_fd: int, staging_fd: int) -> None:
+def _take_back(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int) -> None:
     """Undo whatever part of `_place` was done, also none."""
     has_old = _inode(old_name, staging_fd) is not None
     with _parent(staging_fd, item.staged_parts) as (staged_fd, staged):
         replaced = _inode(staged, staged_fd)
         if replaced == item.inode and not has_old:
             return
-        with _parent(anchor_fd, item.live_parts) as (live_fd, live):
+        with _parent(live_root_fd, item.live_parts) as (live_fd, live):
             is_in_place = _inode(live, live_fd) == item.inode
             if is_in_place:
-                _carry(item, old_name, anchor_fd, staging_fd, back=True)
+                _carry(item, old_name, live_root_fd, staging_fd, back=True)
             if is_in_place and not has_old and replaced is not None:
                 exchange(staged, staged_fd, live, live_fd)
                 return

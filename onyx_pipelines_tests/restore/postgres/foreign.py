@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.drilling import drill
-from onyx_pipelines.restore.results import ComponentDrill, Finding
+from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import find_binaries
 from onyx_pipelines_tests.fixtures_postgres import target_of
@@ -72,16 +72,16 @@ def make_sets(root: Path, server: PostgresServer) -> PostgresSets:
     return PostgresSets(root, server)
 
 
-def drilled(sets: PostgresSets, objects: SetObjects, **settings: Any) -> ComponentDrill:
+def drilled(sets: PostgresSets, objects: SetObjects, **settings: Any) -> ComponentResult:
     changed = sets.settings.model_copy(update=settings)
     return drill(work_on(objects, changed))
 
 
-def problems(result: ComponentDrill, item: str) -> list[Finding]:
+def problems(result: ComponentResult, item: str) -> list[Finding]:
     return [finding for finding in result.problems() if finding.item == item]
 
 
-def messages(result: ComponentDrill, item: str) -> str:
+def messages(result: ComponentResult, item: str) -> str:
     """All that was said about a database, also where it passed."""
     return "\n".join(f"{f.message} {f.limits}" for f in result.findings if f.item == item)
 

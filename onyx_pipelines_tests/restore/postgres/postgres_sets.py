@@ -17,7 +17,7 @@ from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.postgres.planning import plan
 from onyx_pipelines.restore.postgres.restoring import restore
-from onyx_pipelines.restore.results import ComponentDrill, StepClock
+from onyx_pipelines.restore.results import ComponentResult, StepClock
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component, Source, object_path
@@ -98,7 +98,7 @@ class PostgresSets:
 
     def restore(
         self, objects: SetObjects, *, force: bool = False, **request: Any
-    ) -> ComponentDrill:
+    ) -> ComponentResult:
         request.setdefault("with_globals", False)
         settings = self.settings_with(request.pop("target", None))
         asked = RestoreChoice(**request)

@@ -11,8 +11,8 @@ import pytest
 
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.postgres.beside import BESIDE_PREFIX, drop, mark
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.postgres.marked_databases import STAGED_PREFIX, drop, mark
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines_tests.fixtures_postgres import execute, target_of
@@ -76,27 +76,27 @@ def objects(sets: PostgresSets) -> SetObjects:
 
 
 @pytest.fixture(scope="module")
-def result(sets: PostgresSets, objects: SetObjects) -> ComponentDrill:
+def result(sets: PostgresSets, objects: SetObjects) -> ComponentResult:
     """Of one drill of all."""
     return drilled(sets, objects)
 
 
 class TestADrill:
     @pytest.mark.parametrize("database", DATABASES)
-    def test_passes_what_is_whole(self, result: ComponentDrill, database: str) -> None:
+    def test_passes_what_is_whole(self, result: ComponentResult, database: str) -> None:
         assert problems(result, database) == []
         assert messages(result, database)
 
-    def test_passes_roles_and_tablespaces(self, result: ComponentDrill) -> None:
+    def test_passes_roles_and_tablespaces(self, result: ComponentResult) -> None:
         assert problems(result, "globals") == []
 
     def test_leaves_the_directories_of_tablespaces_alone(
-        self, result: ComponentDrill, public_dir: Path
+        self, result: ComponentResult, public_dir: Path
     ) -> None:
         assert len(list((public_dir / "archive").iterdir())) == 1
 
     def test_leaves_them_alone_with_programs_of_another_version_too(
-        self, sets: PostgresSets, public_dir: Path, wheel: Binaries, result: ComponentDrill
+        self, sets: PostgresSets, public_dir: Path, wheel: Binaries, result: ComponentResult
     ) -> None:
         objects = sets.of("in_archive", with_globals=True)
 
@@ -106,11 +106,11 @@ class TestADrill:
         assert newer.versions["restore_postgresql"].startswith("18")
         assert [each.name[:5] for each in (public_dir / "archive").iterdir()] == ["PG_15"]
 
-    def test_names_a_setting_that_the_host_cannot_have(self, result: ComponentDrill) -> None:
+    def test_names_a_setting_that_the_host_cannot_have(self, result: ComponentResult) -> None:
         assert "setting lc_time" in messages(result, "shop")
         assert 'invalid value for parameter "lc_time"' in messages(result, "shop")
 
-    def test_says_that_a_subscription_is_disabled(self, result: ComponentDrill) -> None:
+    def test_says_that_a_subscription_is_disabled(self, result: ComponentResult) -> None:
         assert "Subscription sub is there, disabled and without a slot" in messages(result, "shop")
 
 
@@ -131,11 +131,11 @@ IN_PLACE = tuple(name for name in DATABASES if name != "many")
 class Restored:
     before: dict[str, set[str]]
     after: dict[str, set[str]]
-    result: ComponentDrill
+    result: ComponentResult
 
 
 @pytest.fixture(scope="module")
-def in_place(foreign: PostgresServer, sets: PostgresSets, result: ComponentDrill) -> Restored:
+def in_place(foreign: PostgresServer, sets: PostgresSets, result: ComponentResult) -> Restored:
     """All but the largest are restored over themselves, described by pg_dump before and after."""
     objects = sets.of(*IN_PLACE, with_globals=True)
     before = {name: described(foreign, name) for name in IN_PLACE}
@@ -185,7 +185,7 @@ class TestARestoreInPlace:
         self, in_place: Restored, foreign: PostgresServer, sets: PostgresSets
     ) -> None:
         """Copies with subscriptions, which the server does not drop; one cannot be entered."""
-        dropped, locked = f"{BESIDE_PREFIX}1", f"{BESIDE_PREFIX}2"
+        dropped, locked = f"{STAGED_PREFIX}1", f"{STAGED_PREFIX}2"
         for name in (dropped, locked):
             execute(foreign, "template1", f"CREATE DATABASE {name}")
             execute(foreign, name, f"COMMENT ON DATABASE {name} IS '{mark()}'", SUBSCRIBING)
@@ -210,7 +210,7 @@ def elsewhere(public_dir: Path) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="module")
-def moved(sets: PostgresSets, objects: SetObjects, elsewhere: PostgresServer) -> ComponentDrill:
+def moved(sets: PostgresSets, objects: SetObjects, elsewhere: PostgresServer) -> ComponentResult:
     return sets.restore(
         objects,
         databases=("shop", "in_archive"),
@@ -220,21 +220,21 @@ def moved(sets: PostgresSets, objects: SetObjects, elsewhere: PostgresServer) ->
 
 
 class TestARestoreElsewhere:
-    def test_passes(self, moved: ComponentDrill) -> None:
+    def test_passes(self, moved: ComponentResult) -> None:
         assert moved.verdict is Verdict.PASSED, moved.problems()
 
     def test_names_the_setting_that_is_refused_and_has_the_others(
-        self, moved: ComponentDrill, elsewhere: PostgresServer
+        self, moved: ComponentResult, elsewhere: PostgresServer
     ) -> None:
         assert "setting lc_time" in messages(moved, "shop")
         show = "--command=SELECT current_setting('app.tenant')"
         assert psql(elsewhere, show, database="shop") == "7"
 
-    def test_says_that_a_tablespace_is_not_there(self, moved: ComponentDrill) -> None:
+    def test_says_that_a_tablespace_is_not_there(self, moved: ComponentResult) -> None:
         assert "no tablespace archive" in messages(moved, "in_archive")
 
     def test_brings_settings_of_roles_whatever_names_come_before(
-        self, moved: ComponentDrill, elsewhere: PostgresServer
+        self, moved: ComponentResult, elsewhere: PostgresServer
     ) -> None:
         query = (
             "SELECT rolname, rolconnlimit, rolvaliduntil::date, setconfig FROM pg_roles r"
@@ -243,7 +243,7 @@ class TestARestoreElsewhere:
         assert psql(elsewhere, f"--command={query}") == "zed|3|2031-01-01|{search_path=app}"
 
     def test_leaves_a_role_that_is_there_as_it_is(
-        self, moved: ComponentDrill, elsewhere: PostgresServer
+        self, moved: ComponentResult, elsewhere: PostgresServer
     ) -> None:
         query = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'o''brien'"
         assert psql(elsewhere, f"--command={query}") == "7"

@@ -15,9 +15,9 @@ from psycopg import sql
 from onyx_pipelines.core.errors import OnyxError, RestoreError, SettingsError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.postgres.beside import drop
+from onyx_pipelines.restore.postgres.marked_databases import drop
 from onyx_pipelines.restore.postgres.restoring import target_identity
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute, target_of
 from onyx_pipelines_tests.restore.postgres.foreign import drilled, make_sets
@@ -30,7 +30,7 @@ NOTES = (
 LATER = "UPDATE public.notes SET body = 'now'"
 
 
-def in_place(result: ComponentDrill) -> list[tuple[Verdict, str]]:
+def in_place(result: ComponentResult) -> list[tuple[Verdict, str]]:
     return [(f.verdict, f.message) for f in result.findings if f.aspect == "in place"]
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.postgres.drilling import drill
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets, work_on
@@ -44,7 +44,7 @@ def databases_of(server: PostgresServer) -> set[str]:
 
 def drilled_on(
     sets: PostgresSets, server: PostgresServer, objects: Any, **settings: Any
-) -> ComponentDrill:
+) -> ComponentResult:
     changed = sets.settings.model_copy(
         update={
             "drill_pg_host": server.host,

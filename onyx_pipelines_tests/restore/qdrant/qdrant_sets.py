@@ -18,7 +18,7 @@ from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.qdrant.drilling import drill
 from onyx_pipelines.restore.qdrant.planning import plan
 from onyx_pipelines.restore.qdrant.restoring import restore
-from onyx_pipelines.restore.results import ComponentDrill, StepClock
+from onyx_pipelines.restore.results import ComponentResult, StepClock
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.source import Component, Source, object_path
 from onyx_pipelines.vault.keys import create_private_key, load_private_key
@@ -76,7 +76,7 @@ class QdrantSets:
         index_wait_s: float = 0,
         force: bool = False,
         **request: Any,
-    ) -> ComponentDrill:
+    ) -> ComponentResult:
         asked = RestoreChoice(**request)
         settings = self.settings(restore_qdrant_index_wait_s=index_wait_s)
         return with_journal(
@@ -89,7 +89,7 @@ class QdrantSets:
     def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
         return plan(objects, RestoreChoice(**request), self.settings())
 
-    def drill(self, objects: SetObjects, **settings: Any) -> ComponentDrill:
+    def drill(self, objects: SetObjects, **settings: Any) -> ComponentResult:
         return drill(work_on(objects, self.root, self.settings(**settings)))
 
     def collections(self) -> set[str]:

@@ -14,7 +14,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.recovery import RestoreResult
 from onyx_pipelines.restore.report.wording import speed_text
-from onyx_pipelines.restore.results import ComponentDrill, Finding, Indexing, Step, StepTiming
+from onyx_pipelines.restore.results import ComponentResult, Finding, Indexing, Step, StepTiming
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.fixtures_qdrant import (
@@ -42,7 +42,7 @@ def objects(faulty_sets: QdrantSets) -> Iterator[SetObjects]:
     faulty_sets.server.client.delete_collection(NAME)
 
 
-def of_the_index(result: ComponentDrill) -> Finding:
+def of_the_index(result: ComponentResult) -> Finding:
     (found,) = [f for f in result.findings if f.aspect == "index"]
     return found
 
@@ -191,7 +191,7 @@ class TestTheTwoFigures:
         assert speed_text(restored()) == ""
 
 
-def in_json(component: ComponentDrill) -> dict[str, Any]:
+def in_json(component: ComponentResult) -> dict[str, Any]:
     """What a program gets to read of it."""
     now = datetime.now(UTC)
     result = RestoreResult(
@@ -208,9 +208,9 @@ def in_json(component: ComponentDrill) -> dict[str, Any]:
     return found
 
 
-def restored(*states: Indexing, after_s: float | None = None) -> ComponentDrill:
+def restored(*states: Indexing, after_s: float | None = None) -> ComponentResult:
     """Within 7 seconds."""
-    return ComponentDrill(
+    return ComponentResult(
         component=Component.QDRANT,
         findings=(),
         steps=(StepTiming(step=Step.RESTORE, item="docs", offset_s=0, duration_s=7),),

@@ -15,7 +15,7 @@ from onyx_pipelines.core.progress import Progress
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import collections_of
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, set_alias
@@ -35,7 +35,7 @@ class Two:
     objects: SetObjects
     standin: QdrantStandIn
 
-    def restore(self) -> ComponentDrill:
+    def restore(self) -> ComponentResult:
         return self.sets.restore(self.objects)
 
     @property
@@ -73,7 +73,7 @@ def two(
     return Two(large, small, faulty_sets, objects, standin)
 
 
-def said(result: ComponentDrill) -> list[tuple[str, Verdict]]:
+def said(result: ComponentResult) -> list[tuple[str, Verdict]]:
     return [(f.item, f.verdict) for f in result.problems()]
 
 

@@ -9,7 +9,7 @@ import pytest
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.drilling import drill
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines_tests.recorded_qdrant import VERSIONS, Recorded, SnapshotSource, recorded
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import seal, work_on
@@ -17,7 +17,7 @@ from onyx_pipelines_tests.restore.qdrant.qdrant_sets import seal, work_on
 pytestmark = pytest.mark.slow
 
 
-def drilled(root: Path, collections: dict[str, tuple[bytes, CollectionFacts]]) -> ComponentDrill:
+def drilled(root: Path, collections: dict[str, tuple[bytes, CollectionFacts]]) -> ComponentResult:
     """A set of them, drilled by the engine."""
     for folder in ("state", "store"):
         (root / folder).mkdir(mode=0o700, exist_ok=True)

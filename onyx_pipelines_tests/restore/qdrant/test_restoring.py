@@ -18,14 +18,14 @@ from qdrant_client import models
 from onyx_pipelines.core.errors import NotFoundError, RestoreError, SettingsError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 
 OTHER_VECTORS = models.VectorParams(size=3, distance=models.Distance.DOT)
 
 
-def in_place(result: ComponentDrill) -> list[tuple[Verdict, str]]:
+def in_place(result: ComponentResult) -> list[tuple[Verdict, str]]:
     return [(f.verdict, f.message) for f in result.findings if f.aspect == "in place"]
 
 
@@ -400,4 +400,16 @@ def test_a_journal_that_is_damaged_begins_anew(tmp_path: Path) -> None:
     (path,) = (tmp_path / "restores").iterdir()
     path.write_text(json.dumps({"beside": 3}))
 
-    assert Leftovers(tmp_path, "http://host:1").beside == ()
+    assert Leftovers(tmp_path, "http://host:1").staged == ()
+
+
+def test_what_an_earlier_version_noted_is_known_and_kept_under_its_name(tmp_path: Path) -> None:
+    journal = Leftovers(tmp_path, "http://host:1")
+    journal.begin("a")
+    (path,) = (tmp_path / "restores").iterdir()
+    path.write_text(json.dumps({"beside": ["b"]}))
+
+    journal = Leftovers(tmp_path, "http://host:1")
+    journal.begin("c")
+
+    assert json.loads(path.read_text())["beside"] == ["b", "c"]

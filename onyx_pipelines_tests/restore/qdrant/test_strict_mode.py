@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines_tests.fixtures_qdrant import (
     DIMENSIONS,
     MakeCollection,
@@ -21,7 +21,7 @@ NO_EXACT_SEARCH = {"max_query_limit": 5, "search_allow_exact": False}
 FEW_READS = {"read_rate_limit": 10}
 
 
-def of_the_query(result: ComponentDrill) -> list[str]:
+def of_the_query(result: ComponentResult) -> list[str]:
     return [f.limits or f.message for f in result.findings if f.aspect == "query"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from onyx_pipelines.core.progress import silent
 from onyx_pipelines.restore.recovery import RestoreChoice, RestoreResult, restore_set
-from onyx_pipelines.restore.recovery.execution import give_up
+from onyx_pipelines.restore.recovery.execution import abort
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_host
 from onyx_pipelines_tests.planting import flip_a_byte
@@ -37,7 +37,7 @@ def test_a_restore_that_was_given_up_begins_anew(
     restored(host, backup_id)
     faulty_server.client.delete(good, points_selector=[1], wait=True)
 
-    give_up(host.settings)
+    abort(host.settings)
     restored(host, backup_id)
 
     assert faulty_server.client.count(good).count == 20

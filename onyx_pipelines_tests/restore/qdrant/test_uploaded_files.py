@@ -62,7 +62,7 @@ class TestAFileThatWasUploaded:
                 Leftovers(settings.state_dir, server.url),
                 work_on(objects, faulty_sets.root, settings),
             )
-            name = journaled.begin_beside()
+            name = journaled.begin_staged()
             journaled.upload_as(name, collection)
             journaled.take_away(name)
 

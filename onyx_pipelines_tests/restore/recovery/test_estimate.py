@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
-from onyx_pipelines.restore.results import ComponentDrill, DrillResult, Finding, Step, StepTiming
+from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding, Step, StepTiming
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ def drill(days_ago: int, **components: tuple[float, int]) -> DrillResult:
         finished_at=NOW,
         objective_s=3600,
         components=tuple(
-            ComponentDrill(
+            ComponentResult(
                 component=Component(name),
                 findings=(
                     Finding(verdict=Verdict.PASSED, item="i", aspect="rows", message="same"),

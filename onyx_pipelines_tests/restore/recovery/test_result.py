@@ -9,7 +9,7 @@ import pytest
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.job import result_markdown
 from onyx_pipelines.restore.recovery import RestoreResult
-from onyx_pipelines.restore.results import ComponentDrill, Finding
+from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 def result(verdict: Verdict, *unfinished: str) -> RestoreResult:
     finding = Finding(verdict=verdict, item="app", aspect="rows", message="3 rows")
-    component = ComponentDrill(
+    component = ComponentResult(
         component=Component.POSTGRESQL,
         findings=(finding,),
         steps=(),

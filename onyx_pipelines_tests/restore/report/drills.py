@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import (
-    ComponentDrill,
+    ComponentResult,
     DrillResult,
     Finding,
     Step,
@@ -56,7 +56,7 @@ def component(
     start_s: float = 0,
     restore_s: float = 30,
     share: float = 1.0,
-) -> ComponentDrill:
+) -> ComponentResult:
     """Prepare 2 s; then for each item fetch 10 s, restore `restore_s`, compare 5 s."""
     steps = [timing(Step.PREPARE, "scratch", start_s, 2)]
     for index, item in enumerate(items):
@@ -66,7 +66,7 @@ def component(
             timing(Step.RESTORE, item, offset_s + 10, restore_s),
             timing(Step.COMPARE, item, offset_s + 10 + restore_s, 5),
         ]
-    return ComponentDrill(
+    return ComponentResult(
         component=kind,
         findings=findings,
         steps=tuple(steps),
@@ -76,12 +76,12 @@ def component(
     )
 
 
-def unrestored(kind: Component, findings: tuple[Finding, ...]) -> ComponentDrill:
-    return ComponentDrill(component=kind, findings=findings, steps=(), plain_bytes=0)
+def unrestored(kind: Component, findings: tuple[Finding, ...]) -> ComponentResult:
+    return ComponentResult(component=kind, findings=findings, steps=(), plain_bytes=0)
 
 
 def drill(
-    *components: ComponentDrill,
+    *components: ComponentResult,
     started_at: datetime = NOW,
     drill_id: str = "drill-0",
     error: str = "",

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.restore.report.timeline import timeline_rows
-from onyx_pipelines.restore.results import ComponentDrill, Step, StepTiming
+from onyx_pipelines.restore.results import ComponentResult, Step, StepTiming
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.restore.report.drills import component, drill, timing
 
@@ -23,8 +23,8 @@ _steps = st.lists(
 )
 
 
-def _of(*steps: StepTiming) -> ComponentDrill:
-    return ComponentDrill(
+def _of(*steps: StepTiming) -> ComponentResult:
+    return ComponentResult(
         component=Component.VOLUMES, findings=(), steps=tuple(steps), plain_bytes=0
     )
 

@@ -74,21 +74,21 @@ def extract(
     *,
     make_devices: bool = False,
     selection: Selection = WHOLE,
-    shelf: Path | None = None,
+    link_sources: Path | None = None,
 ) -> Limits:
     into.mkdir(exist_ok=True)
     root_fd = os.open(into, os.O_RDONLY)
-    shelf_fd = None if shelf is None else os.open(shelf, os.O_RDONLY)
+    link_sources_fd = None if link_sources is None else os.open(link_sources, os.O_RDONLY)
     try:
         extractor = Extractor(
-            root_fd, make_devices=make_devices, selection=selection, shelf_fd=shelf_fd
+            root_fd, make_devices=make_devices, selection=selection, link_sources_fd=link_sources_fd
         )
         extractor.extract(archive_of(tar))
         return extractor.limits
     finally:
         os.close(root_fd)
-        if shelf_fd is not None:
-            os.close(shelf_fd)
+        if link_sources_fd is not None:
+            os.close(link_sources_fd)
 
 
 def facts_of(*entries: Entry) -> bytes:

@@ -13,7 +13,7 @@ from onyx_pipelines.core.errors import OnyxError, RestoreError, SourceError
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.requirements_of_tests import unavailable
@@ -56,7 +56,7 @@ def mine(home: Path) -> Path:
     return root
 
 
-def put_elsewhere(vault: Vault, volume: Path) -> tuple[ComponentDrill, Path]:
+def put_elsewhere(vault: Vault, volume: Path) -> tuple[ComponentResult, Path]:
     objects = vault.back_up({"v": volume})
     request = RestoreChoice(volumes=("v",), into=str(volume.parent / "out"))
     return restored(objects, request, settings_for(volume.parent)), volume.parent / "out"

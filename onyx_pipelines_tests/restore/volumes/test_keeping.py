@@ -15,7 +15,7 @@ from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.immutable import immutable
 from onyx_pipelines_tests.mounting import Kind, mounted
@@ -38,13 +38,13 @@ def restored_in_place(
     *,
     excludes: tuple[str, ...] = (),
     paths: tuple[str, ...] = (),
-) -> ComponentDrill:
+) -> ComponentResult:
     settings = settings_for(volume.parent, {"v": volume})
     settings = settings.model_copy(update={"volume_excludes": excludes})
     return restored(objects, RestoreChoice(volumes=("v",), paths=paths), settings)
 
 
-def in_place(result: ComponentDrill) -> str:
+def in_place(result: ComponentResult) -> str:
     return next(each.message for each in result.findings if each.aspect == "in place")
 
 

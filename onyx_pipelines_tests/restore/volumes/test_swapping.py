@@ -12,7 +12,7 @@ from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.mounts import is_mount_point, parse_mount_points
 from onyx_pipelines.host.scratch import create_owned
 from onyx_pipelines.restore.volumes import renaming
-from onyx_pipelines.restore.volumes.staging import settle_interrupted
+from onyx_pipelines.restore.volumes.staging import recover_interrupted
 from onyx_pipelines.restore.volumes.swap_record import (
     Placement,
     Stage,
@@ -162,7 +162,7 @@ def test_a_record_that_cannot_be_read_stops_and_nothing_is_removed(tmp_path: Pat
     owned.release()
 
     with pytest.raises(RestoreError, match="cannot be understood"):
-        settle_interrupted([tmp_path / "v"])
+        recover_interrupted([tmp_path / "v"])
 
     assert (owned.path / "swap.json").exists()
 

@@ -14,7 +14,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.results import ComponentDrill, Finding, StepClock
+from onyx_pipelines.restore.results import ComponentResult, Finding, StepClock
 from onyx_pipelines.restore.volumes.drilling import drill
 from onyx_pipelines.restore.volumes.restoring import restore
 from onyx_pipelines.sources.source import Component
@@ -138,7 +138,7 @@ def work_on(
     return Work(Component.VOLUMES, objects, StepClock(), workdir, settings, progress)
 
 
-def drilled(objects: SetObjects, folder: Path) -> ComponentDrill:
+def drilled(objects: SetObjects, folder: Path) -> ComponentResult:
     workdir = folder / "workdir"
     workdir.mkdir(exist_ok=True)
     result = drill(work_on(objects, workdir, settings_for(folder)))
@@ -152,7 +152,7 @@ def restored(
     settings: Settings,
     *,
     force: bool = False,
-) -> ComponentDrill:
+) -> ComponentResult:
     state = settings.state_dir
     return with_journal(
         state,
@@ -162,11 +162,11 @@ def restored(
     )
 
 
-def failed(result: ComponentDrill) -> list[Finding]:
+def failed(result: ComponentResult) -> list[Finding]:
     return [finding for finding in result.findings if finding.verdict is Verdict.FAILED]
 
 
-def unverified(result: ComponentDrill) -> list[Finding]:
+def unverified(result: ComponentResult) -> list[Finding]:
     return [f for f in result.findings if f.verdict is Verdict.COULD_NOT_VERIFY]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from onyx_pipelines.restore.results import ComponentDrill
+from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines_tests.fixtures_postgres import target_of
@@ -81,8 +81,8 @@ def _judged(
     move: Move,
     name: str,
     before: Description,
-    drill: ComponentDrill,
-    restored: ComponentDrill,
+    drill: ComponentResult,
+    restored: ComponentResult,
 ) -> Iterator[str]:
     with _plain_copy(move, name) as (copy, complaint):
         said = problems(drill, name)

@@ -17,8 +17,8 @@ from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE, session
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
-BESIDE_PREFIX: Final = "onyx_restore_"
-REPLACED_PREFIX: Final = "onyx_replaced_"
+STAGED_PREFIX: Final = "onyx_restore_"
+PREVIOUS_PREFIX: Final = "onyx_replaced_"
 _MARK: Final = "onyx-pipelines-restore"
 _TEMPLATE: Final = "template1"
 
@@ -113,7 +113,7 @@ def sweep(target: PostgresTarget) -> tuple[list[str], list[str]]:
         rows = connection.execute(
             "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
             " WHERE starts_with(datname, %s) OR starts_with(datname, %s) ORDER BY 1",
-            (BESIDE_PREFIX, REPLACED_PREFIX),
+            (STAGED_PREFIX, PREVIOUS_PREFIX),
         ).fetchall()
     gone, kept = [], []
     for name in [name for name, comment in rows if comment == mark()]:
