@@ -302,16 +302,16 @@ def sweep(
     *,
     users: tuple[int, ...] = DEFAULT_USERS,
     scenario: str = "rag",
+    requests: int | None = None,
 ) -> Run:
-    """One run per number of users, one after the other."""
+    """One run per number of users, one after the other; `requests` of each."""
     noise = np.random.default_rng(seed)
     rows: list[tuple] = []
     telemetry: list[tuple] = []
     offset_ms = RUN_STARTED_MS
     memory_bytes = 300e6
     for count in users:
-        requests = 30 + 9 * count
-        simulation = Simulation(system, count, requests, seed * 1000 + count)
+        simulation = Simulation(system, count, requests or 30 + 9 * count, seed * 1000 + count)
         simulation.run()
         rows += [(row[0] + offset_ms, row[1] + offset_ms, *row[2:]) for row in simulation.rows]
         leaked = system.leaked_bytes * len(simulation.rows)
