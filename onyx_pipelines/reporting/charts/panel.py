@@ -116,5 +116,7 @@ def _annotate(
         textcoords="offset points",
         fontsize=FONT_PX - 1.5,
         color=LIGHT[role],
+        # Read where a line passes behind it.
+        bbox={"facecolor": LIGHT["surface"], "alpha": 0.8, "linewidth": 0, "pad": 0.5},
         zorder=5,
     )
