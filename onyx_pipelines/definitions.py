@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
+from onyx_pipelines.core.retries import FIRST_WAIT_S
 from onyx_pipelines.load_test.definitions import load_test_definitions
 from onyx_pipelines.orchestration.audit_sensor import audit_of_manual_runs
 from onyx_pipelines.orchestration.notification_sensors import (
@@ -23,7 +24,7 @@ from onyx_pipelines.restore.job import restore_from_backup
 
 
 def build_defs(
-    overrides: Mapping[str, Any] | None = None, *, retry_delay_s: float = 30
+    overrides: Mapping[str, Any] | None = None, *, retry_delay_s: float = FIRST_WAIT_S
 ) -> dg.Definitions:
     """The graph; tests give settings that differ from the environment."""
     onyx = OnyxSettings(overrides=dict(overrides or {}))

@@ -17,7 +17,8 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import (
     QueuedRunCoordinatorDaemon,
 )
 
-from onyx_pipelines.orchestration.launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines.core.names import Tag
+from onyx_pipelines.orchestration.launcher import WorkerIdentity
 from onyx_pipelines_tests.waiting import PATIENCE_S, wait_until
 
 _INSTANCE = {
@@ -127,8 +128,8 @@ class Workers:
 
     def worker_pid(self, run_id: str) -> int:
         """Of the run's process, as soon as it has said who it is."""
-        wait_until(lambda: WORKER_TAG in self.run(run_id).tags, f"{run_id} names its process")
-        return WorkerIdentity.from_tag(self.run(run_id).tags[WORKER_TAG]).pid
+        wait_until(lambda: Tag.WORKER in self.run(run_id).tags, f"{run_id} names its process")
+        return WorkerIdentity.from_tag(self.run(run_id).tags[Tag.WORKER]).pid
 
     def ended(self, run_id: str, *, within_s: float = PATIENCE_S) -> dg.DagsterRun:
         wait_until(lambda: self.run(run_id).is_finished, f"{run_id} ends", within_s=within_s)

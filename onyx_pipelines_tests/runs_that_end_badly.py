@@ -4,13 +4,14 @@ import time
 
 import dagster as dg
 
-from onyx_pipelines.orchestration.launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines.core.names import Tag
+from onyx_pipelines.orchestration.launcher import WorkerIdentity
 
 
 @dg.op
 def wait(context: dg.OpExecutionContext) -> None:
     context.instance.add_run_tags(
-        context.run_id, {WORKER_TAG: WorkerIdentity.of_this_process().as_tag()}
+        context.run_id, {Tag.WORKER: WorkerIdentity.of_this_process().as_tag()}
     )
     time.sleep(600)
 

@@ -24,11 +24,11 @@ from onyx_pipelines.api.launch_book import Entry, LaunchBook
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.host.locks import lock
 
 _log = logger("api")
-LAUNCH_TAG: Final = "onyx/launch_id"
 _LOOK_AGAIN_S: Final = 5.0
 # So long a web server may sit on a question whose answer nobody waits for any more.
 _MAY_STILL_COME_S: Final = 600.0
@@ -149,7 +149,7 @@ class Launcher:
             run_id = self._dagster.launch(
                 location,
                 config=launch.config,
-                tags={**launch.tags, LAUNCH_TAG: entry.launch_id},
+                tags={**launch.tags, Tag.LAUNCH_ID: entry.launch_id},
                 assets=launch.assets,
             )
         except UncertainError as error:
@@ -168,7 +168,7 @@ class Launcher:
             ProblemError: it did not, or that cannot be told, and the answer says so.
         """
         try:
-            run = self._dagster.run_with_tag(LAUNCH_TAG, entry.launch_id)
+            run = self._dagster.run_with_tag(Tag.LAUNCH_ID, entry.launch_id)
             if run is not None and run.status == _MADE:
                 self._dagster.delete(run.run_id)
             is_left = run is None and not error.is_over
@@ -198,7 +198,7 @@ class Launcher:
         """The answer, if it was launched; what was made and not launched is removed."""
         if entry.settled:
             return entry.answer
-        run = self._dagster.run_with_tag(LAUNCH_TAG, entry.launch_id)
+        run = self._dagster.run_with_tag(Tag.LAUNCH_ID, entry.launch_id)
         if run is not None and run.status != _MADE:
             settled = replace(_with_run(entry, run.run_id), settled=True)
             self._book.put(settled)
@@ -222,7 +222,7 @@ class Launcher:
     def _tidy(self) -> None:
         """What earlier answers of failure left and nobody has begun is taken away."""
         for entry in self._book.unsettled():
-            run = self._dagster.run_with_tag(LAUNCH_TAG, entry.launch_id)
+            run = self._dagster.run_with_tag(Tag.LAUNCH_ID, entry.launch_id)
             if run is None:
                 if self._book.now() - entry.begun_at < _MAY_STILL_COME_S:
                     continue
@@ -262,7 +262,7 @@ def _maybe_left(entry: Entry, error: UncertainError) -> ProblemError:
         503,
         f"{error.detail} Whether it was launched is not known.",
         remedy="What is left and has not begun is removed as soon as Dagster answers again (it has"
-        f" the tag {LAUNCH_TAG}={entry.launch_id}). With the same Idempotency-Key nothing is"
+        f" the tag {Tag.LAUNCH_ID}={entry.launch_id}). With the same Idempotency-Key nothing is"
         " launched twice.",
         more={"may_be_left": {"launch_id": entry.launch_id, **entry.answer}},
     )

@@ -26,10 +26,11 @@ from onyx_pipelines.api.models import (
     VerifyRequest,
 )
 from onyx_pipelines.api.problems import ProblemError
-from onyx_pipelines.api.readings import BACKUP_TAG, Readings
+from onyx_pipelines.api.readings import Readings
 from onyx_pipelines.audit import audited
 from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.core.errors import NotFoundError
+from onyx_pipelines.core.names import AFTER_SET, BACKUP_ASSETS, DRILL_ASSETS, Asset, Job, Op, Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test import steps as load_tests
 from onyx_pipelines.load_test.plan import QUICK, Profile, expected_seconds, plan
@@ -39,19 +40,6 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.stores import store_named
 
-BACKUP_JOB: Final = "nightly_backup"
-VERIFICATION_JOB: Final = "verify_backups"
-LOAD_TEST_JOB: Final = "load_test"
-_COMPONENT_ASSETS: Final = {
-    Component.POSTGRESQL: "postgres_backup",
-    Component.QDRANT: "qdrant_backup",
-    Component.VOLUMES: "volumes_backup",
-}
-_AFTER_COMPONENTS: Final = ("backup_set", "offsite_copy", "backup_retention")
-_DRILL_STEPS: Final = (
-    *("postgres_restore_drill", "qdrant_restore_drill", "volumes_restore_drill"),
-    "restore_drill_report",
-)
 _LIKELY_S: Final = 1.0
 
 Audit = Callable[[], AbstractContextManager[object]]
@@ -78,22 +66,22 @@ class Operations:
             if running:
                 return TriggerAnswer(backup_id=running, status="already_running")
             backup_id = str(uuid.uuid4())
-            assets = [_COMPONENT_ASSETS[each] for each in wanted.components]
+            assets = [BACKUP_ASSETS[each] for each in wanted.components]
             return Launch(
-                BACKUP_JOB,
+                Job.BACKUP,
                 config={
-                    "ops": {"backup_set": {"config": {"backup_type": wanted.backup_type.name}}}
+                    "ops": {Asset.BACKUP_SET: {"config": {"backup_type": wanted.backup_type.name}}}
                 },
                 answer=TriggerAnswer(backup_id=backup_id, status="started"),
                 audit=self._audit(asked.caller, "backup", sent, backup_id),
-                tags={**asked.caller.origin.as_tags(), BACKUP_TAG: backup_id},
-                assets=[*assets, *_AFTER_COMPONENTS] if assets else (),
+                tags={**asked.caller.origin.as_tags(), Tag.BACKUP_ID: backup_id},
+                assets=[*assets, Asset.BACKUP_SET, *AFTER_SET] if assets else (),
             )
 
         return self._launcher.once(asked, TriggerAnswer, decide)
 
     def _running_backup(self) -> str | None:
-        running = self._dagster.unfinished(BACKUP_JOB)
+        running = self._dagster.unfinished(Job.BACKUP)
         if running:
             return _set_of(running[0])
         holder = current_holder(self.settings.state_dir)
@@ -123,8 +111,8 @@ class Operations:
             "components": [each.value for each in wanted.components],
         }
         launch = Launch(
-            "restore_from_backup",
-            config={"ops": {"restore": {"config": config}}},
+            Job.RESTORE,
+            config={"ops": {Op.RESTORE: {"config": config}}},
             answer=answer,
             id_field="restore_id",
             audit=self._audit(asked.caller, "restore", config, found.backup_id, required=True),
@@ -140,8 +128,8 @@ class Operations:
         config = {"config": {"backup_id": wanted}}
         return self._launch_run(
             asked,
-            "restore_drill",
-            dict.fromkeys(_DRILL_STEPS, config),
+            Job.DRILL,
+            dict.fromkeys((*DRILL_ASSETS.values(), Asset.DRILL_REPORT), config),
             self._audit(asked.caller, "drill", {"set": wanted}, wanted),
         )
 
@@ -156,8 +144,8 @@ class Operations:
         config = {"backup_id": found, **wanted.model_dump(mode="json")}
         return self._launch_run(
             asked,
-            VERIFICATION_JOB,
-            {"verify_sets": {"config": config}},
+            Job.VERIFY,
+            {Op.VERIFY: {"config": config}},
             self._audit(asked.caller, "verify", config, found),
         )
 
@@ -172,8 +160,8 @@ class Operations:
             "step_seconds": float(wanted.duration_seconds),
         }
         launch = Launch(
-            LOAD_TEST_JOB,
-            config={"ops": {"load_test_samples": {"config": config}}},
+            Job.LOAD_TEST,
+            config={"ops": {Asset.SAMPLES: {"config": config}}},
             answer=LoadTestAnswer(test_id="", estimated_duration_minutes=_minutes(seconds)),
             id_field="test_id",
             audit=self._audit(asked.caller, "load test", wanted.model_dump(mode="json"), None),
@@ -250,7 +238,7 @@ class Operations:
 
 
 def _set_of(run: Run) -> str:
-    return run.tags.get(BACKUP_TAG) or run.tags.get("dagster/root_run_id") or run.run_id
+    return run.tags.get(Tag.BACKUP_ID) or run.tags.get("dagster/root_run_id") or run.run_id
 
 
 def _planned(found: RestorePlan) -> RestoreAnswer:

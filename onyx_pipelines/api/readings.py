@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
 
 from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.dagster_client import DagsterClient, Run
@@ -29,6 +28,7 @@ from onyx_pipelines.api.set_answers import faulty_answer, set_answer, status_ans
 from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.backup.retained_sets import sentence_on_damaged
 from onyx_pipelines.core.errors import NotFoundError, StoreError
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.load_test import steps as load_tests
@@ -37,8 +37,6 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
 from onyx_pipelines.vault.scanning import DamagedSet, StoredSet, look_at
 from onyx_pipelines.vault.writing import SetWriter
-
-BACKUP_TAG: Final = "onyx/backup_id"
 
 
 class Readings:
@@ -90,7 +88,9 @@ class Readings:
         done = self._finished_components(backup_id)
         holder = current_holder(self.settings.state_dir)
         if holder is None or holder.backup_id != backup_id:
-            run = self._dagster.run_with_tag(BACKUP_TAG, backup_id) or self._dagster.run(backup_id)
+            run = self._dagster.run_with_tag(Tag.BACKUP_ID, backup_id) or self._dagster.run(
+                backup_id
+            )
             if run is None and not done:
                 raise ProblemError(
                     404,

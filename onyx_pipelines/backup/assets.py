@@ -15,6 +15,7 @@ from onyx_pipelines.backup.metadata import (
 )
 from onyx_pipelines.backup.rendering import sets_table
 from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.core.names import BACKUP_ASSETS, OWNERS, SOURCE_POOL, Asset, Group, Tag
 from onyx_pipelines.orchestration.failures import dagster_failures, retried_failures
 from onyx_pipelines.orchestration.materialized import Materialized
 from onyx_pipelines.orchestration.progress_lines import log_progress
@@ -23,16 +24,7 @@ from onyx_pipelines.vault.catalog import Scan
 from onyx_pipelines.vault.manifest import BackupType, DoubtKind, Manifest
 from onyx_pipelines.vault.pruning import PruneReport
 
-GROUP = "backup"
-OWNERS = ["team:operations"]
-SOURCE_POOL = "backup_source"
 RECENT_SETS = 10
-
-COMPONENT_ASSETS = {
-    Component.POSTGRESQL: dg.AssetKey("postgres_backup"),
-    Component.QDRANT: dg.AssetKey("qdrant_backup"),
-    Component.VOLUMES: dg.AssetKey("volumes_backup"),
-}
 
 _DESCRIPTIONS = {
     Component.POSTGRESQL: "Every database, dumped from one exported snapshot together with the"
@@ -77,11 +69,11 @@ def component_asset(component: Component, *, retry_delay_s: float) -> dg.AssetsD
     """The asset of one component; all three are alike but for their source."""
 
     @dg.asset(
-        key=COMPONENT_ASSETS[component],
-        group_name=GROUP,
+        key=BACKUP_ASSETS[component],
+        group_name=Group.BACKUP,
         kinds=_KINDS[component],
         owners=OWNERS,
-        tags={"onyx/component": component.value},
+        tags={Tag.COMPONENT: component.value},
         description=_DESCRIPTIONS[component],
         pool=SOURCE_POOL,
     )
@@ -107,26 +99,26 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
     """The finished set: complete, authenticated, in the first store."""
 
     @dg.asset(
-        key="backup_set",
-        deps=list(COMPONENT_ASSETS.values()),
-        group_name=GROUP,
+        key=Asset.BACKUP_SET,
+        deps=list(BACKUP_ASSETS.values()),
+        group_name=Group.BACKUP,
         kinds={"encrypted"},
         owners=OWNERS,
-        tags={"onyx/acceptance": "AC9.3.1"},
+        tags={Tag.ACCEPTANCE: "AC9.3.1"},
         description="One sealed, self-contained backup set: its manifest is written last, so a set"
         " that is listed is whole (AC9.3.1, AC9.3.2).",
         freshness_policy=freshness(fail_after_hours),
         check_specs=[
             dg.AssetCheckSpec(
                 "set_is_complete",
-                asset="backup_set",
+                asset=Asset.BACKUP_SET,
                 blocking=True,
                 description="Every configured component is in the set, nothing was left out, and"
                 " no database, collection or volume is missing.",
             ),
             dg.AssetCheckSpec(
                 "size_is_plausible",
-                asset="backup_set",
+                asset=Asset.BACKUP_SET,
                 description="No component is much smaller than in the last good sets.",
             ),
         ],
@@ -169,18 +161,18 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
     """The second copy."""
 
     @dg.asset(
-        key="offsite_copy",
-        deps=["backup_set"],
-        group_name=GROUP,
+        key=Asset.OFFSITE_COPY,
+        deps=[Asset.BACKUP_SET],
+        group_name=Group.BACKUP,
         kinds={"s3", "encrypted"},
         owners=OWNERS,
-        tags={"onyx/component": "store"},
+        tags={Tag.COMPONENT: "store"},
         description="The sealed bytes in the second store, as they are, read back and hashed there."
         " A set that an earlier run could not copy is caught up.",
         check_specs=[
             dg.AssetCheckSpec(
                 "sealed_checksums_hold",
-                asset="offsite_copy",
+                asset=Asset.OFFSITE_COPY,
                 blocking=True,
                 description="What the second store holds was read back and matches the manifest.",
             )
@@ -222,30 +214,30 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
 
 
 @dg.asset(
-    key="backup_retention",
-    deps=["offsite_copy"],
-    group_name=GROUP,
+    key=Asset.BACKUP_RETENTION,
+    deps=[Asset.OFFSITE_COPY],
+    group_name=Group.BACKUP,
     kinds={"python"},
     owners=OWNERS,
-    tags={"onyx/acceptance": "AC9.3.3"},
+    tags={Tag.ACCEPTANCE: "AC9.3.3"},
     description="What is kept and what is pruned, with the reason for every set: 7 daily, 4 weekly"
     " and 12 monthly by default (AC9.3.3). Runs only after this run's set is stored and verified.",
     check_specs=[
         dg.AssetCheckSpec(
             "stores_are_sound",
-            asset="backup_retention",
+            asset=Asset.BACKUP_RETENTION,
             description="Nothing else in the stores needs a person: no set dated in the future, no"
             " mark that does not count, nothing that could not be deleted.",
         ),
         dg.AssetCheckSpec(
             "every_set_is_trusted",
-            asset="backup_retention",
+            asset=Asset.BACKUP_RETENTION,
             description="Every set in the stores is signed by a host whose sets count. One that is"
             " not takes no place and is never pruned; somebody has put it there.",
         ),
         dg.AssetCheckSpec(
             "every_set_is_whole",
-            asset="backup_retention",
+            asset=Asset.BACKUP_RETENTION,
             description="Every set in the stores can be read, has every object in full length, and"
             " passed its last verification. One that is whole in no store is lost.",
         ),
@@ -281,8 +273,8 @@ def _requested(context: dg.AssetExecutionContext) -> frozenset[Component]:
     selection = context.run.asset_selection
     return frozenset(
         component
-        for component, key in COMPONENT_ASSETS.items()
-        if not selection or key in selection
+        for component in Component
+        if not selection or dg.AssetKey(BACKUP_ASSETS[component]) in selection
     )
 
 

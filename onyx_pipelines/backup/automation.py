@@ -5,29 +5,29 @@ import dagster as dg
 from onyx_pipelines.backup import offsite_copies
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
-from onyx_pipelines.orchestration.resources import EXCLUSIVE_TAGS, OnyxSettings
+from onyx_pipelines.core.names import EXCLUSIVE_TAGS, Asset, Group, Job, run_tags
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sources.volumes import restart_journalled
 
-MAX_RUNTIME_S = 6 * 3600
-_TAGS = {**EXCLUSIVE_TAGS, "dagster/max_runtime": str(MAX_RUNTIME_S)}
+_TAGS = run_tags(max_runtime_h=6)
 
 nightly_backup = dg.define_asset_job(
-    "nightly_backup",
-    selection=dg.AssetSelection.groups("backup"),
+    Job.BACKUP,
+    selection=dg.AssetSelection.groups(Group.BACKUP),
     description="All components, sealed into one set, verified, copied and pruned (AC9.3.1).",
     tags=_TAGS,
 )
 
 offsite_catch_up = dg.define_asset_job(
-    "offsite_catch_up",
-    selection=dg.AssetSelection.assets("offsite_copy"),
+    Job.COPY,
+    selection=dg.AssetSelection.assets(Asset.OFFSITE_COPY),
     description="Copies the sets that have no second copy yet.",
     tags=_TAGS,
 )
 
 prune_backups = dg.define_asset_job(
-    "prune_backups",
-    selection=dg.AssetSelection.assets("backup_retention"),
+    Job.PRUNE,
+    selection=dg.AssetSelection.assets(Asset.BACKUP_RETENTION),
     description="Retention alone; dry_run in the launchpad only shows the plan.",
     tags=_TAGS,
 )

@@ -9,13 +9,14 @@ import dagster as dg
 from onyx_pipelines.backup import offsite_copies, verifying
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.backup.resources import BackupRun
+from onyx_pipelines.core.names import Asset
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.progress_lines import log_progress
 from onyx_pipelines.orchestration.resources import OnyxSettings
 
 
 @dg.asset_check(
-    asset="backup_set",
+    asset=Asset.BACKUP_SET,
     blocking=True,
     description="Every object of the newest set is read back from the first store and hashed.",
 )
@@ -47,7 +48,7 @@ def sealed_checksums_hold(
 
 
 @dg.asset_check(
-    asset="offsite_copy",
+    asset=Asset.OFFSITE_COPY,
     description="No set has waited for its second copy for longer than the limit.",
 )
 def offsite_copy_is_current(onyx: OnyxSettings) -> dg.AssetCheckResult:

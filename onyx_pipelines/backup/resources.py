@@ -9,8 +9,8 @@ from pydantic import PrivateAttr
 
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.core.errors import AlreadyRunningError
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.orchestration.names import BACKUP_ID_TAG
 from onyx_pipelines.orchestration.resources import OnyxSettings, held_exclusively
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
@@ -32,7 +32,7 @@ class BackupRun(dg.ConfigurableResource[None]):
         run = context.run
         if run is None:
             raise dg.DagsterInvariantViolationError("BackupRun exists only inside a run.")
-        self._backup_id = run.tags.get(BACKUP_ID_TAG) or run.root_run_id or run.run_id
+        self._backup_id = run.tags.get(Tag.BACKUP_ID) or run.root_run_id or run.run_id
         settings = self.onyx.load()
         with held_exclusively(context, settings, self._backup_id):
             _refuse_while_restoring(settings)

@@ -8,6 +8,7 @@ from pydantic import Field
 from onyx_pipelines.backup import verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, OnyxError
+from onyx_pipelines.core.names import Job, Op, run_tags
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.progress_lines import log_progress
 from onyx_pipelines.orchestration.resources import OnyxSettings
@@ -15,7 +16,6 @@ from onyx_pipelines.vault.stores import store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import Verification
 
-_MAX_RUNTIME_S = 12 * 3600
 _NAMED = 20
 
 
@@ -63,7 +63,7 @@ class _Found:
             )
 
 
-@dg.op(description="Reads sets back from the stores and hashes every object.")
+@dg.op(name=Op.VERIFY, description="Reads sets back from the stores and hashes every object.")
 def verify_sets(
     context: dg.OpExecutionContext, onyx: OnyxSettings, config: VerificationConfig
 ) -> None:
@@ -107,8 +107,9 @@ def _wanted(host: BackupHost, config: VerificationConfig, found: _Found) -> list
 
 
 @dg.job(
+    name=Job.VERIFY,
     description="Reads sets back and compares them with their manifests (`onyx verify`).",
-    tags={"dagster/max_runtime": str(_MAX_RUNTIME_S)},
+    tags=run_tags(max_runtime_h=12, exclusive=False),
 )
 def verify_backups() -> None:
     verify_sets()
@@ -128,6 +129,6 @@ def weekly_verification_schedule(
     return onyx.on_schedule(
         dg.RunRequest(
             run_key=context.scheduled_execution_time.isoformat(),
-            run_config=dg.RunConfig({"verify_sets": config}),
+            run_config=dg.RunConfig({Op.VERIFY: config}),
         )
     )

@@ -8,24 +8,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from typing import Final
 
 from onyx_pipelines.backup import offsite_copies, retained_sets, steps, verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.core.errors import IntegrityError, OnyxError
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.names import AFTER_SET, Asset
 from onyx_pipelines.core.progress import ProgressCallback
+from onyx_pipelines.core.retries import retried
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.sources.source import USUAL_WARNINGS, Component
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import BackupType, ComponentRecord
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
-ATTEMPTS = 4
-_FIRST_WAIT_S = 5.0
-
 _log = logger("backup")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,14 @@ def run_backup(
         wanted = steps.wanted_components(host, components)
         for component in sorted(wanted):
             back_up = partial(steps.back_up_component, host, backup_id, component, progress)
-            _retried(back_up, sleep)
-        manifest = _retried(
+            retried(back_up, sleep)
+        manifest = retried(
             lambda: steps.complete_set(host, backup_id, backup_type=backup_type, requested=wanted),
             sleep,
         )
         problems = [doubt.what for doubt in manifest.doubts]
-        later = _after_completion(host, backup_id, progress, sleep, with_pruning=with_pruning)
+        left = [each for each in AFTER_SET if with_pruning or each != Asset.BACKUP_RETENTION]
+        later = _after_completion(_Work(host, backup_id, progress, sleep), left)
     warned = [_divided(record) for record in manifest.components.values()]
     return BackupOutcome(
         backup_id=backup_id,
@@ -112,52 +111,58 @@ class _Later:
     problems: tuple[str, ...] = ()
 
 
-def _after_completion(
-    host: BackupHost,
-    backup_id: str,
-    progress: ProgressCallback,
-    sleep: Callable[[float], None],
-    *,
-    with_pruning: bool,
-) -> _Later:
+@dataclass(frozen=True)
+class _Work:
+    """What each of the later steps needs."""
+
+    host: BackupHost
+    backup_id: str
+    progress: ProgressCallback
+    sleep: Callable[[float], None]
+
+
+def _after_completion(work: _Work, steps_left: Sequence[str]) -> _Later:
+    """Verified, and then each step of `steps_left`, until one finds a problem."""
     later = _Later()
     try:
-        verification = verifying.verify_set(host, host.local, backup_id, progress)
-        if not verification.intact:
-            raise IntegrityError(
-                f"What the local store holds of {backup_id} is damaged: "
-                + "; ".join(f"{v.key}: {v.problem}" for v in verification.problems),
-                remedy="Check the disk, then run the backup again.",
-            )
-        later = _Later(is_verified=verification.ok)
-        offsite = "not configured"
-        if host.offsite is not None:
-            copied = _retried(lambda: offsite_copies.copy_offsite(host, None, progress), sleep)
-            offsite = "copied"
-            if copied.problems:
-                return replace(later, offsite=offsite, problems=tuple(copied.problems))
-        later = replace(later, offsite=offsite)
-        if not with_pruning:
-            return later
-        report = retained_sets.apply_retention(
-            host, now=datetime.now(UTC), dry_run=False, made=backup_id
-        )
+        later = _verified(work)
+        for step in steps_left:
+            if later.problems:
+                break
+            later = _LATER_STEPS[step](work, later)
     except OnyxError as error:
-        _log.error("after completion: %s", error, extra={"backup_id": backup_id})
+        _log.error("after completion: %s", error, extra={"backup_id": work.backup_id})
         return replace(later, offsite="failed", problems=(str(error),))
+    return later
+
+
+def _verified(work: _Work) -> _Later:
+    verification = verifying.verify_set(work.host, work.host.local, work.backup_id, work.progress)
+    if not verification.intact:
+        raise IntegrityError(
+            f"What the local store holds of {work.backup_id} is damaged: "
+            + "; ".join(f"{v.key}: {v.problem}" for v in verification.problems),
+            remedy="Check the disk, then run the backup again.",
+        )
+    return _Later(is_verified=verification.ok)
+
+
+def _copied(work: _Work, later: _Later) -> _Later:
+    if work.host.offsite is None:
+        return replace(later, offsite="not configured")
+    copied = retried(
+        lambda: offsite_copies.copy_offsite(work.host, None, work.progress), work.sleep
+    )
+    return replace(later, offsite="copied", problems=tuple(copied.problems))
+
+
+def _pruned(work: _Work, later: _Later) -> _Later:
+    report = retained_sets.apply_retention(
+        work.host, now=datetime.now(UTC), dry_run=False, made=work.backup_id
+    )
     return replace(
         later, pruned=tuple(report.pruned), problems=tuple(retained_sets.prune_problems(report))
     )
 
 
-def _retried(step: Callable[[], T], sleep: Callable[[float], None]) -> T:
-    for attempt in range(1, ATTEMPTS):
-        try:
-            return step()
-        except OnyxError as error:
-            if not error.transient:
-                raise
-            wait = _FIRST_WAIT_S * 2 ** (attempt - 1)
-            _log.warning("attempt %d failed, next in %.0f s: %s", attempt, wait, error)
-            sleep(wait)
-    return step()
+_LATER_STEPS: Final = {Asset.OFFSITE_COPY: _copied, Asset.BACKUP_RETENTION: _pruned}

@@ -10,6 +10,7 @@ import typer
 from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.cli.bars import progress_bars
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import size_text
 from onyx_pipelines.notify.configured import told
@@ -44,7 +45,7 @@ def run(
     """Back up, verify, copy and prune, as the nightly job does."""
     settings = load_settings()
     with (
-        told(settings, "nightly_backup") as about,
+        told(settings, Job.BACKUP) as about,
         audited(
             settings,
             action="backup.run",

@@ -10,6 +10,7 @@ import typer
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.notify.configured import told
@@ -69,7 +70,7 @@ def _drilled(
     shows_progress: bool,
 ) -> DrillResult:
     with (
-        told(settings, "restore_drill") as about,
+        told(settings, Job.DRILL) as about,
         audited(
             settings,
             action="drill",

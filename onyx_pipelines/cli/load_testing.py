@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import load_test_bar
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import latency_text, second_text, utc_minute
 from onyx_pipelines.load_test import steps
@@ -68,7 +69,7 @@ def run(
     chosen = _profile(settings, profile, scenarios, users, messages, repeats, step_seconds)
     label = label or f"cli {second_text(datetime.now(UTC))}"
     with (
-        told(settings, "load_test") as about,
+        told(settings, Job.LOAD_TEST) as about,
         audited(
             settings,
             action="load test",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from onyx_pipelines.core.names import OWNERS, Asset, Group, Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.plan import Profile, plan, profile_named
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from onyx_pipelines.load_test.running.execution import LoadProgress
     from onyx_pipelines.load_test.running.run_folder import RunFolder
 
-GROUP = "load_test"
-OWNERS = ["team:operations"]
 _TOLD_EVERY_S = 10.0
 _LARGEST_THUMBNAIL = 120_000
 
@@ -75,16 +74,17 @@ class RunChoice(dg.Config):
 
 
 @dg.asset(
-    group_name=GROUP,
+    key=Asset.SAMPLES,
+    group_name=Group.LOAD_TEST,
     kinds={"k6", "parquet"},
     owners=OWNERS,
-    tags={"onyx/acceptance": "AC9.6.1"},
+    tags={Tag.ACCEPTANCE: "AC9.6.1"},
     description="Every request of the test, as k6 saw it. The only asset that sends anything; a"
     " run that is executed again goes on with the units that are missing (AC9.6.1).",
     check_specs=[
         dg.AssetCheckSpec(
             "load_test_is_valid",
-            asset="load_test_samples",
+            asset=Asset.SAMPLES,
             description="All was sent and answered, users were busy, the generator had CPU to"
             " spare, latency was steady. Else nothing that follows proves anything.",
         )
@@ -146,10 +146,10 @@ def analysed(
     @dg.asset(
         key=name,
         deps=deps,
-        group_name=GROUP,
+        group_name=Group.LOAD_TEST,
         kinds={"python"},
         owners=OWNERS,
-        tags={"onyx/acceptance": acceptance},
+        tags={Tag.ACCEPTANCE: acceptance},
         description=description,
         check_specs=[
             dg.AssetCheckSpec(check, asset=name, description=_CHECKED[check]) for check in checks
@@ -179,7 +179,7 @@ def chosen_run(
         return steps.find_run(settings, config.run_key)
     label = context.run.root_run_id or context.run.run_id
     selected = context.run.asset_selection
-    if selected is None or dg.AssetKey("load_test_samples") in selected:
+    if selected is None or dg.AssetKey(Asset.SAMPLES) in selected:
         return steps.find_run(settings, label=label)
     return steps.find_run(settings)
 
@@ -234,48 +234,49 @@ def _comparison_metadata(result: LoadTestResult) -> Mapping[str, Any]:
 
 
 latency_percentiles = analysed(
-    "latency_percentiles",
+    Asset.PERCENTILES,
     "p50, p90, p95, p99 with intervals, throughput and error rate of the baseline block (AC9.6.2).",
     _latency_metadata,
     {
         "chat_p95_within_objective": lambda result: objective_answer(result, CHAT_OBJECTIVE),
         "rag_p95_within_objective": lambda result: objective_answer(result, RAG_OBJECTIVE),
     },
-    deps=["load_test_samples"],
+    deps=[Asset.SAMPLES],
     acceptance="AC9.6.2",
 )
 service_saturation = analysed(
-    "service_saturation",
+    Asset.SATURATION,
     "How full CPUs and pools were and how much memory was used, per service (AC9.6.2).",
     _saturation_metadata,
     {"peak_memory_within_limit": lambda result: objective_answer(result, MEMORY_OBJECTIVE)},
-    deps=["load_test_samples"],
+    deps=[Asset.SAMPLES],
     acceptance="AC9.6.2",
 )
 concurrency_sweep = analysed(
-    "concurrency_sweep",
+    Asset.SWEEP,
     "Throughput over users, a queue model fitted to it, and the knee with its interval (AC9.6.3).",
     _sweep_metadata,
     {},
-    deps=["load_test_samples"],
+    deps=[Asset.SAMPLES],
     acceptance="AC9.6.3",
 )
 baseline_comparison = analysed(
-    "baseline_comparison",
+    Asset.COMPARISON,
     "This run against the promoted baseline of the same environment, decided over repeats.",
     _comparison_metadata,
     {"no_regression": regression_answer, "no_latency_alarm": alarm_answer},
-    deps=["latency_percentiles", "load_test_baseline"],
+    deps=[Asset.PERCENTILES, Asset.BASELINE],
     acceptance="AC9.6.2",
 )
 
 
 @dg.asset(
-    deps=["latency_percentiles", "service_saturation", "concurrency_sweep", "baseline_comparison"],
-    group_name=GROUP,
+    key=Asset.BOTTLENECKS,
+    deps=[Asset.PERCENTILES, Asset.SATURATION, Asset.SWEEP, Asset.COMPARISON],
+    group_name=Group.LOAD_TEST,
     kinds={"html", "matplotlib"},
     owners=OWNERS,
-    tags={"onyx/acceptance": "AC9.6.3"},
+    tags={Tag.ACCEPTANCE: "AC9.6.3"},
     description="What limits the system, the evidence for it, what to do about it and what that"
     " should gain, as a page for people (AC9.6.3).",
 )
@@ -316,10 +317,11 @@ class PromotionConfig(dg.Config):
 
 
 @dg.asset(
-    group_name=GROUP,
+    key=Asset.BASELINE,
+    group_name=Group.LOAD_TEST,
     kinds={"json"},
     owners=OWNERS,
-    tags={"onyx/acceptance": "AC9.6.2"},
+    tags={Tag.ACCEPTANCE: "AC9.6.2"},
     description="What later runs are compared with. Only a person makes one, by the job"
     " promote_load_test_baseline or `onyx load-test baseline promote`; it is never replaced"
     " (AC9.6.2).",

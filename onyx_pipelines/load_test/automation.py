@@ -2,22 +2,20 @@
 
 import dagster as dg
 
-from onyx_pipelines.orchestration.resources import EXCLUSIVE_TAGS, OnyxSettings
-
-MAX_RUNTIME_S = 3600
+from onyx_pipelines.core.names import Asset, Group, Job, run_tags
+from onyx_pipelines.orchestration.resources import OnyxSettings
 
 load_test = dg.define_asset_job(
-    "load_test",
-    selection=dg.AssetSelection.groups("load_test")
-    - dg.AssetSelection.assets("load_test_baseline"),
+    Job.LOAD_TEST,
+    selection=dg.AssetSelection.groups(Group.LOAD_TEST) - dg.AssetSelection.assets(Asset.BASELINE),
     description="Sends the load, judges it, compares it with the baseline, names what limits it"
     " (AC9.6.1 to AC9.6.3). Users, scenarios and steps in the launchpad.",
-    tags={**EXCLUSIVE_TAGS, "dagster/max_runtime": str(MAX_RUNTIME_S)},
+    tags=run_tags(max_runtime_h=1),
 )
 
 promote_load_test_baseline = dg.define_asset_job(
-    "promote_load_test_baseline",
-    selection=dg.AssetSelection.assets("load_test_baseline"),
+    Job.PROMOTE,
+    selection=dg.AssetSelection.assets(Asset.BASELINE),
     description="Makes a valid run of at least three repeats the baseline of its environment.",
 )
 

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import Redactor, logger
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.process_log import secret_values
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
@@ -65,9 +66,9 @@ def channels_of(settings: Settings) -> list[Channel]:
         for number, address in enumerate(addresses, 1)
     ]
     pings = {
-        "nightly_backup": settings.ping_url_backup,
-        "restore_drill": settings.ping_url_drill,
-        "load_test": settings.ping_url_load_test,
+        Job.BACKUP: settings.ping_url_backup,
+        Job.DRILL: settings.ping_url_drill,
+        Job.LOAD_TEST: settings.ping_url_load_test,
     }
     set_ones = {job: url for job, url in pings.items() if url.get_secret_value()}
     if set_ones:

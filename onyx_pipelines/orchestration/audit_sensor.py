@@ -10,9 +10,9 @@ import dagster as dg
 
 from onyx_pipelines.audit import Origin, Outcome, Phase, Result, Trail, copy_in_time, origin_of_run
 from onyx_pipelines.audit.operation import record
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.orchestration.endings import ending_of
-from onyx_pipelines.orchestration.names import BACKUP_ID_TAG
 from onyx_pipelines.orchestration.resources import OnyxSettings
 
 ACTION = "dagster.run"
@@ -109,7 +109,7 @@ def _record(
         action=ACTION,
         origin=origin,
         parameters=parameters,
-        backup_id=run.tags.get(BACKUP_ID_TAG),
+        backup_id=run.tags.get(Tag.BACKUP_ID),
         result=result,
     )
 

@@ -7,19 +7,16 @@ was terminated begins its step again and succeeds; and no interrupt ends its wai
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import dagster as dg
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.lost_interrupts import heard_interrupts, interrupt_behind
+from onyx_pipelines.core.retries import MAX_RETRIES, wait_s
 
-MAX_RETRIES: Final = 3
-_JITTER: Final = 0.25
 _ENDING = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
 
 
@@ -73,12 +70,6 @@ def retried_failures(retry_number: int, *, delay_s: float) -> Iterator[None]:
         if not failure.allow_retries:
             raise
         raise dg.RetryRequested(max_retries=MAX_RETRIES) from failure
-
-
-def wait_s(retry_number: int, delay_s: float) -> float:
-    """Doubled each time, with jitter."""
-    spread = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311  (no secret)
-    return delay_s * float(2 ** (retry_number - 1)) * spread
 
 
 def _raise_if_ending() -> None:

@@ -21,9 +21,8 @@ from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._serdes import ConfigurableClassData
 
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.host.background import started_ticks
-
-WORKER_TAG = "onyx/worker"
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class MonitoredRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        tag = run.tags.get(WORKER_TAG)
+        tag = run.tags.get(Tag.WORKER)
         if tag is not None:
             worker = WorkerIdentity.from_tag(tag)
             alive = worker.is_alive()

@@ -10,13 +10,13 @@ import dagster as dg
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.names import Asset, Job, Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.text import size_text
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.notify.check_news import CheckNews, KnownChecks, known_after, news_of
 from onyx_pipelines.notify.configured import WITH_PLAYBOOK, deliver_pending, keep
 from onyx_pipelines.orchestration.endings import checks_of, ending_of, who_cancelled
-from onyx_pipelines.orchestration.names import BACKUP_ID_TAG
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.orchestration.watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.vault.catalog import Catalog, Scan
@@ -128,7 +128,7 @@ def _missed(settings: Settings, backup_id: str, said: str) -> Event:
         outcome=Outcome.MISSED,
         subject="No backup in time",
         run_id=backup_id,
-        job="nightly_backup",
+        job=Job.BACKUP,
         summary=said,
         details={"newest set": backup_id},
         playbook=settings.playbook_url,
@@ -241,8 +241,8 @@ def _event(
 
 def _details(seen: Seen, settings: Settings) -> dict[str, str | int | float]:
     found: dict[str, str | int | float] = {"host": settings.host_name or "this host"}
-    if seen.run and seen.job == "nightly_backup":
-        found["set"] = seen.run.tags.get(BACKUP_ID_TAG) or seen.run.root_run_id or seen.run_id
+    if seen.run and seen.job == Job.BACKUP:
+        found["set"] = seen.run.tags.get(Tag.BACKUP_ID) or seen.run.root_run_id or seen.run_id
     return found
 
 
@@ -263,7 +263,7 @@ def _figures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str 
     stats = instance.get_run_stats(run.run_id)
     if stats.start_time and stats.end_time:
         found["took"] = f"{stats.end_time - stats.start_time:.0f} s"
-    event = instance.get_latest_materialization_event(dg.AssetKey("backup_set"))
+    event = instance.get_latest_materialization_event(dg.AssetKey(Asset.BACKUP_SET))
     made = event.asset_materialization if event and event.run_id == run.run_id else None
     for name in ("sealed_bytes", "plain_bytes"):
         entry = made.metadata.get(name) if made else None

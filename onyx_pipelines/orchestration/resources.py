@@ -9,12 +9,11 @@ from pydantic import Field, PrivateAttr
 
 from onyx_pipelines.core.errors import AlreadyRunningError
 from onyx_pipelines.core.logs import process_fields
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.process_log import begin_log
 from onyx_pipelines.core.settings import Settings, load_settings
-from onyx_pipelines.orchestration.launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines.orchestration.launcher import WorkerIdentity
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
-
-EXCLUSIVE_TAGS = {"onyx/exclusive": "heavy"}
 
 
 class OnyxSettings(dg.ConfigurableResource[None]):
@@ -63,7 +62,7 @@ def held_exclusively(
         raise dg.DagsterInvariantViolationError("This resource exists only inside a run.")
     if context.instance is not None:
         context.instance.add_run_tags(
-            run.run_id, {WORKER_TAG: WorkerIdentity.of_this_process().as_tag()}
+            run.run_id, {Tag.WORKER: WorkerIdentity.of_this_process().as_tag()}
         )
     with ExitStack() as stack:
         try:

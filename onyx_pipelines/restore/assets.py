@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from onyx_pipelines.core.names import DRILL_ASSETS, OWNERS, Asset, Group, Tag
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.materialized import Materialized
@@ -30,14 +31,6 @@ from onyx_pipelines.restore.report.writing import write_report
 from onyx_pipelines.restore.results import ComponentResult, StepClock
 from onyx_pipelines.sources.source import Component
 
-GROUP = "restore"
-OWNERS = ["team:operations"]
-
-DRILL_ASSETS = {
-    Component.POSTGRESQL: "postgres_restore_drill",
-    Component.QDRANT: "qdrant_restore_drill",
-    Component.VOLUMES: "volumes_restore_drill",
-}
 _KINDS = {
     Component.POSTGRESQL: {"postgres"},
     Component.QDRANT: {"qdrant"},
@@ -91,11 +84,11 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=DRILL_ASSETS[component],
-        deps=["offsite_copy"],
-        group_name=GROUP,
+        deps=[Asset.OFFSITE_COPY],
+        group_name=Group.RESTORE,
         kinds=_KINDS[component],
         owners=OWNERS,
-        tags={"onyx/component": component.value},
+        tags={Tag.COMPONENT: component.value},
         description=_DESCRIPTIONS[component],
         check_specs=[
             dg.AssetCheckSpec(name, asset=DRILL_ASSETS[component], description=_CHECKED[name])
@@ -131,23 +124,23 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
 
 
 @dg.asset(
-    key="restore_drill_report",
+    key=Asset.DRILL_REPORT,
     deps=list(DRILL_ASSETS.values()),
-    group_name=GROUP,
+    group_name=Group.RESTORE,
     kinds={"html", "matplotlib"},
     owners=OWNERS,
-    tags={"onyx/acceptance": "AC9.4.1"},
+    tags={Tag.ACCEPTANCE: "AC9.4.1"},
     description="What the drill found and how long recovery took, as a page for people, with the"
     " history of earlier drills (AC9.4.1, AC9.4.2).",
     check_specs=[
         dg.AssetCheckSpec(
             "recovery_time_within_objective",
-            asset="restore_drill_report",
+            asset=Asset.DRILL_REPORT,
             description="The measured recovery time is within the objective (60 min, AC9.4.2).",
         ),
         dg.AssetCheckSpec(
             "newest_set_is_drilled",
-            asset="restore_drill_report",
+            asset=Asset.DRILL_REPORT,
             description="No newer set was passed over because it is damaged, not trusted or dated"
             " ahead.",
         ),
@@ -191,7 +184,7 @@ def restore_drill_report(
 
 
 @dg.asset_check(
-    asset="restore_drill_report",
+    asset=Asset.DRILL_REPORT,
     description="A drill has passed within the limit (35 days); a missing success fails too.",
 )
 def drill_is_recent(onyx: OnyxSettings) -> dg.AssetCheckResult:

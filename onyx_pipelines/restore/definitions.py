@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from onyx_pipelines.orchestration.resources import EXCLUSIVE_TAGS, OnyxSettings
+from onyx_pipelines.core.names import BACKUP_ASSETS, DRILL_ASSETS, Asset, Group, Job, Tag, run_tags
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.restore.assets import (
     DrillRun,
     drill_asset,
@@ -14,14 +15,12 @@ from onyx_pipelines.restore.assets import (
 )
 from onyx_pipelines.sources.source import Component
 
-MAX_RUNTIME_S = 6 * 3600
-
 restore_drill = dg.define_asset_job(
-    "restore_drill",
-    selection=dg.AssetSelection.groups("restore"),
+    Job.DRILL,
+    selection=dg.AssetSelection.groups(Group.RESTORE),
     description="Restores a set into scratch, compares it exactly, measures it, throws it away"
     " (AC9.4.1). Choose set and store in the launchpad.",
-    tags={**EXCLUSIVE_TAGS, "dagster/max_runtime": str(MAX_RUNTIME_S)},
+    tags=run_tags(max_runtime_h=6),
 )
 
 
@@ -39,7 +38,7 @@ def monthly_restore_drill(
 
 
 @dg.asset_sensor(
-    asset_key=dg.AssetKey("offsite_copy"),
+    asset_key=dg.AssetKey(Asset.OFFSITE_COPY),
     job=restore_drill,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -53,20 +52,16 @@ def drill_new_set(
     changed = _changed_versions(context.instance)
     if not settings.drill_every_backup and not changed:
         return dg.SkipReason("ONYX_DRILL_EVERY_BACKUP is off, and no version changed.")
-    tags = {"onyx/reason": f"version changed: {', '.join(changed)}" if changed else "new set"}
+    tags = {Tag.REASON: f"version changed: {', '.join(changed)}" if changed else "new set"}
     return dg.RunRequest(run_key=asset_event.run_id, tags=tags)
 
 
 def _changed_versions(instance: dg.DagsterInstance) -> list[str]:
     """Servers whose version in the newest backup is another one than in the last drill."""
-    pairs = {
-        "postgresql": ("postgres_backup", "postgres_restore_drill"),
-        "qdrant": ("qdrant_backup", "qdrant_restore_drill"),
-    }
     changed = []
-    for server, (backup, drilled) in pairs.items():
-        now = _version(instance, backup, server)
-        before = _version(instance, drilled, server)
+    for server in (Component.POSTGRESQL, Component.QDRANT):
+        now = _version(instance, BACKUP_ASSETS[server], server)
+        before = _version(instance, DRILL_ASSETS[server], server)
         if now and before and now != before:
             changed.append(f"{server} {before} → {now}")
     return changed

@@ -8,15 +8,15 @@ from pydantic import Field
 
 from onyx_pipelines.audit import Outcome, audited, origin_of_run
 from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.names import OWNERS, Group, Job, Op, Tag, run_tags
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.text import second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.orchestration.failures import dagster_failures
-from onyx_pipelines.orchestration.launcher import WORKER_TAG, WorkerIdentity
+from onyx_pipelines.orchestration.launcher import WorkerIdentity
 from onyx_pipelines.orchestration.progress_lines import log_progress
-from onyx_pipelines.orchestration.resources import EXCLUSIVE_TAGS, OnyxSettings
+from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.restore.assets import GROUP, OWNERS
 from onyx_pipelines.restore.recovery import (
     RestoreChoice,
     RestorePlan,
@@ -28,8 +28,7 @@ from onyx_pipelines.restore.report.wording import speed_text
 from onyx_pipelines.restore.safety_backup import take_safety_backup
 from onyx_pipelines.sources.source import Component
 
-RESTORED = dg.AssetKey("restore_from_backup")
-_MAX_RUNTIME_S = 12 * 3600
+RESTORED = dg.AssetKey(Job.RESTORE)
 
 
 class RestoreConfig(dg.Config):
@@ -93,14 +92,15 @@ def _component(name: str) -> Component:
 
 
 @dg.op(
+    name=Op.RESTORE,
     out=dg.Out(dg.Nothing),
-    tags={"onyx/acceptance": "AC9.4.3"},
+    tags={Tag.ACCEPTANCE: "AC9.4.3"},
     description="Restores beside what is there, compares, and puts in its place what is the same."
     " Without `confirm` nothing is changed: the failure shows the plan.",
 )
 def restore(context: dg.OpExecutionContext, config: RestoreConfig, onyx: OnyxSettings) -> None:
     context.instance.add_run_tags(
-        context.run_id, {WORKER_TAG: WorkerIdentity.of_this_process().as_tag()}
+        context.run_id, {Tag.WORKER: WorkerIdentity.of_this_process().as_tag()}
     )
     settings = onyx.load()
     with dagster_failures():
@@ -235,11 +235,11 @@ def result_markdown(result: RestoreResult) -> str:
 
 
 @dg.job(
-    name="restore_from_backup",
+    name=Job.RESTORE,
     description="Puts data back from a backup set: AC9.4.3. Shows its plan unless `confirm` is"
     " true; takes a safety backup first; compares before anything is replaced.",
-    tags={**EXCLUSIVE_TAGS, "dagster/max_runtime": str(_MAX_RUNTIME_S)},
-    metadata={"group": GROUP, "owner": OWNERS[0]},
+    tags=run_tags(max_runtime_h=12),
+    metadata={"group": Group.RESTORE, "owner": OWNERS[0]},
 )
 def restore_from_backup() -> None:
     restore()

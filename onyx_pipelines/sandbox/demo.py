@@ -11,6 +11,7 @@ import time
 
 from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import second_text, size_text
 from onyx_pipelines.load_test.report.wording import bottleneck_lines
@@ -24,7 +25,7 @@ _EVENT = re.compile(
     # What a step says of its progress.
     r"|- INFO - load_test - \S+ - load_test_samples - )(.*?\.?)\s*$"
 )
-_JOBS = ("nightly_backup", "restore_drill", "load_test")
+_JOBS = (Job.BACKUP, Job.DRILL, Job.LOAD_TEST)
 _REPORTS = {"drill": "restore-drills", "load test": "load-test"}
 
 

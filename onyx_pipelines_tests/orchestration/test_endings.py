@@ -13,9 +13,9 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.audit import api_origin, audited
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.orchestration.endings import CANCEL_ACTION
-from onyx_pipelines.orchestration.launcher import WORKER_TAG
 from onyx_pipelines.orchestration.notification_sensors import run_notification
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.orchestration.watching import Watch
@@ -99,7 +99,7 @@ def test_a_launch_that_fails(workers: Workers, people: People) -> None:
 def test_a_worker_that_run_monitoring_finds_dead(workers: Workers, people: People) -> None:
     with child(SAY_WHO_AND_WAIT) as gone:
         tag = gone.line()
-    run_id = workers.started("waits", tags={WORKER_TAG: tag})
+    run_id = workers.started("waits", tags={Tag.WORKER: tag})
     workers.monitor()
 
     [(outcome, summary)] = people.hear(run_id)

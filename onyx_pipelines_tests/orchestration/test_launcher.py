@@ -18,7 +18,8 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
-from onyx_pipelines.orchestration.launcher import WORKER_TAG, MonitoredRunLauncher, WorkerIdentity
+from onyx_pipelines.core.names import Tag
+from onyx_pipelines.orchestration.launcher import MonitoredRunLauncher, WorkerIdentity
 
 Worker = tuple[subprocess.Popen[str], WorkerIdentity]
 
@@ -52,7 +53,7 @@ def worker() -> Iterator[Worker]:
 
 def started_run(instance: dg.DagsterInstance, worker: WorkerIdentity) -> dg.DagsterRun:
     return create_run_for_test(
-        instance, tags={WORKER_TAG: worker.as_tag()}, status=dg.DagsterRunStatus.STARTED
+        instance, tags={Tag.WORKER: worker.as_tag()}, status=dg.DagsterRunStatus.STARTED
     )
 
 
