@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated, Literal
 
+from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from onyx_pipelines.api.texts import Reason
@@ -13,7 +15,12 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.layout import BACKUP_ID_PATTERN
 from onyx_pipelines.vault.manifest import BackupType
 
-ID_PATTERN = BACKUP_ID_PATTERN
+BackupId = Annotated[str, Path(pattern=BACKUP_ID_PATTERN, description="A lower-case UUID.")]
+RunId = Annotated[str, Path(pattern=r"^[0-9a-f-]{8,36}$")]
+
+
+def whole_minutes(seconds: float) -> int:
+    return max(1, math.ceil(seconds / 60))
 
 
 def _is_number(value: object) -> object:

@@ -1,0 +1,24 @@
+"""`/api/backup/verify`: read a set back."""
+
+from onyx_pipelines.api.admission import Asking
+from onyx_pipelines.api.models import BackupId, RunAnswer, VerifyRequest
+from onyx_pipelines.api.service import Service
+from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.core.names import Job, Op
+from onyx_pipelines.vault.stores import store_named
+
+
+def add_verifications(service: Service) -> None:
+    @service.operates.post("/api/backup/verify/{backup_id}")
+    def verify(backup_id: BackupId, wanted: VerifyRequest, asked: Asking) -> RunAnswer:
+        """Read a set back from the stores and compare every object with the manifest."""
+        # Damaged sets too: naming the damage is its purpose.
+        if known := service.launcher.known(asked, RunAnswer):
+            return known
+        host = open_host(service.settings)
+        if wanted.store:
+            store_named(host.stores, wanted.store)
+        found = host.catalog.identify(backup_id)
+        config = {"backup_id": found, **wanted.model_dump(mode="json")}
+        audit = service.audit(asked.caller, "verify", config, found)
+        return service.launch(asked, Job.VERIFY, {Op.VERIFY: config}, audit)
