@@ -20,7 +20,6 @@ from onyx_pipelines.orchestration.notification_sensors import (
 )
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.restore.definitions import restore_definitions
-from onyx_pipelines.restore.job import restore_from_backup
 
 
 def build_defs(
@@ -36,12 +35,7 @@ def build_defs(
         dg.Definitions(
             executor=dg.in_process_executor,
             resources={"onyx": onyx},
-            jobs=[restore_from_backup],
-            sensors=[
-                audit_of_manual_runs,
-                run_notification,
-                notification_delivery,
-            ],
+            sensors=[audit_of_manual_runs, run_notification, notification_delivery],
         ),
     )
 

@@ -12,8 +12,8 @@ from onyx_pipelines.backup.assets import (
 )
 from onyx_pipelines.backup.automation import JOBS, SCHEDULES, SENSORS
 from onyx_pipelines.backup.checks import CHECKS
+from onyx_pipelines.backup.job import verify_backups, weekly_verification_schedule
 from onyx_pipelines.backup.resources import BackupRun
-from onyx_pipelines.backup.verification_job import verify_backups, weekly_verification_schedule
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sources.source import Component

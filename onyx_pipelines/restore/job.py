@@ -1,7 +1,4 @@
-"""`restore_from_backup`: the real restore as a job of the Dagster UI. `onyx restore` does the same.
-
-Above the capabilities: it takes a safety backup before it restores.
-"""
+"""`restore_from_backup`: the real restore as a job of the Dagster UI, as `onyx restore` does it."""
 
 import dagster as dg
 from pydantic import Field

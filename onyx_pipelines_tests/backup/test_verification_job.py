@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from onyx_pipelines.backup.verification_job import verify_backups, weekly_verification_schedule
+from onyx_pipelines.backup.job import verify_backups, weekly_verification_schedule
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.vault.keys import create_private_key
 from onyx_pipelines.vault.recipients import add_recipient

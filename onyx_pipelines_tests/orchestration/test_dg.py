@@ -1,4 +1,4 @@
-"""Dagster's own `dg`, as its documentation says: in the project's folder, with nothing configured."""
+"""Dagster's own `dg`, as its documentation says: in the project's folder, nothing configured."""
 
 from __future__ import annotations
 

@@ -1,0 +1,70 @@
+"""When sets are drilled: monthly, after each backup, and at once after a version change."""
+
+import dagster as dg
+
+from onyx_pipelines.core.names import BACKUP_ASSETS, DRILL_ASSETS, Asset, Group, Job, Tag, run_tags
+from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.sources.source import Component
+
+restore_drill = dg.define_asset_job(
+    Job.DRILL,
+    selection=dg.AssetSelection.groups(Group.RESTORE),
+    description="Restores a set into scratch, compares it exactly, measures it, throws it away"
+    " (AC9.4.1). Choose set and store in the launchpad.",
+    tags=run_tags(max_runtime_h=6),
+)
+
+
+@dg.schedule(
+    job=restore_drill,
+    cron_schedule="0 4 1 * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="On the 1st of each month at 04:00 UTC (AC9.4.1).",
+)
+def monthly_restore_drill(
+    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
+    return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
+
+
+@dg.asset_sensor(
+    asset_key=dg.AssetKey(Asset.OFFSITE_COPY),
+    job=restore_drill,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Drills each new set once it is copied (ONYX_DRILL_EVERY_BACKUP), and in any case"
+    " when PostgreSQL's or Qdrant's version is not the one of the last drill.",
+)
+def drill_new_set(
+    context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry, onyx: OnyxSettings
+) -> dg.RunRequest | dg.SkipReason:
+    settings = onyx.load()
+    changed = _changed_versions(context.instance)
+    if not settings.drill_every_backup and not changed:
+        return dg.SkipReason("ONYX_DRILL_EVERY_BACKUP is off, and no version changed.")
+    tags = {Tag.REASON: f"version changed: {', '.join(changed)}" if changed else "new set"}
+    return dg.RunRequest(run_key=asset_event.run_id, tags=tags)
+
+
+def _changed_versions(instance: dg.DagsterInstance) -> list[str]:
+    """Servers whose version in the newest backup is another one than in the last drill."""
+    changed = []
+    for server in (Component.POSTGRESQL, Component.QDRANT):
+        now = _version(instance, BACKUP_ASSETS[server], server)
+        before = _version(instance, DRILL_ASSETS[server], server)
+        if now and before and now != before:
+            changed.append(f"{server} {before} → {now}")
+    return changed
+
+
+def _version(instance: dg.DagsterInstance, asset: str, server: str) -> str:
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    materialization = event.asset_materialization if event else None
+    entry = materialization.metadata.get(f"version/{server}") if materialization else None
+    return str(entry.value) if entry else ""
+
+
+JOBS = (restore_drill,)
+SCHEDULES = (monthly_restore_drill,)
+SENSORS = (drill_new_set,)
