@@ -51,7 +51,7 @@ def start(service: Service, wanted: LoadTestRequest, asked: Asked) -> LoadTestAn
     steps.target_of(service.settings)
     seconds = expected_seconds(plan(_profile(wanted)), _LIKELY_ANSWER_S)
     config = {
-        "profile": "quick",
+        "profile": QUICK.name,
         "scenarios": [wanted.scenario.name],
         "users": wanted.concurrent_users,
         "step_seconds": float(wanted.duration_seconds),
@@ -119,12 +119,11 @@ def _metrics(result: LoadTestResult) -> LoadTestMetrics:
 
 
 def _profile(wanted: LoadTestRequest) -> Profile:
-    changes = {
-        "scenarios": (Scenario(wanted.scenario),),
-        "users": wanted.concurrent_users,
-        "step_s": float(wanted.duration_seconds),
-    }
-    return Profile.model_validate({**QUICK.model_dump(), **changes})
+    return QUICK.changed(
+        scenarios=(Scenario(wanted.scenario),),
+        users=wanted.concurrent_users,
+        step_s=float(wanted.duration_seconds),
+    )
 
 
 def _is_uuid(text: str) -> bool:

@@ -19,6 +19,6 @@ def add_verifications(service: Service) -> None:
         if wanted.store:
             store_named(host.stores, wanted.store)
         found = host.catalog.identify(backup_id)
-        config = {"backup_id": found, **wanted.model_dump(mode="json")}
+        config = {"backup_id": found, "store": wanted.store or None, "deep": wanted.deep}
         audit = service.audit(asked.caller, "verify", config, found)
         return service.launch(asked, Job.VERIFY, {Op.VERIFY: config}, audit)

@@ -45,15 +45,17 @@ class BackupSetConfig(dg.Config):
     """Launchpad options of `backup_set`."""
 
     backup_type: BackupType = Field(
-        default=BackupType.DAILY, description="What the set is asked to be retained as."
+        default=BackupType.DAILY,
+        description="What the set is asked to be retained as: DAILY, WEEKLY or MONTHLY.",
     )
 
 
 class OffsiteCopyConfig(dg.Config):
     """Launchpad options of `offsite_copy`."""
 
-    backup_id: str = Field(
-        default="", description="Copy only this set; empty: every set that lacks its copy."
+    backup_id: str | None = Field(
+        default=None,
+        description="Id of the only set to copy. null: every set that lacks its copy.",
     )
 
 

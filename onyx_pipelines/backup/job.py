@@ -22,8 +22,12 @@ _NAMED = 20
 class VerificationConfig(dg.Config):
     """What is read."""
 
-    backup_id: str = Field(default="latest", description="A set's id, `latest` or `all`.")
-    store: str = Field(default="", description="`local` or `offsite`; empty: every store.")
+    backup_id: str = Field(
+        default="latest", description="The set: its id, `latest`, or `all` for every set."
+    )
+    store: str | None = Field(
+        default=None, description="The store to read: `local` or `offsite`. null: every store."
+    )
     deep: bool = Field(default=False, description="Unseal every object too; needs the private key.")
 
 

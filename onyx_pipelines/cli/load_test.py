@@ -27,10 +27,14 @@ def run(
     scenario: Annotated[
         list[Scenario] | None, typer.Option(help="Only this one; may be given several times.")
     ] = None,
-    users: Annotated[int, typer.Option(min=0, help="Users at a time.")] = 0,
-    messages: Annotated[int, typer.Option(min=0, help="Messages of each user.")] = 0,
-    repeats: Annotated[int, typer.Option(min=0, help="Repeats of the baseline block.")] = 0,
-    step_seconds: Annotated[float, typer.Option(min=0, help="Of each step of the sweep.")] = 0,
+    users: Annotated[int | None, typer.Option(min=1, help="Users at a time.")] = None,
+    messages: Annotated[int | None, typer.Option(min=1, help="Messages of each user.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Repeats of the baseline block.")
+    ] = None,
+    step_seconds: Annotated[
+        float | None, typer.Option(min=1, help="Seconds of each step of the sweep.")
+    ] = None,
     label: Annotated[
         str,
         typer.Option(

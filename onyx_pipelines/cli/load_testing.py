@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -54,10 +53,10 @@ def run(
     *,
     profile: str,
     scenarios: list[Scenario] | None,
-    users: int,
-    messages: int,
-    repeats: int,
-    step_seconds: float,
+    users: int | None,
+    messages: int | None,
+    repeats: int | None,
+    step_seconds: float | None,
     label: str,
     as_json: bool,
 ) -> None:
@@ -181,22 +180,20 @@ def _profile(
     settings: Settings,
     name: str,
     scenarios: list[Scenario] | None,
-    users: int,
-    messages: int,
-    repeats: int,
-    step_seconds: float,
+    users: int | None,
+    messages: int | None,
+    repeats: int | None,
+    step_seconds: float | None,
 ) -> Profile:
-    given: dict[str, Any] = {
-        "scenarios": tuple(scenarios or ()),
-        "users": users,
-        "messages": messages,
-        "repeats": repeats,
-        "step_s": step_seconds,
-    }
     base = profile_named(name or settings.load_test_profile)
-    changes = {key: value for key, value in given.items() if value}
     try:
-        return Profile.model_validate({**base.model_dump(), **changes})
+        return base.changed(
+            scenarios=scenarios or None,
+            users=users,
+            messages=messages,
+            repeats=repeats,
+            step_s=step_seconds,
+        )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UsageError(

@@ -11,7 +11,7 @@ from pydantic import Field
 from onyx_pipelines.core.names import OWNERS, Asset, Group, Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test import steps
-from onyx_pipelines.load_test.plan import Profile, plan, profile_named
+from onyx_pipelines.load_test.plan import PROFILES, Profile, plan, profile_named
 from onyx_pipelines.load_test.report.answers import (
     Answer,
     alarm_answer,
@@ -36,40 +36,76 @@ _TOLD_EVERY_S = 10.0
 _LARGEST_THUMBNAIL = 120_000
 
 
-class LoadTestConfig(dg.Config):
-    """Launchpad options; what is not given is the profile's."""
+def _usual(field: str) -> str:
+    """What the profiles have there, for people."""
+    return "; ".join(f"{each.name}: {getattr(each, field)}" for each in PROFILES.values())
 
-    profile: str = Field(default="", description="full or quick; empty: ONYX_LOAD_TEST_PROFILE.")
-    scenarios: list[Scenario] = Field(default=[], description="chat, rag, agent_tasks; none: all.")
-    users: int = Field(default=0, ge=0, description="Users at a time; 0: the profile's.")
-    messages: int = Field(default=0, ge=0, description="Messages of each user; 0: the profile's.")
-    repeats: int = Field(default=0, ge=0, description="Repeats of the baseline; 0: the profile's.")
-    step_seconds: float = Field(default=0, ge=0, description="Of each step of the sweep; 0: as is.")
-    sweep_users: list[int] = Field(default=[], description="Steps of the sweep; none: as is.")
-    open_seconds: float = Field(default=-1, description="Open-model run; 0: none, -1: as is.")
+
+class LoadTestConfig(dg.Config):
+    """Launchpad options. What is null is the profile's; so are 0, -1 and "", which older run
+    configs have in its place."""
+
+    profile: str | None = Field(
+        default=None,
+        description="How hard and how long: full or quick. null: ONYX_LOAD_TEST_PROFILE.",
+    )
+    scenarios: list[Scenario] | None = Field(
+        default=None,
+        description="What is asked of the service, some of CHAT, RAG, AGENT_TASKS. null: all.",
+    )
+    users: int | None = Field(
+        default=None,
+        ge=0,
+        description=f"Users at a time. null: the profile's ({_usual('users')}). Example: 50.",
+    )
+    messages: int | None = Field(
+        default=None,
+        ge=0,
+        description=f"Messages of each user. null: the profile's ({_usual('messages')}).",
+    )
+    repeats: int | None = Field(
+        default=None,
+        ge=0,
+        description=f"Repeats of the baseline block. null: the profile's ({_usual('repeats')}).",
+    )
+    step_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="Seconds that each step of the sweep lasts."
+        f" null: the profile's ({_usual('step_s')}).",
+    )
+    sweep_users: list[int] | None = Field(
+        default=None,
+        description="Users at a time of each step of the sweep."
+        f" null: the profile's ({_usual('sweep_users')}).",
+    )
+    open_seconds: float | None = Field(
+        default=None,
+        description="Seconds of the open-model run, in which requests come at a fixed rate; 0: no"
+        f" such run. null: the profile's ({_usual('open_s')}).",
+    )
 
     def as_profile(self, usual: str) -> Profile:
         """Raises SettingsError: there is no profile of that name."""
-        given: dict[str, Any] = {
-            "scenarios": tuple(self.scenarios),
-            "users": self.users,
-            "messages": self.messages,
-            "repeats": self.repeats,
-            "step_s": self.step_seconds,
-            "sweep_users": tuple(self.sweep_users),
-        }
-        changes = {name: value for name, value in given.items() if value}
-        if self.open_seconds >= 0:
-            changes["open_s"] = self.open_seconds
-        base = profile_named(self.profile or usual)
-        return Profile.model_validate({**base.model_dump(), **changes})
+        has_open = self.open_seconds is not None and self.open_seconds >= 0
+        return profile_named(self.profile or usual).changed(
+            scenarios=tuple(self.scenarios or ()) or None,
+            users=self.users or None,
+            messages=self.messages or None,
+            repeats=self.repeats or None,
+            step_s=self.step_seconds or None,
+            sweep_users=tuple(self.sweep_users or ()) or None,
+            open_s=self.open_seconds if has_open else None,
+        )
 
 
 class RunChoice(dg.Config):
     """Which load test is analysed."""
 
-    run_key: str = Field(
-        default="", description="Its key; empty: that of this Dagster run, else the newest."
+    run_key: str | None = Field(
+        default=None,
+        description="Key of the load test, as load_test_samples shows it. null: that of this"
+        " Dagster run, else the newest.",
     )
 
 
@@ -311,9 +347,14 @@ def bottleneck_report(
 class PromotionConfig(dg.Config):
     """Who makes which run the baseline."""
 
-    run_key: str = Field(description="The load test; see load_test_samples.")
+    run_key: str = Field(
+        description="Key of the load test, as load_test_samples shows it, or the beginning of one."
+    )
     by: str = Field(min_length=1, description="Your name; it stays with the baseline.")
-    reason: str = Field(default="", description="Why this one.")
+    reason: str | None = Field(
+        default=None,
+        description="Why this one; it stays with the baseline. Example: after the new GPU.",
+    )
 
 
 @dg.asset(
@@ -330,7 +371,7 @@ def load_test_baseline(config: PromotionConfig, onyx: OnyxSettings) -> Materiali
     settings = onyx.load()
     with dagster_failures():
         folder = steps.find_run(settings, config.run_key)
-        baseline = steps.promote(settings, folder, by=config.by, reason=config.reason)
+        baseline = steps.promote(settings, folder, by=config.by, reason=config.reason or "")
     return dg.MaterializeResult(
         metadata={
             "baseline_id": baseline.baseline_id,

@@ -39,6 +39,15 @@ class Profile(BaseModel):
         default=0.5, gt=0, le=1, description="Beyond it the test is aborted, to spare the target."
     )
 
+    def changed(self, **changes: object) -> Profile:
+        """With these in the place of its own; what is None stays as it is.
+
+        Raises:
+            ValidationError: there can be no such load test.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        return Profile.model_validate({**self.model_dump(), **given})
+
 
 FULL: Final = Profile(name="full")
 QUICK: Final = Profile(

@@ -74,8 +74,10 @@ class DrillConfig(dg.Config):
     backup_id: str = Field(
         default="latest", description='The set: its id, the beginning of one, or "latest".'
     )
-    store: str = Field(
-        default="", description="local or offsite; empty: off-site if the set is there."
+    store: str | None = Field(
+        default=None,
+        description="The copy to restore from: `local` or `offsite`. null: the off-site one if"
+        " there is one, else the local one.",
     )
 
 

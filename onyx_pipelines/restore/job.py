@@ -37,22 +37,38 @@ class RestoreConfig(dg.Config):
     confirm: bool = Field(
         default=False, description="Do it. Otherwise the run shows its plan and fails."
     )
-    store: str = Field(
-        default="", description="local or offsite; empty: local if the set is there."
+    store: str | None = Field(
+        default=None,
+        description="The copy to restore from: `local` or `offsite`. null: the local one if there"
+        " is one, else the off-site one.",
     )
     components: list[str] = Field(
-        default_factory=list, description="postgresql, qdrant, volumes; none: all of the set."
+        default=[],
+        description="Only these: postgresql, qdrant, volumes. []: all of the set.",
     )
-    databases: list[str] = Field(default_factory=list, description="Only these databases.")
+    databases: list[str] = Field(
+        default=[],
+        description="Only these databases. []: all of the set. Example: [onyx].",
+    )
     tables: list[str] = Field(
-        default_factory=list, description="Only these tables, SCHEMA.NAME, of one database."
+        default=[],
+        description="Only these tables of the one database that is named. []: all. Example:"
+        " [public.document].",
     )
-    collections: list[str] = Field(default_factory=list, description="Only these collections.")
-    volumes: list[str] = Field(default_factory=list, description="Only these volumes.")
+    collections: list[str] = Field(
+        default=[], description="Only these Qdrant collections. []: all of the set."
+    )
+    volumes: list[str] = Field(default=[], description="Only these volumes. []: all of the set.")
     paths: list[str] = Field(
-        default_factory=list, description="Only these files or subtrees of one volume."
+        default=[],
+        description="Only these files or subtrees of the one volume that is named. []: all."
+        " Example: [uploads/2026].",
     )
-    into: str = Field(default="", description="Another place than the original.")
+    into: str | None = Field(
+        default=None,
+        description="Another place than the original: the name or URL of a database or collection,"
+        " or a directory for volumes (`onyx restore --help`). null: where it was.",
+    )
     safety_backup: bool = Field(
         default=True, description="First back up what is replaced, and keep that set."
     )
@@ -71,7 +87,7 @@ class RestoreConfig(dg.Config):
             collections=tuple(self.collections),
             volumes=tuple(self.volumes),
             paths=tuple(self.paths),
-            into=self.into,
+            into=self.into or "",
             with_globals=self.with_globals,
             keep_old=self.keep_old,
             make_devices=self.make_devices,
