@@ -11,6 +11,13 @@ from pydantic import Field
 from onyx_pipelines.core.names import OWNERS, Asset, Group, Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test import steps
+from onyx_pipelines.load_test.metadata import (
+    comparison_metadata,
+    known,
+    latency_metadata,
+    saturation_metadata,
+    sweep_metadata,
+)
 from onyx_pipelines.load_test.plan import PROFILES, Profile, plan, profile_named
 from onyx_pipelines.load_test.report.answers import (
     Answer,
@@ -199,7 +206,7 @@ def analysed(
             folder = chosen_run(context, config, onyx)
             result = steps.result_of(settings, folder)
         return dg.MaterializeResult(
-            metadata={"run_key": folder.run_key, **_known(metadata(result))},
+            metadata={"run_key": folder.run_key, **known(metadata(result))},
             check_results=[check_result(check, judge(result)) for check, judge in checks.items()],
         )
 
@@ -220,59 +227,10 @@ def chosen_run(
     return steps.find_run(settings)
 
 
-def _latency_metadata(result: LoadTestResult) -> Mapping[str, Any]:
-    from onyx_pipelines.load_test.report.markdown import latency_markdown
-
-    found: dict[str, Any] = {}
-    if result.summaries:
-        found["percentiles"] = dg.MetadataValue.md(latency_markdown(result))
-    for summary in result.summaries:
-        name = f"{summary.scenario.value}/{summary.measure.value}"
-        for each in summary.percentiles:
-            found[f"{name}_p{100 * each.q:g}_ms"] = each.value
-        found[f"{name}_max_ms"] = summary.max_ms
-        found[f"{summary.scenario.value}/throughput_per_s"] = summary.throughput_per_s
-        found[f"{summary.scenario.value}/error_rate"] = summary.error_rate
-    return found
-
-
-def _saturation_metadata(result: LoadTestResult) -> Mapping[str, Any]:
-    found: dict[str, Any] = {"peak_memory_bytes": result.peak_memory_bytes}
-    for step in result.sweep:
-        for load in step.services:
-            for kind, value in (("cpu", load.cpu_saturation), ("pool", load.pool_saturation)):
-                key = f"{load.service}/{kind}_saturation"
-                if value is not None:
-                    found[key] = max(value, found.get(key, 0.0))
-    return found
-
-
-def _sweep_metadata(result: LoadTestResult) -> Mapping[str, Any]:
-    from onyx_pipelines.load_test.report.markdown import capacity_markdown
-
-    found: dict[str, Any] = {"capacity": dg.MetadataValue.md(capacity_markdown(result))}
-    for each in result.capacities:
-        name = each.scenario.value
-        found[f"{name}/knee_users"] = each.knee_users
-        found[f"{name}/max_throughput_per_s"] = each.max_throughput_per_s
-        found[f"{name}/base_ms"] = each.base_ms
-    return found
-
-
-def _comparison_metadata(result: LoadTestResult) -> Mapping[str, Any]:
-    from onyx_pipelines.load_test.report.markdown import changes_markdown
-
-    return {
-        "baseline": result.comparison.baseline_id or "none",
-        "changes": dg.MetadataValue.md(changes_markdown(result)),
-        **{f"ratio/{each.name}": each.ratio for each in result.comparison.changes},
-    }
-
-
 latency_percentiles = analysed(
     Asset.PERCENTILES,
     "p50, p90, p95, p99 with intervals, throughput and error rate of the baseline block (AC9.6.2).",
-    _latency_metadata,
+    latency_metadata,
     {
         "chat_p95_within_objective": lambda result: objective_answer(result, CHAT_OBJECTIVE),
         "rag_p95_within_objective": lambda result: objective_answer(result, RAG_OBJECTIVE),
@@ -283,7 +241,7 @@ latency_percentiles = analysed(
 service_saturation = analysed(
     Asset.SATURATION,
     "How full CPUs and pools were and how much memory was used, per service (AC9.6.2).",
-    _saturation_metadata,
+    saturation_metadata,
     {"peak_memory_within_limit": lambda result: objective_answer(result, MEMORY_OBJECTIVE)},
     deps=[Asset.SAMPLES],
     acceptance="AC9.6.2",
@@ -291,7 +249,7 @@ service_saturation = analysed(
 concurrency_sweep = analysed(
     Asset.SWEEP,
     "Throughput over users, a queue model fitted to it, and the knee with its interval (AC9.6.3).",
-    _sweep_metadata,
+    sweep_metadata,
     {},
     deps=[Asset.SAMPLES],
     acceptance="AC9.6.3",
@@ -299,7 +257,7 @@ concurrency_sweep = analysed(
 baseline_comparison = analysed(
     Asset.COMPARISON,
     "This run against the promoted baseline of the same environment, decided over repeats.",
-    _comparison_metadata,
+    comparison_metadata,
     {"no_regression": regression_answer, "no_latency_alarm": alarm_answer},
     deps=[Asset.PERCENTILES, Asset.BASELINE],
     acceptance="AC9.6.2",
@@ -393,15 +351,6 @@ def check_result(name: str, answer: Answer) -> dg.AssetCheckResult:
         description=answer.text or None,
         metadata={"verdict": answer.verdict.value},
     )
-
-
-def _known(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """A figure that is not known has no point in a plot; nobody reads microseconds of a tail."""
-    return {
-        name: round(value, 3) if isinstance(value, float) else value
-        for name, value in metadata.items()
-        if value is not None
-    }
 
 
 class _Telling:
