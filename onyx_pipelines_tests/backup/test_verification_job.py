@@ -61,7 +61,6 @@ def test_every_set_of_both_stores_is_read_on_sundays() -> None:
     assert weekly_verification_schedule.cron_schedule == "0 5 * * 0"
     assert request.run_config["ops"]["verify_sets"]["config"] == {
         "backup_id": "all",
-        "store": None,
         "deep": False,
     }
 
