@@ -90,8 +90,23 @@ def start_containers() -> None:
     out.line(f"started: {', '.join(started)}" if started else "No container was left stopped.")
 
 
-def doctor(*, as_json: JsonOption = False) -> None:
+def doctor(
+    *,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            "--metrics",
+            metavar="URL",
+            help="Look at this address instead, as Prometheus scrapes it: which alerts would be"
+            " blind there.",
+        ),
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
     """Check tools, keys, stores, sources, clock and space, and say what to mend."""
+    if metrics:
+        _look_at(metrics, as_json=as_json)
+        return
     from onyx_pipelines.backup.doctor import examine
 
     results = examine(load_settings())
@@ -104,3 +119,21 @@ def doctor(*, as_json: JsonOption = False) -> None:
         ]
         out.table("onyx doctor", ("", "check", "found", "what to do"), rows)
     finish(0 if all(result.ok for result in results) else EXIT_BAD)
+
+
+def _look_at(url: str, *, as_json: bool) -> None:
+    from onyx_pipelines.monitoring.live_target import look
+
+    looked = look(url)
+    if as_json:
+        print_json(asdict(looked))
+    elif looked.blind:
+        rows: list[tuple[Part, ...]] = [
+            (red("BLIND"), each.rule, "; ".join(each.lacks)) for each in looked.blind
+        ]
+        out.table(", ".join(looked.jobs), ("", "alert or figure", "why"), rows)
+    elif looked.jobs:
+        out.line(f"Every alert that reads {', '.join(looked.jobs)} sees what it needs.")
+    else:
+        out.line("No alert reads anything of this service.")
+    finish(EXIT_BAD if looked.blind else 0)
