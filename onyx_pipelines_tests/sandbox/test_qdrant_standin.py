@@ -127,7 +127,7 @@ def test_a_port_that_is_taken_is_an_error_with_the_logs_tail(tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = QdrantStandIn(tmp_path / "standin", taken.getsockname()[1])
 
-        with pytest.raises(OnyxError, match="Address already in use"):
+        with pytest.raises(OnyxError, match="address already in use"):
             server.start()
 
     assert server.pid is None

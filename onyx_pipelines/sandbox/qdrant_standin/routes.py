@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from onyx_pipelines.sandbox.qdrant_standin.access import Access, sees
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
@@ -20,35 +25,30 @@ from onyx_pipelines.sandbox.qdrant_standin.snapshot_writing import PEER_ID
 
 @dataclass(frozen=True)
 class Call:
-    """A request: `path` has the pattern's values, `query` the parameters, `body` the JSON.
+    """A request: `path` has the pattern's values, `query` the parameters.
 
-    `upload` puts the file of a form into a directory, and gives it and its name.
+    `file`: of a form that was received, and the name that it was sent with.
     """
 
-    path: dict[str, str]
-    query: dict[str, str]
-    body: Callable[[], Json]
-    upload: Callable[[Path], tuple[Path, str]]
+    path: Mapping[str, str]
+    query: Mapping[str, str]
     access: Access
+    content: bytes = field(default=b"", repr=False)
+    file: Path = Path()
+    file_name: str = ""
+
+    def body(self) -> Json:
+        """Raises ApiError: it is no JSON."""
+        try:
+            value: Json = json.loads(self.content or b"{}")
+        except ValueError as error:
+            raise ApiError(400, f"Format error in JSON body: {error}") from None
+        return value
 
     @property
     def shard(self) -> str:
         """Its number, "" where the path names none."""
         return self.path.get("shard", "")
-
-
-@dataclass(frozen=True)
-class Text:
-    """An answer that is not JSON."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Plain:
-    """JSON without the usual envelope."""
-
-    value: Json
 
 
 @dataclass(frozen=True)
@@ -58,25 +58,22 @@ class File:
     path: Path
 
 
-@dataclass(frozen=True)
-class Streamed:
-    """The answer is what this writes, in chunks."""
-
-    write: Callable[[IO[bytes]], None]
-
-
+# A File, a whole response, or what stands in the usual envelope.
 Answer: TypeAlias = Any
 Handler: TypeAlias = Callable[[Node, Call], Answer]
 
 
 @dataclass(frozen=True)
 class Route:
-    """`template` is how metrics call it."""
+    """`template` is how metrics call it; `takes_file`: from a form."""
 
     handler: Handler
     template: str
+    takes_file: bool
 
 
+_BLOCK: Final = 1024 * 1024
+_OCTETS: Final = "application/octet-stream"
 _ROUTES: list[tuple[str, re.Pattern[str], Route]] = []
 
 
@@ -93,12 +90,12 @@ def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
     raise unsupported(f"{method} {path}")
 
 
-def _route(method: str, template: str) -> Callable[[Handler], Handler]:
+def _route(method: str, template: str, *, takes_file: bool = False) -> Callable[[Handler], Handler]:
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
     told = template.replace("{name}", "{collection_name}")
 
     def register(handler: Handler) -> Handler:
-        _ROUTES.append((method, pattern, Route(handler, told)))
+        _ROUTES.append((method, pattern, Route(handler, told, takes_file)))
         return handler
 
     return register
@@ -141,17 +138,17 @@ def _vector(body: Json) -> Any:
 
 @_route("GET", "/")
 def _version(_: Node, __: Call) -> Answer:
-    return Plain({"title": "Edge-backed stand-in for Qdrant", "version": VERSION})
+    return JSONResponse({"title": "Edge-backed stand-in for Qdrant", "version": VERSION})
 
 
 @_route("GET", "/(healthz|livez)")
 def _health(_: Node, __: Call) -> Answer:
-    return Text("healthz check passed")
+    return PlainTextResponse("healthz check passed")
 
 
 @_route("GET", "/readyz")
 def _ready(_: Node, __: Call) -> Answer:
-    return Text("all shards are ready")
+    return PlainTextResponse("all shards are ready")
 
 
 @_route("GET", "/telemetry")
@@ -177,7 +174,7 @@ def _telemetry(node: Node, _: Call) -> Answer:
 def _metrics(node: Node, _: Call) -> Answer:
     if node.faults.metrics_status:
         raise ApiError(node.faults.metrics_status, "planted fault")
-    return Text(metrics_text(node, VERSION))
+    return PlainTextResponse(metrics_text(node, VERSION))
 
 
 @_route("GET", "/collections")
@@ -355,13 +352,14 @@ for _of in ("/collections/{name}", "/collections/{name}/shards/{shard}"):
 def _stream_shard(node: Node, call: Call) -> Answer:
     """As it is written: with neither length nor checksum."""
     collection = _whose(node, call)
-    number = int(call.shard)
-
-    def write(output: IO[bytes]) -> None:
-        with node.receiving() as scratch:
-            collection.write_snapshot(output, scratch, with_collection_files=False, number=number)
-
-    return Streamed(write)
+    with node.receiving() as scratch:
+        # Without a name: it goes when it was sent.
+        output = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
+        collection.write_snapshot(
+            output, scratch, with_collection_files=False, number=int(call.shard)
+        )
+    output.seek(0)
+    return StreamingResponse(iter(partial(output.read, _BLOCK), b""), media_type=_OCTETS)
 
 
 @_route("PUT", "/collections/{name}/snapshots/recover")
@@ -375,13 +373,11 @@ def _recover_snapshot(node: Node, call: Call) -> Answer:
     return node.recover_from(call.path["name"], str(body.get("location")), body.get("checksum"))
 
 
-@_route("POST", "/collections/{name}/snapshots/upload")
+@_route("POST", "/collections/{name}/snapshots/upload", takes_file=True)
 def _upload_snapshot(node: Node, call: Call) -> Answer:
     """As on the server, the uploaded file stays among the collection's snapshots."""
-    with node.receiving() as directory:
-        received, file_name = call.upload(directory)
-        checksum = call.query.get("checksum")
-        return node.take_upload(call.path["name"], received, file_name, checksum)
+    checksum = call.query.get("checksum")
+    return node.take_upload(call.path["name"], call.file, call.file_name, checksum)
 
 
 @_route("PUT", "/standin/faults")
