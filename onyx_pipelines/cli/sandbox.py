@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.terminal.output import EXIT_BAD, JsonOption, bold, err, finish, out, print_json
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ def env(*, state_dir: StateOption = None) -> None:
 
 def _sandbox(state_dir: Path | None) -> Sandbox:
     # Other commands need none of its servers' libraries.
-    from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
-
+    try:
+        from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
+    except ModuleNotFoundError as error:
+        raise NotFoundError(
+            f"This installation has no sandbox ({error.name} is missing).",
+            remedy="It comes with the source tree: clone the repository and run `make install`"
+            " there.",
+        ) from None
     return Sandbox(state_dir or default_state_dir())
