@@ -1,9 +1,11 @@
-"""Interrupts that Python can only ignore, and those that C++ swallows, are sent again.
+"""Interrupts that Python can only ignore, and those that C++ swallows, are sent again; those that
+come in the instant before it waits for a lock are heard.
 
 A signal's handler runs between any two steps of the program. Where that is the callback of a weak
 reference, or a `__del__`, what it raises goes no further, and the work would go on as if nobody had
 ended it (Python's documentation, `sys.unraisablehook`). Where it is a callback of C++, the text of
-an error of C++ is all that is left of it: a set would be called damaged.
+an error of C++ is all that is left of it: a set would be called damaged. And where the main thread
+is about to wait for a lock, the signal is noted, and the wait, which nothing interrupts, begins.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 _AGAIN_AFTER_S: Final = 0.05
 _ENDING: Final = {128 + number: number for number in (signal.SIGTERM, signal.SIGHUP)}
+# Ignored by whoever has no handler for it.
+_WAKING: Final = signal.SIGURG
 # What pybind11 says of an exception: its name and its text. Dagster's has a name of its own.
 _SWALLOWED: Final = re.compile(r"\w+: (?:\w*Interrupt(?:edError)?|SystemExit: (?P<code>\d+))\b")
 
@@ -42,11 +47,47 @@ def heard_interrupts(*kinds: type[BaseException]) -> Iterator[None]:
 
     sys.unraisablehook = lost
     try:
-        yield
+        with _woken_main_thread():
+            yield
     finally:
         sys.unraisablehook = before
         for repeat in repeats:
             repeat.cancel()
+
+
+@contextmanager
+def _woken_main_thread() -> Iterator[None]:
+    """Each signal is followed by one that does nothing but interrupt the main thread's wait, until
+    that has heard both."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    main_thread = threading.get_ident()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    heard: list[int] = []
+    is_over = threading.Event()
+
+    def wake() -> None:
+        while number := os.read(reading, 1):
+            if number[0] == _WAKING:
+                continue
+            heard.clear()
+            while not heard and not is_over.is_set():
+                time.sleep(_AGAIN_AFTER_S)
+                signal.pthread_kill(main_thread, _WAKING)
+        os.close(reading)
+
+    handler = signal.signal(_WAKING, lambda number, _: heard.append(number))
+    descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=wake, name="wakes the main thread", daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        signal.set_wakeup_fd(descriptor)
+        os.close(writing)
+        signal.signal(_WAKING, signal.SIG_IGN if handler is None else handler)
 
 
 def raise_swallowed(told: str) -> None:

@@ -18,6 +18,7 @@ from onyx_pipelines.core.threads import patience_after
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.terminal.ending import ended, unwinding_signals
 from onyx_pipelines_tests.default_signals import as_python_begins
+from onyx_pipelines_tests.waiting import PATIENCE_S
 
 __all__ = ["as_python_begins"]
 
@@ -63,6 +64,26 @@ def test_a_signal_that_ends_a_command(place: Callable[[int], None], number: int)
         place(number)
 
     assert caught.value.code == 128 + number
+
+
+def test_one_that_comes_in_the_instant_before_a_wait_for_a_lock() -> None:
+    """As here, where another thread gets it: Python notes it, and the wait is not interrupted."""
+    lock = threading.Lock()
+    lock.acquire()
+    far_too_late = threading.Timer(PATIENCE_S, lock.release)
+    far_too_late.start()
+
+    def get_it() -> None:
+        time.sleep(0.1)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    with heard_interrupts():
+        threading.Thread(target=get_it).start()
+        with pytest.raises(KeyboardInterrupt):
+            lock.acquire()
+
+    assert far_too_late.is_alive()
+    far_too_late.cancel()
 
 
 @pytest.mark.parametrize("place", PLACES)
