@@ -17,7 +17,10 @@ from onyx_pipelines_tests.docker_engine import engine_host
 from onyx_pipelines_tests.lifetime import memory_of, processes_of
 from onyx_pipelines_tests.waiting import wait_until
 
-PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+PYTEST = (
+    *(sys.executable, "-m", "pytest"),
+    *("-p", "no:cacheprovider", "-p", "no:schemathesis"),
+)
 SESSION = """
 from onyx_pipelines_tests.lifetime import begin_session as pytest_configure
 from onyx_pipelines_tests.lifetime import end_session as pytest_unconfigure

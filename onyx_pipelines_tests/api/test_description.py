@@ -6,12 +6,10 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis import Case
-from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope
@@ -21,6 +19,10 @@ from onyx_pipelines_tests.api.serving import served
 from onyx_pipelines_tests.dagster_server import DagsterServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.prometheus_server import PrometheusServer, prometheus
+
+if TYPE_CHECKING:
+    from schemathesis import Case
+    from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 KEY = r"[\x21-\x7e]{1,200}"
 OPERATIONS = [
@@ -44,6 +46,9 @@ def described(
     prometheus_server: PrometheusServer,
 ) -> Iterator[OpenApiSchema]:
     """Of a host with one set, so that there is something to find."""
+    # Here, as loading it takes the time of many tests, and one worker of several has this one.
+    import schemathesis
+
     volume_host.run()
     volume_host.set(PROMETHEUS_URL=prometheus_server.url, METRICS_PASSWORD="metrics-password")
     with served(create_app(volume_host.settings)) as address:
