@@ -187,15 +187,17 @@ class DagsterClient:
         raise _unavailable(what)
 
     def run(self, run_id: str) -> Run | None:
+        """None: there is no such run."""
         found = self._runs({"runIds": [run_id]}, limit=1)
         return found[0] if found else None
 
     def run_with_tag(self, key: str, value: str) -> Run | None:
-        """The newest one."""
+        """The newest run that has it; None: none has."""
         found = self._runs({"tags": [{"key": key, "value": value}]}, limit=1)
         return found[0] if found else None
 
     def unfinished(self, job: str) -> list[Run]:
+        """Runs of a job that wait or run, ten at most."""
         return self._runs({"pipelineName": job, "statuses": list(UNFINISHED)}, limit=10)
 
     def cancel(self, run_id: str) -> None:

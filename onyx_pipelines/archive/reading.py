@@ -123,7 +123,7 @@ class Member:
 
     @property
     def path(self) -> bytes:
-        """As in the facts."""
+        """Relative to the volume, as its facts have it; `.` is the root."""
         return b"/".join(self.parts) or b"."
 
 

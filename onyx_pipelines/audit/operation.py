@@ -50,7 +50,7 @@ class Entry:
         self.ended = Result(outcome=outcome, verdict=verdict, detail=detail)
 
     def refused(self, why: str) -> None:
-        """It was not begun."""
+        """Note that the operation was not begun, and why."""
         self.result(verdict="refused", detail=why, outcome=Outcome.REFUSED)
 
 

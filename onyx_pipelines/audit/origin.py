@@ -22,7 +22,7 @@ _NOBODY_SIGNED_IN = 2**32 - 1
 
 
 class Channel(StrEnum):
-    """The way in."""
+    """By which way an operation was asked for."""
 
     CLI = "cli"
     API = "api"

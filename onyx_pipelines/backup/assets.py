@@ -160,7 +160,7 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
 
 
 def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
-    """The second copy."""
+    """Copies what has no second copy yet, and reports whether every set has its one."""
 
     @dg.asset(
         key=Asset.OFFSITE_COPY,

@@ -79,7 +79,7 @@ def size_metadata(verdicts: Sequence[SizeVerdict]) -> Metadata:
 
 
 def copy_metadata(outcome: CopyOutcome, *, location: str) -> Metadata:
-    """What one run copied."""
+    """Of one run that copied: sets, objects, bytes and seconds, plotted under fixed names."""
     seconds = sum(report.duration_s for report in outcome.reports)
     table = markdown_table(
         ("set", "objects sent", "already there", "bytes sent", "seconds"),

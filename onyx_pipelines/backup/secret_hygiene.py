@@ -50,7 +50,7 @@ def weakness(value: str, user: str = "") -> str:
 
 
 def weak_passwords(settings: Settings) -> list[str]:
-    """One sentence for each."""
+    """A sentence for each secret setting that everybody knows, that is a name, or short."""
     found = []
     for name in type(settings).model_fields:
         secret = getattr(settings, name)

@@ -21,7 +21,7 @@ def is_unchangeable(fd: int) -> bool:
 
 
 def make_changeable(fd: int) -> None:
-    """Where this user may."""
+    """Take `immutable` and `append only` away, as far as this user may."""
     with suppress(OSError):
         before = _flags(fd)
         if before & _UNCHANGEABLE:

@@ -36,7 +36,7 @@ class HeldLock:
 
     @property
     def is_held(self) -> bool:
-        """Not in a forked child."""
+        """By this process; a forked child holds nothing."""
         return self in _held
 
     def is_at(self, path: Path) -> bool:
@@ -46,7 +46,7 @@ class HeldLock:
         return False
 
     def release(self) -> None:
-        """Fine if it is not held."""
+        """Free it for others; does nothing where it is not held."""
         if self.is_held:
             _held.remove(self)
             # Not by closing alone: a child may have been forked and not have begun its program.

@@ -42,7 +42,7 @@ class BaselineStore:
         self._folder = state_dir / FOLDER
 
     def all(self) -> list[Baseline]:
-        """The newest first."""
+        """Every promoted baseline, the newest first; empty if nobody has promoted one."""
         if not self._folder.is_dir():
             return []
         paths = (path for path in self._folder.glob("*.json") if BASELINE_ID.fullmatch(path.stem))

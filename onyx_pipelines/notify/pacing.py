@@ -32,5 +32,5 @@ def may_send(sent: Sequence[Sent], kind: str, now: datetime) -> bool:
 
 
 def remembered(sent: Sequence[Sent], now: datetime) -> list[Sent]:
-    """What still matters."""
+    """What was sent so recently that it still holds something back."""
     return [each for each in sent if now - SAME_KIND_EVERY < each.at <= now]

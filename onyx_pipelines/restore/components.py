@@ -36,6 +36,7 @@ _PACKAGES: Final = {
 
 
 def code_of(component: Component) -> ComponentCode:
+    """Its plan, drill and restore; imported when the first of them is called."""
     package = _PACKAGES[component]
     return ComponentCode(
         drill=_on_demand(f"{package}.drilling", "drill"),

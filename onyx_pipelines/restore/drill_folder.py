@@ -38,6 +38,7 @@ class DrillFolder:
         return datetime.fromisoformat(values["at"]), float(values["monotonic"])
 
     def put(self, result: ComponentResult) -> None:
+        """Keep the result of one component, over an earlier one."""
         replace_durably(self._path(result.component), result.model_dump_json().encode())
 
     def results(self) -> list[ComponentResult]:
@@ -49,6 +50,7 @@ class DrillFolder:
         ]
 
     def remove(self) -> None:
+        """The drill is over, and its report is written."""
         discard_tree(self._directory)
 
     def _sweep(self) -> None:

@@ -194,7 +194,9 @@ class Item(StagedItem, Protocol):
     component: Component
 
     @property
-    def place(self) -> str: ...
+    def place(self) -> str:
+        """What it becomes, for a person: "database app"."""
+        ...
 
     def is_there(self, placed: Placed) -> bool:
         """Whether what an earlier call put in place is there still."""

@@ -42,6 +42,7 @@ class FoundSet:
 
     @property
     def notes(self) -> tuple[str, ...]:
+        """All that a person should know of the choice, a sentence each."""
         return (*self.unasked, *self.damaged, *self.passed_over)
 
 

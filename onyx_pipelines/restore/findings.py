@@ -24,12 +24,13 @@ def damaged(item: str, error: IntegrityError | NotFoundError) -> Finding:
 
 
 def no_room(item: str, place: object, shortage_bytes: int) -> Finding:
+    """Scratch was too small: that proves nothing, so it is *could not verify*."""
     said = f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it."
     return Finding.unverified(item, "room", said)
 
 
 def nothing_there(component: Component) -> Finding:
-    """To be drilled."""
+    """The set has nothing of this component, so that nothing could be verified."""
     return Finding.unverified(component.value, ARCHIVE, f"The set has no {_NOUNS[component]}.")
 
 

@@ -102,6 +102,7 @@ def still_the_same(earlier: Finished, now: Collection[Finding]) -> tuple[Finding
 
 
 def has_failed(findings: Collection[Finding]) -> bool:
+    """One that could not be verified has not."""
     return worst(finding.verdict for finding in findings) is Verdict.FAILED
 
 
@@ -145,14 +146,17 @@ class RestoreJournal:
 
     @property
     def restore_id(self) -> str:
+        """A UUID; calls that go on with the same restore share it."""
         return self._record.restore_id
 
     @property
     def started_at(self) -> datetime:
+        """When the first of these calls began, in UTC."""
         return self._record.started_at
 
     @property
     def safety_backup_ids(self) -> tuple[str, ...]:
+        """Sets that hold what this restore has replaced, the oldest first."""
         return self._record.safety_backup_ids
 
     def to_back_up(self, overwritten: Collection[Component]) -> frozenset[Component]:

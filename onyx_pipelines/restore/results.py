@@ -57,14 +57,17 @@ class Finding(_Record):
 
     @classmethod
     def passed(cls, item: str, aspect: str, message: str, **more: str) -> Self:
+        """`more` may be `limits`: what is left open though it passed."""
         return cls(verdict=Verdict.PASSED, item=item, aspect=aspect, message=message, **more)
 
     @classmethod
     def failed(cls, item: str, aspect: str, message: str, **more: str) -> Self:
+        """`more` is `expected` and `found`, in words."""
         return cls(verdict=Verdict.FAILED, item=item, aspect=aspect, message=message, **more)
 
     @classmethod
     def unverified(cls, item: str, aspect: str, message: str) -> Self:
+        """It could not be compared, and why; that is neither passed nor failed."""
         return cls(verdict=Verdict.COULD_NOT_VERIFY, item=item, aspect=aspect, message=message)
 
 
@@ -113,6 +116,7 @@ class ComponentResult(_Record):
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of its findings'."""
         return worst(finding.verdict for finding in self.findings)
 
     @property
@@ -145,6 +149,7 @@ class ComponentResult(_Record):
         )
 
     def problems(self) -> list[Finding]:
+        """Findings that did not pass, in the order of comparing."""
         return [finding for finding in self.findings if finding.verdict is not Verdict.PASSED]
 
 
@@ -165,6 +170,7 @@ class DrillResult(_Record):
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of its components'; *could not verify* where it stopped early (`error`)."""
         if self.error:
             return Verdict.COULD_NOT_VERIFY
         return worst(component.verdict for component in self.components)
@@ -185,9 +191,11 @@ class DrillResult(_Record):
 
     @property
     def within_objective(self) -> bool:
+        """By `recovery_s`, which says something only where `recovery_is_measured`."""
         return self.recovery_s <= self.objective_s
 
     def component(self, component: Component) -> ComponentResult | None:
+        """None: the drill did not get to it, or the set has none."""
         return next((c for c in self.components if c.component is component), None)
 
 
@@ -210,6 +218,7 @@ class StepClock:
 
     @contextmanager
     def step(self, step: Step, item: str, *, plain_bytes: int = 0) -> Iterator[None]:
+        """Time the block, whether it succeeds or not."""
         begun = time.monotonic()
         try:
             yield
@@ -225,4 +234,6 @@ class StepClock:
             )
 
     def timings(self) -> tuple[StepTiming, ...]:
+        """Those of the steps that have ended, in that order; offsets in seconds from the clock's
+        start."""
         return tuple(self._timings)

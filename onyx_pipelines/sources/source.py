@@ -36,7 +36,9 @@ class ComponentStatus(StrEnum):
 class ByteSink(Protocol):
     """Takes plain bytes. Writes of 64 KiB to 1 MiB are fastest."""
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> int: ...
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Take all of it; gives its length in bytes."""
+        ...
 
     def sha256(self) -> str:
         """Of all bytes taken so far, to compare with what their sender says of them."""
@@ -94,7 +96,9 @@ class Source(Protocol):
     """One component of the stack."""
 
     @property
-    def component(self) -> Component: ...
+    def component(self) -> Component:
+        """Which part of the backup set it makes."""
+        ...
 
     def describe(self) -> str:
         """One sentence on what a backup would read; reads no data.

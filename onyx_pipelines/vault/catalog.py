@@ -98,6 +98,7 @@ class CatalogRow:
 
     @property
     def recovery_point(self) -> datetime:
+        """The moment that the data comes back to, in UTC."""
         return datetime.fromisoformat(self.timestamp)
 
     def as_json(self) -> dict[str, object]:
@@ -206,7 +207,14 @@ class Catalog:
         return self.find(view.backup_id)
 
     def release(self, text: str) -> SetView:
-        """Undo `hold`."""
+        """Leave a held set to retention again, in every store that has it.
+
+        Args:
+            text: an id, the beginning of one, or "latest".
+
+        Raises:
+            NotFoundError: there is none, or several begin like that.
+        """
         view = self.find(text)
         for store in self._having(view):
             marks.remove_hold(store, view.backup_id)

@@ -70,7 +70,7 @@ class Compressor:
         return compressed + self._judged()
 
     def finish(self) -> bytes:
-        """The frame's end."""
+        """The rest of the frame; nothing can be compressed after it."""
         return self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_FINISH)
 
     def _judged(self) -> bytes:

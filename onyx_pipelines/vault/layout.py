@@ -33,6 +33,7 @@ def set_prefix(backup_id: str) -> str:
 
 
 def manifest_key(backup_id: str) -> str:
+    """Of the object that makes the set one; it is written last."""
     return set_prefix(backup_id) + MANIFEST_NAME
 
 
@@ -42,6 +43,7 @@ def object_key(backup_id: str, key: str) -> str:
 
 
 def component_record_key(backup_id: str, component: str) -> str:
+    """Of the record by which a re-execution knows that a component is finished."""
     return f"{set_prefix(backup_id)}{COMPONENTS_FOLDER}{component}.json"
 
 

@@ -135,10 +135,12 @@ class ComponentRecord(Record):
 
     @property
     def sealed_bytes(self) -> int:
+        """Of all its objects: what they occupy in one store."""
         return sum(record.sealed_bytes for record in self.objects)
 
     @property
     def plain_bytes(self) -> int:
+        """Of all its objects, uncompressed: what a restore writes."""
         return sum(record.plain_bytes for record in self.objects)
 
     @model_validator(mode="after")
@@ -200,15 +202,18 @@ class Manifest(Record):
 
     @property
     def objects(self) -> Iterator[ObjectRecord]:
+        """Of every component; the manifest itself is none."""
         for component in self.components.values():
             yield from component.objects
 
     @property
     def sealed_bytes(self) -> int:
+        """What the set occupies in one store, but for the manifest and marks."""
         return sum(component.sealed_bytes for component in self.components.values())
 
     @property
     def plain_bytes(self) -> int:
+        """Of all objects, uncompressed: what a restore writes."""
         return sum(component.plain_bytes for component in self.components.values())
 
     @model_serializer(mode="wrap")
@@ -223,6 +228,7 @@ class Manifest(Record):
         return values
 
     def component(self, component: Component) -> ComponentRecord | None:
+        """None: the set was made without it."""
         return self.components.get(manifest_component_name(component))
 
     @model_validator(mode="after")

@@ -110,10 +110,12 @@ def read_marks(store: Store, backup_id: str, sizes: Mapping[str, int], signers: 
 
 
 def put_hold(store: Store, backup_id: str, reason: str, *, now: datetime, key: SigningKey) -> None:
+    """Sign and store a hold, over an earlier one."""
     _put(store, backup_id, Mark.HELD, Hold(reason=reason, since=now), key)
 
 
 def remove_hold(store: Store, backup_id: str) -> None:
+    """Fine if there is none."""
     store.delete(layout.mark_key(backup_id, Mark.HELD))
 
 

@@ -38,6 +38,7 @@ class Removal:
 
     @property
     def freed_bytes(self) -> int:
+        """Of the store's space; earlier versions of the objects still occupy the rest."""
         return max(0, self.size_bytes - self.remains.size_bytes)
 
 
@@ -84,6 +85,7 @@ class PruneReport:
 
     @property
     def problems(self) -> tuple[CatalogProblem, ...]:
+        """What is damaged, untrusted or unreadable in the stores, whatever retention says of it."""
         return self.seen.problems
 
     @property
@@ -105,6 +107,7 @@ class PruneReport:
 
     @property
     def freed_bytes(self) -> int:
+        """In all stores together."""
         return sum(removal.freed_bytes for removal in (*self.sets, *self.leftovers))
 
     @property
@@ -114,6 +117,7 @@ class PruneReport:
 
     @property
     def ok(self) -> bool:
+        """Nothing failed to be deleted. What waits for a lock has not failed."""
         return not self.failures
 
 

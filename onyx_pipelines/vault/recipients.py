@@ -9,15 +9,23 @@ from onyx_pipelines.vault.public_keys import KeyList
 
 
 def load_recipients(path: Path) -> tuple[Recipient, ...]:
-    """See `KeyList.load`."""
+    """Whom new sets are sealed to; at least one.
+
+    Raises:
+        KeyFileError: the file is missing, unreadable, damaged or empty.
+    """
     return KeyList(path, RECIPIENTS).load()
 
 
 def add_recipient(path: Path, recipient: Recipient) -> tuple[Recipient, ...]:
-    """See `KeyList.add`."""
+    """Seal new sets to this key as well; gives all that there are then."""
     return KeyList(path, RECIPIENTS).add(recipient)
 
 
 def remove_recipient(path: Path, name_or_id: str) -> tuple[Recipient, ...]:
-    """See `KeyList.remove`. Sets sealed so far still open for the removed one."""
+    """Seal new sets to it no longer. Sets sealed so far still open for it.
+
+    Raises:
+        KeyFileError: there is no such key, or it is the last one.
+    """
     return KeyList(path, RECIPIENTS).remove(name_or_id)

@@ -56,6 +56,11 @@ class RetentionPolicy:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> RetentionPolicy:
+        """`ONYX_KEEP_DAILY`, `_WEEKLY`, `_MONTHLY` and `ONYX_RETENTION_TIMEZONE`.
+
+        Raises:
+            SettingsError: it keeps nothing, or there is no such time zone.
+        """
         return cls(
             settings.keep_daily,
             settings.keep_weekly,
@@ -65,6 +70,7 @@ class RetentionPolicy:
 
     @property
     def zone(self) -> ZoneInfo:
+        """In which days, weeks and months begin."""
         return ZoneInfo(self.timezone)
 
     def __str__(self) -> str:
@@ -124,10 +130,12 @@ class RetentionPlan:
 
     @property
     def kept(self) -> list[Decision]:
+        """Newest first."""
         return [decision for decision in self.decisions if decision.keep]
 
     @property
     def pruned(self) -> list[Decision]:
+        """Newest first."""
         return [decision for decision in self.decisions if not decision.keep]
 
     def prunes(self, backup_id: str) -> bool:
@@ -145,6 +153,7 @@ class RetentionPlan:
         return decision is None or decision.keep
 
     def retained_as(self, backup_id: str) -> Tier | None:
+        """The rule for which it is kept; None: only a protection keeps it, or it goes."""
         decision = self._by_id.get(backup_id)
         return decision.retained_as if decision else None
 

@@ -55,6 +55,7 @@ class DamagedSet:
 
     @property
     def sentence(self) -> str:
+        """Which set, and what is wrong with it."""
         return f"Set {self.backup_id} is damaged: {self.what}"
 
 
@@ -73,6 +74,7 @@ class UntrustedSet:
 
     @property
     def what(self) -> str:
+        """Why it does not count, in words."""
         return self.distrust.what
 
     @property
@@ -125,6 +127,7 @@ class StoredSet:
 
     @property
     def damaged(self) -> DamagedSet | None:
+        """The same as what people are told of damage; None: it is sound."""
         if self.is_sound:
             return None
         return DamagedSet(

@@ -47,6 +47,7 @@ class SetView:
 
     @property
     def timestamp(self) -> datetime:
+        """Its recovery point, in UTC: the moment that the data comes back to."""
         return self.manifest.timestamp
 
     @property
@@ -59,6 +60,7 @@ class SetView:
 
     @property
     def components(self) -> tuple[str, ...]:
+        """Names in the manifest, sorted."""
         return tuple(sorted(self.manifest.components))
 
     @property
@@ -79,6 +81,7 @@ class SetView:
 
     @property
     def held(self) -> bool:
+        """Kept whatever retention says, by a hold in any store."""
         return self.hold_reason is not None
 
     @property
@@ -100,6 +103,7 @@ class SetView:
         return last.at if last and last.passed else None
 
     def copy_in(self, store: str) -> StoredSet | None:
+        """What that store has of it, whole or not; None: nothing."""
         return next((copy for copy in self.copies if copy.store == store), None)
 
     def record(self, copy: StoredSet, *, made: str = "") -> SetRecord:

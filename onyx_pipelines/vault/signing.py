@@ -85,7 +85,7 @@ class DistrustReason(StrEnum):
 
 @dataclass(frozen=True)
 class Distrust:
-    """Why, and in words."""
+    """Why a signature does not count: the kind of reason, and a sentence for people."""
 
     reason: DistrustReason
     what: str
@@ -99,6 +99,7 @@ class Signers:
 
     @classmethod
     def of(cls, signers: Iterable[Signer]) -> Signers:
+        """In this order; of two with one id the first counts."""
         return cls(tuple(signers))
 
     def distrust(self, signed: Signature | None, place: bytes, body: bytes) -> Distrust | None:
@@ -136,6 +137,7 @@ class SigningKey:
     _handle: Any = field(repr=False, compare=False)
 
     def sign(self, place: bytes, body: bytes, *, at: datetime | None = None) -> Signature:
+        """Bind `body` to the place where it will stand; `at` is now unless said otherwise (UTC)."""
         unsigned = Signature(
             signer_id=self.signer.id,
             signer_name=self.signer.name[:200],

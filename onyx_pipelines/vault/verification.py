@@ -58,6 +58,7 @@ class ObjectVerdict:
 
     @property
     def ok(self) -> bool:
+        """In full length, with the checksums that the manifest lists."""
         return self.problem is None
 
 
@@ -87,6 +88,7 @@ class Verification:
 
     @property
     def authenticated(self) -> bool:
+        """The manifest is proved to be what a known host wrote."""
         return self.distrust is None
 
     @property
@@ -101,6 +103,7 @@ class Verification:
 
     @property
     def verdict(self) -> VerificationVerdict:
+        """Damage first: a damaged set is that, whoever wrote it."""
         if not self.intact:
             return VerificationVerdict.DAMAGED
         if not self.authenticated:
@@ -118,6 +121,7 @@ class Verification:
 
     @property
     def problems(self) -> tuple[ObjectVerdict, ...]:
+        """The objects that are not as the manifest says."""
         return tuple(verdict for verdict in self.objects if not verdict.ok)
 
 

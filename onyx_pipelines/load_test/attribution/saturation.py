@@ -69,7 +69,7 @@ def is_short_of_a_core(load: ServiceLoad) -> bool:
 
 
 def saturated_services(step: SweepStep) -> tuple[ServiceLoad, ...]:
-    """The fullest first."""
+    """Services whose CPU was full in this step, the fullest first."""
     full = [load for load in services_of(step) if is_cpu_saturated(load)]
     return tuple(sorted(full, key=lambda load: -(load.cpu_saturation or 0.0)))
 

@@ -37,7 +37,7 @@ def read_rows(path: Path, unit: Unit) -> Rows:
 
 
 def parse_rows(data: bytes, unit: Unit) -> Rows:
-    """See `read_rows`."""
+    """The same of bytes; a line that k6 did not finish is left out."""
     # Not splitlines(): an error's text may hold what Unicode calls a line break.
     lines = data.decode("utf-8", errors="replace").removesuffix("\n").split("\n") if data else []
     whole = [line for line in lines if line.count("\t") == len(FIELDS) - 1]

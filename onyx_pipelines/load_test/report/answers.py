@@ -18,7 +18,7 @@ class Answer:
 
 
 def validity_answer(result: LoadTestResult) -> Answer:
-    """`load_test_is_valid`."""
+    """Of the check `load_test_is_valid`: did enough hold for the figures to prove anything?"""
     if result.validity.is_valid:
         seen = sum(gate.passed is True for gate in result.validity.gates)
         total = len(result.validity.gates)

@@ -56,7 +56,7 @@ def summary(attribution: Attribution) -> str:
 
 
 def condition(gate: Gate) -> str:
-    """What must hold."""
+    """What a run must fulfil at this gate to be valid."""
     return _CONDITIONS[gate.kind]
 
 
@@ -74,7 +74,7 @@ def broken(validity: Validity) -> str:
 
 
 def lacking(found: Percentile | None) -> str:
-    """Why there is no figure."""
+    """Why there is no figure, e.g. too few samples."""
     return NOT_KNOWN if found is None or found.lacking is None else sentence(found.lacking)
 
 
@@ -84,7 +84,7 @@ def judgement(objective: Objective) -> str:
 
 
 def change(found: Change) -> str:
-    """Against the baseline."""
+    """How a measure compares with the baseline, with its interval."""
     ratio, interval = found.ratio, found.interval
     if ratio is None:
         return "One side has no value."

@@ -121,7 +121,7 @@ def ratio_text(ratio: float | None, interval: Interval | None) -> str:
 
 
 def part_name(part: str) -> str:
-    """`qdrant_gap` in words."""
+    """A part of the latency in words: `qdrant_gap` is network and queue before Qdrant."""
     known = Part(part)
     if known.is_of_call:
         return f"{known.owner.service}: {_ROLES[known.owner.role]}"
@@ -211,7 +211,7 @@ def change_of(result: LoadTestResult, summary: LatencySummary, q: float) -> Chan
 
 
 def change_text(change: Change) -> str:
-    """`regressed, alarm`."""
+    """The kind of change, and whether it is an alarm: `regressed, alarm`."""
     return change.kind.value + (", alarm" if change.is_alarm else "")
 
 

@@ -36,7 +36,7 @@ class _Difference:
 
     @property
     def interval(self) -> Interval:
-        """Of the ratio."""
+        """Of the ratio, not of its logarithm."""
         return Interval(low=math.exp(self.low), high=math.exp(self.high), confidence=_CONFIDENCE)
 
 

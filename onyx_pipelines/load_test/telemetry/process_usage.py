@@ -41,7 +41,7 @@ def tree_of(roots: Iterable[int], parents: dict[int, int]) -> set[int]:
 
 
 def parents_of_all(proc: Path = Path("/proc")) -> dict[int, int]:
-    """Parent by process id."""
+    """Of every process of this host: parent's id by its own id."""
     parents: dict[int, int] = {}
     for entry in proc.iterdir():
         if entry.name.isdigit():
@@ -51,7 +51,7 @@ def parents_of_all(proc: Path = Path("/proc")) -> dict[int, int]:
 
 
 def usage_of_process(pid: int, proc: Path = Path("/proc")) -> Usage | None:
-    """None once it is gone."""
+    """What one process has used so far; None once it is gone."""
     folder = proc / str(pid)
     try:
         fields = _stat_fields(folder)

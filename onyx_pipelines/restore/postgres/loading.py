@@ -346,7 +346,7 @@ class DumpArchive:
 
 @contextmanager
 def open_dump(work: Work, record: ObjectRecord) -> Iterator[DumpArchive]:
-    """Open a dump of a set."""
+    """A dump of a set, unsealed while it is read; its table of contents lies in memory."""
     head = os.memfd_create("onyx-dump-contents")
     try:
         with work.objects.open(record) as reader:

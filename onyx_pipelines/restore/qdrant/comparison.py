@@ -158,7 +158,7 @@ def _is_whole(expected: CollectionFacts) -> bool:
 
 
 def _seen(expected: CollectionFacts) -> str:
-    """How many were compared."""
+    """What a comparison that passed was based on: all points, or how many of them."""
     compared = len(expected.sample)
     if _is_whole(expected):
         return f"all {compared:,} points are the same"

@@ -82,7 +82,7 @@ def new_name_of(choice: RestoreChoice) -> str:
 
 
 def _parts(choice: RestoreChoice) -> tuple[str, str]:
-    """Server and collection."""
+    """Of `--into`: the server's URL (empty: the configured one) and the collection's name."""
     if "://" not in choice.into:
         return "", choice.into
     server, _, name = choice.into.partition("/collections/")

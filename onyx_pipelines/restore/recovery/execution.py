@@ -45,6 +45,7 @@ class RestorePlan:
 
     @property
     def components(self) -> tuple[Component, ...]:
+        """In the order of restoring."""
         return tuple(self.changes)
 
     @property
@@ -118,6 +119,7 @@ class RestoreResult(BaseModel):
 
     @property
     def verdict(self) -> Verdict:
+        """The worst of its components'."""
         return worst(component.verdict for component in self.components)
 
     @property
@@ -138,6 +140,7 @@ class RestoreResult(BaseModel):
 
     @property
     def duration_s(self) -> float:
+        """From the beginning of the first call, where several went on with one restore."""
         return (self.finished_at - self.started_at).total_seconds()
 
 

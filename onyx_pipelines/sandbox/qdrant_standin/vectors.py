@@ -135,7 +135,7 @@ def to_vector(value: Any) -> Any:
 
 
 def from_vector(value: Any) -> Any:
-    """And back."""
+    """A vector of the engine as the REST API has it."""
     if isinstance(value, edge.SparseVector):
         return {"indices": value.indices, "values": value.values}
     if isinstance(value, dict):

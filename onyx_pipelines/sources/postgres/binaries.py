@@ -48,6 +48,7 @@ class Binaries:
     version: Version
 
     def path(self, program: str) -> Path:
+        """Of one of the programs, e.g. "pg_dump"; it need not be there."""
         return self.bindir / program
 
 

@@ -36,11 +36,12 @@ def digest(text: str) -> str:
 
 
 def flag(condition: str, word: str) -> str:
+    """SQL: `word` where the condition holds, else null."""
     return f"CASE WHEN {condition} THEN '{word}' END"
 
 
 def words(*parts: str) -> str:
-    """What there is of them."""
+    """SQL: those of the parts that are not null, one after the other."""
     return f"concat_ws('; ', {', '.join(parts)})"
 
 
@@ -50,6 +51,7 @@ def options(column: str) -> str:
 
 
 def role(oid: str) -> str:
+    """SQL: a role's quoted name; oid 0 is PUBLIC."""
     return f"CASE {oid} WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid({oid})) END"
 
 

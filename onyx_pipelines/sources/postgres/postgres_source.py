@@ -94,6 +94,7 @@ class PostgresSource:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
+        """The server and databases that `ONYX_PG_HOST` and its neighbours name."""
         return cls(
             PostgresTarget.from_settings(settings),
             databases=settings.pg_databases,

@@ -14,6 +14,7 @@ from onyx_pipelines.sources.postgres.relations import relation_queries
 
 
 def schema_queries(major: int, *, superuser: bool) -> tuple[CatalogQuery, ...]:
+    """What reads a schema on a server of this major version, as far as the role may."""
     return (
         *relation_queries(major),
         *object_queries(major),
@@ -22,7 +23,7 @@ def schema_queries(major: int, *, superuser: bool) -> tuple[CatalogQuery, ...]:
 
 
 def read_schema(connection: psycopg.Connection[Any]) -> tuple[SchemaItem, ...]:
-    """By kind and name."""
+    """Every object of a database's schemas, sorted by kind and name, with its definition."""
     row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     superuser = bool((row.fetchone() or (False,))[0])
     major = connection.info.server_version // 10_000

@@ -88,6 +88,7 @@ class PostgresTarget:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> PostgresTarget:
+        """The server that is backed up: `ONYX_PG_HOST` and its neighbours."""
         return cls(
             host=settings.pg_host,
             port=settings.pg_port,
@@ -98,10 +99,12 @@ class PostgresTarget:
 
     @property
     def address(self) -> str:
+        """`host:port`, for messages."""
         return f"{self.host}:{self.port}"
 
     @property
     def secrets(self) -> tuple[str, ...]:
+        """What must stand in no message."""
         return (self.password.get_secret_value(),)
 
     def environment(self, database: str, *, options: str = "") -> dict[str, str]:

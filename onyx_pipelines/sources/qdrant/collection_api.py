@@ -59,26 +59,30 @@ class CollectionApi:
         self._patience = patience
 
     def names(self) -> list[str]:
+        """Of all collections that the key may see, sorted."""
         with self._errors.during(doing := "listing collections"):
             found = self._call("GET", "/collections", doing)["collections"]
             return sorted(each["name"] for each in found)
 
     def aliases(self) -> dict[str, str]:
-        """Collection by alias."""
+        """The collection of each alias that the key may see."""
         with self._errors.during(doing := "listing aliases"):
             found = self._call("GET", "/aliases", doing)["aliases"]
             return {each["alias_name"]: each["collection_name"] for each in found}
 
     def info(self, collection: str) -> Json:
+        """Status, counts and configuration, as the server tells them."""
         with self._errors.during(f"reading {collection!r}"):
             found = self._of("GET", collection, "", "reading")
             return {**found, "config": {**found["config"]}}
 
     def cluster(self, collection: str) -> Json:
+        """Where the shards are, as the server tells it."""
         with self._errors.during(f"asking where the shards are of {collection!r}"):
             return {**self._of("GET", collection, "/cluster", "asking where the shards are of")}
 
     def count(self, collection: str) -> int:
+        """Of points, exactly."""
         body = {"exact": True}
         with self._errors.during(f"counting {collection!r}"):
             return int(self._of("POST", collection, "/points/count", "counting", body)["count"])
@@ -132,7 +136,7 @@ class CollectionApi:
         self._of("DELETE", collection, "", "deleting")
 
     def change_aliases(self, actions: Sequence[Json]) -> None:
-        """All of them or none."""
+        """Change all of these aliases at once, or none."""
         body = {"actions": list(actions)}
         self._call("POST", "/collections/aliases", "setting aliases", body)
 

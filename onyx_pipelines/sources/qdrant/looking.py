@@ -189,7 +189,7 @@ def look(looking: Looking, about: int | None, *, all_up_to: int, sample: int) ->
 
 
 def look_again(looking: Looking, first: Look) -> Look:
-    """At the same points."""
+    """Look at the same points once more, to see what has moved meanwhile."""
     if first.is_all:
         points = looking.all_points()
         return Look(len(points), points, is_all=True)
@@ -197,7 +197,7 @@ def look_again(looking: Looking, first: Look) -> Look:
 
 
 def unchanged(first: Look, second: Look) -> Unchanged:
-    """Pure."""
+    """What was the same both times, and so must be in a snapshot taken between."""
     same = {each for each, print_ in first.points.items() if second.points.get(each) == print_}
     return Unchanged(
         sample=tuple(

@@ -121,6 +121,7 @@ class QdrantSource:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
+        """The server and collections that `ONYX_QDRANT_URL` and its neighbours name."""
         return cls(
             settings.qdrant_url,
             state_dir=settings.state_dir,

@@ -125,7 +125,7 @@ class DockerEngine:
         return sorted(found, key=lambda each: each.name)
 
     def containers(self) -> list[Container]:
-        """Those in any state."""
+        """All containers of this engine, in any state."""
         return self.with_labels({})
 
     def digests_of(self, image_id: str) -> list[str]:
@@ -144,6 +144,7 @@ class DockerEngine:
         return [container for container in inspected if container]
 
     def inspect(self, id_or_name: str) -> Container | None:
+        """A container by its id or name; None: there is none."""
         response = self._call("GET", f"/containers/{quote(id_or_name, safe='')}/json")
         if response.status_code == httpx.codes.NOT_FOUND:
             return None

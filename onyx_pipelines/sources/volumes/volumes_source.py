@@ -76,6 +76,11 @@ class VolumesSource:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
+        """The directories of `ONYX_VOLUMES`, and the stack's recipe.
+
+        Raises:
+            SettingsError: a name or a path does not fit.
+        """
         return cls(
             settings.volumes,
             excludes=settings.volume_excludes,

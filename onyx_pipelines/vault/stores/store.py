@@ -53,7 +53,9 @@ class Lock:
 class ObjectWriter(Protocol):
     """Takes the bytes of one object, all of them or it raises."""
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> int: ...
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Gives the number of bytes taken, always all of them."""
+        ...
 
 
 class ObjectReader(Protocol):
@@ -81,7 +83,9 @@ class Versions(Protocol):
         """
         ...
 
-    def open(self, version: StoredVersion) -> AbstractContextManager[ObjectReader]: ...
+    def open(self, version: StoredVersion) -> AbstractContextManager[ObjectReader]:
+        """Read a version as if it were the current object."""
+        ...
 
     def remove(self, version: StoredVersion) -> None:
         """Free it for good; the one before it becomes the current one.
@@ -131,7 +135,7 @@ class Store(Protocol):
 
     @property
     def name(self) -> str:
-        """ "local" or "offsite"."""
+        """What settings and people call it: "local" or "offsite"."""
         ...
 
     @property
