@@ -15,8 +15,8 @@ from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.notify.configured import told
 from onyx_pipelines.restore.drill import run_drill
+from onyx_pipelines.restore.report.formatting import finding_text
 from onyx_pipelines.restore.report.history import read_history
-from onyx_pipelines.restore.report.wording import finding_text
 from onyx_pipelines.restore.report.writing import ReportPaths, write_report
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.sources.source import Component

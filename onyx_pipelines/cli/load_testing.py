@@ -17,14 +17,14 @@ from onyx_pipelines.core.text import latency_text, second_text, utc_minute
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.plan import Profile, profile_named
-from onyx_pipelines.load_test.report.sentences import judgement
-from onyx_pipelines.load_test.report.wording import (
+from onyx_pipelines.load_test.report.formatting import (
     bottleneck_lines,
     headline,
     interval_text,
     objective_text,
     summary_name,
 )
+from onyx_pipelines.load_test.report.sentences import judgement
 from onyx_pipelines.load_test.report.writing import ReportFiles
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys

@@ -24,7 +24,7 @@ from onyx_pipelines.restore.recovery import (
     restore_set,
 )
 from onyx_pipelines.restore.recovery.execution import abort as abort_restores
-from onyx_pipelines.restore.report.wording import finding_text, speed_text
+from onyx_pipelines.restore.report.formatting import finding_text, speed_text
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.terminal.ending import UsageError
 from onyx_pipelines.terminal.output import (

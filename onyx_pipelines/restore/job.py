@@ -21,7 +21,7 @@ from onyx_pipelines.restore.recovery import (
     plan_restore,
     restore_set,
 )
-from onyx_pipelines.restore.report.wording import speed_text
+from onyx_pipelines.restore.report.formatting import speed_text
 from onyx_pipelines.restore.safety_backup import take_safety_backup
 from onyx_pipelines.sources.source import Component
 

@@ -28,7 +28,7 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.cli.all_commands import call, command_of, is_group, words_of_all
 from onyx_pipelines_tests.cli.awkward_names import AWKWARD, arguments, names, unprintable
 from onyx_pipelines_tests.fixtures_sandbox import Answer, HostUnderTest, make_host
-from onyx_pipelines_tests.load_test.made_up import ENVIRONMENT
+from onyx_pipelines_tests.load_test.factories import ENVIRONMENT
 
 EVERYTHING = "".join(AWKWARD)
 # They go on until they are stopped, or start servers.

@@ -8,7 +8,7 @@ import pytest
 from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines.load_test.analysis.comparison import series_of
 from onyx_pipelines.load_test.baselines import BaselineStore
-from onyx_pipelines_tests.load_test.made_up import BAD, result_from, whole_run
+from onyx_pipelines_tests.load_test.factories import BAD, result_from, whole_run
 
 pytestmark = pytest.mark.slow
 

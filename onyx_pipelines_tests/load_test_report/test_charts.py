@@ -27,8 +27,8 @@ from onyx_pipelines.load_test.results import (
 )
 from onyx_pipelines.reporting.charts.canvas import to_svg
 from onyx_pipelines.reporting.charts.panel import WIDTH_PX, Panel, panel_drawing
-from onyx_pipelines_tests.load_test_report import made_up
-from onyx_pipelines_tests.load_test_report.made_up import TARGETS_MS, LoadTest
+from onyx_pipelines_tests.load_test_report import factories
+from onyx_pipelines_tests.load_test_report.factories import TARGETS_MS, LoadTest
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ CHARTS: dict[str, Draw] = {
     "budget": lambda test: panels.budget(test.result),
 }
 EVERY_CHART = pytest.mark.parametrize("draw", CHARTS.values(), ids=CHARTS)
-FAILING = made_up.failing()
+FAILING = factories.failing()
 
 
 def _svg(found: list[Panel]) -> str:
@@ -54,7 +54,7 @@ def _changed(test: LoadTest, **changes: object) -> LoadTest:
 
 @EVERY_CHART
 def test_the_same_run_is_drawn_to_the_same_bytes(draw: Draw) -> None:
-    assert _svg(draw(FAILING)) == _svg(draw(made_up.failing()))
+    assert _svg(draw(FAILING)) == _svg(draw(factories.failing()))
 
 
 @EVERY_CHART
@@ -66,12 +66,12 @@ def test_charts_have_only_colours_of_the_page(draw: Draw) -> None:
 @pytest.mark.parametrize(
     "test",
     [
-        made_up.nearly_empty(),
+        factories.nearly_empty(),
         _changed(FAILING, sweep=FAILING.result.sweep[:1], capacities=()),
-        LoadTest(FAILING.result, made_up.no_samples()),
+        LoadTest(FAILING.result, factories.no_samples()),
         LoadTest(FAILING.result, FAILING.samples.assign(first_token_ms=np.nan)),
         LoadTest(FAILING.result, FAILING.samples.assign(status=500)),
-        made_up.hostile(),
+        factories.hostile(),
     ],
     ids=["one sample", "one step", "no samples", "no tokens", "only failures", "hostile names"],
 )
@@ -161,7 +161,7 @@ def test_a_service_named_like_a_formula_does_not_stop_the_thumbnail() -> None:
     assert thumbnail_png(_changed(FAILING, sweep=odd).result).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("test", [FAILING, made_up.nearly_empty()], ids=["failing", "empty"])
+@pytest.mark.parametrize("test", [FAILING, factories.nearly_empty()], ids=["failing", "empty"])
 def test_a_thumbnail_is_a_small_picture(test: LoadTest) -> None:
     picture = thumbnail_png(test.result)
 
@@ -170,6 +170,6 @@ def test_a_thumbnail_is_a_small_picture(test: LoadTest) -> None:
 
 
 def test_the_same_run_has_the_same_thumbnail() -> None:
-    again = made_up.failing()
+    again = factories.failing()
 
     assert thumbnail_png(FAILING.result) == thumbnail_png(again.result)

@@ -9,10 +9,10 @@ from onyx_pipelines.load_test.report.markdown import (
     summary_markdown,
 )
 from onyx_pipelines.load_test.results import Interval, LoadTestResult
-from onyx_pipelines_tests.load_test_report import made_up
+from onyx_pipelines_tests.load_test_report import factories
 from onyx_pipelines_tests.reporting.test_markdown import cells_of
 
-FAILING = made_up.failing().result
+FAILING = factories.failing().result
 
 
 def _with(result: LoadTestResult, **changes: object) -> str:
@@ -58,7 +58,7 @@ def test_numbers_that_are_none_are_not_known() -> None:
 
 
 def test_the_summary_of_an_invalid_run_passes_nothing() -> None:
-    summary = summary_markdown(made_up.invalid().result)
+    summary = summary_markdown(factories.invalid().result)
 
     assert summary.startswith("**! INVALID** This run proves nothing.")
     assert "passed" not in summary
@@ -66,7 +66,7 @@ def test_the_summary_of_an_invalid_run_passes_nothing() -> None:
 
 
 def test_hostile_texts_are_no_markup_and_keep_their_columns() -> None:
-    result = made_up.hostile().result
+    result = factories.hostile().result
 
     for made in (summary_markdown(result), latency_markdown(result), changes_markdown(result)):
         rows = [row for row in cells_of(made) if row]

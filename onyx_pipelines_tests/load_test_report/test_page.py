@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.load_test.report.formatting import TIMES, headline
 from onyx_pipelines.load_test.report.sentences import judgement
 from onyx_pipelines.load_test.report.view import filled, sweep
-from onyx_pipelines.load_test.report.wording import TIMES, headline
 from onyx_pipelines.load_test.report.writing import load_test_page, page_of
 from onyx_pipelines.load_test.results import LoadTestResult, Validity
-from onyx_pipelines_tests.load_test_report import made_up
-from onyx_pipelines_tests.load_test_report.made_up import HOSTILE, TARGETS_MS, LoadTest
+from onyx_pipelines_tests.load_test_report import factories
+from onyx_pipelines_tests.load_test_report.factories import HOSTILE, TARGETS_MS, LoadTest
 from onyx_pipelines_tests.reporting.page import Page
 
 pytestmark = pytest.mark.slow
@@ -32,22 +32,22 @@ class _Page(Page):
 
 @pytest.fixture(scope="module")
 def failing_page() -> _Page:
-    return _Page(made_up.failing())
+    return _Page(factories.failing())
 
 
 @pytest.fixture(scope="module")
 def invalid_page() -> _Page:
-    return _Page(made_up.invalid())
+    return _Page(factories.invalid())
 
 
 @pytest.fixture(scope="module")
 def hostile_page() -> _Page:
-    return _Page(made_up.hostile())
+    return _Page(factories.hostile())
 
 
 @pytest.fixture(scope="module")
 def empty_page() -> _Page:
-    return _Page(made_up.nearly_empty())
+    return _Page(factories.nearly_empty())
 
 
 def test_no_objective_of_an_invalid_run_is_shown_as_passed(invalid_page: _Page) -> None:
@@ -83,7 +83,7 @@ def test_a_run_without_a_sweep_does_not_claim_that_nothing_has_to_be_done(
 
 
 def test_a_sweep_without_a_cause_only_says_that_none_was_found() -> None:
-    found = made_up.failing()
+    found = factories.failing()
     calm = found.result.model_copy(update={"attributions": found.result.attributions[1:]})
 
     text = _Page(LoadTest(calm, found.samples)).text
@@ -143,7 +143,7 @@ def test_hostile_texts_are_shown_as_they_are_wherever_they_stand(hostile_page: _
 
 
 def test_the_command_can_be_pasted_whatever_the_profile_is_called() -> None:
-    found = made_up.nearly_empty()
+    found = factories.nearly_empty()
     odd = found.result.model_copy(update={"profile": "x; rm -rf /\n```"})
 
     text = _Page(LoadTest(odd, found.samples)).text
@@ -152,7 +152,7 @@ def test_the_command_can_be_pasted_whatever_the_profile_is_called() -> None:
 
 
 def test_times_are_in_utc_whatever_zone_they_were_written_in() -> None:
-    found = made_up.nearly_empty()
+    found = factories.nearly_empty()
     nepal = found.result.started_at.astimezone(timezone(timedelta(hours=5, minutes=45)))
 
     text = _Page(
@@ -164,7 +164,7 @@ def test_times_are_in_utc_whatever_zone_they_were_written_in() -> None:
 
 
 def test_a_run_without_any_condition_is_invalid() -> None:
-    found = made_up.nearly_empty()
+    found = factories.nearly_empty()
     unjudged = found.result.model_copy(update={"validity": Validity(gates=())})
 
     assert "INVALID" in _Page(LoadTest(unjudged, found.samples)).text
@@ -192,13 +192,13 @@ def test_every_number_is_there(number: str, failing_page: _Page) -> None:
 
 
 def test_a_service_that_is_not_known_at_a_step_is_not_zero() -> None:
-    rows = dict(filled(made_up.failing().result)[0][2])
+    rows = dict(filled(factories.failing().result)[0][2])
 
     assert rows["qdrant CPU"][:3] == [("full-0", "2"), ("unknown", ""), ("full-0", "7")]
 
 
 def test_a_step_without_answers_has_no_mean() -> None:
-    failing = made_up.failing().result
+    failing = factories.failing().result
     step = failing.sweep[0].model_copy(update={"samples": 0, "mean_ms": 0.0, "parts": {}})
 
     (row,) = sweep(failing.model_copy(update={"sweep": (step,)}))
@@ -209,7 +209,7 @@ def test_a_step_without_answers_has_no_mean() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=40))
 def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
-    result = made_up.hostile(f"<script>{name}</script><img src=x onerror=1>\"'`").result
+    result = factories.hostile(f"<script>{name}</script><img src=x onerror=1>\"'`").result
     page = Page(page_of(result, over_time={}))
 
     assert {"script", "img"}.isdisjoint(page.tags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.core.text import latency_text
 from onyx_pipelines.load_test.report import sentences
-from onyx_pipelines.load_test.report.wording import (
+from onyx_pipelines.load_test.report.formatting import (
     SIGNS,
     bottleneck_lines,
     capacity_lines,

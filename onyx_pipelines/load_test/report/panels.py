@@ -19,7 +19,7 @@ from onyx_pipelines.load_test.analysis.latencies import (
     whole_ms,
 )
 from onyx_pipelines.load_test.part import Part
-from onyx_pipelines.load_test.report.wording import in_order, part_name, words
+from onyx_pipelines.load_test.report.formatting import in_order, part_name, words
 from onyx_pipelines.load_test.results import (
     Block,
     Capacity,

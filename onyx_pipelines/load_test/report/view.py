@@ -1,4 +1,4 @@
-"""What the page of a load test shows besides its wording. Pure; its template is `load_test`."""
+"""What the page of a load test shows besides its formatting. Pure; its template is `load_test`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 from onyx_pipelines.core.text import NOT_KNOWN, latency_text
 from onyx_pipelines.load_test.capacity.fitting import steps_of
 from onyx_pipelines.load_test.part import Part
-from onyx_pipelines.load_test.report import sentences, wording
-from onyx_pipelines.load_test.report.fullness import fullness
-from onyx_pipelines.load_test.report.wording import (
+from onyx_pipelines.load_test.report import formatting, sentences
+from onyx_pipelines.load_test.report.formatting import (
     TIMES,
     interval_text,
     ratio_text,
     share_text,
     words,
 )
+from onyx_pipelines.load_test.report.fullness import fullness
 from onyx_pipelines.load_test.results import (
     Attribution,
     Cause,
@@ -63,15 +63,15 @@ class Ratio:
 
 def verdict(result: LoadTestResult) -> Badge:
     found = result.verdict
-    return Badge(role(found), wording.SIGNS[found], found.value)
+    return Badge(role(found), formatting.SIGNS[found], found.value)
 
 
 def judged(result: LoadTestResult, objective: Objective) -> Badge:
     """No objective of an invalid run was passed or missed, whatever its numbers say."""
     is_invalid = result.verdict is LoadVerdict.INVALID
     counts = LoadVerdict.INVALID if is_invalid else objective.verdict
-    word = wording.NOT_TO_BE_USED if is_invalid else counts.value
-    return Badge(role(counts), wording.SIGNS[counts], word)
+    word = formatting.NOT_TO_BE_USED if is_invalid else counts.value
+    return Badge(role(counts), formatting.SIGNS[counts], word)
 
 
 def gate(each: Gate) -> Badge:
@@ -86,7 +86,7 @@ def percentile(
     if found is None or found.value is None:
         return "", (sentences.lacking(found),)
     notes = [interval_text(found.interval)]
-    change = wording.change_of(result, summary, q)
+    change = formatting.change_of(result, summary, q)
     if change is not None and change.ratio is not None:
         notes.append(f"baseline {ratio_text(change.ratio, change.interval)}")
     return latency_text(found.value), tuple(filter(None, notes))
@@ -128,7 +128,7 @@ def ratios(result: LoadTestResult) -> list[Ratio]:
         Ratio(
             each,
             ratio_text(each.ratio, each.interval),
-            wording.change_text(each),
+            formatting.change_text(each),
             _KINDS[each.kind],
             tuple(_percent(end, low, high) for end in _ends(each)),
         )
@@ -150,7 +150,7 @@ def causes(attribution: Attribution) -> list[tuple[str, str, Cause]]:
         ("Next best explanation", attribution.runner_up),
         ("Next limit once this is gone", attribution.next_cause),
     )
-    return [(title, wording.cause_text(cause), cause) for title, cause in titled if cause]
+    return [(title, formatting.cause_text(cause), cause) for title, cause in titled if cause]
 
 
 def _step(step: SweepStep) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ def _step(step: SweepStep) -> tuple[str, ...]:
         latency_text(step.mean_ms if step.samples else None),
         latency_text(step.p95_ms),
         share_text(step.error_rate, 1),
-        f"{wording.part_name(largest)} ({100 * share:.0f} %)" if largest else NOT_KNOWN,
+        f"{formatting.part_name(largest)} ({100 * share:.0f} %)" if largest else NOT_KNOWN,
     )
 
 

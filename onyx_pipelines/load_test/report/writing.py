@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onyx_pipelines.core.text import second_text
-from onyx_pipelines.load_test.report import sentences, view, wording
+from onyx_pipelines.load_test.report import formatting, sentences, view
 from onyx_pipelines.load_test.results import LoadTestResult, Scenario
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.reporting.publish import HTML_FILE, point_latest_at, publish
@@ -94,12 +94,12 @@ def page_of(
         subtitle=f"Load test, {second_text(result.started_at)}, profile {result.profile},"
         f" target {result.target}",
         verdict=view.verdict(result),
-        headline=wording.headline(result),
-        command=wording.command(result),
-        reproduction=wording.reproduction_pairs(result),
+        headline=formatting.headline(result),
+        command=formatting.command(result),
+        reproduction=formatting.reproduction_pairs(result),
         result=result,
         view=view,
-        wording=wording,
+        formatting=formatting,
         sentences=sentences,
         percentiles=REPORTED,
         spectrum=spectrum,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.core.text import duration_text, moment_text
 from onyx_pipelines.reporting.markdown import code, table, text
+from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES, STEP_NAMES
 from onyx_pipelines.restore.report.summary import (
     headline,
     problems,
@@ -13,7 +14,6 @@ from onyx_pipelines.restore.report.summary import (
     recovery_text,
 )
 from onyx_pipelines.restore.report.view import TOGETHER, badge, component_rows
-from onyx_pipelines.restore.report.wording import COMPONENT_NAMES, STEP_NAMES
 from onyx_pipelines.restore.results import DrillResult
 
 MOST_FINDINGS = 50

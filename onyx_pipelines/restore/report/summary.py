@@ -20,7 +20,7 @@ from onyx_pipelines.core.text import (
     printable,
 )
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.report.wording import COMPONENT_NAMES
+from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES
 from onyx_pipelines.restore.results import DrillResult, Finding, age_s
 from onyx_pipelines.sources.source import Component
 

@@ -24,15 +24,15 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.reporting.charts.ticks import Tick, duration_ticks
 from onyx_pipelines.reporting.palette import Badge, role
 from onyx_pipelines.restore.report import summary
-from onyx_pipelines.restore.report.history import History
-from onyx_pipelines.restore.report.summary import PassedGroup
-from onyx_pipelines.restore.report.timeline import Bar, Row, timeline_rows
-from onyx_pipelines.restore.report.wording import (
+from onyx_pipelines.restore.report.formatting import (
     COMPONENT_NAMES,
     STEP_NAMES,
     VERDICT_NAMES,
     VERDICT_SIGNS,
 )
+from onyx_pipelines.restore.report.history import History
+from onyx_pipelines.restore.report.summary import PassedGroup
+from onyx_pipelines.restore.report.timeline import Bar, Row, timeline_rows
 from onyx_pipelines.restore.results import (
     ComponentResult,
     DrillResult,

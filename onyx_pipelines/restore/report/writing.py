@@ -20,9 +20,9 @@ from onyx_pipelines.reporting.publish import (
     report_directories,
 )
 from onyx_pipelines.restore.report import summary, view
+from onyx_pipelines.restore.report.formatting import STEP_NAMES, VERDICT_NAMES
 from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History
 from onyx_pipelines.restore.report.view import MOST_DRILLS, badge
-from onyx_pipelines.restore.report.wording import STEP_NAMES, VERDICT_NAMES
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
 
 if TYPE_CHECKING:

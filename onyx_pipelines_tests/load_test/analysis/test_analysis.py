@@ -22,7 +22,7 @@ from onyx_pipelines.load_test.results import (
     Scenario,
 )
 from onyx_pipelines.load_test.targets import Targets
-from onyx_pipelines_tests.load_test.made_up import (
+from onyx_pipelines_tests.load_test.factories import (
     BAD,
     NOTHING,
     block,

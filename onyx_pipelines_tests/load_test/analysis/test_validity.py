@@ -8,7 +8,7 @@ from onyx_pipelines.load_test.plan import Profile, plan
 from onyx_pipelines.load_test.report.sentences import broken, observed
 from onyx_pipelines.load_test.results import Block, Gate, GateKind, Scenario, Validity
 from onyx_pipelines.load_test.running.run_folder import UnitRecord
-from onyx_pipelines_tests.load_test.made_up import NOTHING, block, telemetry_of
+from onyx_pipelines_tests.load_test.factories import NOTHING, block, telemetry_of
 
 PROFILE = Profile(
     name="small", scenarios=(Scenario.RAG,), users=20, messages=5, repeats=3, sweep_users=(1,),

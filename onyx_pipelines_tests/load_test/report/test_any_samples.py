@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.load_test.capacity import fitting
-from onyx_pipelines.load_test.report.wording import capacity_lines
+from onyx_pipelines.load_test.report.formatting import capacity_lines
 from onyx_pipelines.load_test.report.writing import page_of
 from onyx_pipelines.load_test.results import Block, Scenario
-from onyx_pipelines_tests.load_test.made_up import block, result_from
+from onyx_pipelines_tests.load_test.factories import block, result_from
 from onyx_pipelines_tests.reporting.page import Page
 
 means = st.sampled_from([0.0, 1e-3, 1.0, 40.0, 40.0, 40.0, 1e4, 3.6e6])

@@ -14,7 +14,7 @@ from onyx_pipelines.load_test.results import (
     LoadTestResult,
     Scenario,
 )
-from onyx_pipelines_tests.load_test.made_up import (
+from onyx_pipelines_tests.load_test.factories import (
     BAD,
     NOTHING,
     block,

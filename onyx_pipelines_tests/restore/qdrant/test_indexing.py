@@ -13,7 +13,7 @@ from onyx_pipelines.cli.restore import result_json
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.recovery import RestoreResult
-from onyx_pipelines.restore.report.wording import speed_text
+from onyx_pipelines.restore.report.formatting import speed_text
 from onyx_pipelines.restore.results import ComponentResult, Finding, Indexing, Step, StepTiming
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.source import Component
