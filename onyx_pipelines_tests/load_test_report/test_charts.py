@@ -14,8 +14,7 @@ from PIL import Image
 
 from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report import panels
-from onyx_pipelines.load_test.report.fullness import fullness
-from onyx_pipelines.load_test.report.view import ratios
+from onyx_pipelines.load_test.report.view import fullness, ratios
 from onyx_pipelines.load_test.report.writing import thumbnail_png
 from onyx_pipelines.load_test.results import (
     Capacity,

@@ -155,13 +155,6 @@ def objective_text(objective: Objective) -> str:
     )
 
 
-def verdict_text(result: LoadTestResult, objective: Objective) -> str:
-    """No objective of an invalid run was passed or missed, whatever its numbers say."""
-    if result.verdict is LoadVerdict.INVALID:
-        return f"{SIGNS[LoadVerdict.INVALID]} {NOT_TO_BE_USED}"
-    return f"{SIGNS[objective.verdict]} {objective.verdict.value}"
-
-
 def no_remedies(result: LoadTestResult) -> str:
     """Why nothing is proposed; that nothing has to be done, no test shows."""
     if not result.attributions:

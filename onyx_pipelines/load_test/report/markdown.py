@@ -5,7 +5,6 @@ from __future__ import annotations
 from onyx_pipelines.core.text import latency_text
 from onyx_pipelines.load_test.report import sentences
 from onyx_pipelines.load_test.report.formatting import (
-    SIGNS,
     bottleneck_lines,
     capacity_lines,
     change_text,
@@ -17,8 +16,8 @@ from onyx_pipelines.load_test.report.formatting import (
     ratio_text,
     share_text,
     summary_name,
-    verdict_text,
 )
+from onyx_pipelines.load_test.report.view import judged, verdict
 from onyx_pipelines.load_test.results import LatencySummary, LoadTestResult, Percentile
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.reporting.markdown import code, table, text
@@ -26,7 +25,7 @@ from onyx_pipelines.reporting.markdown import code, table, text
 
 def summary_markdown(result: LoadTestResult) -> str:
     """Verdict, objectives, bottleneck: what fits into a web UI's panel."""
-    lines = [f"**{SIGNS[result.verdict]} {result.verdict.value.upper()}** {text(headline(result))}"]
+    lines = [f"**{str(verdict(result)).upper()}** {text(headline(result))}"]
     if result.objectives:
         lines.append(
             table(
@@ -36,7 +35,7 @@ def summary_markdown(result: LoadTestResult) -> str:
                         text(each.name),
                         text(objective_text(each)),
                         text(interval_text(each.interval, each.unit)),
-                        verdict_text(result, each),
+                        str(judged(result, each)),
                     )
                     for each in result.objectives
                 ],

@@ -18,7 +18,6 @@ from onyx_pipelines.load_test.report.formatting import (
     share_text,
     words,
 )
-from onyx_pipelines.load_test.report.fullness import fullness
 from onyx_pipelines.load_test.results import (
     Attribution,
     Cause,
@@ -29,8 +28,11 @@ from onyx_pipelines.load_test.results import (
     LoadTestResult,
     LoadVerdict,
     Objective,
+    Scenario,
+    ServiceLoad,
     SweepStep,
 )
+from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.reporting.charts.ticks import Tick
 from onyx_pipelines.reporting.palette import Badge, role
 
@@ -78,6 +80,12 @@ def gate(each: Gate) -> Badge:
     return _GATES[each.passed]
 
 
+def latency_columns() -> list[tuple[str, str]]:
+    """Name and kind."""
+    names = ["", *(f"p{100 * q:g}" for q in REPORTED), "max", "answers per s", "errors", "samples"]
+    return [(name, "") for name in names]
+
+
 def percentile(
     result: LoadTestResult, summary: LatencySummary, q: float
 ) -> tuple[str, tuple[str, ...]]:
@@ -95,6 +103,22 @@ def percentile(
 def sweep(result: LoadTestResult) -> list[tuple[str, ...]]:
     """A row for each number of users."""
     return [_step(step) for step in result.sweep]
+
+
+def fullness(result: LoadTestResult, scenario: Scenario) -> dict[str, list[float | None]]:
+    """Shares of a service's CPU, pool and the machine's memory by step, the fewest users first.
+
+    What no step knows has no row.
+    """
+    steps = steps_of(result.sweep, scenario)
+    machine_bytes = result.environment.memory_bytes
+    found: dict[str, list[float | None]] = {}
+    for service in dict.fromkeys(load.service for step in steps for load in step.services):
+        loads = [_of(step, service) for step in steps]
+        found[f"{service} CPU"] = [load.cpu_saturation if load else None for load in loads]
+        found[f"{service} pool"] = [load.pool_saturation if load else None for load in loads]
+        found[f"{service} memory"] = [_memory_share(load, machine_bytes) for load in loads]
+    return {name: row for name, row in found.items() if any(value is not None for value in row)}
 
 
 def filled(
@@ -198,3 +222,13 @@ def _scale(result: LoadTestResult) -> tuple[float, float]:
 def _percent(ratio: float, low: float, high: float) -> float:
     share = (math.log(ratio) - math.log(low)) / (math.log(high) - math.log(low))
     return 100 * min(max(share, 0.0), 1.0)
+
+
+def _memory_share(load: ServiceLoad | None, machine_bytes: int) -> float | None:
+    if load is None or load.memory_bytes is None or machine_bytes <= 0:
+        return None
+    return load.memory_bytes / machine_bytes
+
+
+def _of(step: SweepStep, service: str) -> ServiceLoad | None:
+    return next((load for load in step.services if load.service == service), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.core.text import duration_text, moment_text
 from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES, STEP_NAMES
+from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES
 from onyx_pipelines.restore.report.summary import (
     headline,
     problems,
@@ -13,7 +13,7 @@ from onyx_pipelines.restore.report.summary import (
     recovery_point_age,
     recovery_text,
 )
-from onyx_pipelines.restore.report.view import TOGETHER, badge, component_rows
+from onyx_pipelines.restore.report.view import TOGETHER, badge, component_columns, component_rows
 from onyx_pipelines.restore.results import DrillResult
 
 MOST_FINDINGS = 50
@@ -32,9 +32,16 @@ def summary_markdown(result: DrillResult) -> str:
     verdict = str(badge(result.verdict)).upper()
     parts = [f"**{verdict}**: {text(headline(result))}", table(("", ""), facts)]
     if result.components:
-        headings = ["Component", "Verdict", "Data", *STEP_NAMES.values(), "Recovery", "Rate"]
+        headings = [name for name, _ in component_columns()]
         rows = [
-            (each.name, str(each.verdict), each.data, *each.times, each.recovery, each.rate)
+            (
+                each.name,
+                str(each.verdict),
+                each.data,
+                *(time for _, time in each.times),
+                each.recovery,
+                each.rate,
+            )
             for each in component_rows(result)
             if each.name != TOGETHER
         ]

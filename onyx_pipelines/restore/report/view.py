@@ -51,12 +51,13 @@ _MOST_TICKS = 11
 
 @dataclass(frozen=True)
 class ComponentRow:
-    """One line of the table of components; `times` by step, `note` under the recovery time."""
+    """One line of the table of components; `times`: a step's name and time, `note` under the
+    recovery time."""
 
     name: str
     verdict: Badge
     data: str
-    times: tuple[str, ...]
+    times: tuple[tuple[str, str], ...]
     recovery: str
     rate: str
     note: str = ""
@@ -176,6 +177,12 @@ def badge(verdict: Verdict, word: str = "") -> Badge:
     return Badge(role(verdict), VERDICT_SIGNS[verdict], word or VERDICT_NAMES[verdict])
 
 
+def component_columns() -> list[tuple[str, str]]:
+    """Name and kind."""
+    figures = ["Data", *STEP_NAMES.values(), "Recovery", "Rate"]
+    return [("Component", ""), ("Verdict", ""), *((name, "number") for name in figures)]
+
+
 def component_rows(result: DrillResult) -> list[ComponentRow]:
     """One for each, and their sum where there is something to add up."""
     rows = [_component_row(drill) for drill in result.components]
@@ -209,11 +216,14 @@ def _together(result: DrillResult) -> ComponentRow:
     )
 
 
-def _times(steps: Iterable[StepTiming]) -> tuple[str, ...]:
+def _times(steps: Iterable[StepTiming]) -> tuple[tuple[str, str], ...]:
     spent = dict.fromkeys(Step, 0.0)
     for timing in steps:
         spent[timing.step] += timing.duration_s
-    return tuple(duration_text(seconds) if seconds else NOTHING for seconds in spent.values())
+    return tuple(
+        (STEP_NAMES[step], duration_text(seconds) if seconds else NOTHING)
+        for step, seconds in spent.items()
+    )
 
 
 def _passed(group: PassedGroup) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from onyx_pipelines.reporting.publish import (
     report_directories,
 )
 from onyx_pipelines.restore.report import summary, view
-from onyx_pipelines.restore.report.formatting import STEP_NAMES, VERDICT_NAMES
+from onyx_pipelines.restore.report.formatting import VERDICT_NAMES
 from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History
 from onyx_pipelines.restore.report.view import MOST_DRILLS, badge
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
@@ -108,7 +108,6 @@ def page_of(result: DrillResult, earlier: History, charts: Mapping[str, Markup])
         earlier=earlier,
         summary=summary,
         view=view,
-        steps=list(STEP_NAMES.values()),
         charts=charts,
     )
 
