@@ -48,15 +48,6 @@ class CopyFailure(Record):
     what: str
 
 
-def audit_stores(settings: Settings) -> tuple[Store, ...]:
-    """The stores that hold copies of this host's trail.
-
-    Raises:
-        SettingsError: the second store's URL is not one.
-    """
-    return open_stores(settings)
-
-
 def copy_audit(trail: Trail, stores: Sequence[Store], key: SigningKey | None) -> None:
     """Copy to each store the intact records that it has not, signed with this host's key.
 
@@ -85,7 +76,7 @@ def copy_in_time(settings: Settings, *, patience_s: float = COPY_PATIENCE_S) -> 
 
     def copy() -> None:
         try:
-            copy_audit(trail, audit_stores(settings), _signing_key(settings))
+            copy_audit(trail, open_stores(settings), _signing_key(settings))
         except OnyxError as error:
             _log.warning("The audit trail was not copied: %s", error)
         except Exception:  # noqa: BLE001  (a defect here must not fail what is recorded)

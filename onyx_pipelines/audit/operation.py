@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from onyx_pipelines.audit.copying import COPY_PATIENCE_S, copy_in_time
 from onyx_pipelines.audit.origin import Origin
-from onyx_pipelines.audit.records import AuditRecord, Deed, Outcome, Phase, Result
+from onyx_pipelines.audit.records import AuditEvent, AuditRecord, Outcome, Phase, Result
 from onyx_pipelines.audit.redaction import Redaction
 from onyx_pipelines.audit.trail import AuditError, Trail
 from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
@@ -134,25 +134,16 @@ def record(
         AuditError: it is not written.
     """
     redaction = redaction_of(settings)
-    text = redaction.text
-    deed = Deed(
+    event = AuditEvent(
         operation=operation,
         phase=phase,
         action=action,
-        origin=Origin(
-            channel=origin.channel,
-            actor=text(origin.actor),
-            host=text(origin.host),
-            address=text(origin.address),
-        ),
+        origin=redaction.model(origin),
         parameters=redaction.parameters(parameters or {}),
-        backup_id=text(backup_id) if backup_id else None,
-        result=result
-        and Result(
-            outcome=result.outcome, verdict=text(result.verdict), detail=text(result.detail)
-        ),
+        backup_id=redaction.text(backup_id) if backup_id else None,
+        result=result and redaction.model(result),
     )
-    return Trail.of(settings).append(deed)
+    return Trail.of(settings).append(event)
 
 
 def result_of(error: BaseException) -> Result:

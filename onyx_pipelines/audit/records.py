@@ -63,7 +63,7 @@ class Fragment(Record):
     sha256: Digest
 
 
-class Deed(Record):
+class AuditEvent(Record):
     """What a record says, without its place in the trail. Holds no secret."""
 
     operation: str
@@ -75,8 +75,8 @@ class Deed(Record):
     result: Result | None = None
 
 
-class AuditRecord(Deed):
-    """A deed in its place: what stands in one line.
+class AuditRecord(AuditEvent):
+    """An event in its place: what stands in one line.
 
     Args:
         version: of this format.
@@ -106,7 +106,7 @@ class AuditRecord(Deed):
 
 
 def make_record(
-    deed: Deed,
+    event: AuditEvent,
     *,
     trail: str,
     sequence: int,
@@ -114,9 +114,9 @@ def make_record(
     time: datetime,
     sealed: Fragment | None = None,
 ) -> AuditRecord:
-    """The deed as record number `sequence`, after the record whose hash is `previous`."""
+    """The event as record number `sequence`, after the record whose hash is `previous`."""
     unhashed = AuditRecord(
-        **dict(deed),
+        **dict(event),
         trail=trail,
         sequence=sequence,
         time=time,

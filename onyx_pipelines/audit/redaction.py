@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue, SecretBytes, SecretStr
 
 from onyx_pipelines.core.logs import Redactor
+from onyx_pipelines.core.text import printable
 
+M = TypeVar("M", bound=BaseModel)
 MASK = "[secret]"
 _LONGEST_TEXT = 1000
 _MOST_ITEMS = 100
@@ -48,13 +51,6 @@ _SECRET_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def _printable(character: str) -> str:
-    """Control characters would act on a terminal, and lone surrogates have no UTF-8."""
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape").decode("ascii")
-
-
 class Redaction:
     """Cleans parameters and sentences for the trail.
 
@@ -70,8 +66,13 @@ class Redaction:
         cleaned = self._known.clean(text)
         for shape, replacement in _SECRET_SHAPES:
             cleaned = shape.sub(replacement, cleaned)
-        one_line = "".join(map(_printable, " ".join(cleaned.split())))
+        one_line = printable(" ".join(cleaned.split()))
         return one_line if len(one_line) <= _LONGEST_TEXT else f"{one_line[: _LONGEST_TEXT - 1]}…"
+
+    def model(self, model: M) -> M:
+        """The same with each of its texts cleaned; what is an enum stays."""
+        texts = {name: self.text(value) for name, value in model if type(value) is str}
+        return model.model_copy(update=texts)
 
     def parameters(self, parameters: Mapping[str, object]) -> dict[str, JsonValue]:
         """Plain JSON values; what has no JSON form becomes text."""

@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from onyx_pipelines.audit.chain import Line, split_lines
 from onyx_pipelines.audit.records import (
     FIRST_PREVIOUS,
+    AuditEvent,
     AuditRecord,
-    Deed,
     Head,
     fragment_of,
     make_record,
@@ -85,7 +85,7 @@ class Trail:
     def path(self) -> Path:
         return self.folder / TRAIL_FILE
 
-    def append(self, deed: Deed) -> AuditRecord:
+    def append(self, event: AuditEvent) -> AuditRecord:
         """Write a record; it is durable when this returns.
 
         Raises:
@@ -93,7 +93,7 @@ class Trail:
         """
         try:
             with self._locked(), self._opened() as fd:
-                return self._append(fd, deed)
+                return self._append(fd, event)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             raise AuditError(
@@ -144,11 +144,11 @@ class Trail:
         except OSError as error:
             raise self._unreadable(path, error) from error
 
-    def _append(self, fd: int, deed: Deed) -> AuditRecord:
+    def _append(self, fd: int, event: AuditEvent) -> AuditRecord:
         end = self._end(fd)
         last = end.last
         record = make_record(
-            deed,
+            event,
             trail=last.trail if last else secrets.token_hex(8),
             sequence=last.sequence + 1 if last else 1,
             previous=last.hash if last else FIRST_PREVIOUS,

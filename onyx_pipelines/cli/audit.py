@@ -11,7 +11,6 @@ import typer
 
 from onyx_pipelines.audit.acceptance import ACCEPT_ACTION, to_accept
 from onyx_pipelines.audit.chain import Finding, Severity
-from onyx_pipelines.audit.copying import audit_stores
 from onyx_pipelines.audit.operation import audited
 from onyx_pipelines.audit.origin import cli_origin
 from onyx_pipelines.audit.records import AuditRecord, parse_record
@@ -40,6 +39,7 @@ from onyx_pipelines.terminal.output import (
     yellow,
 )
 from onyx_pipelines.vault.signing import Signers
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
@@ -98,7 +98,7 @@ def verify(*, store: FromOption = None, as_json: JsonOption = False) -> None:
     settings = load_settings()
     signers = Trust.of(settings).signers
     if store is None:
-        verification = verify_trail(Trail.of(settings), audit_stores(settings), signers)
+        verification = verify_trail(Trail.of(settings), open_stores(settings), signers)
     else:
         verification = verify_copies(_store(settings, store), signers)
         if not verification.trails:
@@ -128,7 +128,7 @@ def accept(
     """State that an older trail of this host in the stores is known, e.g. of a lost machine."""
     settings = load_settings()
     trail = Trail.of(settings)
-    accepted = to_accept(trail, audit_stores(settings), trail_id, reason)
+    accepted = to_accept(trail, open_stores(settings), trail_id, reason)
     with audited(
         settings,
         action=ACCEPT_ACTION,
@@ -167,7 +167,7 @@ def _about(records: Iterable[AuditRecord], action: str, backup_id: str) -> list[
 
 def _store(settings: Settings, name: From) -> Store:
     wanted = "offsite" if name is From.OFFSITE else "local"
-    for store in audit_stores(settings):
+    for store in open_stores(settings):
         if store.name == wanted:
             return store
     raise SettingsError(

@@ -14,7 +14,7 @@ from onyx_pipelines_tests.audit.trails import (
     BEGAN,
     TRAIL,
     chain_of,
-    deed,
+    event,
     first_misfit,
     report_on,
     report_on_file,
@@ -29,7 +29,7 @@ attack = settings(max_examples=100, deadline=None)
 def forged(sequence: int, previous: str) -> bytes:
     """A record that is right in itself."""
     record = make_record(
-        deed(99), trail=TRAIL, sequence=sequence, previous=previous, time=BEGAN + timedelta(days=1)
+        event(99), trail=TRAIL, sequence=sequence, previous=previous, time=BEGAN + timedelta(days=1)
     )
     return record.line()
 

@@ -34,7 +34,7 @@ from onyx_pipelines.vault.public_keys import KeyList
 from onyx_pipelines.vault.retention import RetentionPolicy
 from onyx_pipelines.vault.signing import SIGNERS, Signers, SigningKey
 from onyx_pipelines.vault.stores import LocalStore, Store
-from onyx_pipelines_tests.audit.trails import ALICE, deed
+from onyx_pipelines_tests.audit.trails import ALICE, event
 from onyx_pipelines_tests.planting import plant, replaced
 from onyx_pipelines_tests.vault.sets import signers, signing_key, trust
 
@@ -66,7 +66,7 @@ class Place:
     def record(self, *numbers: int) -> None:
         """Records, copied together."""
         for number in numbers:
-            self.trail.append(deed(number))
+            self.trail.append(event(number))
         copy_audit(self.trail, self.stores, signing_key())
 
     def segments(self, store: str = "offsite") -> list[Path]:
@@ -141,8 +141,8 @@ class TestCopying:
         self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         release = threading.Event()
-        monkeypatch.setattr(copying, "audit_stores", lambda _: release.wait(30) and place.stores)
-        place.trail.append(deed(1))
+        monkeypatch.setattr(copying, "open_stores", lambda _: release.wait(30) and place.stores)
+        place.trail.append(event(1))
 
         started = time.monotonic()
         copy_in_time(place.settings, patience_s=0.1)
@@ -154,7 +154,7 @@ class TestCopying:
 
     def test_a_damaged_record_is_not_carried_into_the_stores(self, place: Place) -> None:
         for number in range(1, 6):
-            place.trail.append(deed(number))
+            place.trail.append(event(number))
         rewrite(place.trail.path, b"number 3", b"number 7")
 
         place.record()
@@ -165,9 +165,13 @@ class TestCopying:
     def test_a_forged_sequence_number_does_not_keep_the_rest_from_being_copied(
         self, place: Place
     ) -> None:
-        first, _ = place.trail.append(deed(1)), place.trail.append(deed(2))
+        first, _ = place.trail.append(event(1)), place.trail.append(event(2))
         forged = make_record(
-            deed(3), trail=first.trail, sequence=9_999_999_999, previous=first.hash, time=first.time
+            event(3),
+            trail=first.trail,
+            sequence=9_999_999_999,
+            previous=first.hash,
+            time=first.time,
         )
         with place.trail.path.open("ab") as file:
             file.write(forged.line() + b"\n")
@@ -178,7 +182,7 @@ class TestCopying:
 
     def test_processes_that_copy_at_once_leave_copies_that_agree(self, place: Place) -> None:
         def operate(number: int) -> None:
-            place.trail.append(deed(number))
+            place.trail.append(event(number))
             copy_audit(place.trail, place.stores, signing_key())
 
         threads = [threading.Thread(target=operate, args=(number,)) for number in range(8)]
@@ -217,7 +221,7 @@ class TestComparing:
         assert states == [("this host", 5, 0), ("local", 5, 0), ("offsite", 5, 0)]
 
     def test_records_that_wait_for_their_copy_are_counted(self, copied: Place) -> None:
-        copied.trail.append(deed(6))
+        copied.trail.append(event(6))
 
         verification = verify_trail(copied.trail, copied.stores, signers())
 
@@ -228,8 +232,8 @@ class TestComparing:
         lines = copied.trail.path.read_bytes().splitlines(keepends=True)
         copied.trail.path.write_bytes(b"".join(lines[:3]))
         (copied.trail.folder / "head.json").unlink()
-        copied.trail.append(deed(40))
-        copied.trail.append(deed(50))
+        copied.trail.append(event(40))
+        copied.trail.append(event(50))
 
         found = verify_trail(copied.trail, copied.stores, signers()).problems
 
@@ -288,7 +292,7 @@ class TestComparing:
         assert list(verification.unasked) == ["offsite"]
 
     def test_an_operation_without_an_end_is_a_notice(self, place: Place) -> None:
-        place.trail.append(deed(1, phase=Phase.BEGIN, action="restore"))
+        place.trail.append(event(1, phase=Phase.BEGIN, action="restore"))
         place.record()
 
         assert place.verdict() is Verdict.INTACT
@@ -326,7 +330,7 @@ class TestOfALostHost:
 
     def test_trails_of_several_hosts_are_told_apart(self, copied: Place) -> None:
         other = Trail(copied.root / "other" / "audit", "second host/ü")
-        other.append(deed(1))
+        other.append(event(1))
         copy_audit(other, copied.stores, signing_key())
 
         verification = verify_copies(copied.stores[1], signers())
@@ -364,7 +368,7 @@ class TestSignatures:
         assert finding.where.endswith(".jsonl")
 
     def test_a_copy_from_before_there_were_signatures_is_a_notice(self, place: Place) -> None:
-        place.trail.append(deed(1))
+        place.trail.append(event(1))
         copy_audit(place.trail, place.stores, None)
         place.record(2)
 
@@ -392,7 +396,7 @@ class TestSignatures:
         assert {each.severity for each in found} == {Severity.NOTICE}
 
     def test_a_key_that_is_no_good_keeps_nothing_from_being_copied(self, place: Place) -> None:
-        place.trail.append(deed(1))
+        place.trail.append(event(1))
         (place.root / "bad").write_text("no key")
         settings = place.settings.model_copy(update={"signing_key_file": place.root / "bad"})
 
@@ -430,7 +434,7 @@ class TestAccepting:
         self.accept(copied, trail_id)
 
         still_used = Trail(copied.root / "elsewhere" / "audit", "vps.example")
-        still_used.append(deed(6))
+        still_used.append(event(6))
         copy_audit(still_used, copied.stores, signing_key())
 
         assert copied.verdict() is Verdict.DAMAGED

@@ -8,7 +8,7 @@ from onyx_pipelines.audit import Trail, copy_audit, verify_copies, verify_trail
 from onyx_pipelines.audit.chain import Kind
 from onyx_pipelines.audit.verification import Verdict
 from onyx_pipelines.vault.stores.s3 import S3Store
-from onyx_pipelines_tests.audit.trails import deed
+from onyx_pipelines_tests.audit.trails import event
 from onyx_pipelines_tests.planting import planted, replaced
 from onyx_pipelines_tests.vault.sets import signers, signing_key
 from onyx_pipelines_tests.vault.stores.conftest import s3_location, s3_server, s3_store
@@ -21,7 +21,7 @@ def test_a_trail_in_s3_is_whole_and_a_changed_object_is_named(
 ) -> None:
     trail = Trail(tmp_path / "audit", "vps")
     for number in range(3):
-        trail.append(deed(number))
+        trail.append(event(number))
         copy_audit(trail, [s3_store], signing_key())
     good = verify_trail(trail, [s3_store], signers())
     changed = [stored.key for stored in s3_store.list("audit/")][1]

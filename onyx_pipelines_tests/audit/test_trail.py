@@ -14,16 +14,16 @@ import pytest
 
 from onyx_pipelines.audit.chain import ChainReport, Kind, Severity, examine
 from onyx_pipelines.audit.trail import AuditError, Trail
-from onyx_pipelines_tests.audit.trails import deed
+from onyx_pipelines_tests.audit.trails import event
 
 APPENDER = """
 import sys
 from pathlib import Path
 from onyx_pipelines.audit.trail import Trail
-from onyx_pipelines_tests.audit.trails import deed
+from onyx_pipelines_tests.audit.trails import event
 trail = Trail(Path(sys.argv[1]), "vps")
 for number in range(int(sys.argv[2])):
-    trail.append(deed(number))
+    trail.append(event(number))
     print(number, flush=True)
 """
 
@@ -31,11 +31,11 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from onyx_pipelines.audit.trail import AuditError, Trail
-from onyx_pipelines_tests.audit.trails import deed
+from onyx_pipelines_tests.audit.trails import event
 trail = Trail(Path(sys.argv[1]), "vps")
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
-    trail.append(deed(2))
+    trail.append(event(2))
 except AuditError as error:
     print(error)
 """
@@ -61,7 +61,7 @@ def python(program: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def test_records_are_numbered_and_chained(trail: Trail) -> None:
-    first, second = trail.append(deed(1)), trail.append(deed(2))
+    first, second = trail.append(event(1)), trail.append(event(2))
 
     assert (first.sequence, second.sequence) == (1, 2)
     assert second.previous == first.hash
@@ -73,7 +73,7 @@ def test_records_are_numbered_and_chained(trail: Trail) -> None:
 def test_the_time_is_in_utc(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Pacific/Chatham")
 
-    trail.append(deed())
+    trail.append(event())
 
     assert json.loads(trail.path.read_bytes())["time"].endswith("Z")
 
@@ -86,7 +86,7 @@ def test_a_host_that_never_recorded_anything_has_an_empty_trail(trail: Trail) ->
 def test_only_the_owner_reads_it_whatever_the_umask_says(trail: Trail) -> None:
     before = os.umask(0)
     try:
-        trail.append(deed())
+        trail.append(event())
     finally:
         os.umask(before)
 
@@ -100,7 +100,7 @@ def test_what_root_writes_belongs_to_the_user_of_the_state_directory(trail: Trai
     trail.folder.parent.mkdir()
     os.chown(trail.folder.parent, owner, -1)
 
-    trail.append(deed())
+    trail.append(event())
 
     assert {path.stat().st_uid for path in [trail.folder, *trail.folder.iterdir()]} == {owner}
 
@@ -119,10 +119,10 @@ def test_processes_that_append_at_once_make_one_chain(trail: Trail) -> None:
 
 def test_a_line_torn_at_any_byte_is_sealed_off_and_named(tmp_path: Path) -> None:
     model = Trail(tmp_path / "model" / "audit", "vps")
-    model.append(deed(1))
+    model.append(event(1))
     whole = model.path.read_bytes()
     head = (model.folder / "head.json").read_bytes()
-    model.append(deed(2))
+    model.append(event(2))
     second = model.path.read_bytes()[len(whole) :]
 
     outcomes = []
@@ -132,7 +132,7 @@ def test_a_line_torn_at_any_byte_is_sealed_off_and_named(tmp_path: Path) -> None
         torn.path.write_bytes(whole + second[:length])
         (torn.folder / "head.json").write_bytes(head)
         before = state_of(torn).findings
-        record = torn.append(deed(3))
+        record = torn.append(event(3))
         after = state_of(torn)
         outcomes.append(
             {
@@ -149,22 +149,22 @@ def test_a_line_torn_at_any_byte_is_sealed_off_and_named(tmp_path: Path) -> None
 
 
 def test_a_record_that_lacks_only_its_line_break_counts(trail: Trail) -> None:
-    trail.append(deed(1))
-    trail.append(deed(2))
+    trail.append(event(1))
+    trail.append(event(2))
     trail.path.write_bytes(trail.path.read_bytes()[:-1])
 
-    trail.append(deed(3))
+    trail.append(event(3))
 
     assert len(state_of(trail).records) == 3
     assert state_of(trail).findings == ()
 
 
 def test_two_writers_killed_in_a_row_leave_two_torn_lines_and_one_chain(trail: Trail) -> None:
-    trail.append(deed(1))
+    trail.append(event(1))
     with trail.path.open("ab") as file:
         file.write(b'{"action":"ho' + b"\n" + b'{"action":"hold","back')
 
-    trail.append(deed(2))
+    trail.append(event(2))
 
     report = state_of(trail)
     assert [(each.kind, each.line) for each in report.findings] == [(Kind.TORN, 2), (Kind.TORN, 3)]
@@ -174,11 +174,11 @@ def test_two_writers_killed_in_a_row_leave_two_torn_lines_and_one_chain(trail: T
 def test_a_writer_killed_after_the_line_break_that_ends_a_torn_line_changes_nothing(
     trail: Trail,
 ) -> None:
-    trail.append(deed(1))
+    trail.append(event(1))
     with trail.path.open("ab") as file:
         file.write(b'{"action":"ho' + b"\n")
 
-    trail.append(deed(2))
+    trail.append(event(2))
 
     assert [(each.kind, each.line) for each in state_of(trail).findings] == [(Kind.TORN, 2)]
     assert problems(trail) == []
@@ -188,16 +188,16 @@ def test_the_very_first_line_may_be_torn(trail: Trail) -> None:
     trail.folder.mkdir(parents=True)
     trail.path.write_bytes(b'{"action":"keys.cre')
 
-    trail.append(deed(1))
+    trail.append(event(1))
 
     assert [(each.kind, each.line) for each in state_of(trail).findings] == [(Kind.TORN, 1)]
 
 
 def test_removing_a_sealed_torn_line_is_found(trail: Trail) -> None:
-    trail.append(deed(1))
+    trail.append(event(1))
     with trail.path.open("ab") as file:
         file.write(b'{"action":"ho')
-    trail.append(deed(2))
+    trail.append(event(2))
     kept = trail.path.read_bytes().splitlines(keepends=True)
 
     trail.path.write_bytes(kept[0] + kept[2])
@@ -207,46 +207,46 @@ def test_removing_a_sealed_torn_line_is_found(trail: Trail) -> None:
 
 def test_records_cut_off_at_the_end_stay_missed_after_the_next_one(trail: Trail) -> None:
     for number in range(5):
-        trail.append(deed(number))
+        trail.append(event(number))
     kept = trail.path.read_bytes().splitlines(keepends=True)[:3]
     trail.path.write_bytes(b"".join(kept))
     cut = problems(trail)
 
-    trail.append(deed(9))
+    trail.append(event(9))
 
     assert cut == ["records are missing at the end: 4 to 5, by the head file"]
     assert problems(trail) == ["this is record 6, where record 4 belongs"]
 
 
 def test_a_last_record_made_anew_stays_visible_after_the_next_one(trail: Trail) -> None:
-    trail.append(deed(1))
+    trail.append(event(1))
     other = Trail(trail.folder.parent / "other", "vps")
     other.folder.mkdir()
     other.path.write_bytes(trail.path.read_bytes())
-    trail.append(deed(2))
-    other.append(deed(3))
+    trail.append(event(2))
+    other.append(event(3))
     trail.path.write_bytes(other.path.read_bytes())
 
-    trail.append(deed(4))
+    trail.append(event(4))
 
     assert problems(trail) == ["record 3 does not continue what stands before"]
 
 
 def test_a_trail_that_was_removed_is_missed_by_its_head(trail: Trail) -> None:
-    trail.append(deed(1))
-    trail.append(deed(2))
+    trail.append(event(1))
+    trail.append(event(2))
     trail.path.unlink()
 
-    trail.append(deed(3))
+    trail.append(event(3))
 
     assert problems(trail) == ["this is record 3, where record 1 belongs"]
 
 
 def test_a_damaged_head_file_is_made_anew(trail: Trail) -> None:
-    trail.append(deed(1))
+    trail.append(event(1))
     (trail.folder / "head.json").write_bytes(b'{"trail": 1, "sequence": -4, "hash": []}')
 
-    record = trail.append(deed(2))
+    record = trail.append(event(2))
 
     assert record.sequence == 2
     assert problems(trail) == []
@@ -261,7 +261,7 @@ def test_a_killed_writer_loses_nothing_that_it_was_told_is_written(
         told = [writer.stdout.readline() for _ in range(after_records)]
         writer.send_signal(signal.SIGKILL)
 
-    trail.append(deed(0))
+    trail.append(event(0))
 
     assert len(told) == after_records
     assert len(state_of(trail).records) >= after_records + 1
@@ -272,7 +272,7 @@ def test_a_killed_writer_loses_nothing_that_it_was_told_is_written(
 def test_a_full_disk_is_one_error_and_leaves_the_trail_as_it_was(
     trail: Trail, room_bytes: int
 ) -> None:
-    trail.append(deed(1))
+    trail.append(event(1))
     before = trail.path.read_bytes()
 
     with python(FULL_DISK, trail.folder, len(before) + room_bytes) as writer:
@@ -287,7 +287,7 @@ def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file", encoding="utf-8")
 
     with pytest.raises(AuditError, match=r"cannot be written.*ONYX_STATE_DIR"):
-        Trail(tmp_path / "state" / "audit", "vps").append(deed())
+        Trail(tmp_path / "state" / "audit", "vps").append(event())
 
 
 def test_a_link_in_place_of_the_trail_is_not_followed(trail: Trail, tmp_path: Path) -> None:
@@ -296,17 +296,17 @@ def test_a_link_in_place_of_the_trail_is_not_followed(trail: Trail, tmp_path: Pa
     trail.path.symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(AuditError):
-        trail.append(deed())
+        trail.append(event())
 
     assert (tmp_path / "elsewhere").read_text(encoding="utf-8") == ""
 
 
 def test_a_long_trail_is_appended_to_by_its_end_alone(trail: Trail) -> None:
-    trail.append(deed(1))
+    trail.append(event(1))
     line = trail.path.read_bytes()
     rubbish = b"x" * 200_000 + b"\n"
     trail.path.write_bytes(rubbish + line)
 
-    record = trail.append(deed(2))
+    record = trail.append(event(2))
 
     assert record.sequence == 2

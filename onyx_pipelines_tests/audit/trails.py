@@ -1,4 +1,4 @@
-"""Trails for tests: deeds, and whole chains of them in memory."""
+"""Trails for tests: events, and whole chains of them in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from onyx_pipelines.audit.chain import ChainReport, Severity, examine, split_lin
 from onyx_pipelines.audit.origin import Channel, Origin
 from onyx_pipelines.audit.records import (
     FIRST_PREVIOUS,
-    Deed,
+    AuditEvent,
     Head,
     Outcome,
     Phase,
@@ -22,8 +22,8 @@ ALICE = Origin(channel=Channel.CLI, actor="alice", host="vps", address="192.0.2.
 BEGAN = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 
 
-def deed(number: int = 1, *, phase: Phase = Phase.END, action: str = "hold") -> Deed:
-    return Deed(
+def event(number: int = 1, *, phase: Phase = Phase.END, action: str = "hold") -> AuditEvent:
+    return AuditEvent(
         operation=f"operation-{number}",
         phase=phase,
         action=action,
@@ -39,7 +39,7 @@ def chain_of(count: int, *, trail: str = TRAIL) -> tuple[list[bytes], Head]:
     previous = FIRST_PREVIOUS
     for number in range(1, count + 1):
         record = make_record(
-            deed(number),
+            event(number),
             trail=trail,
             sequence=number,
             previous=previous,
