@@ -15,8 +15,8 @@ from bench import (
     api,
     dagster_overhead,
     drill,
+    injected,
     memory,
-    planted,
     postgres,
     qdrant,
     restore,
@@ -35,7 +35,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "restore": restore.run,
     "drill": drill.run,
     "analysis": analysis.run,
-    "planted": planted.run,
+    "injected": injected.run,
     "dagster": dagster_overhead.run,
 }
 

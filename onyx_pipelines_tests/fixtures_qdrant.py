@@ -100,14 +100,14 @@ def standin_process() -> Iterator[QdrantStandIn]:
 
 @pytest.fixture
 def standin(standin_process: QdrantStandIn) -> Iterator[QdrantStandIn]:
-    """For planting faults: `standin.set_faults(null_checksum=True)`."""
+    """For injecting faults: `standin.set_faults(null_checksum=True)`."""
     yield standin_process
     standin_process.set_faults()
 
 
 @pytest.fixture(scope="session")
 def qdrant_server(request: pytest.FixtureRequest) -> Iterator[QdrantServer]:
-    """For everything that needs no planted fault."""
+    """For everything that needs no injected fault."""
     api_key = os.environ.get("QDRANT_TEST_API_KEY", "")
     url = os.environ.get("QDRANT_TEST_URL", "").rstrip("/")
     url = url or request.getfixturevalue("standin_process").url

@@ -93,7 +93,7 @@ class QdrantStandIn(ServiceProcess, Started):
         return self
 
     def set_faults(self, **faults: Any) -> None:
-        """Plant faults (see qdrant_standin/faults.py); without arguments all are removed."""
+        """Inject faults (see qdrant_standin/faults.py); without arguments all are removed."""
         httpx.put(
             f"{self.url}/standin/faults",
             json=faults,

@@ -162,7 +162,8 @@ class TestFaults:
                 timing["pg_wait"] for _, timing in threads.map(lambda _: search(client), range(4))
             )
 
-        assert waits[-1] >= 250
+        # More than one other had it before.
+        assert waits[-1] >= 150
         assert "onyx_db_pool_size 1.0" in client.get("/metrics").text
 
     def test_a_limit_of_connections_makes_calls_wait_in_front_of_the_model(

@@ -217,7 +217,7 @@ def test_a_collection_that_it_could_not_keep_as_asked_is_refused(
     assert _ask(standin, "GET", "refused").status_code == 404
 
 
-def test_another_nodes_shards_metrics_delays_and_echoes_can_be_planted(
+def test_another_nodes_shards_metrics_delays_and_echoes_can_be_injected(
     standin: QdrantStandIn, client: QdrantClient
 ) -> None:
     standin.set_faults(remote_shards=[4], metrics_status=403, echo_headers=True)

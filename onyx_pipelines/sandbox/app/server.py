@@ -45,7 +45,7 @@ class SandboxApp(ServiceProcess):
         if self.pid is not None:
             return
         prepare_database(postgres, database)
-        told = AppSettings(
+        settings = AppSettings(
             port=self.port,
             pg_host=postgres.host,
             pg_port=postgres.port,
@@ -58,7 +58,7 @@ class SandboxApp(ServiceProcess):
         )
         environment = {
             f"SANDBOX_APP_{name.upper()}": str(value)
-            for name, value in told.model_dump(exclude={"faults"}).items()
+            for name, value in settings.model_dump(exclude={"faults"}).items()
         }
         environment["SANDBOX_APP_PG_PASSWORD"] = postgres.password
         environment["SANDBOX_APP_LLM_KEY"] = llm_key
@@ -70,7 +70,7 @@ class SandboxApp(ServiceProcess):
         )
 
     def set_faults(self, **faults: Any) -> None:
-        """Plant faults (see faults.py); without arguments all are removed."""
+        """Inject faults (see faults.py); without arguments all are removed."""
         httpx.put(
             f"{self.url}/faults", json=Faults(**faults).model_dump(), trust_env=False
         ).raise_for_status()

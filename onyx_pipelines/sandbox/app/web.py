@@ -78,7 +78,7 @@ class Application:
         self.section = asyncio.Lock()
         self.leaked: list[bytes] = []
 
-    async def plant(self, faults: Faults) -> None:
+    async def inject(self, faults: Faults) -> None:
         self.faults = faults
         self.database.slow_ms = faults.slow_db_ms
         await self.database.resize(faults.pool_size)
@@ -88,7 +88,7 @@ class Application:
         if not faults.leak_kb:
             self.leaked.clear()
 
-    async def do_planted_work(self) -> None:
+    async def do_injected_work(self) -> None:
         """What every request does on top of its own work."""
         faults = self.faults
         if faults.lock_ms:
@@ -122,7 +122,7 @@ def create_app(settings: AppSettings) -> FastAPI:
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await application.database.open()
-        await application.plant(settings.faults)
+        await application.inject(settings.faults)
         yield
         await application.model.close()
         await application.vectors.close()
@@ -158,7 +158,7 @@ def create_app(settings: AppSettings) -> FastAPI:
 
     @app.put("/faults")
     async def set_faults(wanted: Faults) -> Faults:
-        await application.plant(wanted)
+        await application.inject(wanted)
         return wanted
 
     @app.delete("/api/runs/{run_id}")
@@ -170,7 +170,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         wanted: ChatRequest, x_run_id: Annotated[str, Header(max_length=200)] = ""
     ) -> Response:
         timing = ServerTiming()
-        await application.do_planted_work()
+        await application.do_injected_work()
         session = wanted.session_id or "new"
         await application.database.remember(timing, x_run_id, session, "user", wanted.message)
         found = await application.vectors.search(timing, wanted.message, 5)
@@ -188,7 +188,7 @@ def create_app(settings: AppSettings) -> FastAPI:
     @app.post("/api/rag/search", response_model=None)
     async def search(wanted: SearchRequest) -> Response:
         timing = ServerTiming()
-        await application.do_planted_work()
+        await application.do_injected_work()
         found = await application.vectors.search(timing, wanted.query, wanted.top_k)
         ids = [str(each["document_id"]) for each in found if "document_id" in each]
         documents = await application.database.documents(timing, ids)
@@ -208,7 +208,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         working.inc()
         success = False
         try:
-            await application.do_planted_work()
+            await application.do_injected_work()
             notes: list[str] = []
             for step in range(wanted.steps):
                 found = await application.vectors.search(timing, f"{wanted.task} {step}", 3)

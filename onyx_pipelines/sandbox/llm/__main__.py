@@ -16,9 +16,11 @@ def main() -> None:
     parser.add_argument("--first-token-ms", type=float, default=Delays().first_token_ms)
     parser.add_argument("--token-ms", type=float, default=Delays().token_ms)
     parser.add_argument("--tokens", type=int, default=Delays().tokens)
-    told = parser.parse_args()
-    delays = Delays(first_token_ms=told.first_token_ms, token_ms=told.token_ms, tokens=told.tokens)
-    serve(create_app(delays), told.port)
+    options = parser.parse_args()
+    delays = Delays(
+        first_token_ms=options.first_token_ms, token_ms=options.token_ms, tokens=options.tokens
+    )
+    serve(create_app(delays), options.port)
 
 
 if __name__ == "__main__":

@@ -77,13 +77,13 @@ class Faults:
     echo_headers: bool = False
 
 
-def as_planted(
+def with_faults(
     faults: Faults, name: str, info: Json, *, is_changed: bool, restored_s: float
 ) -> Json:
-    """What a collection tells of itself, with what is planted for that.
+    """What a collection tells of itself, with what is injected for that.
 
     Args:
-        is_changed: since the faults were planted.
+        is_changed: since the faults were injected.
         restored_s: how long ago a snapshot was put into it.
     """
     if name in faults.custom_sharding:
@@ -95,7 +95,7 @@ def as_planted(
     status = faults.collection_status.get(name)
     if status is None or (status == "grey" and is_changed):
         return info
-    optimizer = {"error": "planted fault"} if status == "red" else info["optimizer_status"]
+    optimizer = {"error": "injected fault"} if status == "red" else info["optimizer_status"]
     return {**info, "status": status, "optimizer_status": optimizer}
 
 

@@ -21,7 +21,7 @@ from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sandbox.qdrant_standin.access import Keys
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
 from onyx_pipelines.sandbox.qdrant_standin.configuration import incompatibility, new_config
-from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, as_planted
+from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, with_faults
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import (
@@ -56,7 +56,7 @@ class Node:
         # Under way, by the name of the collection.
         self.recoveries: Counter[str] = Counter()
         self._restored_at: dict[str, float] = {}
-        # Collections, since faults were planted.
+        # Collections, since faults were injected.
         self._changed: set[str] = set()
         self._storage = directory / "storage" / "collections"
         self._temporary = directory / "storage" / "tmp"
@@ -94,7 +94,7 @@ class Node:
     def told_of(self, collection: Collection) -> Json:
         """What it tells of itself."""
         name = collection.name
-        return as_planted(
+        return with_faults(
             self.faults,
             name,
             collection.info(),

@@ -92,10 +92,10 @@ def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:
 
 def _route(method: str, template: str, *, takes_file: bool = False) -> Callable[[Handler], Handler]:
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
-    told = template.replace("{name}", "{collection_name}")
+    shown = template.replace("{name}", "{collection_name}")
 
     def register(handler: Handler) -> Handler:
-        _ROUTES.append((method, pattern, Route(handler, told, takes_file)))
+        _ROUTES.append((method, pattern, Route(handler, shown, takes_file)))
         return handler
 
     return register
@@ -173,7 +173,7 @@ def _telemetry(node: Node, _: Call) -> Answer:
 @_route("GET", "/metrics")
 def _metrics(node: Node, _: Call) -> Answer:
     if node.faults.metrics_status:
-        raise ApiError(node.faults.metrics_status, "planted fault")
+        raise ApiError(node.faults.metrics_status, "injected fault")
     return PlainTextResponse(metrics_text(node, VERSION))
 
 
@@ -242,7 +242,7 @@ def _cluster(node: Node, call: Call) -> Answer:
     counts, faults = collection.shard_counts, node.faults
     elsewhere = range(len(counts)) if faults.replica_lag_s else faults.remote_shards
     state = replica_state(faults, node.since_restored_s(collection.name))
-    by_key = {"shard_key": "planted"} if collection.name in faults.custom_sharding else {}
+    by_key = {"shard_key": "injected"} if collection.name in faults.custom_sharding else {}
     return {
         "peer_id": PEER_ID,
         "shard_count": len(counts),

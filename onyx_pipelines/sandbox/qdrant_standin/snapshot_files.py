@@ -1,4 +1,4 @@
-"""Snapshot files on disk: made, listed, described, deleted, with the faults planted for that."""
+"""Snapshot files on disk: made, listed, described, deleted, with the faults injected for that."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SnapshotFiles:
         path = self.path(collection, snapshot, shard)
         status = self._faults().delete_status
         if status:
-            raise ApiError(status, "Service internal error: planted fault")
+            raise ApiError(status, "Service internal error: injected fault")
         path.unlink()
         _checksum_path(path).unlink(missing_ok=True)
         return True
@@ -61,7 +61,7 @@ class SnapshotFiles:
         """Goes on to its end when the client has gone, as on a server."""
         faults = self._faults()
         if faults.create_status:
-            raise ApiError(faults.create_status, "Service internal error: planted fault")
+            raise ApiError(faults.create_status, "Service internal error: injected fault")
         kind = f"shard-{shard}" if shard else str(PEER_ID)
         stamp = f"{datetime.now(UTC):%Y-%m-%d-%H-%M-%S}"
         folder = self.folder(collection.name, shard)

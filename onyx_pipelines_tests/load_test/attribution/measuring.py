@@ -3,7 +3,7 @@
 from onyx_pipelines.load_test.analysis.sweep import sweep_steps
 from onyx_pipelines.load_test.attribution.explain import explain
 from onyx_pipelines.load_test.results import Attribution, SweepStep
-from onyx_pipelines_tests.load_test.attribution.planted import Planted
+from onyx_pipelines_tests.load_test.attribution.injected import Injected
 from onyx_pipelines_tests.load_test.attribution.simulation import Run, sweep
 
 # A baseline needs but some of the numbers of users in common.
@@ -14,10 +14,10 @@ def steps_of(run: Run) -> tuple[SweepStep, ...]:
     return sweep_steps(run.samples, run.telemetry)
 
 
-def explained(planted: Planted, seed: int) -> Attribution:
-    """What the analysis says of a run of the planted system, its healthy twin the baseline."""
-    run = sweep(planted.system, seed)
-    baseline = steps_of(sweep(planted.healthy, seed + 1, users=BASELINE_USERS))
+def explained(injected: Injected, seed: int) -> Attribution:
+    """What the analysis says of a run of the injected system, its healthy twin the baseline."""
+    run = sweep(injected.system, seed)
+    baseline = steps_of(sweep(injected.healthy, seed + 1, users=BASELINE_USERS))
     return explain(run.samples, run.telemetry, steps_of(run), None, baseline)
 
 

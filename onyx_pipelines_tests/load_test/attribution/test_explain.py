@@ -7,8 +7,8 @@ import pytest
 from onyx_pipelines.load_test.attribution.explain import explain
 from onyx_pipelines.load_test.report.sentences import cannot_tell, evidence, summary
 from onyx_pipelines.load_test.results import Capacity, CauseKind, Scenario, ServiceLoad
+from onyx_pipelines_tests.load_test.attribution.injected import healthy, inject
 from onyx_pipelines_tests.load_test.attribution.measuring import steps_of
-from onyx_pipelines_tests.load_test.attribution.planted import healthy, plant
 from onyx_pipelines_tests.load_test.attribution.simulation import Run, sweep
 
 pytestmark = pytest.mark.slow
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def locked() -> Run:
-    return sweep(plant("serial section", 51).system, 51)
+    return sweep(inject("serial section", 51).system, 51)
 
 
 def _explained(run, baseline=None, capacity=None):
@@ -44,7 +44,7 @@ def test_without_server_timing_it_says_that_the_hop_cannot_be_told(locked):
 
 
 def test_a_full_cpu_is_found_without_server_timing_but_believed_less():
-    run = sweep(plant("vector cpu", 51).system, 51)
+    run = sweep(inject("vector cpu", 51).system, 51)
 
     with_timing, without = _explained(run).cause, _explained(_without_server_timing(run)).cause
 
@@ -60,7 +60,7 @@ def test_without_telemetry_a_growing_service_has_no_named_cause(locked):
 
 
 def test_an_exhausted_pool_is_found_by_its_wait_alone():
-    run = sweep(plant("small pool", 51).system, 51)
+    run = sweep(inject("small pool", 51).system, 51)
 
     cause = _explained(_without_telemetry(run)).cause
 
@@ -69,7 +69,7 @@ def test_an_exhausted_pool_is_found_by_its_wait_alone():
 
 
 def test_without_a_baseline_a_slow_dependency_cannot_be_told():
-    answer = _explained(sweep(plant("slow llm", 51).system, 51))
+    answer = _explained(sweep(inject("slow llm", 51).system, 51))
 
     assert answer.cause is None
     assert _told(answer, "no baseline")
@@ -77,10 +77,10 @@ def test_without_a_baseline_a_slow_dependency_cannot_be_told():
 
 
 def test_a_baseline_of_other_numbers_of_users_is_not_compared_with():
-    planted = plant("slow llm", 51)
-    baseline = steps_of(sweep(planted.healthy, 52, users=(3, 5)))
+    injected = inject("slow llm", 51)
+    baseline = steps_of(sweep(injected.healthy, 52, users=(3, 5)))
 
-    answer = _explained(sweep(planted.system, 51), baseline)
+    answer = _explained(sweep(injected.system, 51), baseline)
 
     assert answer.cause is None
     assert _told(answer, "no step with the same number of users")
@@ -107,7 +107,7 @@ def test_no_answered_request_is_no_clean_bill(locked):
 
 
 def test_a_target_that_refuses_everything_limits_the_rate():
-    run = sweep(plant("rate limit", 51).system, 51)
+    run = sweep(inject("rate limit", 51).system, 51)
     refused = [
         step.model_copy(update={"samples": 0, "throughput_per_s": 0.0, "limited_rate": 1.0})
         for step in steps_of(run)
@@ -120,7 +120,7 @@ def test_a_target_that_refuses_everything_limits_the_rate():
 
 
 def test_refusals_at_steps_without_any_answer_are_seen():
-    run = sweep(plant("rate limit", 51).system, 51)
+    run = sweep(inject("rate limit", 51).system, 51)
     first, *others = steps_of(run)
     calm = first.model_copy(update={"limited_rate": 0.0, "error_rate": 0.0})
     refused = [step.model_copy(update={"samples": 0, "mean_ms": 0.0}) for step in others]
@@ -177,7 +177,7 @@ def test_a_full_load_generator_is_not_the_targets_fault(locked):
 
 
 def test_a_thread_that_fills_one_of_four_cores_is_a_full_cpu():
-    run = sweep(plant("app cpu", 51).system, 51)
+    run = sweep(inject("app cpu", 51).system, 51)
     on_four = run.telemetry.assign(
         cores=np.where(run.telemetry["service"] == "app", 4.0, run.telemetry["cores"])
     )

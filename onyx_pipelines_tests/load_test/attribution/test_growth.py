@@ -5,8 +5,8 @@ import pytest
 from onyx_pipelines.load_test.attribution.growth import Growth, growth_of, share_interval
 from onyx_pipelines.load_test.part import Owner, Part, Role
 from onyx_pipelines.load_test.results import Scenario, SweepStep
+from onyx_pipelines_tests.load_test.attribution.injected import inject
 from onyx_pipelines_tests.load_test.attribution.measuring import steps_of
-from onyx_pipelines_tests.load_test.attribution.planted import plant
 from onyx_pipelines_tests.load_test.attribution.simulation import sweep
 
 
@@ -80,7 +80,7 @@ def test_growth_takes_two_numbers_of_users_with_known_parts(steps):
 
 
 def test_an_interval_takes_three_seconds_at_each_end():
-    run = sweep(plant("small pool", 51).system, 51)
+    run = sweep(inject("small pool", 51).system, 51)
     growth = growth_of(steps_of(run))
     short = run.samples[run.samples["ended_ms"] < run.samples["started_ms"].min() + 2500]
 
@@ -89,7 +89,7 @@ def test_an_interval_takes_three_seconds_at_each_end():
 
 
 def test_an_interval_is_of_the_scenario_alone():
-    run = sweep(plant("small pool", 51).system, 51)
+    run = sweep(inject("small pool", 51).system, 51)
     growth = growth_of(steps_of(run))
 
     assert share_interval(run.samples, Scenario.CHAT, growth, {Part("db_wait")}) is None

@@ -12,7 +12,7 @@ from onyx_pipelines.load_test.attribution.parts import (
 )
 from onyx_pipelines.load_test.part import Owner, Part, Role
 from onyx_pipelines.load_test.results import Scenario, SweepStep
-from onyx_pipelines_tests.load_test.attribution.planted import plant
+from onyx_pipelines_tests.load_test.attribution.injected import inject
 from onyx_pipelines_tests.load_test.attribution.simulation import sweep
 
 pytestmark = pytest.mark.slow
@@ -136,7 +136,7 @@ def test_some_rows_with_and_some_without_an_account_keep_their_own_parts():
 
 
 def test_the_mean_parts_sum_to_the_mean_latency():
-    run = sweep(plant("small pool", 51).system, 51)
+    run = sweep(inject("small pool", 51).system, 51)
 
     means = mean_parts(run.samples)
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from onyx_pipelines.load_test.facts import RemedyKind
+from onyx_pipelines_tests.load_test.attribution.injected import inject
 from onyx_pipelines_tests.load_test.attribution.measuring import explained, measured_mean_ms
-from onyx_pipelines_tests.load_test.attribution.planted import plant
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +20,9 @@ def _predicted(answer, kind):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_larger_pool_brings_what_is_predicted(seed):
-    planted = plant("small pool", seed)
-    gain, figures = _predicted(explained(planted, seed), RemedyKind.MORE_CONNECTIONS)
-    larger = replace(planted.system, db_pool=figures["servers"])
+    injected = inject("small pool", seed)
+    gain, figures = _predicted(explained(injected, seed), RemedyKind.MORE_CONNECTIONS)
+    larger = replace(injected.system, db_pool=figures["servers"])
 
     measured_ms = measured_mean_ms(larger, 32, seed + 1)
 
@@ -32,21 +32,21 @@ def test_a_larger_pool_brings_what_is_predicted(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_recommended_pool_leaves_hardly_any_queue(seed):
-    planted = plant("small pool", seed)
-    _, figures = _predicted(explained(planted, seed), RemedyKind.MORE_CONNECTIONS)
-    larger = replace(planted.system, db_pool=figures["servers"])
+    injected = inject("small pool", seed)
+    _, figures = _predicted(explained(injected, seed), RemedyKind.MORE_CONNECTIONS)
+    larger = replace(injected.system, db_pool=figures["servers"])
 
     measured_ms = measured_mean_ms(larger, 32, seed + 1)
 
-    assert measured_ms < 1.15 * measured_mean_ms(planted.healthy, 32, seed + 1)
+    assert measured_ms < 1.15 * measured_mean_ms(injected.healthy, 32, seed + 1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_section_without_its_lock_brings_what_is_predicted(seed):
-    planted = plant("serial section", seed)
-    gain, _ = _predicted(explained(planted, seed), RemedyKind.NO_LOCK)
-    waits_ms = planted.system.app_wait_ms + planted.system.section_ms
-    unlocked = replace(planted.system, section_ms=0.0, app_wait_ms=waits_ms)
+    injected = inject("serial section", seed)
+    gain, _ = _predicted(explained(injected, seed), RemedyKind.NO_LOCK)
+    waits_ms = injected.system.app_wait_ms + injected.system.section_ms
+    unlocked = replace(injected.system, section_ms=0.0, app_wait_ms=waits_ms)
 
     measured_ms = measured_mean_ms(unlocked, 32, seed + 1)
 
@@ -56,9 +56,9 @@ def test_a_section_without_its_lock_brings_what_is_predicted(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_section_half_as_long_brings_what_is_predicted(seed):
-    planted = plant("serial section", seed)
-    gain, _ = _predicted(explained(planted, seed), RemedyKind.SHORTER_LOCK)
-    halved = replace(planted.system, section_ms=planted.system.section_ms / 2)
+    injected = inject("serial section", seed)
+    gain, _ = _predicted(explained(injected, seed), RemedyKind.SHORTER_LOCK)
+    halved = replace(injected.system, section_ms=injected.system.section_ms / 2)
 
     measured_ms = measured_mean_ms(halved, 32, seed + 1)
 
@@ -68,19 +68,19 @@ def test_a_section_half_as_long_brings_what_is_predicted(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", ["slow llm", "slow vector", "slow db"])
 def test_a_dependency_back_to_its_old_speed_brings_what_is_predicted(kind, seed):
-    planted = plant(kind, seed)
-    gain, _ = _predicted(explained(planted, seed), RemedyKind.AS_IT_WAS)
+    injected = inject(kind, seed)
+    gain, _ = _predicted(explained(injected, seed), RemedyKind.AS_IT_WAS)
 
-    measured_ms = measured_mean_ms(planted.healthy, 32, seed + 1)
+    measured_ms = measured_mean_ms(injected.healthy, 32, seed + 1)
 
     assert gain.predicted == pytest.approx(measured_ms, rel=0.2)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_more_calls_at_once_bring_what_is_predicted(seed):
-    planted = plant("caller limit", seed)
-    gain, figures = _predicted(explained(planted, seed), RemedyKind.MORE_CALLS)
-    wider = replace(planted.system, llm_connections=figures["servers"])
+    injected = inject("caller limit", seed)
+    gain, figures = _predicted(explained(injected, seed), RemedyKind.MORE_CALLS)
+    wider = replace(injected.system, llm_connections=figures["servers"])
 
     measured_ms = measured_mean_ms(wider, 32, seed + 1)
 
@@ -88,7 +88,7 @@ def test_more_calls_at_once_bring_what_is_predicted(seed):
 
 
 def test_the_interval_of_a_gain_contains_the_prediction():
-    answer = explained(plant("small pool", 64), 64)
+    answer = explained(inject("small pool", 64), 64)
 
     gains = [gain for remedy in answer.remedies for gain in remedy.gains]
     assert {gain.unit for gain in gains} == {"ms", "1/s"}

@@ -60,7 +60,7 @@ def test_all_charts_are_there_for_a_desk_and_for_a_phone(page: Page) -> None:
     assert page.tags.count("svg") == 2 + 2 + 2 + 2 * 2
 
 
-def test_a_percentile_that_the_samples_do_not_support_is_not_made_up(page: Page) -> None:
+def test_a_percentile_that_the_samples_do_not_support_is_not_factories(page: Page) -> None:
     few = whole_run(repeats=1)
 
     text = Page(load_test_page(result_from(few), few, TARGETS)).text

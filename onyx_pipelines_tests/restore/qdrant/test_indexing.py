@@ -103,7 +103,7 @@ class TestARestoredCollection:
         result = faulty_sets.restore(objects, index_wait_s=HOURS_S)
 
         assert (result.verdict, result.unfinished) == (Verdict.COULD_NOT_VERIFY, ())
-        assert "fails to index it: planted fault" in of_the_index(result).message
+        assert "fails to index it: injected fault" in of_the_index(result).message
         assert faulty_sets.count(NAME) == 80
 
 

@@ -146,7 +146,7 @@ class TestOnAnyServer:
         assert [taken(sink, name) for name in (first, dropped, fine)] == [True, False, True]
 
 
-class TestWithPlantedFaults:
+class TestWithInjectedFaults:
     @pytest.fixture
     def two(self, faulty_server: QdrantServer, faulty_collection: str) -> Iterator[tuple[str, str]]:
         """Names of two collections, in their order."""

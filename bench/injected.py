@@ -1,4 +1,4 @@
-"""Planted faults in the real sandbox: does the analysis name the service, and the exact cause?
+"""Injected faults in the real sandbox: does the analysis name the service, and the exact cause?
 
 Real k6, PostgreSQL, application; nothing of the rules was fitted to these switches. A healthy run
 must have no culprit.
@@ -89,7 +89,7 @@ class Bed:
     model: MockModel
     app: SandboxApp
 
-    def plant(self, fault: Fault | None) -> None:
+    def inject(self, fault: Fault | None) -> None:
         self.app.set_faults(**({**fault.usual, **fault.app} if fault else {}))
         self.model.set_delays(**(fault.model if fault else {}))
         self.vectors.set_faults(**(fault.vectors if fault else {}))
@@ -104,7 +104,7 @@ class Bed:
     ) -> tuple[Attribution, tuple[SweepStep, ...]]:
         """Run a sweep and explain it."""
         profile = Profile(
-            name="planted", scenarios=(scenario,), repeats=1, messages=1, users=4,
+            name="injected", scenarios=(scenario,), repeats=1, messages=1, users=4,
             sweep_users=users, step_s=step_s, open_s=0, max_error_rate=1,
         )  # fmt: skip
         folder = RunFolder(self.directory / "runs", name)
@@ -141,7 +141,7 @@ def run(directory: Path) -> list[Line]:
     """The shares that were named rightly."""
     with ExitStack() as stack:
         bed = _bed(directory, stack.callback)
-        bed.plant(None)
+        bed.inject(None)
         baselines = {
             scenario: _baseline(bed, scenario) for scenario in (Scenario.RAG, Scenario.AGENT_TASKS)
         }
@@ -149,11 +149,11 @@ def run(directory: Path) -> list[Line]:
         for fault in FAULTS:
             before = baselines[fault.scenario]
             if fault.usual:
-                bed.plant(None)
+                bed.inject(None)
                 bed.app.set_faults(**fault.usual)
                 before = _baseline(bed, fault.scenario, f"before-{fault.name.replace(' ', '-')}")
             for repeat in range(REPEATS):
-                bed.plant(fault)
+                bed.inject(fault)
                 name = f"{fault.name.replace(' ', '-')}-{repeat}"
                 found, _ = bed.explained(name, fault.scenario, fault.users, before, fault.step_s)
                 cause = found.cause
@@ -163,7 +163,7 @@ def run(directory: Path) -> list[Line]:
                 causes += is_cause
                 said = "nothing" if cause is None else f"{cause.service}: {cause.kind.value}"
                 say(f"  {fault.name} #{repeat + 1}: {said}{'' if is_cause else '   <- WRONG'}")
-        bed.plant(None)
+        bed.inject(None)
         blamed = 0
         for repeat in range(REPEATS):
             found, _ = bed.explained(
@@ -175,8 +175,8 @@ def run(directory: Path) -> list[Line]:
     total = len(FAULTS) * REPEATS
     detail = f"{len(FAULTS)} kinds, {REPEATS} times each"
     return [
-        Line("planted faults: service missed", 100 * (1 - services / total), 5, "%", detail),
-        Line("planted faults: cause missed", 100 * (1 - causes / total), 10, "%", detail),
+        Line("injected faults: service missed", 100 * (1 - services / total), 5, "%", detail),
+        Line("injected faults: cause missed", 100 * (1 - causes / total), 10, "%", detail),
         Line("healthy runs with a culprit", blamed, 0, "runs", f"of {REPEATS}"),
     ]
 
@@ -198,9 +198,9 @@ def _bed(directory: Path, callback: Callable[[Callable[[], None]], Any]) -> Bed:
 def _baseline(bed: Bed, scenario: Scenario, name: str = "") -> Baseline:
     _, steps = bed.explained(name or f"before-{scenario.value}", scenario, LOADED_USERS, None)
     return Baseline(
-        baseline_id="planted",
-        run_key="planted",
-        fingerprint="planted",
+        baseline_id="injected",
+        run_key="injected",
+        fingerprint="injected",
         promoted_at=datetime.now(UTC),
         promoted_by="bench",
         series={},

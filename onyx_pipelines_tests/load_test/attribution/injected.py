@@ -1,4 +1,4 @@
-"""Systems with one planted fault each, drawn at random, and what an analysis should say of them."""
+"""Systems with one injected fault each, drawn at random, and what an analysis should say."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from onyx_pipelines_tests.load_test.attribution.simulation import System
 
 
 @dataclass(frozen=True)
-class Planted:
+class Injected:
     """`healthy` is the same system without the fault: the baseline."""
 
     system: System
@@ -221,9 +221,9 @@ def _held_connection(draw: random.Random, system: System) -> System:
     return replace(system, is_pool_held_over_llm=True, db_pool=draw.randint(3, 10))
 
 
-Plant = Callable[[random.Random, System], System]
+Inject = Callable[[random.Random, System], System]
 
-KINDS: dict[str, tuple[Plant, CauseKind, str]] = {
+KINDS: dict[str, tuple[Inject, CauseKind, str]] = {
     "slow llm": (_slow_llm, CauseKind.SLOW_DEPENDENCY, "llm"),
     "slow vector": (_slow_vector, CauseKind.SLOW_DEPENDENCY, "vector"),
     "slow db": (_slow_db, CauseKind.SLOW_DEPENDENCY, "db"),
@@ -242,7 +242,7 @@ KINDS: dict[str, tuple[Plant, CauseKind, str]] = {
     "limit before a proxy": (_limit_before_a_proxy, CauseKind.CALLER_LIMIT, "llm"),
 }
 # Known while the rules were written, though the rules were not tried on them.
-FURTHER: dict[str, tuple[Plant, CauseKind, str]] = {
+FURTHER: dict[str, tuple[Inject, CauseKind, str]] = {
     "vector lock": (_vector_lock, CauseKind.SERIAL_SECTION, "vector"),
     "slow tls": (_slow_tls, CauseKind.SLOW_CONNECT, "network"),
     "pool and cpu": (_pool_and_cpu, CauseKind.POOL_EXHAUSTION, "db"),
@@ -251,7 +251,7 @@ FURTHER: dict[str, tuple[Plant, CauseKind, str]] = {
 }
 # Written after the rules were finished, which named 161 of the first 162. The miss (every request
 # refused at most steps) showed that refusals were looked for in answered steps only, since mended.
-HELD_OUT: dict[str, tuple[Plant, CauseKind, str]] = {
+HELD_OUT: dict[str, tuple[Inject, CauseKind, str]] = {
     "db section": (_db_section, CauseKind.SERIAL_SECTION, "db"),
     "db cpu": (_db_cpu, CauseKind.CPU_SATURATION, "db"),
     "llm slots": (_llm_slots, CauseKind.SERIAL_SECTION, "llm"),
@@ -264,7 +264,7 @@ HELD_OUT: dict[str, tuple[Plant, CauseKind, str]] = {
 }
 
 
-def plant(name: str, seed: int) -> Planted:
+def inject(name: str, seed: int) -> Injected:
     """A random system with the named fault; the small pool's baseline has a bigger pool."""
     draw = random.Random(f"{name} {seed}")
     fault, kind, service = (KINDS | FURTHER | HELD_OUT)[name]
@@ -272,10 +272,10 @@ def plant(name: str, seed: int) -> Planted:
     system = fault(draw, healthy)
     if system.db_pool != healthy.db_pool:
         healthy = replace(healthy, db_ms=system.db_ms, db_pool=40)
-    return Planted(system, healthy, kind, service)
+    return Injected(system, healthy, kind, service)
 
 
-def healthy(seed: int) -> Planted:
+def healthy(seed: int) -> Injected:
     draw = random.Random(f"healthy {seed}")
     system = healthy_system(draw)
-    return Planted(system, system, None, "")
+    return Injected(system, system, None, "")

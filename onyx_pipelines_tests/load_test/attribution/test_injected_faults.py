@@ -1,4 +1,4 @@
-"""Planted faults are found, and none is found where none is."""
+"""Injected faults are found, and none is found where none is."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -7,39 +7,39 @@ import pytest
 
 from onyx_pipelines.load_test.report.sentences import advice, cannot_tell, evidence, summary
 from onyx_pipelines.load_test.results import Attribution
-from onyx_pipelines_tests.load_test.attribution.measuring import explained
-from onyx_pipelines_tests.load_test.attribution.planted import (
+from onyx_pipelines_tests.load_test.attribution.injected import (
     FURTHER,
     HELD_OUT,
     KINDS,
-    Planted,
+    Injected,
     healthy,
-    plant,
+    inject,
 )
+from onyx_pipelines_tests.load_test.attribution.measuring import explained
 
 pytestmark = pytest.mark.slow
 
 REPEATS = 3
 
 
-def _found(kinds: Iterable[str]) -> list[tuple[Planted, Attribution]]:
-    planted = [plant(kind, 40 + repeat) for kind in kinds for repeat in range(REPEATS)]
-    return [(each, explained(each, 7000 + at)) for at, each in enumerate(planted)]
+def _found(kinds: Iterable[str]) -> list[tuple[Injected, Attribution]]:
+    injected = [inject(kind, 40 + repeat) for kind in kinds for repeat in range(REPEATS)]
+    return [(each, explained(each, 7000 + at)) for at, each in enumerate(injected)]
 
 
-def _named_service(found: list[tuple[Planted, Attribution]]) -> float:
+def _named_service(found: list[tuple[Injected, Attribution]]) -> float:
     right = [
-        answer.cause is not None and answer.cause.service == planted.service
-        for planted, answer in found
+        answer.cause is not None and answer.cause.service == injected.service
+        for injected, answer in found
     ]
     return sum(right) / len(right)
 
 
-def _named_cause(found: list[tuple[Planted, Attribution]]) -> float:
+def _named_cause(found: list[tuple[Injected, Attribution]]) -> float:
     right = [
         answer.cause is not None
-        and (answer.cause.kind, answer.cause.service) == (planted.kind, planted.service)
-        for planted, answer in found
+        and (answer.cause.kind, answer.cause.service) == (injected.kind, injected.service)
+        for injected, answer in found
     ]
     return sum(right) / len(right)
 
@@ -57,7 +57,7 @@ def _is_sentence(text: str) -> bool:
 
 
 @pytest.mark.parametrize("kinds", [KINDS, FURTHER, HELD_OUT], ids=["known", "further", "held out"])
-def test_the_service_and_the_cause_of_planted_faults_are_named(kinds):
+def test_the_service_and_the_cause_of_injected_faults_are_named(kinds):
     found = _found(kinds)
 
     assert _named_service(found) >= 0.95
@@ -72,20 +72,20 @@ def test_a_healthy_system_has_no_culprit():
 
 
 def test_what_is_full_next_is_named():
-    answers = [explained(plant("pool and cpu", seed), 8100 + seed) for seed in range(4)]
+    answers = [explained(inject("pool and cpu", seed), 8100 + seed) for seed in range(4)]
 
     next_services = [answer.next_cause.service for answer in answers if answer.next_cause]
     assert next_services == ["vector"] * 4
 
 
 def test_the_share_of_growth_has_an_interval_around_it():
-    cause = explained(plant("serial section", 41), 8300).cause
+    cause = explained(inject("serial section", 41), 8300).cause
 
     assert cause.share_interval.low <= cause.share <= cause.share_interval.high
     assert cause.share_interval.low > 0.5
 
 
 def test_the_same_run_is_always_explained_in_the_same_way():
-    planted = plant("vector cpu", 41)
+    injected = inject("vector cpu", 41)
 
-    assert explained(planted, 8400) == explained(planted, 8400)
+    assert explained(injected, 8400) == explained(injected, 8400)
