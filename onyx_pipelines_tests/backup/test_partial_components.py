@@ -29,8 +29,15 @@ LONG = "n" * 200
 UNWELL = {
     "recovery_mode": True,
     "collection_status": {"documents": "red", "notes": "grey"},
+    "remote_shards": [0],
+    "remote_state": "Dead",
 }
-SAID = ("the server is in recovery mode", "'documents' is red", "'notes' is grey")
+SAID = (
+    "the server is in recovery mode",
+    "'documents' is red",
+    "'notes' is grey",
+    "'notes' not every replica is active: shard 0 is Dead",
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from onyx_pipelines.cli.restore import result_json
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.restore.job import result_markdown
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.recovery import RestoreResult
 from onyx_pipelines.restore.report.formatting import speed_text
@@ -174,13 +174,21 @@ class TestTheTwoFigures:
         waiting = restored(state("yellow", 48, 150))
         done = restored(state("green", 150, 150), after_s=75)
 
-        told = [in_json(each) for each in (waiting, done)]
+        told = [
+            json.loads(json.dumps(result_json(result_of(each))))["components"]["qdrant"]
+            for each in (waiting, done)
+        ]
 
         assert [(each["indexed_after_seconds"], each["indexed_share"]) for each in told] == [
             (None, 0.32),
             (75, 1.0),
         ]
         assert [each["indexing"][0]["indexed_vectors"] for each in told] == [48, 150]
+
+    def test_are_on_the_run_of_a_restore(self) -> None:
+        component = restored(state("yellow", 48, 150))
+
+        assert f"qdrant: {speed_text(component)}" in result_markdown(result_of(component))
 
     def test_name_no_more_than_five_collections(self) -> None:
         said = speed_text(restored(*(state("yellow", 0, 9, f"c{n}") for n in range(200))))
@@ -191,10 +199,9 @@ class TestTheTwoFigures:
         assert speed_text(restored()) == ""
 
 
-def in_json(component: ComponentResult) -> dict[str, Any]:
-    """What a program gets to read of it."""
+def result_of(component: ComponentResult) -> RestoreResult:
     now = datetime.now(UTC)
-    result = RestoreResult(
+    return RestoreResult(
         restore_id="r",
         backup_id="b",
         store="local",
@@ -204,8 +211,6 @@ def in_json(component: ComponentResult) -> dict[str, Any]:
         safety_backup_id="",
         components=(component,),
     )
-    found: dict[str, Any] = json.loads(json.dumps(result_json(result)))["components"]["qdrant"]
-    return found
 
 
 def restored(*states: Indexing, after_s: float | None = None) -> ComponentResult:
