@@ -8,6 +8,12 @@ from typing import Any, Final
 import yaml
 
 from onyx_pipelines.monitoring.alertmanager_config import Receivers, alertmanager_config
+from onyx_pipelines.monitoring.dashboards.five import dashboards
+from onyx_pipelines.monitoring.grafana_config import (
+    DASHBOARDS_PROVIDER,
+    DATASOURCE,
+    GRAFANA_INI,
+)
 from onyx_pipelines.monitoring.prometheus_config import RULE_FILE, prometheus_config
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.thresholds import Thresholds
@@ -25,8 +31,17 @@ def rendered(
     grafana_url: str = GRAFANA_URL,
 ) -> Mapping[str, str]:
     """Text by path below the folder."""
-    rules = [each.rendered(docs_url, grafana_url) for each in groups(thresholds or Thresholds())]
+    thresholds = thresholds or Thresholds()
+    rules = [each.rendered(docs_url, grafana_url) for each in groups(thresholds)]
+    boards = {
+        f"grafana/dashboards/{each.board.value}.json": each.rendered()
+        for each in dashboards(thresholds)
+    }
     return {
+        **boards,
+        "grafana/provisioning/dashboards/onyx.yml": _yaml(DASHBOARDS_PROVIDER),
+        "grafana/provisioning/datasources/prometheus.yml": _yaml(DATASOURCE),
+        "grafana/grafana.ini": GRAFANA_INI,
         "prometheus/prometheus.yml": _yaml(prometheus_config()),
         f"prometheus/{RULE_FILE}": _yaml({"groups": rules}),
         "alertmanager/alertmanager.yml": _yaml(alertmanager_config(receivers or Receivers())),

@@ -29,7 +29,7 @@ def test_what_is_committed_is_what_is_rendered(path: str) -> None:
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     for path, text in rendered().items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     return tmp_path / "prometheus"
 
