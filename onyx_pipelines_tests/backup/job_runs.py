@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from onyx_pipelines.definitions import build_defs
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 
 def run_job(
@@ -61,3 +62,12 @@ def failed_steps(result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 def retries(result: dg.ExecuteInProcessResult, step: str) -> int:
     return sum(event.is_step_up_for_retry and event.step_key == step for event in result.all_events)
+
+
+def break_offsite(host: HostUnderTest) -> None:
+    """A disk that is not mounted: the directory is not there."""
+    host.offsite_dir.rmdir()
+
+
+def mend_offsite(host: HostUnderTest) -> None:
+    host.offsite_dir.mkdir(mode=0o700)

@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from onyx_pipelines.backup import offsite_copies, retained_sets, steps
-from onyx_pipelines.backup.automation import lagging_offsite_copy
 from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.orchestration.notification_sensors import run_notification
 from onyx_pipelines.orchestration.resources import OnyxSettings
@@ -21,8 +19,10 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
 from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines_tests.backup.job_runs import (
+    break_offsite,
     checks_of,
     failed_steps,
+    mend_offsite,
     nightly_backup_job,
     retries,
     run_job,
@@ -31,12 +31,6 @@ from onyx_pipelines_tests.fixtures_sandbox import DEAD_PORT, HostUnderTest
 from onyx_pipelines_tests.planting import flip_a_byte
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture
@@ -53,150 +47,6 @@ def with_postgres(host: HostUnderTest, *, port: int) -> None:
 def sealed_objects(host: HostUnderTest, backup_id: str) -> dict[str, bytes]:
     folder = host.backups / "sets" / backup_id
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.sealed")}
-
-
-def break_offsite(host: HostUnderTest) -> None:
-    """A disk that is not mounted: the directory is not there."""
-    host.offsite_dir.rmdir()
-
-
-def mend_offsite(host: HostUnderTest) -> None:
-    host.offsite_dir.mkdir(mode=0o700)
-
-
-def asked_for(instance: dg.DagsterInstance, cursor: str | None = None) -> object:
-    """What one tick of the sensor says."""
-    with dg.build_sensor_context(
-        instance, cursor=cursor, resources={"onyx": OnyxSettings()}
-    ) as context:
-        return lagging_offsite_copy(context)
-
-
-class TestTheSecondStoreIsDown:
-    @pytest.fixture(autouse=True)
-    def _dead_s3(self, volume_host: HostUnderTest) -> None:
-        volume_host.set(
-            OFFSITE_URL="s3://bucket/prefix",
-            S3_ENDPOINT_URL=f"http://127.0.0.1:{DEAD_PORT}",
-            S3_ACCESS_KEY_ID="AKIA-TEST",
-            S3_SECRET_ACCESS_KEY="a-secret-that-nobody-may-see",
-        )
-
-    def test_the_copy_fails_after_its_retries_and_the_local_set_is_listed(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
-    ) -> None:
-        result = run_job(instance)
-
-        assert not result.success
-        assert set(failed_steps(result)) == {"offsite_copy"}
-        assert retries(result, "offsite_copy") == 3
-        volume_host.set(OFFSITE_URL=None)
-        assert volume_host.listed() == [result.run_id]
-
-    def test_nothing_is_pruned(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
-    ) -> None:
-        volume_host.set(OFFSITE_URL=None)
-        earlier = volume_host.run().backup_id
-        volume_host.set(OFFSITE_URL="s3://bucket/prefix")
-
-        result = run_job(instance)
-
-        volume_host.set(OFFSITE_URL=None)
-        assert volume_host.listed() == [result.run_id, earlier]
-
-    def test_the_sensor_waits_until_it_can_see_what_is_pending(
-        self, instance: dg.DagsterInstance
-    ) -> None:
-        verdict = asked_for(instance)
-
-        assert isinstance(verdict, dg.SkipReason)
-        assert "Cannot tell what is pending" in str(verdict.skip_message)
-
-    def test_no_event_holds_the_secret_of_the_store(self, instance: dg.DagsterInstance) -> None:
-        result = run_job(instance)
-
-        said = "\n".join(entry.to_json() for entry in instance.all_logs(result.run_id))
-        assert "a-secret-that-nobody-may-see" not in said
-
-
-class TestCatchingUp:
-    @pytest.fixture
-    def waiting(self, volume_host: HostUnderTest, instance: dg.DagsterInstance) -> str:
-        """The id of a set whose copy failed; the second store is back."""
-        break_offsite(volume_host)
-        backup_id = run_job(instance).run_id
-        mend_offsite(volume_host)
-        return backup_id
-
-    def test_the_sensor_requests_a_run(self, instance: dg.DagsterInstance, waiting: str) -> None:
-        request = asked_for(instance)
-
-        assert isinstance(request, dg.RunRequest)
-        assert str(request.run_key).startswith(waiting)
-
-    def test_two_ticks_do_not_ask_with_the_same_key(
-        self, instance: dg.DagsterInstance, waiting: str
-    ) -> None:
-        first, second = asked_for(instance), asked_for(instance, cursor="1")
-
-        assert isinstance(first, dg.RunRequest)
-        assert isinstance(second, dg.RunRequest)
-        assert first.run_key != second.run_key
-
-    def test_the_catch_up_job_copies_and_then_the_sensor_is_quiet(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, waiting: str
-    ) -> None:
-        result = run_job(instance, "offsite_catch_up")
-
-        assert result.success
-        assert volume_host.stores_of(waiting) == {"local", "offsite"}
-        verdict = asked_for(instance)
-        assert isinstance(verdict, dg.SkipReason)
-
-    def test_the_next_night_catches_up(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, waiting: str
-    ) -> None:
-        volume_host.open().catalog.hold(waiting, "still wanted", now=datetime.now(UTC))
-
-        result = run_job(instance)
-
-        assert result.success
-        assert volume_host.stores_of(waiting) == {"local", "offsite"}
-
-    def test_the_sensor_leaves_a_run_that_is_under_way_alone(
-        self, instance: dg.DagsterInstance, waiting: str
-    ) -> None:
-        job = nightly_backup_job()
-        instance.create_run_for_job(job, tags=job.tags, status=dg.DagsterRunStatus.STARTED)
-
-        verdict = asked_for(instance)
-
-        assert waiting
-        assert isinstance(verdict, dg.SkipReason)
-
-
-class TestNoSecondStore:
-    def test_the_job_succeeds_and_both_checks_warn(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
-    ) -> None:
-        volume_host.set(OFFSITE_URL=None)
-
-        result = run_job(instance)
-
-        assert result.success
-        checks = checks_of(result)
-        assert checks["offsite_copy:sealed_checksums_hold"] == (False, "WARN")
-        assert checks["offsite_copy:offsite_copy_is_current"] == (False, "WARN")
-
-    def test_the_sensor_says_so(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
-    ) -> None:
-        volume_host.set(OFFSITE_URL=None)
-
-        verdict = asked_for(instance)
-
-        assert isinstance(verdict, dg.SkipReason)
 
 
 class TestAComponentFails:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, make_vault
+from onyx_pipelines_tests.sources.volumes.trees import Node, tree_of
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +35,16 @@ def volume(tmp_path: Path) -> Path:
     (root / "second name").hardlink_to(root / "a.txt")
     (root / "folder" / "b.bin").chmod(0o640)
     return root
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where nothing is but what a restore puts there."""
+    place = tmp_path / "place"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def backed_up(vault: Vault, volume: Path) -> tuple[SetObjects, dict[bytes, Node]]:
+    return vault.back_up({"v": volume}), tree_of(volume)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -30,34 +29,16 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     failed,
     restored,
     settings_for,
+    spoil,
 )
 from onyx_pipelines_tests.sources.volumes.trees import Node, archive, make_tree, tree_of
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """Where nothing is but what a restore puts there."""
-    place = tmp_path / "place"
-    place.mkdir()
-    return place
-
-
-@pytest.fixture
-def backed_up(vault: Vault, volume: Path) -> tuple[SetObjects, dict[bytes, Node]]:
-    return vault.back_up({"v": volume}), tree_of(volume)
-
-
-def _spoil(root: Path) -> None:
-    (root / "a.txt").write_bytes(b"wrong")
-    (root / "folder.txt").unlink()
-    (root / "folder" / "new").write_bytes(b"since then")
 
 
 def test_a_volume_comes_back_to_its_own_place(
     volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
 ) -> None:
     objects, before = backed_up
-    _spoil(volume)
+    spoil(volume)
     siblings = {path.name for path in tmp_path.iterdir()}
 
     result = restored(objects, RestoreChoice(), settings_for(tmp_path, {"v": volume}))
@@ -154,110 +135,6 @@ def test_one_volume_that_fails_does_not_keep_the_others_from_coming_back(
 
     assert result.verdict is Verdict.FAILED
     assert [path.name for path in place.iterdir()] == ["two"]
-
-
-def test_chosen_paths_come_back_and_the_rest_stays(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, before = backed_up
-    _spoil(volume)
-
-    result = restored(
-        objects,
-        RestoreChoice(volumes=("v",), paths=("folder.txt", "folder/below", "link")),
-        settings_for(tmp_path, {"v": volume}),
-    )
-
-    after = tree_of(volume)
-    assert result.verdict is Verdict.PASSED
-    assert (volume / "a.txt").read_bytes() == b"wrong"
-    assert (volume / "folder" / "new").read_bytes() == b"since then"
-    for path in (b"folder.txt", b"folder/below", b"folder/below/c", b"link"):
-        assert after[path] == before[path]
-
-
-def test_a_chosen_directory_replaces_the_one_that_is_there(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, before = backed_up
-    _spoil(volume)
-
-    restored(
-        objects,
-        RestoreChoice(volumes=("v",), paths=("folder",)),
-        settings_for(tmp_path, {"v": volume}),
-    )
-
-    after = tree_of(volume)
-    assert not (volume / "folder" / "new").exists()
-    assert {p: n for p, n in after.items() if p.startswith(b"folder/")} == {
-        p: n for p, n in before.items() if p.startswith(b"folder/")
-    }
-
-
-def test_a_path_whose_directory_is_gone_brings_it_back(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, before = backed_up
-    shutil.rmtree(volume / "folder")
-
-    restored(
-        objects,
-        RestoreChoice(volumes=("v",), paths=("folder/below/c",)),
-        settings_for(tmp_path, {"v": volume}),
-    )
-
-    after = tree_of(volume)
-    assert {p for p in after if p.startswith(b"folder/")} == {b"folder/below", b"folder/below/c"}
-    assert after[b"folder/below/c"] == before[b"folder/below/c"]
-
-
-def test_paths_of_a_volume_that_is_gone_come_back(
-    place: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, _ = backed_up
-
-    restored(
-        objects,
-        RestoreChoice(volumes=("v",), into=str(place / "gone"), paths=("folder/b.bin",)),
-        settings_for(tmp_path),
-    )
-
-    assert list(bytes_of(place)) == ["gone/folder/b.bin"]
-
-
-def test_a_further_name_of_a_file_comes_back_with_its_content(
-    volume: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, before = backed_up
-    (volume / "second name").unlink()
-
-    result = restored(
-        objects,
-        RestoreChoice(volumes=("v",), paths=("second name",)),
-        settings_for(tmp_path, {"v": volume}),
-    )
-
-    assert result.verdict is Verdict.PASSED
-    assert (volume / "second name").read_bytes() == b"a" * 5000
-    assert tree_of(volume)[b"second name"].mtime_ns == before[b"second name"].mtime_ns
-
-
-def test_a_link_on_the_way_to_a_path_is_not_followed(
-    volume: Path, place: Path, tmp_path: Path, backed_up: tuple[SetObjects, dict[bytes, Node]]
-) -> None:
-    objects, _ = backed_up
-    shutil.rmtree(volume / "folder")
-    (volume / "folder").symlink_to(place)
-
-    with pytest.raises(RestoreError, match="folder is no directory there"):
-        restored(
-            objects,
-            RestoreChoice(volumes=("v",), paths=("folder/b.bin",)),
-            settings_for(tmp_path, {"v": volume}),
-        )
-
-    assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -415,7 +292,7 @@ def test_a_finished_restore_is_not_taken_for_an_interrupted_one(
     objects, before = backed_up
     settings = settings_for(tmp_path, {"v": volume})
     restored(objects, RestoreChoice(), settings)
-    _spoil(volume)
+    spoil(volume)
 
     restored(objects, RestoreChoice(), settings)
 
@@ -451,7 +328,7 @@ def test_a_container_that_cannot_be_stopped_leaves_what_was_there(
     docker: DockerWorld,
     troubled: Troubled,
 ) -> None:
-    _spoil(volume)
+    spoil(volume)
     before = tree_of(volume)
     docker.create("app", labels={docker.label: "v"})
     troubled.trouble.refuse_stop.add("app")
@@ -480,7 +357,7 @@ def test_a_mount_point_keeps_its_inode_and_gets_the_contents(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     objects, before = backed_up
-    _spoil(volume)
+    spoil(volume)
     volume.chmod(0o700)
     inode = volume.stat().st_ino
     monkeypatch.setattr(

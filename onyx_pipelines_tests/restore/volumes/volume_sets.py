@@ -177,3 +177,10 @@ def bytes_of(tree: Path) -> dict[str, bytes]:
         for path in sorted(tree.rglob("*"))
         if path.is_file() and not path.is_symlink()
     }
+
+
+def spoil(root: Path) -> None:
+    """What somebody did to the tree of the tests: changed, removed, added."""
+    (root / "a.txt").write_bytes(b"wrong")
+    (root / "folder.txt").unlink()
+    (root / "folder" / "new").write_bytes(b"since then")
