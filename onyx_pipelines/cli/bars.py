@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from onyx_pipelines.core.progress import Progress, ProgressCallback, silent
-from onyx_pipelines.core.text import printable, shortened
+from onyx_pipelines.core.text import duration_text, printable, shortened
 from onyx_pipelines.terminal.output import err
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def load_test_bar(*, shown: bool) -> Iterator[Callable[[LoadProgress], None]]:
                 completed=progress.share,
                 description=f"{progress.unit}: {progress.users} users, {progress.rate_per_s:.0f}/s"
                 f"{p95}{failing}",
-                left=f"about {progress.left_s:.0f} s left",
+                left=f"about {duration_text(progress.left_s)} left",
             )
 
         yield show

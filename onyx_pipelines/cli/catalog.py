@@ -23,7 +23,7 @@ from onyx_pipelines.backup.rendering import (
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.recover_versions import recover_versions
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import second_text, size_text, utc_second
+from onyx_pipelines.core.text import duration_text, second_text, size_text, utc_second
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     EXIT_FINE,
@@ -112,7 +112,7 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
         out.warning(doubt.what)
     for name, record in manifest.components.items():
         summary = ", ".join(f"{key} {value}" for key, value in record.summary.items())
-        out.line(f"{name}: {record.shown_status}, {record.duration_s:.1f} s; {summary}")
+        out.line(f"{name}: {record.shown_status}, {duration_text(record.duration_s)}; {summary}")
         for warning in record.warnings:
             out.warning(f"{name}: {warning}")
     out.table(

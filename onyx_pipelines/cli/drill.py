@@ -12,6 +12,7 @@ from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.text import duration_text, limit_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.notify.configured import told
 from onyx_pipelines.restore.drill import run_drill
@@ -127,7 +128,7 @@ def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
 def show(result: DrillResult, paths: ReportPaths) -> None:
     out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
-        (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
+        (each.component.value, each.verdict.value.replace("_", " "), duration_text(each.recovery_s))
         for each in result.components
     ]
     out.table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
@@ -135,6 +136,6 @@ def show(result: DrillResult, paths: ReportPaths) -> None:
         for finding in each.problems()[:10]:
             out.line(finding_text(finding))
     out.line(
-        f"recovery {result.recovery_s:.1f} s, objective {result.objective_s / 60:.0f} min;"
+        f"recovery {duration_text(result.recovery_s)}, objective {limit_text(result.objective_s)};"
         f" report: {paths.html}"
     )

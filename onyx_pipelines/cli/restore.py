@@ -13,7 +13,7 @@ from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
 from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.core.settings import Settings, load_settings
-from onyx_pipelines.core.text import second_text
+from onyx_pipelines.core.text import duration_text, second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.journal import DESPITE
 from onyx_pipelines.restore.recovery import (
@@ -311,7 +311,7 @@ def show_plan(plan: RestorePlan, *, safety: bool) -> None:
 def _show_result(result: RestoreResult, settings: Settings) -> None:
     out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
-        (each.component.value, each.verdict.value.replace("_", " "), f"{each.recovery_s:.1f} s")
+        (each.component.value, each.verdict.value.replace("_", " "), duration_text(each.recovery_s))
         for each in result.components
     ]
     out.table(f"from the {result.store} store", ("component", "verdict", "recovery"), rows)
@@ -340,4 +340,4 @@ def _show_result(result: RestoreResult, settings: Settings) -> None:
 
         for warning in warnings_of_set(settings, result.safety_backup_id):
             out.warning(f"that set: {warning}")
-    out.line(f"{result.duration_s:.1f} s in all")
+    out.line(f"{duration_text(result.duration_s)} in all")

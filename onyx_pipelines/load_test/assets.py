@@ -10,6 +10,7 @@ from pydantic import Field
 
 from onyx_pipelines.core.names import OWNERS, Asset, Group, Tag
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import duration_text
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.metadata import (
     comparison_metadata,
@@ -368,8 +369,8 @@ class _Telling:
         p95 = "unknown" if progress.p95_ms is None else f"{progress.p95_ms:.0f} ms"
         self._log(
             f"{progress.unit}: {progress.users} users, {progress.rate_per_s:.1f}/s, p95 {p95},"
-            f" {100 * progress.error_rate:.1f} % errors, about {progress.left_s:.0f} s left"
-            f" ({100 * progress.share:.0f} %)"
+            f" {100 * progress.error_rate:.1f} % errors, about {duration_text(progress.left_s)}"
+            f" left ({100 * progress.share:.0f} %)"
         )
 
 

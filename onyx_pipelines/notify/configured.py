@@ -20,6 +20,7 @@ from onyx_pipelines.core.logs import Redactor, logger
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.process_log import secret_values
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import duration_text
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.notify.box import ChannelState
 from onyx_pipelines.notify.channels.channel import Channel
@@ -166,7 +167,7 @@ def told(settings: Settings, job: str) -> Iterator[Telling]:
         tell(settings, event(Outcome.FAILED, what))
         raise
     _finish(beginning)
-    details = {**telling.details, "took": f"{time.monotonic() - begun:.0f} s"}
+    details = {**telling.details, "took": duration_text(time.monotonic() - begun)}
     if telling.problems:
         found = "; ".join((*telling.problems, *telling.warnings))
         tell(settings, event(Outcome.FAILED, found, details))

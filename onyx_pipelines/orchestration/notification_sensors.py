@@ -12,7 +12,7 @@ from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.names import Asset, Job, Tag
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import duration_text, size_text
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.notify.check_news import CheckNews, KnownChecks, known_after, news_of
 from onyx_pipelines.notify.configured import WITH_PLAYBOOK, deliver_pending, keep
@@ -262,7 +262,7 @@ def _figures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str 
     found: dict[str, str | int | float] = {}
     stats = instance.get_run_stats(run.run_id)
     if stats.start_time and stats.end_time:
-        found["took"] = f"{stats.end_time - stats.start_time:.0f} s"
+        found["took"] = duration_text(stats.end_time - stats.start_time)
     event = instance.get_latest_materialization_event(dg.AssetKey(Asset.BACKUP_SET))
     made = event.asset_materialization if event and event.run_id == run.run_id else None
     for name in ("sealed_bytes", "plain_bytes"):

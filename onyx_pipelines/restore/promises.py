@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from onyx_pipelines.core.text import duration_text, limit_text
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding
 
@@ -47,10 +48,10 @@ def content_answer(drill: ComponentResult) -> Answer:
 
 def recovery_time_answer(result: DrillResult) -> Answer:
     """`recovery_time_within_objective`: unknown where not everything was restored."""
-    objective = f"the objective of {result.objective_s / 60:.0f} min"
+    objective = f"the objective of {limit_text(result.objective_s)}"
     if not result.recovery_is_measured:
         return Answer(Verdict.COULD_NOT_VERIFY, ("not everything was restored: no time to judge",))
-    sentence = f"{result.recovery_s:.1f} s measured, {objective}"
+    sentence = f"{duration_text(result.recovery_s)} measured, {objective}"
     return Answer(Verdict.PASSED if result.within_objective else Verdict.FAILED, (sentence,))
 
 

@@ -102,6 +102,12 @@ def test_a_recovery_beyond_the_objective_fails() -> None:
     assert recovery_time_answer(slow).verdict is Verdict.FAILED
 
 
+def test_times_are_told_in_the_unit_that_people_use() -> None:
+    long = result(drilled(finding(Verdict.PASSED, "rows"), restore_s=4000), objective_s=90)
+
+    assert recovery_time_answer(long).sentences == ("1 h 07 min measured, the objective of 90 s",)
+
+
 def test_a_drill_that_restored_nothing_has_no_recovery_time() -> None:
     assert recovery_time_answer(result()).verdict is Verdict.COULD_NOT_VERIFY
 

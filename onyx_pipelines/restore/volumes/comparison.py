@@ -14,11 +14,12 @@ from typing import Final
 
 from onyx_pipelines.archive.attributes import NO_ATTRIBUTES, read_attributes
 from onyx_pipelines.archive.headers import EntryType
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.volumes.differences import Difference, differences
 from onyx_pipelines.restore.volumes.metadata import Limit, Limits
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection
-from onyx_pipelines.restore.volumes.volume_findings import VolumeFindings, count_text, shown
+from onyx_pipelines.restore.volumes.volume_findings import VolumeFindings, shown
 from onyx_pipelines.sources.volumes.content import error_name, open_for_reading
 from onyx_pipelines.sources.volumes.describing import describe
 from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.live_tree import holds_anything
 from onyx_pipelines.restore.volumes.renaming import opened
@@ -23,7 +24,7 @@ from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
 from onyx_pipelines.restore.volumes.staging import STAGING_PREFIX
 from onyx_pipelines.restore.volumes.swap_record import KeptPath
 from onyx_pipelines.restore.volumes.swapping import copy_metadata
-from onyx_pipelines.restore.volumes.volume_findings import count_text, shown
+from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule, exclude_rule
 from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from onyx_pipelines.core.text import count_text, printable, shortened
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Finding
 
@@ -83,12 +84,4 @@ _MAX_CHARACTERS: Final = 300
 def shown(path: bytes) -> str:
     """What does not print, and a backslash, as escapes; the middle of a very long one left out."""
     text = path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    if len(text) <= _MAX_CHARACTERS:
-        return text
-    half = _MAX_CHARACTERS // 2
-    return f"{text[:half]}…{text[-half:]}"
-
-
-def count_text(count: int, singular: str, plural: str = "") -> str:
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+    return shortened(printable(text), _MAX_CHARACTERS)
