@@ -60,7 +60,7 @@ def test_all_charts_are_there_for_a_desk_and_for_a_phone(page: Page) -> None:
     assert page.tags.count("svg") == 2 + 2 + 2 + 2 * 2
 
 
-def test_a_percentile_that_the_samples_do_not_support_is_not_factories(page: Page) -> None:
+def test_a_percentile_that_the_samples_do_not_support_is_not_made_up(page: Page) -> None:
     few = whole_run(repeats=1)
 
     text = Page(load_test_page(result_from(few), few, TARGETS)).text
@@ -72,7 +72,7 @@ def test_an_invalid_run_cannot_be_missed() -> None:
     text = Page(load_test_page(result_from(samples(), validity=BAD), samples(), TARGETS)).text
 
     assert "INVALID" in text[:2500] + text
-    assert "Its numbers are not to be used. Not met: all was sent: half, required all." in text
+    assert "Its numbers are not to be used. Not met: every planned request was made: " in text
 
 
 @pytest.mark.parametrize(
