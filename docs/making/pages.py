@@ -9,6 +9,7 @@ from typing import Final
 
 from docs.making import commands, dagster_objects, error_codes, metrics, rest_api
 from onyx_pipelines.core.settings.reference import configuration_markdown
+from onyx_pipelines.core.settings.sample import schema_json
 from onyx_pipelines.monitoring.rendering import rendered
 
 DOCS: Final = Path(__file__).parents[1]
@@ -16,6 +17,7 @@ MONITORING: Final = DOCS.parent / "deploy" / "monitoring"
 
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "configuration.md": configuration_markdown,
+    DOCS / "onyx.schema.json": schema_json,
     DOCS / "error_codes.md": error_codes.page,
     **{MONITORING / path: partial(str, text) for path, text in rendered().items()},
     DOCS / "reference" / "commands.md": commands.page,

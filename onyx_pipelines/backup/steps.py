@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from onyx_pipelines.backup.doubts import find_doubts
+from onyx_pipelines.backup.hooks import hooks_around
 from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
 from onyx_pipelines.core.errors import SettingsError
@@ -51,8 +52,9 @@ def _back_up(
         return kept
     started_at = datetime.now(UTC)
     sink = writer.component(component)
-    report = host.sources[component].back_up(sink, progress)
-    record = sink.finish(report, started_at)
+    with hooks_around(host.settings, component):
+        report = host.sources[component].back_up(sink, progress)
+        record = sink.finish(report, started_at)
     _log.info(
         "component sealed",
         extra={

@@ -27,6 +27,7 @@ _PLACES = {
     "hold": ("catalog", "hold"),
     "release": ("catalog", "release"),
     "doctor": ("backup", "doctor"),
+    "config": ("config", "app"),
     "api": ("api", "app"),
     "audit": ("audit", "app"),
     "backup": ("backup", "app"),

@@ -125,6 +125,10 @@ class OutputStream:
             _require_success(self._process, self._stderr, self._name, self._stall_timeout_s)
         return data
 
+    def stderr_tail(self) -> str:
+        """The last lines of the standard error of a program that has ended."""
+        return self._stderr.text(wait=True)
+
 
 class InputStream:
     """What a program reads from its standard input."""
@@ -329,9 +333,13 @@ def text_of(
     timeout_s: float = 30,
     secrets: Sequence[str] = (),
     undecodable: str = "replace",
+    with_stderr: bool = False,
 ) -> str:
-    """The whole standard output of a short program. `undecodable`: what becomes of bytes that are
-    no UTF-8, as `bytes.decode` calls it.
+    """The whole standard output of a short program.
+
+    Args:
+        undecodable: what becomes of bytes that are no UTF-8, as `bytes.decode` calls it.
+        with_stderr: the last lines of its standard error as well.
 
     Raises:
         ProgramError: it cannot be started, failed, or was not done in time.
@@ -352,7 +360,8 @@ def text_of(
                     remedy="See whether its server hangs.",
                     transient=True,
                 )
-    return b"".join(pieces).decode("utf-8", undecodable)
+        said = output.stderr_tail() if with_stderr else ""
+    return b"".join(pieces).decode("utf-8", undecodable) + said
 
 
 def end_group(

@@ -90,7 +90,7 @@ class Work:
 
     def refuse_inside_volumes(self) -> None:
         """Raises SettingsError: a drill would write into what it is to protect."""
-        refuse_inside_volumes(self.workdir, self.settings.volumes)
+        refuse_inside_volumes(self.workdir, self.settings.volume_paths)
 
     def result(
         self,

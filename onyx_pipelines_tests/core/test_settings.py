@@ -21,7 +21,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_needs_to_be_set() -> None:
     assert load_settings().pg_port == 5432
-    assert load_settings().volumes == {}
+    assert load_settings().volume_paths == {}
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_volumes_are_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONYX_VOLUMES", "files=/srv/files, models = /srv/a=b ,")
 
-    assert load_settings().volumes == {"files": Path("/srv/files"), "models": Path("/srv/a=b")}
+    assert load_settings().volume_paths == {"files": Path("/srv/files"), "models": Path("/srv/a=b")}
 
 
 def test_a_comma_in_a_name_a_path_or_a_pattern_has_a_backslash_before_it(
@@ -50,7 +50,7 @@ def test_a_comma_in_a_name_a_path_or_a_pattern_has_a_backslash_before_it(
 
     loaded = load_settings()
 
-    assert loaded.volumes == {"a,b": Path("/srv/x,y"), "c": Path("/srv/c")}
+    assert loaded.volume_paths == {"a,b": Path("/srv/x,y"), "c": Path("/srv/c")}
     assert loaded.volume_excludes == ("cache,old/**", "*.tmp")
 
 
@@ -76,7 +76,7 @@ def test_a_value_can_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     loaded = load_settings()
 
     assert loaded.pg_password.get_secret_value() == "pass word "
-    assert loaded.volumes == {"files": Path("/srv/files")}
+    assert loaded.volume_paths == {"files": Path("/srv/files")}
 
 
 def test_a_value_in_the_environment_wins_over_its_file(

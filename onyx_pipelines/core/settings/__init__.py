@@ -1,18 +1,28 @@
-"""Every setting: its environment variable, default and meaning, in parts.
+"""Every setting: its environment variable (or key in a file), default and meaning, in parts.
 
 `Settings` is one of each part, so that a function asks for the part that it needs and is given the
 whole. docs/configuration.md is generated from here.
 """
 
 from onyx_pipelines.core.settings.api import ApiSettings, DagsterSettings
-from onyx_pipelines.core.settings.backups import ExpectationSettings, RetentionSettings
+from onyx_pipelines.core.settings.backups import (
+    ExpectationSettings,
+    Hook,
+    HookSettings,
+    RetentionSettings,
+)
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
 from onyx_pipelines.core.settings.loading import load_settings
 from onyx_pipelines.core.settings.notifications import NotificationSettings
 from onyx_pipelines.core.settings.part import PREFIX
 from onyx_pipelines.core.settings.restores import DrillSettings, RestoreSettings
-from onyx_pipelines.core.settings.sources import PostgresSettings, QdrantSettings, VolumeSettings
+from onyx_pipelines.core.settings.sources import (
+    PostgresSettings,
+    QdrantSettings,
+    Volume,
+    VolumeSettings,
+)
 from onyx_pipelines.core.settings.stores import KeySettings, StoreSettings, TransferSettings
 from onyx_pipelines.core.settings.whole import NAMES, PARTS, Settings
 
@@ -25,6 +35,8 @@ __all__ = [
     "DrillSettings",
     "EngineSettings",
     "ExpectationSettings",
+    "Hook",
+    "HookSettings",
     "HostSettings",
     "KeySettings",
     "LoadTestSettings",
@@ -38,6 +50,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "TransferSettings",
+    "Volume",
     "VolumeSettings",
     "load_settings",
 ]

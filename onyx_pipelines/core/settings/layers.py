@@ -1,38 +1,171 @@
-"""Where settings come from, beside the environment that pydantic reads itself."""
+"""Where settings come from: the environment, over files that it names, over one configuration file.
+
+What cannot be read becomes a `Problem` in the value's place: all that is wrong is said at once.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pydantic_settings import PydanticBaseSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    YamlConfigSettingsSource,
+)
+from pydantic_settings.sources import DEFAULT_PATH, ConfigFileSourceType
 
 from onyx_pipelines.core.errors import SettingsError
-from onyx_pipelines.core.settings.part import variable
+from onyx_pipelines.core.settings.part import PREFIX, is_secret, variable
+
+CONFIG_VARIABLE: Final = f"{PREFIX}CONFIG"
+_OTHERS_READ: Final = 0o077
+_OTHERS_WRITE: Final = 0o022
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why there is no value. No field takes it, and the error quotes it."""
+
+    text: str
+
+
+def named_file(name: str) -> str | None:
+    """`NAME_FILE` or `name_file` of a setting that may lie in a file of its own."""
+    # `private_key_file` is a setting itself: ONYX_PRIVATE_KEY_FILE names the key's own file.
+    return None if name.endswith("_file") else f"{name}_file"
 
 
 class FileVariants(PydanticBaseSettingsSource):
     """Reads ONYX_X from the file named by ONYX_X_FILE, without its last line break."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  (others need it)
-        path = os.environ.get(f"{variable(field_name)}_FILE")
-        # `private_key_file` is a setting itself: ONYX_PRIVATE_KEY_FILE names the key's own file.
-        if not path or field_name.endswith("_file"):
+        key = named_file(field_name)
+        path = os.environ.get(variable(key)) if key else None
+        if not key or not path:
             return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{variable(field_name)}_FILE names {path}, which cannot be read"
-                f" ({type(error).__name__}).",
-                remedy="Create the file, readable for this user, or unset the variable.",
-            ) from None
+        return _text_in(path, variable(key)), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for name, field in self.settings_cls.model_fields.items():
-            value, key, _ = self.get_field_value(field, name)
-            if value is not None:
-                values[key] = value
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class ConfigFile(YamlConfigSettingsSource):
+    """The file that ONYX_CONFIG names: keys are the variables' names without ONYX_, in lower case.
+    A key without a value is as good as none."""
+
+    def __init__(
+        self,
+        settings_cls: type[BaseSettings],
+        yaml_file: ConfigFileSourceType | None = DEFAULT_PATH,
+    ) -> None:
+        self._fields = settings_cls.model_fields
+        super().__init__(settings_cls, config_path() if yaml_file == DEFAULT_PATH else yaml_file)
+
+    def _read_files(
+        self,
+        files: ConfigFileSourceType | None,
+        deep_merge: bool = False,  # noqa: ARG002  (there is one file)
+    ) -> dict[str, Any]:
+        return self._read_file(files) if isinstance(files, Path) else {}
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        values, mode = _yaml_of(file_path)
+        values = {str(key): value for key, value in values.items() if value is not None}
+        for name, field in self._fields.items():
+            if is_secret(field) and values.get(name) and mode & _OTHERS_READ:
+                values[name] = Problem(
+                    f"is a secret, and group or others can read {file_path}: chmod 600 it, or give"
+                    f" {name}_file, the path of a file that holds it"
+                )
+            key = named_file(name)
+            if key and key in values:
+                path = values.pop(key)
+                if name in values:
+                    values[name] = Problem(f"is given twice, as {key} too")
+                elif path:
+                    values[name] = _text_in(path, key)
+        if values.get("hooks") and mode & _OTHERS_WRITE:
+            values["hooks"] = Problem(
+                f"whoever can write {file_path} would run commands as this user, and group or"
+                " others can: chmod go-w it"
+            )
         return values
+
+
+def config_path() -> Path | None:
+    """Of the configuration file; None: there is none."""
+    path = os.environ.get(CONFIG_VARIABLE)
+    return Path(path).expanduser() if path else None
+
+
+def files_with_secrets(settings_cls: type[BaseSettings]) -> Iterator[Path]:
+    """That the environment or the configuration file names as holding one."""
+    path = config_path()
+    in_file: Mapping[str, Any] = {}
+    with suppress(SettingsError):
+        in_file = _yaml_of(path)[0] if path else {}
+    for name, field in settings_cls.model_fields.items():
+        key = named_file(name)
+        named = key and (os.environ.get(variable(key)) or in_file.get(key))
+        if is_secret(field) and named:
+            yield Path(named)
+
+
+def origins(settings_cls: type[BaseSettings]) -> dict[str, str]:
+    """Where the value of each setting comes from that is not its default."""
+    path = config_path()
+    in_file = ConfigFile(settings_cls).yaml_data
+    return {
+        **{name: f"{name} in {path}" for name in in_file},
+        **{name: f"{variable(name)}_FILE" for name in FileVariants(settings_cls)()},
+        **{name: variable(name) for name in EnvSettingsSource(settings_cls)()},
+    }
+
+
+def _text_in(path: object, key: str) -> str | Problem:
+    try:
+        return Path(str(path)).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        return Problem(f"{key} names {path}, which cannot be read ({type(error).__name__})")
+
+
+def _yaml_of(path: Path) -> tuple[Mapping[Any, Any], int]:
+    """What is written in it, and its mode bits."""
+    # Who has no such file need not wait for it.
+    import yaml
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            found = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{CONFIG_VARIABLE} names {path}, which cannot be read ({type(error).__name__}).",
+            remedy="Create it (`onyx config init`), readable for this user, or unset the variable.",
+        ) from None
+    except yaml.YAMLError as error:
+        # Its own text quotes the line, which may hold a secret.
+        mark = getattr(error, "problem_mark", None)
+        raise SettingsError(
+            f"{path} is not YAML: {getattr(error, 'problem', None) or 'it cannot be parsed'}"
+            + (f" (line {mark.line + 1}, column {mark.column + 1})." if mark else "."),
+            remedy="Correct it; `onyx config init` writes a sample.",
+        ) from None
+    if found is None:
+        return {}, mode
+    if not isinstance(found, dict):
+        raise SettingsError(
+            f"{path} holds no settings: `name: value` on each line.",
+            remedy="`onyx config init` writes a sample.",
+        )
+    return found, mode

@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from onyx_pipelines.core.settings.part import Part, Words, split_pairs
+from onyx_pipelines.core.settings.part import Part, Words, joined, split_pairs
+
+# One text, or in a file a list of such.
+Watched = Annotated[str, joined(" ")]
+Services = Annotated[dict[str, Watched], NoDecode, BeforeValidator(split_pairs)]
 
 
 class ObjectiveSettings(Part):
@@ -40,11 +44,12 @@ class LoadTestSettings(ObjectiveSettings):
         " always may; everything else that is not listed is refused.",
     )
     load_test_profile: str = Field("full", description="`full` (10 to 20 min) or `quick` (2 min).")
-    load_test_services: Annotated[dict[str, str], NoDecode, BeforeValidator(split_pairs)] = Field(
+    load_test_services: Services = Field(
         default_factory=dict,
         description="What is watched meanwhile, `name=pidfile:/run/x.pid,name=cgroup:/sys/fs/…`;"
         " also `pid:N`, `job:NAME` or `container:NAME` as ONYX_PROMETHEUS_URL knows it, and"
         " `metrics:http://…` for the gauges of a pool, between spaces.",
+        examples=[{"api": ["pidfile:/run/api.pid", "metrics:http://127.0.0.1:8080/metrics"]}],
     )
     load_test_chat_path: str = Field("/api/chat/send-message", description="Streams an answer.")
     load_test_rag_path: str = Field("/api/rag/search", description="Retrieval, no generation.")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from onyx_pipelines.core.settings.host import HostSettings
-from onyx_pipelines.core.settings.part import Words
+from onyx_pipelines.core.settings.part import Words, joined
 
 
 def _known_outcomes(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class NotificationSettings(HostSettings):
     other_notify_on: Outcomes = Field(
         (), description="The same for ONYX_NOTIFY_URLS; empty: ONYX_NOTIFY_ON."
     )
-    notify_urls: SecretStr = Field(
+    notify_urls: Annotated[SecretStr, joined("\n")] = Field(
         SecretStr(""),
         description="Other messengers: addresses of apprise (`ntfy://…`, `matrix://…`), between"
         " spaces or lines.",

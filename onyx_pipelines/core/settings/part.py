@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
 PREFIX = "ONYX_"
@@ -16,6 +17,11 @@ PREFIX = "ONYX_"
 def variable(name: str) -> str:
     """Of the environment, that sets the field of this name."""
     return f"{PREFIX}{name.upper()}"
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether its value is never shown."""
+    return field.annotation is SecretStr
 
 
 class Part(BaseModel):
@@ -47,6 +53,17 @@ def split_pairs(value: object) -> object:
             raise ValueError(f"{name!r} is given twice")
         pairs[name] = text
     return pairs
+
+
+def joined(separator: str) -> BeforeValidator:
+    """A list of texts, as a file may write what a variable writes as one text."""
+
+    def join(value: object) -> object:
+        if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+            return separator.join(value)
+        return value
+
+    return BeforeValidator(join)
 
 
 def _empty_is_none(value: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from onyx_pipelines.core.settings.host import EngineSettings
@@ -83,13 +83,35 @@ class QdrantSettings(TransferSettings):
     )
 
 
+class Volume(BaseModel):
+    """A directory, and what of it is left out beside what is left out of all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    exclude: tuple[str, ...] = ()
+
+
+def _of_path(value: object) -> object:
+    return {"path": value} if isinstance(value, (str, Path)) else value
+
+
+PlacedVolume = Annotated[Volume, BeforeValidator(_of_path, json_schema_input_type=str | Volume)]
+
+
 class VolumeSettings(EngineSettings):
     """The volumes that are backed up."""
 
-    volumes: Annotated[dict[str, Path], NoDecode, BeforeValidator(split_pairs)] = Field(
+    volumes: Annotated[dict[str, PlacedVolume], NoDecode, BeforeValidator(split_pairs)] = Field(
         default_factory=dict,
         description="Volumes to archive, `name=/path,name=/path` (where Docker mounts them, usually"
         " /var/lib/docker/volumes/NAME/_data). A comma in a name or path is written `\\,`.",
+        examples=[
+            {
+                "documents": "/var/lib/docker/volumes/documents/_data",
+                "uploads": {"path": "/srv/uploads", "exclude": ["cache/**"]},
+            }
+        ],
     )
     volume_excludes: Words = Field(
         (),
@@ -103,3 +125,13 @@ class VolumeSettings(EngineSettings):
         " files and directories, comma-separated. All of it, with the digests of the images, is"
         " sealed as the volume `stack-recipe`.",
     )
+
+    @property
+    def volume_paths(self) -> dict[str, Path]:
+        """The directory of each."""
+        return {name: volume.path for name, volume in self.volumes.items()}
+
+    def excludes_of(self, volume: str) -> tuple[str, ...]:
+        """Patterns of what is left out of one, or was when it was configured."""
+        own = self.volumes[volume].exclude if volume in self.volumes else ()
+        return (*self.volume_excludes, *own)

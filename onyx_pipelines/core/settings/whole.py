@@ -5,9 +5,13 @@ from __future__ import annotations
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from onyx_pipelines.core.settings.api import ApiSettings, DagsterSettings
-from onyx_pipelines.core.settings.backups import ExpectationSettings, RetentionSettings
+from onyx_pipelines.core.settings.backups import (
+    ExpectationSettings,
+    HookSettings,
+    RetentionSettings,
+)
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
-from onyx_pipelines.core.settings.layers import FileVariants
+from onyx_pipelines.core.settings.layers import ConfigFile, FileVariants
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
 from onyx_pipelines.core.settings.notifications import NotificationSettings
 from onyx_pipelines.core.settings.part import PREFIX, Part
@@ -25,6 +29,7 @@ PARTS: tuple[type[Part], ...] = (
     QdrantSettings,
     EngineSettings,
     VolumeSettings,
+    HookSettings,
     RetentionSettings,
     ExpectationSettings,
     DrillSettings,
@@ -53,6 +58,7 @@ class Settings(
     PostgresSettings,
     QdrantSettings,
     VolumeSettings,
+    HookSettings,
     RetentionSettings,
     ExpectationSettings,
     DrillSettings,
@@ -66,7 +72,7 @@ class Settings(
 ):
     """The configuration of one host. Loading it touches no network and needs no secret."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     @classmethod
     def settings_customise_sources(
@@ -77,4 +83,4 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic calls by keyword)
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the same)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, FileVariants(settings_cls)
+        return init_settings, env_settings, FileVariants(settings_cls), ConfigFile(settings_cls)

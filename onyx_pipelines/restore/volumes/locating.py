@@ -204,7 +204,7 @@ def targets_of(
             remedy="Name exactly one volume together with its paths.",
         )
     locator = Locator.of(settings)
-    originals = {name: locator.directory_of(path) for name, path in settings.volumes.items()}
+    originals = {name: locator.directory_of(path) for name, path in settings.volume_paths.items()}
     targets = [
         _original(volume, objects, settings, locator)
         if not choice.into
@@ -235,7 +235,7 @@ def _original(
             remedy="Add it to ONYX_VOLUMES, or name a target directory.",
         )
     recorded = recorded_volume(objects, volume)
-    place = locator.place_of(settings.volumes[volume.name], recorded)
+    place = locator.place_of(settings.volumes[volume.name].path, recorded)
     return RestoreTarget(volume, place.directory, volume.name, place.missing)
 
 

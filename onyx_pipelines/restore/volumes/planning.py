@@ -54,7 +54,8 @@ def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Setting
         sentences.append("Put there to be looked at: copy what this machine needs to its places.")
     if overwrites:
         sentences.append(f"What is there now is removed ({_measured(target.directory)}).")
-        kept = kept_paths(objects, target.volume, target.directory, WHOLE, settings.volume_excludes)
+        excludes = settings.excludes_of(target.volume.name)
+        kept = kept_paths(objects, target.volume, target.directory, WHOLE, excludes)
         if kept:
             sentences.append(f"But {kept_sentence(kept)}.")
     sentences += _how(objects, target, settings, is_whole=True)
@@ -74,7 +75,8 @@ def _path_changes(
 ) -> list[PlannedChange]:
     selection = selection_in(objects, target.volume, choice.paths)
     refuse_immovable(target.directory, selection)
-    kept_paths(objects, target.volume, target.directory, selection, settings.volume_excludes)
+    excludes = settings.excludes_of(target.volume.name)
+    kept_paths(objects, target.volume, target.directory, selection, excludes)
     replaced = set(replaced_paths(target.directory, selection))
     how = _how(objects, target, settings, is_whole=False)
     return [

@@ -105,7 +105,7 @@ def recover_configured(settings: Settings, *others: Path) -> list[Path]:
         RestoreError: a swap cannot be completed.
     """
     places = known_places(settings.docker_host)
-    configured = (places.data_of(path) for path in settings.volumes.values())
+    configured = (places.data_of(path) for path in settings.volume_paths.values())
     return recover_interrupted([*others, *(Path(os.path.realpath(path)) for path in configured)])
 
 
@@ -205,7 +205,8 @@ class RestoredVolume(StagedVolume):
 
     def _kept_paths(self) -> tuple[Parts, ...]:
         """What is to stay there. Raises RestoreError: something would be lost."""
-        directory, excludes = self.target.directory, self.work.settings.volume_excludes
+        directory = self.target.directory
+        excludes = self.work.settings.excludes_of(self.volume.name)
         refuse_immovable(directory, self.selection)
         return kept_paths(self.work.objects, self.volume, directory, self.selection, excludes)
 

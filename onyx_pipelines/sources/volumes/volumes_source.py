@@ -10,6 +10,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Self
 
 from onyx_pipelines.archive.block_writer import BlockWriter
@@ -46,6 +47,7 @@ class VolumesSource:
     Args:
         volumes: directory by name, as Docker mounts them on this host.
         excludes: patterns that hold in each of them, see excludes.py.
+        own_excludes: those that hold in one, by its name, in the place of `excludes`.
         pause: stops containers while their volume is read; None stops none.
         docker_host: of the engine that knows what the volumes are; empty: there is none.
         recipe: what the stack is made from, backed up as one more volume.
@@ -58,6 +60,7 @@ class VolumesSource:
         volumes: Mapping[str, Path],
         *,
         excludes: Sequence[str] = (),
+        own_excludes: Mapping[str, Sequence[str]] = MappingProxyType({}),
         pause: ContainerPause | None = None,
         docker_host: str = "",
         recipe: Recipe | None = None,
@@ -68,8 +71,9 @@ class VolumesSource:
                 remedy="Give it another name in ONYX_VOLUMES.",
             )
         self._volumes = dict(sorted(volumes.items()))
-        self._excludes = tuple(excludes)
-        exclude_rule(self._excludes)  # refused at once
+        self._excludes = {name: tuple(own_excludes.get(name, excludes)) for name in self._volumes}
+        for patterns in (tuple(excludes), *self._excludes.values()):
+            exclude_rule(patterns)  # refused at once
         self._pause = pause
         self._docker_host = docker_host
         self._recipe = recipe
@@ -82,8 +86,9 @@ class VolumesSource:
             SettingsError: a name or a path does not fit.
         """
         return cls(
-            settings.volumes,
+            settings.volume_paths,
             excludes=settings.volume_excludes,
+            own_excludes={name: settings.excludes_of(name) for name in settings.volumes},
             pause=ContainerPause.from_settings(settings),
             docker_host=settings.docker_host,
             recipe=Recipe.from_settings(settings),
@@ -127,7 +132,7 @@ class VolumesSource:
     def _opened(self, stack: ExitStack) -> list[ReadVolume]:
         places = known_places(self._docker_host)
         volumes = [
-            ReadVolume.open(stack, name, path, places, self._excludes)
+            ReadVolume.open(stack, name, path, places, self._excludes[name])
             for name, path in self._volumes.items()
         ]
         if self._recipe is not None:

@@ -130,7 +130,7 @@ class TestWithAnEngine:
     def test_a_volume_of_theirs_is_restored_with_its_containers_on_it(
         self, docker: DockerWorld, vault: Vault, device: Path, settings: Settings
     ) -> None:
-        objects = vault.back_up(settings.volumes, docker_host=settings.docker_host)
+        objects = vault.back_up(settings.volume_paths, docker_host=settings.docker_host)
         before = tree_of(device)
         (device / "program").unlink()
 
@@ -143,7 +143,7 @@ class TestWithAnEngine:
     def test_one_that_is_gone_is_made_again(
         self, docker: DockerWorld, vault: Vault, device: Path, settings: Settings
     ) -> None:
-        objects = vault.back_up(settings.volumes, docker_host=settings.docker_host)
+        objects = vault.back_up(settings.volume_paths, docker_host=settings.docker_host)
         before = tree_of(device)
         docker.remove("reader")
         docker.remove_volume("v")
@@ -194,7 +194,7 @@ class TestWithAnEngine:
     def test_one_that_they_may_not_use_stops_the_restore_before_anything_is_touched(
         self, vault: Vault, device: Path, settings: Settings, socket: Path
     ) -> None:
-        objects = vault.back_up(settings.volumes, docker_host=settings.docker_host)
+        objects = vault.back_up(settings.volume_paths, docker_host=settings.docker_host)
         os.seteuid(0)
         socket.chmod(0o600)
         os.seteuid(NOBODY)

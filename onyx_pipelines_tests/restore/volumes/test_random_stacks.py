@@ -184,7 +184,7 @@ def _back_up_and_restore(stack: Stack, vault: Vault, settings: Settings) -> None
     VolumesSource.from_settings(settings).back_up(sink, silent)
     after = stack.states()
     objects = vault.seal({path: each.data for path, each in sink.objects.items()})
-    (settings.volumes["v"] / "file").write_bytes(b"newer")
+    (settings.volumes["v"].path / "file").write_bytes(b"newer")
     result = restored(objects, RestoreChoice(volumes=("v",)), settings)
 
     stopped = {f"s{n}" for n, each in enumerate(stack.services) if each.state == STOPPED}

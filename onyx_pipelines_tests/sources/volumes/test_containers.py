@@ -377,7 +377,7 @@ def _paused_backup(settings: Settings) -> subprocess.Popen[str]:
     """A backup in a process of its own that hangs in the middle of the volume `files`."""
     marker = settings.state_dir.parent / f"paused-{time.monotonic_ns()}"
     environment = os.environ | {
-        "ONYX_VOLUMES": ",".join(f"{name}={path}" for name, path in settings.volumes.items()),
+        "ONYX_VOLUMES": ",".join(f"{name}={path}" for name, path in settings.volume_paths.items()),
         "ONYX_STOP_CONTAINERS_LABEL": settings.stop_containers_label,
         "ONYX_DOCKER_HOST": settings.docker_host,
         "ONYX_STATE_DIR": str(settings.state_dir),
