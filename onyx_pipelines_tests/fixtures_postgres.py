@@ -29,7 +29,6 @@ from onyx_pipelines.sources.postgres.content import (
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import object_path
-from onyx_pipelines_tests.lifetime import session_memory
 from onyx_pipelines_tests.recording_sink import RecordingSink
 
 MakeDatabase = Callable[..., str]
@@ -38,7 +37,7 @@ MakeDatabase = Callable[..., str]
 @pytest.fixture(scope="session")
 def public_dir() -> Iterator[Path]:
     """A directory that PostgreSQL's own user can enter, which pytest's are not when we are root."""
-    directory = Path(tempfile.mkdtemp(prefix="onyx-postgres-", dir=session_memory()))
+    directory = Path(tempfile.mkdtemp(prefix="onyx-postgres-"))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)

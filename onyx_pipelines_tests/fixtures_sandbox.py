@@ -27,7 +27,7 @@ from onyx_pipelines.vault.host_keys import make_missing_keys
 from onyx_pipelines.vault.manifest import BackupType, Manifest
 from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, open_client, sample_points
 from onyx_pipelines_tests.forked_command import run_forked
-from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory, session_memory
+from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
 from onyx_pipelines_tests.planting import plant
 
 SANDBOX_SIZE = 0.05
@@ -226,7 +226,7 @@ def make_sandbox_host(root: Path, patch: pytest.MonkeyPatch, sandbox: Sandbox) -
     host.set(
         OFFSITE_URL=f"s3://{sandbox.s3.bucket}/test-{uuid.uuid4()}",
         PG_DATABASES="onyx",
-        SCRATCH_DIR=session_memory() / "scratch",
+        SCRATCH_DIR=session_directory() / "scratch",
         QDRANT_COLLECTIONS=_own_collection(sandbox),
     )
     return host

@@ -2,8 +2,12 @@
 
 Everything lies in one directory, which stands in the environment of every process that a test
 starts. A guard, which is no part of pytest's process group, waits for pytest's end, ends all
-processes that were told of the directory, and deletes it, with its like in memory. What a killed
-guard left, the next session's guard ends.
+processes that were told of the directory, and deletes it. What a killed guard left, the next
+session's guard ends.
+
+The directory is in memory where there is room: who makes and deletes thousands of small files in a
+minute waits for ext4, which uses no inode again until its deletion is on the disk, and looks at
+each of those for each new file. That is a tenth of the suite's CPU.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +38,7 @@ _GRACE_S = 3.0
 _LONGEST_S = 30.0
 _REPORT_LIMIT = 20
 _MEMORY = Path("/dev/shm")
-_MEMORY_NEEDED_BYTES = 6 << 30
+_NEEDED_BYTES = 6 << 30
 _guards: dict[pytest.Config, subprocess.Popen[str]] = {}
 
 
@@ -75,18 +80,6 @@ def session_directory() -> Path:
     return Path(os.environ[SESSION_VARIABLE])
 
 
-def session_memory() -> Path:
-    """For the thousands of small files of databases, which come and go: on a disk, ext4 alone
-    takes a fifteenth of the suite's CPU for them. On the disk after all, if memory is scarce."""
-    in_memory = memory_of(session_directory())
-    return in_memory if in_memory.exists() else session_directory() / "tmp"
-
-
-def memory_of(directory: Path) -> Path:
-    """What a session's directory has in memory."""
-    return _MEMORY / directory.name
-
-
 @contextmanager
 def one_at_a_time(name: str) -> Iterator[None]:
     """Excludes the session's other workers from the same block."""
@@ -111,8 +104,6 @@ def _guard(pytest_pid: int) -> None:
     """Until pytest asks for the end, or has ended."""
     _delete_abandoned()
     directory = _make_directory()
-    with suppress(OSError):
-        _make_in_memory(memory_of(directory))
     print(directory, flush=True)
     with suppress(ProcessLookupError):
         pytest_ended = os.pidfd_open(pytest_pid)
@@ -127,7 +118,8 @@ def _guard(pytest_pid: int) -> None:
 
 def _make_directory() -> Path:
     """Locked by this process for as long as it lives, before it has its name."""
-    hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
+    place = _MEMORY if _is_as_good_as_a_disk(_MEMORY) else None
+    hidden = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=place))
     hidden.chmod(0o755)
     fcntl.flock(os.open(hidden, os.O_RDONLY), fcntl.LOCK_EX)
     (hidden / "tmp").mkdir()
@@ -135,21 +127,20 @@ def _make_directory() -> Path:
     return hidden.rename(hidden.with_name(hidden.name.removeprefix(".")))
 
 
-def _make_in_memory(directory: Path) -> None:
-    """Unless there is no room, or it cannot keep what a disk does (old kernels)."""
-    room = os.statvfs(directory.parent)
-    if room.f_bavail * room.f_frsize < _MEMORY_NEEDED_BYTES:
-        return
-    directory.mkdir()
+def _is_as_good_as_a_disk(place: Path) -> bool:
+    """Whether it has room, runs programs, and keeps attributes (Linux 6.6)."""
     try:
-        os.setxattr(directory, "user.onyx", b"kept")
-        directory.chmod(0o755)
+        room = os.statvfs(place)
+        with tempfile.TemporaryDirectory(dir=place) as folder:
+            os.setxattr(folder, "user.onyx", b"kept")
     except OSError:
-        directory.rmdir()
+        return False
+    return room.f_bavail * room.f_frsize >= _NEEDED_BYTES and not room.f_flag & os.ST_NOEXEC
 
 
 def _delete_abandoned() -> None:
-    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    found = (place.glob(f"{PREFIX}*") for place in (Path(tempfile.gettempdir()), _MEMORY))
+    for directory in chain.from_iterable(found):
         with suppress(OSError):
             if directory.stat().st_uid != os.getuid():
                 continue
@@ -184,7 +175,6 @@ def _delete(directory: Path) -> None:
     for folder, _, files in os.walk(directory):
         if "s3-ports.json" in files:
             remove_sockets(Path(folder))
-    shutil.rmtree(memory_of(directory), ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines_tests.docker_engine import engine_host
-from onyx_pipelines_tests.lifetime import memory_of, processes_of
+from onyx_pipelines_tests.lifetime import processes_of
 from onyx_pipelines_tests.waiting import wait_until
 
 PYTEST = (
@@ -66,8 +66,7 @@ class Running:
         self.directory = Path(words[0][1]).parent
 
     def nothing_is_left(self) -> bool:
-        left = (self.directory, memory_of(self.directory))
-        return not processes_of(self.directory) and not any(each.exists() for each in left)
+        return not processes_of(self.directory) and not self.directory.exists()
 
 
 @contextmanager

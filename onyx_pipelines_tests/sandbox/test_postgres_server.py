@@ -16,14 +16,13 @@ import pytest
 from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.server_process import ServerProcess
-from onyx_pipelines_tests.lifetime import session_memory
 from onyx_pipelines_tests.planting import plant, replaced
 
 
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     """PostgreSQL's own user must be able to enter it, which pytest's directories do not let it."""
-    directory = Path(tempfile.mkdtemp(prefix="onyx-postgres-", dir=session_memory()))
+    directory = Path(tempfile.mkdtemp(prefix="onyx-postgres-"))
     directory.chmod(0o755)
     yield directory / "state"
     shutil.rmtree(directory)

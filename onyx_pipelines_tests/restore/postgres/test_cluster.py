@@ -15,7 +15,6 @@ import pytest
 from onyx_pipelines.host.scratch import sweep_workdirs
 from onyx_pipelines.restore.postgres.cluster import PROGRAMS, ScratchCluster, stop_abandoned
 from onyx_pipelines.sources.postgres.binaries import find_binaries
-from onyx_pipelines_tests.lifetime import session_memory
 
 PREFIX = "onyx-scratch-test-"
 KILLED_DRILL = f"""
@@ -33,7 +32,7 @@ with private_workdir(Path(sys.argv[1]), prefix={PREFIX!r}) as scratch:
 @pytest.fixture
 def scratch() -> Iterator[Path]:
     """A directory that PostgreSQL's own user can enter."""
-    directory = Path(tempfile.mkdtemp(prefix="onyx-cluster-", dir=session_memory()))
+    directory = Path(tempfile.mkdtemp(prefix="onyx-cluster-"))
     directory.chmod(0o711)
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
