@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-PREFIX = "onyx-tests-"
+PREFIX = "onyx-test-"
 SESSION_VARIABLE = "TESTS_SESSION_DIRECTORY"
 # SeaweedFS takes 15 s to end when it is asked to.
 _GRACE_S = 3.0
