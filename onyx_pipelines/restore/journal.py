@@ -21,7 +21,7 @@ from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.text import second_text
 from onyx_pipelines.core.verdict import Verdict, worst
-from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.unfinished_restore import JOURNALS
@@ -112,8 +112,10 @@ class RestoreJournal:
     `went_stale`: there was one that was too old to go on with.
     """
 
-    def __init__(self, path: Path, record: RestoreRecord, *, went_stale: bool = False) -> None:
-        self._path = path
+    def __init__(
+        self, file: RecordFile[RestoreRecord], record: RestoreRecord, *, went_stale: bool = False
+    ) -> None:
+        self._file = file
         self._record = record
         self._is_forced = False
         self.went_stale = went_stale
@@ -125,14 +127,17 @@ class RestoreJournal:
         Raises:
             RestoreError: the state directory cannot be written.
         """
-        path = state_dir / JOURNALS / f"{request[:24]}.json"
+        file = RecordFile(state_dir / JOURNALS / f"{request[:24]}.json", RestoreRecord)
         try:
-            earlier = _read(path)
+            earlier = file.read()
+        except ValidationError:
+            _log.warning("the record of an interrupted restore cannot be read; it begins anew")
+            earlier = None
         except OSError as error:
-            raise _unusable(path, error) from None
+            raise _unusable(file.path, error) from None
         if earlier is not None and earlier.counts_for(request, now):
             _log.info("going on with restore %s", earlier.restore_id)
-            return cls(path, earlier)
+            return cls(file, earlier)
         new = RestoreRecord(
             restore_id=str(uuid.uuid4()),
             backup_id=backup_id,
@@ -140,7 +145,7 @@ class RestoreJournal:
             started_at=now,
             written_at=now,
         )
-        journal = cls(path, new, went_stale=earlier is not None)
+        journal = cls(file, new, went_stale=earlier is not None)
         journal._write()
         return journal
 
@@ -255,15 +260,15 @@ class RestoreJournal:
 
     def close(self) -> None:
         """The whole restore is finished: the next one starts from its beginning."""
-        self._path.unlink(missing_ok=True)
+        self._file.remove()
 
     def _write(self, **changes: object) -> None:
         changes["written_at"] = datetime.now(UTC)
         self._record = self._record.model_copy(update=changes)
         try:
-            replace_durably(self._path, self._record.model_dump_json().encode())
+            self._file.write(self._record)
         except OSError as error:
-            raise _unusable(self._path, error) from None
+            raise _unusable(self._file.path, error) from None
 
 
 def forget_all(state_dir: Path) -> Sequence[Path]:
@@ -293,13 +298,3 @@ def _unusable(path: Path, error: OSError) -> RestoreError:
         f"The journal of restores {path} cannot be used ({error.strerror}).",
         remedy="Make ONYX_STATE_DIR writable for this user.",
     )
-
-
-def _read(path: Path) -> RestoreRecord | None:
-    try:
-        return RestoreRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError:
-        _log.warning("the record of an interrupted restore cannot be read; it begins anew")
-        return None

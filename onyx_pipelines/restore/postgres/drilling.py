@@ -28,7 +28,11 @@ from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, bring_glob
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import roles_in, with_tablespaces_in
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
-from onyx_pipelines.restore.postgres.marked_databases import STAGED_PREFIX, new_name, sweep
+from onyx_pipelines.restore.postgres.marked_databases import (
+    STAGED_PREFIX,
+    new_name,
+    recover_interrupted,
+)
 from onyx_pipelines.restore.postgres.server import (
     TargetServer,
     letting_create,
@@ -134,7 +138,7 @@ def _server_for_drills(work: Work, databases: Sequence[DatabaseObjects]) -> Iter
         binaries = find_binaries(
             max(server.major, major), bindir=settings.pg_bindir, programs=("pg_restore", "psql")
         )
-        sweep(target)
+        recover_interrupted(target)
     staging = Staging(target, binaries, with_roles=False, may_lack_locale=True)
     with work.scratch("onyx-scratch-pg-server-") as scratch:
         yield _Place(staging, scratch, server.version, _roles_in_script(work))

@@ -1,5 +1,9 @@
 """Databases that are restored beside others, and replaced ones on their way out: told from every
-other database by their name and by a comment, so that leftovers of a killed restore can go."""
+other database by their name and by a comment, so that leftovers of a killed restore can go.
+
+The comment is the record of what is under way, on the server and in no file: the server writes it
+in the same transaction as the renaming that it tells of, so that neither is ever without the other.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.logs import logger
 from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE, session
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
@@ -21,6 +26,7 @@ STAGED_PREFIX: Final = "onyx_restore_"
 PREVIOUS_PREFIX: Final = "onyx_replaced_"
 _MARK: Final = "onyx-pipelines-restore"
 _TEMPLATE: Final = "template1"
+_log = logger("restore")
 
 
 def new_name(prefix: str) -> str:
@@ -103,11 +109,10 @@ def _drop_subscriptions(
     return tuple(f"{slot} of subscription {name}" for name, slot in found if slot)
 
 
-def sweep(target: PostgresTarget) -> tuple[list[str], list[str]]:
+def recover_interrupted(target: PostgresTarget) -> None:
     """Drop what an interrupted restore of this host left; the host's lock says it is dead.
 
-    Gives those that are gone, and what kept others: a leftover must not keep anybody from a
-    restore.
+    What cannot be dropped is told in the log: a leftover must not keep anybody from a restore.
     """
     with session(target) as connection:
         rows = connection.execute(
@@ -115,14 +120,13 @@ def sweep(target: PostgresTarget) -> tuple[list[str], list[str]]:
             " WHERE starts_with(datname, %s) OR starts_with(datname, %s) ORDER BY 1",
             (STAGED_PREFIX, PREVIOUS_PREFIX),
         ).fetchall()
-    gone, kept = [], []
     for name in [name for name, comment in rows if comment == mark()]:
         try:
             drop(target, name)
-            gone.append(name)
         except SourceError as error:
-            kept.append(error.what)
-    return gone, kept
+            _log.warning("left by an interrupted restore, not dropped: %s", error.what)
+        else:
+            _log.warning("left by an interrupted restore, dropped: database %s", name)
 
 
 @contextmanager

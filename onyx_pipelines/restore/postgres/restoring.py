@@ -13,7 +13,6 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from onyx_pipelines.core.errors import RestoreError
-from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
@@ -29,7 +28,12 @@ from onyx_pipelines.restore.postgres.differences import HostLimits, database_fin
 from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, restore_globals
 from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
-from onyx_pipelines.restore.postgres.marked_databases import STAGED_PREFIX, new_name, oid_of, sweep
+from onyx_pipelines.restore.postgres.marked_databases import (
+    STAGED_PREFIX,
+    new_name,
+    oid_of,
+    recover_interrupted,
+)
 from onyx_pipelines.restore.postgres.server import (
     DatabaseThere,
     TargetServer,
@@ -49,7 +53,6 @@ from onyx_pipelines.sources.source import Component
 
 PROGRAMS: Final = ("pg_restore", "pg_dump", "psql")
 _LIMITS: Final = TypeAdapter(HostLimits)
-_log = logger("restore")
 
 
 def target_identity(_: SetObjects, choice: RestoreChoice, settings: Settings) -> str:
@@ -83,11 +86,7 @@ def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> Compo
             bindir=work.settings.pg_bindir,
             programs=PROGRAMS,
         )
-        gone, kept = sweep(target)
-        for name in gone:
-            _log.warning("left by an interrupted restore, dropped: database %s", name)
-        for reason in kept:
-            _log.warning("left by an interrupted restore, not dropped: %s", reason)
+        recover_interrupted(target)
     restoring, staging = Restoring(journal), Staging(target, binaries)
     with work.scratch("onyx-restore-postgresql-") as scratch:
         if choice.with_globals and not tables:

@@ -294,7 +294,7 @@ def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling)
         with work.clock.step(Step.PREPARE, "server for drills"):
             _refuse_production(server, address, settings)
             journaled = JournaledServer(server, Leftovers(settings.state_dir, address.url), work)
-            journaled.sweep()
+            journaled.recover_interrupted()
         for collection in collections.whole:
             item = _DrilledCollection(server, journaled, collection, journaled.begin_staged())
             try:

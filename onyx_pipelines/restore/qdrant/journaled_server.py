@@ -93,7 +93,7 @@ class JournaledServer:
             else:
                 self._leftovers.gone(collection)
 
-    def sweep(self) -> None:
+    def recover_interrupted(self) -> None:
         """Delete what an interrupted restore or drill left under names that are only ours.
 
         What was being made under its own name stays: somebody may have mended it, and this restore

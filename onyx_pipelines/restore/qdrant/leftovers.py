@@ -11,17 +11,15 @@ import hashlib
 import secrets
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.restore.findings import not_restored
 from onyx_pipelines.restore.qdrant.server import TargetQdrant
 from onyx_pipelines.restore.results import Finding
-
-_FOLDER: Final = "restores"
+from onyx_pipelines.vault.unfinished_restore import JOURNALS
 
 
 class Upload(BaseModel):
@@ -51,10 +49,10 @@ class Leftovers:
 
     def __init__(self, state_dir: Path, url: str) -> None:
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
-        self._path = state_dir / _FOLDER / f"qdrant-{name}.journal"
+        self._file = RecordFile(state_dir / JOURNALS / f"qdrant-{name}.journal", _Content)
         try:
-            self._content = _Content.model_validate_json(self._path.read_bytes())
-        except (FileNotFoundError, ValidationError):
+            self._content = self._file.read() or _Content()
+        except ValidationError:
             self._content = _Content()
 
     @property
@@ -111,9 +109,9 @@ class Leftovers:
 
     def _write(self) -> None:
         if self._content == _Content():
-            self._path.unlink(missing_ok=True)
+            self._file.remove()
         else:
-            replace_durably(self._path, self._content.model_dump_json().encode())
+            self._file.write(self._content)
 
 
 def restore_aliases(

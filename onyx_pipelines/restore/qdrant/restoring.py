@@ -67,7 +67,7 @@ def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> Compo
         journaled = JournaledServer(server, leftovers, work)
         with work.clock.step(Step.PREPARE, "server"):
             _refuse(placements, server)
-            journaled.sweep()
+            journaled.recover_interrupted()
             give_back_aliases(server, leftovers)
         for name, damage in collections.damaged.items():
             restoring.leave(name, not_restored(name, damage))

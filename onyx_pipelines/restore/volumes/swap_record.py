@@ -1,4 +1,9 @@
-"""What a swap is about to do, on disk beside what it moves, so that a killed one is finished."""
+"""What a swap is about to do, so that a killed one is finished.
+
+Its file lies in the staging directory and not with the other journals: it is true only of the file
+system whose inodes it names, goes with the data when that moves to another host, and tells a person
+who finds the two trees what they are.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from onyx_pipelines.core.errors import RestoreError
-from onyx_pipelines.host.durable_files import remove_durably, replace_durably
+from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.restore.volumes.metadata import Limit, Limits
 from onyx_pipelines.restore.volumes.selection import Parts
 
@@ -89,36 +94,20 @@ def placement(live: Parts, staged: Parts, inode: int, kept: tuple[KeptPath, ...]
     )
 
 
-class SwapRecordFile:
-    """`swap.json` in a staging directory: there while a swap is under way, and only then."""
+def unfinished_swap(file: RecordFile[SwapRecord]) -> SwapRecord | None:
+    """None: no swap is under way.
 
-    def __init__(self, staging: Path) -> None:
-        self._path = staging / "swap.json"
-
-    def read(self) -> SwapRecord | None:
-        """None: nothing is under way.
-
-        Raises:
-            RestoreError: it cannot be understood.
-        """
-        try:
-            return SwapRecord.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except ValidationError:
-            raise RestoreError(
-                f"The record of an interrupted restore {self._path} cannot be understood.",
-                remedy="Both the old and the new data are beside it: put one of them in place by"
-                " hand, then remove that directory.",
-            ) from None
-
-    def write(self, record: SwapRecord) -> None:
-        """Durable when it returns. Raises OSError."""
-        replace_durably(self._path, record.model_dump_json().encode())
-
-    def remove(self) -> None:
-        """The swap is over, for good when this returns. Raises OSError."""
-        remove_durably(self._path)
+    Raises:
+        RestoreError: what is there cannot be understood.
+    """
+    try:
+        return file.read()
+    except ValidationError:
+        raise RestoreError(
+            f"The record of an interrupted restore {file.path} cannot be understood.",
+            remedy="Both the old and the new data are beside it: put one of them in place by"
+            " hand, then remove that directory.",
+        ) from None
 
 
 def _parts(digits: str) -> Parts:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.restore.volumes.renaming import (
     exchange,
     opened,
@@ -28,7 +29,7 @@ from onyx_pipelines.restore.volumes.swap_record import (
     Placement,
     Stage,
     SwapRecord,
-    SwapRecordFile,
+    unfinished_swap,
 )
 from onyx_pipelines.sources.volumes.walking import smallest_names
 
@@ -42,7 +43,7 @@ class Swap:
 
     def __init__(self, staging: Path) -> None:
         self._staging = staging
-        self._record = SwapRecordFile(staging)
+        self._file = RecordFile(staging / "swap.json", SwapRecord)
         name = os.fsencode(staging.name)
         self._own_names = frozenset({name, name + b".lock"})
 
@@ -74,12 +75,12 @@ class Swap:
         Raises:
             RestoreError: it cannot be completed; nothing was lost, the text says where all is.
         """
-        record = self._record.read()
+        record = unfinished_swap(self._file)
         if record is None:
             return False
         try:
             self._forth(record)
-            self._record.remove()
+            self._file.remove()
         except OSError as error:
             raise self._stuck(error) from None
         return True
@@ -89,12 +90,12 @@ class Swap:
             # The data first: a record must not name what a power cut could take away.
             with opened(self._staging) as fd:
                 sync_file_system(fd)
-            self._record.write(record)
+            self._file.write(record)
             self._forth(record)
         except BaseException as error:
             try:
                 self._back()
-                self._record.remove()
+                self._file.remove()
             except OSError as second:
                 raise self._stuck(second) from error
             if isinstance(error, OSError):
@@ -106,7 +107,7 @@ class Swap:
                 ) from None
             raise
         try:
-            self._record.remove()
+            self._file.remove()
         except OSError as error:
             raise self._stuck(error) from None
 
@@ -122,7 +123,7 @@ class Swap:
             os.fsync(staging_fd)
 
     def _back(self) -> None:
-        record = self._record.read()
+        record = unfinished_swap(self._file)
         if record is None:
             return
         with opened(self._staging.parent) as live_root_fd, opened(self._staging) as staging_fd:
@@ -141,7 +142,7 @@ class Swap:
         with opened(NEW, staging_fd) as new_fd, opened(_OLD, staging_fd) as old_fd:
             if record.stage is Stage.EMPTYING:
                 self._move_all(live_root_fd, old_fd, staging_fd)
-                self._record.write(record.model_copy(update={"stage": Stage.FILLING}))
+                self._file.write(record.model_copy(update={"stage": Stage.FILLING}))
             self._move_all(new_fd, live_root_fd, staging_fd)
             for kept in record.kept:
                 _move_kept(kept, old_fd, live_root_fd, kept.new_mtime_ns)

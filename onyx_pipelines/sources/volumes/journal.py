@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.core.errors import AlreadyRunningError, SourceError
-from onyx_pipelines.host.durable_files import remove_durably, replace_durably
 from onyx_pipelines.host.locks import take_lock
+from onyx_pipelines.host.record_file import RecordFile
 
 
 class StoppedContainer(BaseModel):
@@ -44,7 +44,8 @@ class Journal:
 
     def __init__(self, state_dir: Path) -> None:
         self._directory = state_dir / "journal"
-        self.path = self._directory / "stopped-containers.json"
+        self._file = RecordFile(self._directory / "stopped-containers.json", _Content)
+        self.path = self._file.path
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -71,9 +72,7 @@ class Journal:
 
     def read(self) -> tuple[StoppedContainer, ...]:
         try:
-            return _Content.model_validate_json(self.path.read_bytes()).containers
-        except FileNotFoundError:
-            return ()
+            content = self._file.read()
         except OSError as error:
             raise self._unusable(error) from None
         except ValidationError:
@@ -81,16 +80,16 @@ class Journal:
                 f"The journal of stopped containers {self.path} cannot be understood.",
                 remedy="Start the containers that it names by hand, then delete it.",
             ) from None
+        return content.containers if content else ()
 
     def write(self, containers: Iterable[StoppedContainer]) -> None:
         """Replace the list; durable when it returns, and never half a file."""
         owed = tuple(containers)
         try:
             if owed:
-                content = _Content(format_version=1, containers=owed)
-                replace_durably(self.path, content.model_dump_json(indent=1).encode())
+                self._file.write(_Content(format_version=1, containers=owed))
             else:
-                remove_durably(self.path)
+                self._file.remove()
         except OSError as error:
             raise self._unusable(error) from None
 

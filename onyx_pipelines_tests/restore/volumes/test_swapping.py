@@ -10,6 +10,7 @@ import pytest
 
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.mounts import is_mount_point, parse_mount_points
+from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.host.scratch import create_owned
 from onyx_pipelines.restore.volumes import renaming
 from onyx_pipelines.restore.volumes.staging import recover_interrupted
@@ -17,7 +18,6 @@ from onyx_pipelines.restore.volumes.swap_record import (
     Placement,
     Stage,
     SwapRecord,
-    SwapRecordFile,
     placement,
 )
 from onyx_pipelines.restore.volumes.swapping import Swap
@@ -111,13 +111,13 @@ def test_what_somebody_makes_under_a_needed_name_meanwhile_goes_aside(
     root = tmp_path / "root"
     make_tree(root, {b"a": b"old"})
     make_tree(root / ".staging" / "new", {b"c": b"new"})
-    write = SwapRecordFile.write
+    write = RecordFile.write
 
-    def interfere(self: SwapRecordFile, record: SwapRecord) -> None:
+    def interfere(self: RecordFile[SwapRecord], record: SwapRecord) -> None:
         write(self, record)
         (root / "c").write_bytes(b"too early")
 
-    monkeypatch.setattr(SwapRecordFile, "write", interfere)
+    monkeypatch.setattr(RecordFile, "write", interfere)
 
     Swap(root / ".staging").place_contents()
 
@@ -149,7 +149,9 @@ def test_a_swap_that_was_done_is_not_done_again_over_newer_data(live: Path, stag
     Swap(staging).place(placements)
     (live / "newer").write_bytes(b"newer")
     (live / "newer").rename(live / "a")
-    SwapRecordFile(staging).write(SwapRecord(stage=Stage.PLACING, placements=tuple(placements)))
+    RecordFile(staging / "swap.json", SwapRecord).write(
+        SwapRecord(stage=Stage.PLACING, placements=tuple(placements))
+    )
 
     Swap(staging).finish_interrupted()
 
@@ -173,7 +175,7 @@ def test_a_record_that_leads_elsewhere_is_refused(live: Path, staging: Path) -> 
         stage=Stage.PLACING,
         placements=(Placement(live=b"../x".hex(), staged=b"new/a".hex(), inode=inode),),
     )
-    SwapRecordFile(staging).write(record)
+    RecordFile(staging / "swap.json", SwapRecord).write(record)
 
     with pytest.raises(RestoreError, match="leads elsewhere"):
         Swap(staging).finish_interrupted()
@@ -199,11 +201,9 @@ def test_the_data_is_on_disk_before_the_record_and_that_before_the_first_rename(
 ) -> None:
     order: list[str] = []
     module = "onyx_pipelines.restore.volumes.swapping"
-    write, exchange = SwapRecordFile.write, renaming.exchange
+    write, exchange = RecordFile.write, renaming.exchange
     monkeypatch.setattr(f"{module}.sync_file_system", lambda _: order.append("sync"))
-    monkeypatch.setattr(
-        SwapRecordFile, "write", lambda *given: order.append("record") or write(*given)
-    )
+    monkeypatch.setattr(RecordFile, "write", lambda *given: order.append("record") or write(*given))
     monkeypatch.setattr(
         f"{module}.exchange", lambda *given: order.append("rename") or exchange(*given)
     )
