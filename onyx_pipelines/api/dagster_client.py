@@ -11,7 +11,7 @@ import httpx
 
 from onyx_pipelines.api.problems import ProblemError, understanding
 from onyx_pipelines.core.certificates import usual_certificates
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import DagsterSettings
 from onyx_pipelines.core.whole_answer import unanswered, whole_answer
 
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
@@ -113,7 +113,7 @@ class Run:
 class DagsterClient:
     """One web server of Dagster's."""
 
-    def __init__(self, settings: Settings, *, limit_s: float = LONGEST_S) -> None:
+    def __init__(self, settings: DagsterSettings, *, limit_s: float = LONGEST_S) -> None:
         self._limit_s = limit_s
         password = settings.dagster_password.get_secret_value()
         self._client = httpx.Client(

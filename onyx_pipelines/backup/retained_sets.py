@@ -9,7 +9,7 @@ from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.protection import count_versions
 from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.core.logs import logger
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import RetentionSettings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.retention import RetentionPolicy
@@ -21,7 +21,7 @@ _NAMED = 10
 _log = logger("backup")
 
 
-def retention_policy(settings: Settings) -> RetentionPolicy:
+def retention_policy(settings: RetentionSettings) -> RetentionPolicy:
     return RetentionPolicy.from_settings(settings)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onyx_pipelines.core.errors import KeyFileError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import KeySettings
 from onyx_pipelines.vault.keys import (
     PrivateKey,
     Recipient,
@@ -18,12 +18,12 @@ from onyx_pipelines.vault.signing import Signer, create_signing_key
 from onyx_pipelines.vault.trust import add_signer
 
 
-def optional_private_key(settings: Settings) -> PrivateKey | None:
+def optional_private_key(settings: KeySettings) -> PrivateKey | None:
     """None on a host that holds public keys only. Raises KeyFileError: the file is not good."""
     return load_private_key(settings.private_key_file) if settings.private_key_file else None
 
 
-def required_private_key(settings: Settings) -> PrivateKey:
+def required_private_key(settings: KeySettings) -> PrivateKey:
     """The private key of this host.
 
     Raises:
@@ -32,7 +32,7 @@ def required_private_key(settings: Settings) -> PrivateKey:
     return load_private_key(private_key_path(settings))
 
 
-def private_key_path(settings: Settings) -> Path:
+def private_key_path(settings: KeySettings) -> Path:
     """Where it is. Raises KeyFileError: this host holds public keys only."""
     if settings.private_key_file is None:
         raise KeyFileError(
@@ -50,7 +50,7 @@ class MadeKeys:
     signer: Signer | None
 
 
-def make_missing_keys(settings: Settings, name: str, *, private: Path | None = None) -> MadeKeys:
+def make_missing_keys(settings: KeySettings, name: str, *, private: Path | None = None) -> MadeKeys:
     """A private key, whose public half goes among the recipients, and a signing key, whose public
     half goes among the signers.
 

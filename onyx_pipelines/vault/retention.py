@@ -14,7 +14,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from onyx_pipelines.core.errors import SettingsError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import RetentionSettings
 
 
 class Tier(StrEnum):
@@ -55,7 +55,7 @@ class RetentionPolicy:
             ) from None
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> RetentionPolicy:
+    def from_settings(cls, settings: RetentionSettings) -> RetentionPolicy:
         """`ONYX_KEEP_DAILY`, `_WEEKLY`, `_MONTHLY` and `ONYX_RETENTION_TIMEZONE`.
 
         Raises:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from onyx_pipelines.core.errors import KeyFileError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import KeySettings
 from onyx_pipelines.vault.keys import load_private_key
 from onyx_pipelines.vault.public_keys import KeyList
 from onyx_pipelines.vault.signing import (
@@ -32,7 +32,7 @@ class Trust:
     signing_key_file: Path
 
     @classmethod
-    def of(cls, settings: Settings) -> Trust:
+    def of(cls, settings: KeySettings) -> Trust:
         """Reads the list of signers.
 
         Raises:
@@ -55,7 +55,7 @@ class Trust:
         return self.signing_key() if self.signing_key_file.exists() else None
 
 
-def known_signers(settings: Settings) -> tuple[Signer, ...]:
+def known_signers(settings: KeySettings) -> tuple[Signer, ...]:
     """Those of the list; where there is no list, those that an escrow copy carries, or none.
 
     Raises:
@@ -67,7 +67,7 @@ def known_signers(settings: Settings) -> tuple[Signer, ...]:
     return load_private_key(private).signers if private is not None and private.exists() else ()
 
 
-def add_signer(settings: Settings, signer: Signer) -> tuple[Signer, ...]:
+def add_signer(settings: KeySettings, signer: Signer) -> tuple[Signer, ...]:
     """Believe one more. A new list begins with those that an escrow copy carries.
 
     Raises:
@@ -80,12 +80,12 @@ def add_signer(settings: Settings, signer: Signer) -> tuple[Signer, ...]:
     return listed.add(signer)
 
 
-def remove_signer(settings: Settings, name_or_id: str) -> tuple[Signer, ...]:
+def remove_signer(settings: KeySettings, name_or_id: str) -> tuple[Signer, ...]:
     """Believe one no longer, whenever it signed. See `KeyList.remove`."""
     return KeyList(settings.signers_path, SIGNERS).remove(name_or_id)
 
 
-def retire_signer(settings: Settings, name_or_id: str, *, at: datetime) -> tuple[Signer, ...]:
+def retire_signer(settings: KeySettings, name_or_id: str, *, at: datetime) -> tuple[Signer, ...]:
     """Believe one only for what it signed before a moment.
 
     Raises:
@@ -98,7 +98,7 @@ def retire_signer(settings: Settings, name_or_id: str, *, at: datetime) -> tuple
     return listed.save(tuple(retired if each is wanted else each for each in signers))
 
 
-def no_signers(settings: Settings) -> KeyFileError:
+def no_signers(settings: KeySettings) -> KeyFileError:
     """What to say where a machine believes nobody."""
     return KeyFileError(
         f"This machine believes no signer ({settings.signers_path} is not there): no backup set"

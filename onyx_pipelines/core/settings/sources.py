@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from onyx_pipelines.core.settings.host import EngineSettings
+from onyx_pipelines.core.settings.host import EngineSettings, HostSettings
 from onyx_pipelines.core.settings.part import OptionalPath, Paths, Words, split_pairs
-from onyx_pipelines.core.settings.stores import TransferSettings
+from onyx_pipelines.core.settings.stores import KeySettings, TransferSettings
 
 
 class PostgresSettings(TransferSettings):
@@ -53,7 +53,7 @@ class PostgresSettings(TransferSettings):
     )
 
 
-class QdrantSettings(TransferSettings):
+class QdrantSettings(HostSettings, TransferSettings):
     """The Qdrant server that is backed up."""
 
     qdrant_url: str = Field("", description="Qdrant's REST address. Empty: no Qdrant.")
@@ -99,7 +99,7 @@ def _of_path(value: object) -> object:
 PlacedVolume = Annotated[Volume, BeforeValidator(_of_path, json_schema_input_type=str | Volume)]
 
 
-class VolumeSettings(EngineSettings):
+class VolumeSettings(EngineSettings, KeySettings):
     """The volumes that are backed up."""
 
     volumes: Annotated[dict[str, PlacedVolume], NoDecode, BeforeValidator(split_pairs)] = Field(

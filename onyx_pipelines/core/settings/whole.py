@@ -54,7 +54,6 @@ NAMES: tuple[str, ...] = tuple(name for part in PARTS for name in own_names(part
 
 class Settings(
     StoreSettings,
-    KeySettings,
     PostgresSettings,
     QdrantSettings,
     VolumeSettings,

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.progress import Meter, ProgressCallback
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import PostgresSettings
 from onyx_pipelines.host.processes import output_of
 from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
@@ -93,7 +93,7 @@ class PostgresSource:
         self._stall_timeout_s = stall_timeout_s
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: PostgresSettings) -> Self:
         """The server and databases that `ONYX_PG_HOST` and its neighbours name."""
         return cls(
             PostgresTarget.from_settings(settings),

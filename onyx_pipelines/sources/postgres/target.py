@@ -12,7 +12,7 @@ import psycopg
 from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import PostgresSettings
 from onyx_pipelines.host.processes import ProgramError, plain_environment
 
 _CONNECT_TIMEOUT_S = 10
@@ -87,7 +87,7 @@ class PostgresTarget:
     sslmode: str = "prefer"
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> PostgresTarget:
+    def from_settings(cls, settings: PostgresSettings) -> PostgresTarget:
         """The server that is backed up: `ONYX_PG_HOST` and its neighbours."""
         return cls(
             host=settings.pg_host,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.progress import Meter, ProgressCallback
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import QdrantSettings
 from onyx_pipelines.sources.qdrant import reading
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
@@ -120,7 +120,7 @@ class QdrantSource:
         self._look_patience_s = look_patience_s
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: QdrantSettings) -> Self:
         """The server and collections that `ONYX_QDRANT_URL` and its neighbours name."""
         return cls(
             settings.qdrant_url,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import VolumeSettings
 from onyx_pipelines.sources.volumes.container_order import (
     in_stop_order,
     needs_healthy,
@@ -56,7 +56,7 @@ class ContainerPause:
         self._journal = journal
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: VolumeSettings) -> Self | None:
         """None where no container is to stop and none waits for its start."""
         journal = Journal(settings.state_dir)
         if not settings.stop_containers_label and not journal.path.exists():
@@ -64,7 +64,7 @@ class ContainerPause:
         return cls(settings.docker_host, label=settings.stop_containers_label, journal=journal)
 
     @classmethod
-    def for_restore(cls, settings: Settings) -> Self | None:
+    def for_restore(cls, settings: VolumeSettings) -> Self | None:
         """None where there is no engine, so that no container uses anything."""
         if not settings.stop_containers_label:
             engine = open_engine(settings.docker_host)
@@ -301,7 +301,9 @@ class PauseSession:
             self._journal.write(c for c in self._journal.read() if c.id not in settled)
 
 
-def names_of_users(settings: Settings, directory: Path, volume: str | None) -> list[str] | None:
+def names_of_users(
+    settings: VolumeSettings, directory: Path, volume: str | None
+) -> list[str] | None:
     """The containers that a restore would stop; None: this host has no engine.
 
     Args:
@@ -321,7 +323,7 @@ def names_of_users(settings: Settings, directory: Path, volume: str | None) -> l
     return [container.name for container in users]
 
 
-def restart_journalled(settings: Settings) -> tuple[str, ...]:
+def restart_journalled(settings: VolumeSettings) -> tuple[str, ...]:
     """Start what a killed backup left stopped; the names of those containers, often none.
 
     Raises:

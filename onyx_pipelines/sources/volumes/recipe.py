@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import VolumeSettings
 from onyx_pipelines.sources.volumes.compose_files import (
     PROJECT,
     SERVICE,
@@ -85,7 +85,7 @@ class Recipe:
     notes: Path
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: VolumeSettings) -> Self:
         keys = (settings.private_key_file, settings.signing_key_path)
         never = tuple(key for key in keys if key is not None)
         return cls(settings.recipe, never, settings.state_dir / "recipe")

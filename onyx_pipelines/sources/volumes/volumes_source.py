@@ -16,7 +16,7 @@ from typing import Final, Self
 from onyx_pipelines.archive.block_writer import BlockWriter
 from onyx_pipelines.core.errors import SettingsError, SourceError
 from onyx_pipelines.core.progress import Meter, ProgressCallback
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import VolumeSettings
 from onyx_pipelines.sources.source import (
     USUAL_WARNINGS,
     Component,
@@ -79,7 +79,7 @@ class VolumesSource:
         self._recipe = recipe
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: VolumeSettings) -> Self:
         """The directories of `ONYX_VOLUMES`, and the stack's recipe.
 
         Raises:

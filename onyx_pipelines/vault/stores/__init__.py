@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from onyx_pipelines.core.errors import SettingsError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import StoreSettings
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import Store, StoredObject, is_key
 
@@ -24,7 +24,7 @@ __all__ = [
 _FORMS = "It is s3://bucket/prefix or file:///path."
 
 
-def open_stores(settings: Settings) -> tuple[Store, ...]:
+def open_stores(settings: StoreSettings) -> tuple[Store, ...]:
     """All of this host, the local one first. Touches nothing yet.
 
     Raises:
@@ -51,12 +51,12 @@ def store_named(stores: Sequence[Store], name: str) -> Store:
     )
 
 
-def open_local(settings: Settings) -> LocalStore:
+def open_local(settings: StoreSettings) -> LocalStore:
     """The store in `backup_dir`. Touches nothing yet."""
     return LocalStore(settings.backup_dir, name="local")
 
 
-def open_offsite(settings: Settings) -> Store | None:
+def open_offsite(settings: StoreSettings) -> Store | None:
     """The store that `offsite_url` names, or None where it is empty. Sends nothing yet.
 
     Raises:
@@ -72,7 +72,7 @@ def open_offsite(settings: Settings) -> Store | None:
     raise SettingsError("ONYX_OFFSITE_URL does not name a store.", remedy=_FORMS)
 
 
-def _second_directory(settings: Settings, path: Path) -> Store:
+def _second_directory(settings: StoreSettings, path: Path) -> Store:
     if settings.offsite_lock_days:
         raise SettingsError(
             "A directory locks nothing, and ONYX_OFFSITE_LOCK_DAYS is set.",
@@ -88,7 +88,7 @@ def _second_directory(settings: Settings, path: Path) -> Store:
     return LocalStore(path, name="offsite")
 
 
-def _bucket(settings: Settings, bucket: str, prefix: str) -> Store:
+def _bucket(settings: StoreSettings, bucket: str, prefix: str) -> Store:
     if "@" in bucket or ":" in bucket:
         raise SettingsError(
             "ONYX_OFFSITE_URL holds more than a bucket and a prefix.",
