@@ -125,7 +125,7 @@ def found(*, as_json: JsonOption = False) -> None:
     """Who has signed the sets in the stores. For a machine that has lost its list: compare the id
     with one that does not come from the store, then `accept` it."""
     host = open_host(load_settings())
-    seen = found_signers(host.catalog.scan(), host.private_key())
+    seen = found_signers(host.catalog, host.private_key())
     known = {signer.id for signer in host.trust.signers.listed}
     if as_json:
         print_json([_found_json(each, known) for each in seen])
@@ -161,7 +161,7 @@ def accept(
     """
     settings = load_settings()
     host = open_host(settings)
-    seen = the_one(found_signers(host.catalog.scan(), host.private_key()), signer_id)
+    seen = the_one(found_signers(host.catalog, host.private_key()), signer_id)
     signer = seen.signer.model_copy(update={"name": name or seen.signer.name})
     out.line(f"{signer}: {seen.sets} manifests, the newest signed {day_text(seen.newest_at)}")
     if not yes:

@@ -18,6 +18,7 @@ from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.layout import manifest_key
 from onyx_pipelines.vault.manifest import to_bytes
+from onyx_pipelines.vault.reading import load_manifest
 from onyx_pipelines.vault.scanning import UntrustedSet
 from onyx_pipelines.vault.signing import DistrustReason, SigningKey
 
@@ -67,14 +68,15 @@ def _endorse(
     unsigned = [
         each for each in catalog.scan().untrusted if each.distrust.reason is DistrustReason.UNSIGNED
     ]
-    for each in sorted(unsigned, key=lambda u: (u.manifest.timestamp, u.backup_id, u.store)):
+    for each in sorted(unsigned, key=lambda u: (u.timestamp, u.backup_id, u.store)):
+        store = stores[each.store]
         try:
-            authenticate(each.manifest, key)
+            manifest = load_manifest(store, each.backup_id)
+            authenticate(manifest, key)
             # The same moment, so that the stores hold the same bytes.
-            keyset = mac_keyset(each.manifest, key)
-            target = vouched_for(each.manifest, keyset, signing_key, at=now)
+            keyset = mac_keyset(manifest, key)
+            target = vouched_for(manifest, keyset, signing_key, at=now)
             if not dry_run:
-                store = stores[each.store]
                 marks.sign_anew(store, each.backup_id, signing_key)
                 store.put(manifest_key(each.backup_id), to_bytes(target))
         except OnyxError as error:
@@ -84,7 +86,4 @@ def _endorse(
 
 
 def _result(each: UntrustedSet, outcome: EndorseOutcome, problem: str | None = None) -> Endorsement:
-    manifest = each.manifest
-    return Endorsement(
-        each.backup_id, each.store, manifest.timestamp, manifest.host, outcome, problem
-    )
+    return Endorsement(each.backup_id, each.store, each.timestamp, each.host, outcome, problem)

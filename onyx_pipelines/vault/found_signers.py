@@ -6,15 +6,17 @@ counts before a person has compared the id with one that comes from elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from onyx_pipelines.core.errors import KeyFileError, OnyxError
+from onyx_pipelines.core.errors import IntegrityError, KeyFileError, NotFoundError, OnyxError
 from onyx_pipelines.vault.authenticity import authenticate, distrust_of
-from onyx_pipelines.vault.catalog import Scan
+from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.keys import PrivateKey
 from onyx_pipelines.vault.manifest import Manifest
+from onyx_pipelines.vault.reading import load_manifest
 from onyx_pipelines.vault.signing import Signer, Signers
 
 
@@ -35,21 +37,29 @@ class FoundSigner:
     authentic: int | None
 
 
-def found_signers(scan: Scan, key: PrivateKey | None) -> list[FoundSigner]:
-    """Everybody, known or not, the one with the most sets first."""
-    signed: dict[Signer, list[Manifest]] = {}
-    for manifest in _manifests(scan):
+def found_signers(catalog: Catalog, key: PrivateKey | None) -> list[FoundSigner]:
+    """Everybody, known or not, the one with the most sets first.
+
+    Raises:
+        StoreError: a store cannot be listed or read.
+    """
+    # When each signed, and whether that is authentic: of strangers' manifests no more is kept.
+    signed: dict[Signer, list[tuple[datetime, bool]]] = {}
+    for manifest in _manifests(catalog):
         offered = manifest.signature.offered_signer() if manifest.signature else None
-        if offered and distrust_of(manifest, manifest.backup_id, Signers((offered,))) is None:
-            signed.setdefault(offered, []).append(manifest)
+        if offered is None or manifest.signature is None:
+            continue
+        if distrust_of(manifest, manifest.backup_id, Signers((offered,))) is None:
+            is_authentic = key is not None and _is_authentic(manifest, key)
+            signed.setdefault(offered, []).append((manifest.signature.signed_at, is_authentic))
     found = [
         FoundSigner(
             signer,
-            len(manifests),
-            max(each.signature.signed_at for each in manifests if each.signature),
-            sum(_is_authentic(each, key) for each in manifests) if key else None,
+            len(sets),
+            max(moment for moment, _ in sets),
+            sum(is_authentic for _, is_authentic in sets) if key else None,
         )
-        for signer, manifests in signed.items()
+        for signer, sets in signed.items()
     ]
     return sorted(found, key=lambda each: each.sets, reverse=True)
 
@@ -66,10 +76,15 @@ def the_one(found: Iterable[FoundSigner], signer_id: str) -> FoundSigner:
     )
 
 
-def _manifests(scan: Scan) -> Iterable[Manifest]:
+def _manifests(catalog: Catalog) -> Iterator[Manifest]:
+    scan = catalog.scan()
     for view in scan.views:
         yield from (copy.manifest for copy in view.copies)
-    yield from (each.manifest for each in scan.untrusted)
+    stores = {store.name: store for store in catalog.stores}
+    for each in scan.untrusted:
+        # Changed since the listing, or another set's.
+        with suppress(NotFoundError, IntegrityError):
+            yield load_manifest(stores[each.store], each.backup_id)
 
 
 def _is_authentic(manifest: Manifest, key: PrivateKey) -> bool:

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from onyx_pipelines.core.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError, StoreError
 from onyx_pipelines.sources.source import Component, ComponentStatus
 from onyx_pipelines.vault.layout import BACKUP_ID_PATTERN, is_object_key
 from onyx_pipelines.vault.records import Base64, KeyId, Record, UtcDatetime, canonical_json
@@ -29,8 +29,13 @@ from onyx_pipelines.vault.signing import Signature
 
 FORMAT: Final = "onyx-backup-set"
 FORMAT_VERSION: Final = 2
+# Of a manifest, and of a component's record: what is larger is not even parsed, since anybody may
+# have put it there, and JSON in memory is many times as long. It holds some 15,000 objects.
+RECORD_LIMIT_BYTES: Final = 8 << 20
 _MISSING: Final = "missing."
 _PARTIAL: Final = "partial"
+# Of what a stranger may have written.
+_SHOWN: Final = 200
 
 
 class BackupType(StrEnum):
@@ -266,9 +271,20 @@ def canonical_bytes(manifest: Manifest, *, without: Iterable[str] = ("mac", "sig
 
 
 def to_bytes(record: Manifest | ComponentRecord) -> bytes:
-    """The exact content of manifest.json, or of a component's record: indented, UTF-8."""
+    """The exact content of manifest.json, or of a component's record: indented, UTF-8.
+
+    Raises:
+        StoreError: nobody would read it, since it is that large.
+    """
     text = json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
+    data = f"{text}\n".encode()
+    if len(data) > RECORD_LIMIT_BYTES:
+        raise StoreError(
+            f"The list of what this backup holds would be {len(data)} bytes long, of at most"
+            f" {RECORD_LIMIT_BYTES}.",
+            remedy="Back up fewer databases, collections or volumes at once, or merge collections.",
+        )
+    return data
 
 
 def parse_manifest(data: bytes, *, where: str = "manifest.json") -> Manifest:
@@ -303,6 +319,8 @@ def parse_component_record(data: bytes, *, where: str) -> ComponentRecord:
 
 
 def _parse_json(data: bytes, where: str) -> Any:
+    if len(data) > RECORD_LIMIT_BYTES:
+        raise _damaged(where, f"it is larger than the {RECORD_LIMIT_BYTES} bytes that any may have")
     try:
         return json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -318,7 +336,7 @@ def _parse_record(kind: type[R], data: bytes, document: object, where: str) -> R
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise _damaged(where, f"{place}: {first['msg']}") from None
+        raise _damaged(where, f"{place[:_SHOWN]}: {first['msg'][:_SHOWN]}") from None
     # Two files that say the same must be the same bytes: then no byte can change unnoticed.
     if not _has_bytes(record, data):
         raise _damaged(where, "its bytes are not as they were written")

@@ -15,10 +15,14 @@ from itertools import groupby
 
 from onyx_pipelines.core.errors import IntegrityError, RefusedError, StoreError
 from onyx_pipelines.vault import layout
-from onyx_pipelines.vault.manifest import Manifest, ObjectRecord, parse_manifest
+from onyx_pipelines.vault.manifest import (
+    RECORD_LIMIT_BYTES,
+    Manifest,
+    ObjectRecord,
+    parse_manifest,
+)
 from onyx_pipelines.vault.marks import Mark
 from onyx_pipelines.vault.stores.store import (
-    SMALL_OBJECT_LIMIT_BYTES,
     ObjectReader,
     Store,
     StoredVersion,
@@ -165,7 +169,7 @@ class _Finder:
         """The newest that counts; else, of those before the given moment, the newest at all."""
         whole: list[tuple[StoredVersion, Manifest]] = []
         for version in self._believed(versions):
-            if version.size_bytes > SMALL_OBJECT_LIMIT_BYTES:
+            if version.size_bytes > RECORD_LIMIT_BYTES:
                 continue
             with suppress(IntegrityError):
                 manifest = parse_manifest(self._read(version), where=version.key)
