@@ -14,6 +14,7 @@ from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import size_text
+from onyx_pipelines.load_test.report.sentences import judgement
 from onyx_pipelines.load_test.statistics.objectives import judge_peak_memory
 from onyx_pipelines_tests.api.conftest import Api, make_api
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
@@ -210,7 +211,7 @@ class TestBackupMetadata:
 class TestAGigabyte:
     def test_is_a_thousand_million_bytes_in_every_answer(self) -> None:
         assert load_settings({}).peak_memory_objective_gb == 12
-        text = judge_peak_memory("memory", 11e9, 11e9, 12e9).text
+        text = judgement(judge_peak_memory("memory", 11e9, 11e9, 12e9))
         assert "11.00 GB" in text
         assert "12.00 GB" in text
         assert size_text(12 * 10**9) == "12 GB"

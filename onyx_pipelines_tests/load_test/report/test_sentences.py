@@ -20,7 +20,9 @@ FIGURES = dict.fromkeys(
         *("size", "held_ms", "used_ms", "slower_ms", "before_ms", "accepted_per_s", "risen_mb"),
         *("observed_s", "kb_per_request", "foreign_cores", "calls", "requests", "demand_ms"),
         *("most_per_s", "cores", "cpu_cores", "servers", "now", "host_cores", "wanted_per_s"),
-        *("now_per_s", "gb_per_hour", "timed_share"),
+        *("now_per_s", "gb_per_hour", "timed_share", "run", "planned", "whole", "rows", "percent"),
+        *("ratio", "low", "high", "count", "needed", "slow", "target_ms", "low_percent"),
+        *("high_percent", "allowed_percent", "used_bytes", "most_bytes", "limit_bytes"),
     ),
     0.25,
 ) | {
@@ -30,6 +32,20 @@ FIGURES = dict.fromkeys(
     "part": "tls",
     "services": "db",
     "place": "db",
+    "unit": "sweep 1",
+    "why": "too long",
+    "exit_status": 1,
+    "error": "a time-out",
+    "scenario": "chat",
+    "measure": "0.25",
+}
+# They stand in the cells of a table, or are joined to a sentence.
+PARTS_OF_SENTENCES = {
+    *(What.UNITS_RUN, What.UNIT_ABORTED, What.ALL_UNITS, What.UNITS_WHOLE, What.UNIT_BROKEN),
+    *(What.ALL_ROWS, What.REQUESTS_FAILED, What.COMMONEST_ERROR, What.FAILED_AT_MOST),
+    *(What.USERS_BUSY, What.BUSY_WITHIN, What.GENERATOR_USED, What.GENERATOR_BELOW, What.DRIFTED),
+    *(What.DRIFT_AT_MOST, What.NO_REQUEST, What.TOO_FEW_REQUESTS, What.NOT_KNOWN),
+    What.TOO_FEW_SAMPLES,
 }
 
 
@@ -38,7 +54,7 @@ def test_every_fact_is_a_sentence(what: What) -> None:
     said = sentence(fact(what, **FIGURES))
 
     assert said[0].isalnum()
-    assert said.endswith(".")
+    assert said.endswith(".") is (what not in PARTS_OF_SENTENCES)
     assert "  " not in said
 
 
