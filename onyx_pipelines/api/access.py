@@ -19,7 +19,7 @@ from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.tokens import Scope, TokenFile, find_token
 from onyx_pipelines.audit import Origin, api_origin
 from onyx_pipelines.backup.secret_hygiene import weakness
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import ApiSettings
 
 _FAILURES: Final = 10
 _WITHIN_S: Final = 60.0
@@ -74,7 +74,7 @@ class FailureLimit:
 class Access:
     """Lets callers in, by the settings of this host."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ApiSettings) -> None:
         self._allowed = parse_networks(settings.api_allowed_addresses, "ONYX_API_ALLOWED_ADDRESSES")
         self._trusted = parse_networks(settings.api_trusted_proxies, "ONYX_API_TRUSTED_PROXIES")
         self._tokens = TokenFile(settings.tokens_file)

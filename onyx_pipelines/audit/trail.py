@@ -28,7 +28,7 @@ from onyx_pipelines.audit.records import (
     parse_record,
 )
 from onyx_pipelines.core.errors import OnyxError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import HostSettings
 from onyx_pipelines.host.durable_files import replace_durably, sync_folder
 from onyx_pipelines.host.locks import lock
 
@@ -78,7 +78,7 @@ class Trail:
         self.host = host
 
     @classmethod
-    def of(cls, settings: Settings) -> Trail:
+    def of(cls, settings: HostSettings) -> Trail:
         return cls(settings.state_dir / "audit", settings.host)
 
     @property

@@ -9,7 +9,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from onyx_pipelines.core.settings import PREFIX, Settings
+from onyx_pipelines.core.settings import NAMES, PREFIX, Settings
+from onyx_pipelines.core.settings.layers import files_with_secrets
 
 # What the parts of this stack are shipped with, and what people type instead.
 _KNOWN: Final = frozenset(
@@ -52,7 +53,7 @@ def weakness(value: str, user: str = "") -> str:
 def weak_passwords(settings: Settings) -> list[str]:
     """A sentence for each secret setting that everybody knows, that is a name, or short."""
     found = []
-    for name in type(settings).model_fields:
+    for name in NAMES:
         secret = getattr(settings, name)
         if not isinstance(secret, SecretStr) or not secret.get_secret_value():
             continue
@@ -73,10 +74,11 @@ def exposed_files(settings: Settings, environment: Mapping[str, str]) -> list[st
 
 
 def _secret_files(settings: Settings, environment: Mapping[str, str]) -> Iterator[Path]:
-    for name in type(settings).model_fields:
+    for name in NAMES:
         named = environment.get(f"{PREFIX}{name.upper()}_FILE")
         if named and isinstance(getattr(settings, name), SecretStr):
             yield Path(named)
+    yield from files_with_secrets(type(settings))
     yield from filter(None, (settings.private_key_file, settings.signing_key_path))
     yield settings.tokens_file
     yield from (Path.cwd() / name for name in (".env", "deploy/.env"))

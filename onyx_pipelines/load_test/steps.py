@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from onyx_pipelines.core.errors import NotFoundError, SettingsError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import LoadTestSettings, ObjectiveSettings, Settings
 from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.load_test.k6.binary import find_k6
 from onyx_pipelines.load_test.plan import Profile, plan
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LATEST: Final = "latest"
 
 
-def target_of(settings: Settings) -> Target:
+def target_of(settings: LoadTestSettings) -> Target:
     """The target, once it was found to be one that may be loaded.
 
     Raises:
@@ -168,7 +168,7 @@ def promote(settings: Settings, folder: RunFolder, *, by: str, reason: str = "")
     return BaselineStore(settings.state_dir).promote(result, series, by=by, reason=reason)
 
 
-def targets_of(settings: Settings) -> Targets:
+def targets_of(settings: ObjectiveSettings) -> Targets:
     measure = settings.chat_objective_measure
     return Targets(
         chat_p95_ms=settings.chat_p95_objective_ms,
@@ -178,14 +178,14 @@ def targets_of(settings: Settings) -> Targets:
     )
 
 
-def drawn_targets(settings: Settings) -> Mapping[Scenario, float]:
+def drawn_targets(settings: ObjectiveSettings) -> Mapping[Scenario, float]:
     return {
         Scenario.CHAT: settings.chat_p95_objective_ms,
         Scenario.RAG: settings.rag_p95_objective_ms,
     }
 
 
-def _limits(settings: Settings) -> tuple[LiveLimit, ...]:
+def _limits(settings: ObjectiveSettings) -> tuple[LiveLimit, ...]:
     """The chat objective is about first tokens unless it is said otherwise."""
     from onyx_pipelines.load_test.running.execution import LiveLimit
 

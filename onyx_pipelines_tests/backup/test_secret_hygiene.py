@@ -89,3 +89,14 @@ def test_a_host_whose_secrets_are_well_kept_is_fine(backup_host: HostUnderTest) 
 
     assert found["secret files"]["ok"]
     assert found["passwords"]["ok"]
+
+
+def test_a_file_that_the_configuration_file_names_counts(
+    volume_host: HostUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "pg"
+    secret.touch(mode=0o644)
+    (tmp_path / "onyx.yaml").write_text(f"pg_password_file: {secret}")
+    monkeypatch.setenv("ONYX_CONFIG", str(tmp_path / "onyx.yaml"))
+
+    assert any(str(secret) in each for each in exposed_files(volume_host.settings, {}))

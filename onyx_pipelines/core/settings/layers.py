@@ -109,14 +109,14 @@ def config_path() -> Path | None:
 
 
 def files_with_secrets(settings_cls: type[BaseSettings]) -> Iterator[Path]:
-    """That the environment or the configuration file names as holding one."""
+    """That the configuration file names as holding one."""
     path = config_path()
     in_file: Mapping[str, Any] = {}
     with suppress(SettingsError):
         in_file = _yaml_of(path)[0] if path else {}
     for name, field in settings_cls.model_fields.items():
         key = named_file(name)
-        named = key and (os.environ.get(variable(key)) or in_file.get(key))
+        named = key and in_file.get(key)
         if is_secret(field) and named:
             yield Path(named)
 
