@@ -28,6 +28,7 @@ from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines.sources.source import ComponentReport, object_path
+from onyx_pipelines_tests.lifetime import disk_of, session_directory
 from onyx_pipelines_tests.recording_sink import RecordingSink
 
 DIMENSIONS = 8
@@ -92,7 +93,9 @@ MakeSource = Callable[..., QdrantSource]
 
 @pytest.fixture(scope="session")
 def standin_process() -> Iterator[QdrantStandIn]:
-    directory = Path(tempfile.mkdtemp(prefix="onyx-qdrant-"))
+    disk = disk_of(session_directory())
+    disk.mkdir(exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="onyx-qdrant-", dir=disk))
     with QdrantStandIn(directory / "standin") as server:
         yield server
     shutil.rmtree(directory)

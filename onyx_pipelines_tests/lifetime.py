@@ -80,6 +80,12 @@ def session_directory() -> Path:
     return Path(os.environ[SESSION_VARIABLE])
 
 
+def disk_of(directory: Path) -> Path:
+    """What a session keeps on a disk, for who counts the blocks that files take: in memory, holes
+    and copies take others."""
+    return Path("/var/tmp") / directory.name
+
+
 @contextmanager
 def one_at_a_time(name: str) -> Iterator[None]:
     """Excludes the session's other workers from the same block."""
@@ -175,6 +181,7 @@ def _delete(directory: Path) -> None:
     for folder, _, files in os.walk(directory):
         if "s3-ports.json" in files:
             remove_sockets(Path(folder))
+    shutil.rmtree(disk_of(directory), ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
 
 
