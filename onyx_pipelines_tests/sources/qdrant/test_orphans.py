@@ -15,7 +15,7 @@ import pytest
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.source import ComponentStatus
 from onyx_pipelines_tests.fixtures_qdrant import MakeSource, QdrantServer, back_up, journal_in
-from onyx_pipelines_tests.injecting import inject, replaced
+from onyx_pipelines_tests.planting import plant, replaced
 from onyx_pipelines_tests.waiting import wait_until
 
 _PROGRAM = """
@@ -211,7 +211,7 @@ def test_the_journal_of_another_server_is_left_alone(
     back_up(make_source(faulty_server, faulty_collection))
     standin.set_faults()
     [entry] = journal_in(state_dir)
-    inject(entry, replaced(b"127.0.0.1", b"elsewhere"))
+    plant(entry, replaced(b"127.0.0.1", b"elsewhere"))
 
     back_up(make_source(faulty_server, faulty_collection))
 
