@@ -19,7 +19,7 @@ from onyx_pipelines.load_test.metadata import (
     saturation_metadata,
     sweep_metadata,
 )
-from onyx_pipelines.load_test.plan import PROFILES, Profile, plan, profile_named
+from onyx_pipelines.load_test.plan import FULL, PROFILES, Profile, plan, profile_named
 from onyx_pipelines.load_test.report.answers import (
     Answer,
     alarm_answer,
@@ -61,15 +61,15 @@ class LoadTestConfig(dg.Config):
         default=None,
         description="What is asked of the service, some of CHAT, RAG, AGENT_TASKS. null: all.",
     )
-    users: int | None = Field(
-        default=None,
+    users: int = Field(
+        default=FULL.users,
         ge=0,
-        description=f"Users at a time. null: the profile's ({_usual('users')}). Example: 50.",
+        description="Users at a time; every profile has the same. Example: 50.",
     )
-    messages: int | None = Field(
-        default=None,
+    messages: int = Field(
+        default=FULL.messages,
         ge=0,
-        description=f"Messages of each user. null: the profile's ({_usual('messages')}).",
+        description="Messages of each user; every profile has the same.",
     )
     repeats: int | None = Field(
         default=None,

@@ -85,7 +85,8 @@ def find_set(
     if latest is None:
         _refuse_half_copied(scans, backup_id)
         raise [*errors, *absences][0]
-    store, view = next(each for each in candidates if each[1].backup_id == latest.backup_id)
+    copies = [each for each in candidates if each[1].backup_id == latest.backup_id]
+    store, view = min(copies, key=lambda each: _failed_verification(*each))
     damaged = [
         f"Set {each.backup_id} in the {each.store} store is damaged: {each.what}"
         for scan in scans
@@ -96,6 +97,11 @@ def find_set(
         return FoundSet(store, view, tuple(damaged), unasked=tuple(unasked))
     newer = (*unasked, *passed_over(view, scans, now))
     return FoundSet(store, view, tuple(damaged), passed_over=newer)
+
+
+def _failed_verification(store: Store, view: SetView) -> bool:
+    copy = view.copy_in(store.name)
+    return copy is not None and copy.verification_failed
 
 
 def _refuse_half_copied(scans: Iterable[Scan], text: str) -> None:

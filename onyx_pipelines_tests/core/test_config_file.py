@@ -143,6 +143,7 @@ def test_hooks_in_a_file_that_others_can_write_are_refused(file: Path) -> None:
     [
         ("pg_password: 'correct horse\n", "is not YAML: .*line"),
         ("- correct horse\n", "holds no settings"),
+        ("pg_user: a\npg_user: correct horse\n", "one key stands twice .*line 2"),
         ("pg_password: [correct horse, 1]\n", "pg_password in "),
         ("pg_password: a correct horse\npg_password_file: /x\n", "given twice"),
         ("pg_password_file: /nowhere\n", "names /nowhere, which cannot be read"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_settings import (
     BaseSettings,
@@ -22,6 +22,9 @@ from pydantic_settings.sources import DEFAULT_PATH, ConfigFileSourceType
 
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.settings.part import PREFIX, is_secret, variable
+
+if TYPE_CHECKING:
+    import yaml
 
 CONFIG_VARIABLE: Final = f"{PREFIX}CONFIG"
 _OTHERS_READ: Final = 0o077
@@ -139,6 +142,25 @@ def _text_in(path: object, key: str) -> str | Problem:
         return Problem(f"{key} names {path}, which cannot be read ({type(error).__name__})")
 
 
+def _strict_loader() -> type[yaml.SafeLoader]:
+    """YAML's own lets the second of two equal keys win, and says nothing."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen = set()
+            for key, _ in node.value:
+                name = getattr(key, "value", None)
+                if isinstance(name, str) and name in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, "one key stands twice in a mapping", key.start_mark
+                    )
+                seen.add(name if isinstance(name, str) else id(key))
+            return super().construct_mapping(node, deep)
+
+    return Strict
+
+
 def _yaml_of(path: Path) -> tuple[Mapping[Any, Any], int]:
     """What is written in it, and its mode bits."""
     # Who has no such file need not wait for it.
@@ -147,7 +169,7 @@ def _yaml_of(path: Path) -> tuple[Mapping[Any, Any], int]:
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
-            found = yaml.safe_load(file)
+            found = yaml.load(file, _strict_loader())  # noqa: S506  (it is a SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"{CONFIG_VARIABLE} names {path}, which cannot be read ({type(error).__name__}).",

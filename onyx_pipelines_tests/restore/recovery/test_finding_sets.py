@@ -11,6 +11,7 @@ from onyx_pipelines.restore.drill import choose_set
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines_tests.attacks.forging import forge_set
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, cut_manifest
+from onyx_pipelines_tests.planting import flip_a_byte
 
 
 @pytest.fixture
@@ -35,6 +36,19 @@ def test_the_store_that_has_it_whole_serves_and_the_damage_is_told(
     chosen = found(volume_host, backup_id if asked == "its id" else asked)
 
     assert (chosen.store.name, chosen.view.backup_id) == ("offsite", backup_id)
+    [note] = chosen.notes
+    assert f"Set {backup_id} in the local store is damaged" in note
+
+
+def test_a_copy_that_failed_its_verification_is_passed_over_for_one_that_did_not(
+    volume_host: HostUnderTest, backup_id: str
+) -> None:
+    flip_a_byte(volume_host.first_object(backup_id))
+    volume_host.onyx("verify", backup_id)
+
+    chosen = found(volume_host, "latest")
+
+    assert chosen.store.name == "offsite"
     [note] = chosen.notes
     assert f"Set {backup_id} in the local store is damaged" in note
 
