@@ -29,6 +29,8 @@ EXIT_UNABLE = 2
 _FILE_WIDTH = 200
 _NARROW = 100
 _UNBROKEN = 10
+# A border and a blank at either side of a cell.
+_BETWEEN = 3
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON on standard output.")]
 YesOption = Annotated[
@@ -105,14 +107,18 @@ class Writer:
         table = Table(title=_text([title]), title_justify="left")
         if self.console.width < _NARROW:
             table.box, table.show_edge = box.SIMPLE_HEAD, False
+        is_file = not self.is_terminal and self.console.width == _FILE_WIDTH
+        needed = 1
         for column in zip(*cells, strict=True):
-            # An id or a date that is broken cannot be copied.
-            words = [len(word) for cell in column for word in cell.plain.split()]
-            least = min(max(words, default=0), _UNBROKEN)
+            # An id or a date that is broken cannot be copied; in a file no path can.
+            longest = max((len(word) for cell in column for word in cell.plain.split()), default=0)
+            least = longest if is_file else min(longest, _UNBROKEN)
             table.add_column(column[0], overflow="fold", min_width=least)
+            needed += least + _BETWEEN
         for row in cells[1:]:
             table.add_row(*row)
-        self.console.print(table)
+        wide = max(self.console.width, needed) if is_file else self.console.width
+        self.console.print(table, width=wide, crop=not is_file)
 
     def verbatim(self, text: str) -> None:
         """For programs: exactly this and a line's end."""

@@ -52,7 +52,7 @@ class TestWithoutConfirm:
 
         assert answer.status == 0
         assert "REPLACED" in answer.output
-        assert str(host.volume) in "".join(answer.output.split())
+        assert str(host.volume) in answer.output
         assert "Nothing was changed" in answer.output
         assert greeting(host) == "goodbye"
         assert trail_of(host) == []

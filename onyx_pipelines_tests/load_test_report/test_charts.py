@@ -26,7 +26,7 @@ from onyx_pipelines.load_test.results import (
 )
 from onyx_pipelines.reporting.charts.canvas import to_svg
 from onyx_pipelines.reporting.charts.panel import WIDTH_PX, Panel, panel_drawing
-from onyx_pipelines_tests.load_test_report import factories
+from onyx_pipelines_tests.load_test_report import factories, measured
 from onyx_pipelines_tests.load_test_report.factories import TARGETS_MS, LoadTest
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def test_charts_have_only_colours_of_the_page(draw: Draw) -> None:
     [
         factories.nearly_empty(),
         _changed(FAILING, sweep=FAILING.result.sweep[:1], capacities=()),
-        LoadTest(FAILING.result, factories.no_samples()),
+        LoadTest(FAILING.result, measured.no_samples()),
         LoadTest(FAILING.result, FAILING.samples.assign(first_token_ms=np.nan)),
         LoadTest(FAILING.result, FAILING.samples.assign(status=500)),
         factories.hostile(),

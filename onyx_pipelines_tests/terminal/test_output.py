@@ -107,3 +107,13 @@ def test_ids_and_dates_are_whole_on_a_terminal_of_80_columns() -> None:
 
     assert max(map(len, sent.splitlines())) <= 80
     assert all(each in sent for each in ("4aac2b98", "2026-11-26", "16:26:24", "completed"))
+
+
+def test_a_path_is_whole_in_a_file_however_long() -> None:
+    path = f"/volumes/{'p' * 300}/data"
+    rows = [("REPLACED", path, "an explanation " * 30)]
+
+    sent = printed(lambda out: out.table("plan", ("what", "where", "why"), rows))
+
+    assert path in sent
+    assert len(sent.splitlines()) > 5
