@@ -154,12 +154,12 @@ run_units(folder, Running(find_k6(), target, profile))
 def test_a_unit_that_fails_is_tried_twice_and_then_makes_the_run_invalid(
     k6: K6, running: Running, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "k6"
-    broken.write_text(f'#!/bin/sh\nif [ "$1" = run ]; then exit 107; fi\nexec {k6.path} "$@"\n')
-    broken.chmod(0o755)
+    failing = tmp_path / "k6"
+    failing.write_text(f'#!/bin/sh\nif [ "$1" = run ]; then exit 107; fi\nexec {k6.path} "$@"\n')
+    failing.chmod(0o755)
     folder = begun(k6, running.target, tmp_path)
 
-    run_units(folder, replace(running, k6=K6(broken, k6.version)))
+    run_units(folder, replace(running, k6=K6(failing, k6.version)))
 
     result = analyse(folder, Targets(), None)
     assert result.verdict is LoadVerdict.INVALID
