@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from onyx_pipelines.restore.postgres.differences import (
     MISSING,
@@ -27,9 +29,16 @@ from onyx_pipelines.sources.postgres.facts import (
 from onyx_pipelines.sources.postgres.relations import NAMED_NOT_NULL_SINCE, NOT_NULL
 
 _SHOWN = 300
+# By kind and name.
+_Items: TypeAlias = dict[tuple[str, str], list[SchemaItem]]
 # A right that came with this version; who is granted ALL has it from then on.
 _MAINTAIN, _MAINTAIN_SINCE = "MAINTAIN", 17
 _ASPECTS = {"comment": Aspect.COMMENT, "security label": Aspect.LABEL, "grants": Aspect.GRANTS}
+# Such as PostgreSQL gives to a NOT NULL by itself: pg_dump leaves it to the server that it restores
+# to, which counts on where another relation has taken it (CREATE TABLE … LIKE takes names over).
+_GIVEN_NAME = re.compile(
+    r'(?P<relation>.+) (?:\w+_not_null\d*|"(?:[^"]|"")*_not_null\d*")', re.DOTALL
+)
 _WHOLE = frozenset({"table", "view"})
 # They are about roles and nothing else.
 _OF_ROLES = frozenset({"grants", "default privileges"})
@@ -80,7 +89,8 @@ def _schema(
 ) -> Iterator[Difference]:
     before, after = _by_name(expected.schema_items), _by_name(found.schema_items)
     gone = {name for kind, name in before.keys() - after.keys() if kind in _WHOLE}
-    for key in sorted(before.keys() | after.keys()):
+    same = _not_nulls_given_other_names(before, after)
+    for key in sorted((before.keys() | after.keys()) - same):
         then, now = before.get(key, []), after.get(key, [])
         kind, name = key
         if not now and _is_part_of_any(name, gone):
@@ -99,6 +109,21 @@ def _schema(
                 yield from _item(then[index], now[index], added, with_roles=with_roles)
 
 
+def _not_nulls_given_other_names(before: _Items, after: _Items) -> set[tuple[str, str]]:
+    """Of the same columns of the same relation."""
+    gone = _given_not_nulls(before, before.keys() - after.keys())
+    new = _given_not_nulls(after, after.keys() - before.keys())
+    return {key for each in gone.keys() & new.keys() for key in (gone[each], new[each])}
+
+
+def _given_not_nulls(
+    items: _Items, keys: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """By relation and definition."""
+    named = [(key, _GIVEN_NAME.fullmatch(key[1])) for key in keys if key[0] == NOT_NULL]
+    return {(match["relation"], items[key][0].definition): key for key, match in named if match}
+
+
 def _is_part_of_any(name: str, relations: Iterable[str]) -> bool:
     """Columns, constraints and triggers go with their relation, which is named."""
     return any(name.startswith((f"{relation}.", f"{relation} ")) for relation in relations)
@@ -113,7 +138,7 @@ def _added_rights(expected: DatabaseFacts, found: DatabaseFacts) -> str:
     return _MAINTAIN if is_added else ""
 
 
-def _by_name(items: Iterable[SchemaItem]) -> dict[tuple[str, str], list[SchemaItem]]:
+def _by_name(items: Iterable[SchemaItem]) -> _Items:
     found = defaultdict(list)
     for item in items:
         found[item.kind, item.name].append(item)

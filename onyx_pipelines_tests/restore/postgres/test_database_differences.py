@@ -136,6 +136,44 @@ def test_no_text_of_a_definition_is_shown() -> None:
     assert "secret" not in difference.found
 
 
+def with_not_null(name: str, columns: str = "id") -> DatabaseFacts:
+    item = SchemaItem(kind="not null", name=name, definition=columns)
+    return FACTS.model_copy(update={"server_major": 18, "schema_items": (item,)})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("public.t t_id_not_null", "public.t t_id_not_null1"),
+        ('public." t" " t_id_not_null"', 'public." t" " t_id_not_null12"'),
+        ('public."a\nb" "a\nb_id_not_null"', 'public."a\nb" "a\nb_id_not_null1"'),
+    ],
+)
+def test_a_not_null_may_have_another_name_that_postgresql_gave_it(before: str, after: str) -> None:
+    assert compare(with_not_null(before), with_not_null(after)).differences == ()
+
+
+@pytest.mark.parametrize(
+    ("after", "columns"),
+    [
+        ("public.t other_id_not_null", "other"),
+        ("public.u t_id_not_null1", "id"),
+        ("public.t somebodys", "id"),
+        ('public."t t_id_not_null" x_not_null', "id"),
+    ],
+    ids=["of another column", "of another table", "with a name of its own", "with a space"],
+)
+def test_another_not_null_is_a_difference(after: str, columns: str) -> None:
+    expected = with_not_null("public.t t_id_not_null")
+
+    differences = compare(expected, with_not_null(after, columns)).differences
+
+    assert {(each.expected, each.found) for each in differences} == {
+        ("present", "missing"),
+        ("missing", "present"),
+    }
+
+
 class TestASetOfFormatVersionOne:
     """It has digests of PostgreSQL's words, and nothing of what it did not know."""
 
