@@ -39,6 +39,7 @@ _ASPECTS = {"comment": Aspect.COMMENT, "security label": Aspect.LABEL, "grants":
 _GIVEN_NAME = re.compile(
     r'(?P<relation>.+) (?:\w+_not_null\d*|"(?:[^"]|"")*_not_null\d*")', re.DOTALL
 )
+_IDENTITY = re.compile(r"(^|; )identity (always|by default)(;|$)")
 _WHOLE = frozenset({"table", "view"})
 # They are about roles and nothing else.
 _OF_ROLES = frozenset({"grants", "default privileges"})
@@ -87,7 +88,9 @@ def _locale(facts: DatabaseFacts) -> list[str]:
 def _schema(
     expected: DatabaseFacts, found: DatabaseFacts, *, with_roles: bool
 ) -> Iterator[Difference]:
-    before, after = _by_name(expected.schema_items), _by_name(found.schema_items)
+    before, after = (
+        _without_types_of_identities(_by_name(each.schema_items)) for each in (expected, found)
+    )
     gone = {name for kind, name in before.keys() - after.keys() if kind in _WHOLE}
     same = _not_nulls_given_other_names(before, after)
     for key in sorted((before.keys() | after.keys()) - same):
@@ -107,6 +110,25 @@ def _schema(
             elif expected.format_version > 1:
                 added = _added_rights(expected, found)
                 yield from _item(then[index], now[index], added, with_roles=with_roles)
+
+
+def _without_types_of_identities(items: _Items) -> _Items:
+    """After every pg_dump the sequence of an identity has its column's type, whatever it was
+    altered to; how far it counts is in its bounds."""
+    identities = {
+        f"of column {name}"
+        for (kind, name), each in items.items()
+        if kind == "column" and _IDENTITY.search(each[0].definition)
+    }
+    return {
+        (kind, name): [
+            item.model_copy(update={"definition": item.definition.partition("; ")[2]})
+            if kind == "sequence" and item.definition.endswith(tuple(identities))
+            else item
+            for item in each
+        ]
+        for (kind, name), each in items.items()
+    }
 
 
 def _not_nulls_given_other_names(before: _Items, after: _Items) -> set[tuple[str, str]]:

@@ -215,3 +215,37 @@ def test_an_index_whose_owner_may_not_call_its_function_is_no_damage() -> None:
     assert reports_of_damage(f"{denied}heap table:\n    xmin is too old\n") == [
         "heap table:\n    xmin is too old"
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "found", "names"),
+    [
+        ("integer; not null; identity always", "integer; 1 1 1 9 1; of column public.t.id", []),
+        (
+            "integer; not null",
+            "integer; 1 1 1 9 1; of column public.t.id",
+            ["sequence public.t_id_seq"],
+        ),
+        (
+            "integer; not null; identity always",
+            "integer; 1 1 1 10 1; of column public.t.id",
+            ["sequence public.t_id_seq"],
+        ),
+    ],
+    ids=["of an identity", "of a column", "other bounds"],
+)
+def test_the_type_of_a_sequence_is_compared_where_pg_dump_keeps_it(
+    column: str, found: str, names: list[str]
+) -> None:
+    def facts(sequence: str) -> DatabaseFacts:
+        items = [
+            SchemaItem(kind="column", name="public.t.id", definition=column),
+            SchemaItem(kind="sequence", name="public.t_id_seq", definition=sequence),
+        ]
+        return FACTS.model_copy(update={"schema_items": tuple(items)})
+
+    differences = compare(
+        facts("bigint; 1 1 1 9 1; of column public.t.id"), facts(found)
+    ).differences
+
+    assert [each.name for each in differences] == names
