@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from math import inf
 from queue import Empty, Queue, SimpleQueue
 from threading import Event, Semaphore, Thread
-from time import monotonic
 from typing import Any, Final, TypeVar
 
 from onyx_pipelines.core.lost_interrupts import interrupt_behind
@@ -19,8 +17,6 @@ from onyx_pipelines.core.lost_interrupts import interrupt_behind
 T = TypeVar("T")
 R = TypeVar("R")
 
-# A signal that comes just before a wait begins is heard when the wait is over: none is endless.
-_LISTENS_EVERY_S: Final = 1.0
 _PATIENCE_WHEN_ENDED_S: Final = 5.0
 # At the end of the process a thread within C++ (Tink) must not still be at work.
 _ENDS_WITHIN_S: Final = 1.0
@@ -51,24 +47,6 @@ def _make(call: Callable[[], T], future: Future[T]) -> None:
         del call, future
 
 
-def is_done_within(limit_s: float, future: Future[Any]) -> bool:
-    """Whether its call came to an end in time; an interrupt is heard meanwhile."""
-    deadline = monotonic() + limit_s
-    while not future.done() and (left := deadline - monotonic()) > 0:
-        wait([future], min(left, _LISTENS_EVERY_S))
-    return future.done()
-
-
-def result_of(future: Future[T]) -> T:
-    """What its call gave, or raised; an interrupt is heard while it is waited for."""
-    try:
-        is_done_within(inf, future)
-        return future.result()
-    finally:
-        # The error's traceback has this frame.
-        del future
-
-
 def side_by_side(call: Callable[[T], R], items: Iterable[T], size: int, name: str) -> list[R]:
     """What the call gives for each item, in their order; up to `size` threads make it.
 
@@ -95,7 +73,7 @@ def side_by_side(call: Callable[[T], R], items: Iterable[T], size: int, name: st
         results: list[R] = []
         while answers:
             # One that failed is kept by nobody but its error.
-            results.append(result_of(answers.pop()))
+            results.append(answers.pop().result())
         return results
     finally:
         is_over.set()
@@ -118,8 +96,7 @@ class Behind:
         if self._thread is None:
             self._thread = Thread(target=self._work.make, name=self._name, daemon=True)
             self._thread.start()
-        while not self._work.places.acquire(timeout=_LISTENS_EVERY_S):
-            pass
+        self._work.places.acquire()
         self._work.calls.put(partial(call, argument))
         self._raise_failure()
 
@@ -159,8 +136,7 @@ class _Work:
         """Until the calls before are made. Places are not counted: an interrupt may lose one."""
         reached = Event()
         self.calls.put(reached)
-        while not reached.wait(_LISTENS_EVERY_S):
-            pass
+        reached.wait()
 
     def make(self) -> None:
         while (call := self.calls.get()) is not None:
@@ -212,7 +188,7 @@ def ahead(pieces: Generator[T, None, None], count: int, name: str) -> Generator[
     maker = Thread(target=make, name=name, daemon=True)
     try:
         maker.start()
-        while (piece := _next(ready)) is not _END:
+        while (piece := ready.get()) is not _END:
             if isinstance(piece, _Raised):
                 raise piece.error
             yield piece
@@ -224,9 +200,3 @@ def ahead(pieces: Generator[T, None, None], count: int, name: str) -> Generator[
                 ready.get_nowait()
         if maker.ident is not None:
             maker.join(_ENDS_WITHIN_S)
-
-
-def _next(ready: Queue[Any]) -> Any:
-    while True:
-        with suppress(Empty):
-            return ready.get(timeout=_LISTENS_EVERY_S)

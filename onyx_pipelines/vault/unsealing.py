@@ -16,7 +16,7 @@ from tink import streaming_aead
 
 from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.core.lost_interrupts import raise_swallowed
-from onyx_pipelines.core.threads import begun, result_of
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.vault.hashing import Hashing
 from onyx_pipelines.vault.manifest import ObjectRecord
 from onyx_pipelines.vault.stores.store import ObjectReader
@@ -144,7 +144,7 @@ class _Compressed:
         """While Tink looks for the key, an interrupt of this thread is to it a key that does not
         fit, and nothing else; others have none."""
         self._is_begun = True
-        return result_of(begun(partial(self._read, size), "unseal"))
+        return begun(partial(self._read, size), "unseal").result()
 
 
 class _Ciphertext:

@@ -132,8 +132,7 @@ def _sessions_ended(
         yield
     finally:
         stopped.set()
-        while thread.is_alive():
-            thread.join(1)  # not endlessly: an interrupt is heard between two waits
+        thread.join()
 
 
 def _renaming(name: str, new: str) -> sql.Composed:

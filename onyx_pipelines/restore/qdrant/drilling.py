@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError, SourceError
 from onyx_pipelines.core.progress import Meter
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.threads import result_of
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.host.tree_removal import discard_tree
@@ -146,7 +145,7 @@ class _Pipeline:
         """Until nothing is outstanding: no answer, and no clean-up."""
         self._compare(self._answered())
         if self._cleaning is not None:
-            result_of(self._cleaning)
+            self._cleaning.result()
 
     def _ask(self, unpacked: _Unpacked) -> None:
         answered = self._answered()
@@ -196,7 +195,7 @@ class _Pipeline:
         """Beside the next ones; one at a time, so that no scratch piles up."""
         with self._work.clock.step(Step.CLEAN_UP, collection.name):
             if self._cleaning is not None:
-                result_of(self._cleaning)
+                self._cleaning.result()
             self._cleaning = self._cleaner.submit(discard_tree, directory)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from onyx_pipelines.core.errors import StoreError
-from onyx_pipelines.core.threads import begun, result_of
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.vault.stores.s3_calls import Bucket
 from onyx_pipelines.vault.stores.s3_errors import NoUploadError
 
@@ -84,7 +84,7 @@ class Upload:
             return
         self._send_part()
         while self._in_flight:
-            self._done.append(result_of(self._in_flight.popleft()))
+            self._done.append(self._in_flight.popleft().result())
         self._bucket.call(
             f"complete {self._name}",
             self._bucket.client.complete_multipart_upload,
@@ -148,7 +148,7 @@ class Upload:
             ).text("UploadId")
         if len(self._in_flight) >= IN_FLIGHT:
             # In its place until then: `abort` may be called meanwhile.
-            self._done.append(result_of(self._in_flight[0]))
+            self._done.append(self._in_flight[0].result())
             self._in_flight.popleft()
         self._require_whole()
         self._in_flight.append(begun(partial(self._upload_part, self._part), "s3-upload"))

@@ -6,12 +6,13 @@ Whatever else comes back, from a proxy's page to an endless stream, is one Store
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from onyx_pipelines.core.errors import StoreError
-from onyx_pipelines.core.threads import begun, is_done_within, result_of
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.vault.stores.s3_errors import Place, not_s3, too_slow, translated
 
 if TYPE_CHECKING:
@@ -68,10 +69,10 @@ class Bucket:
         """What `work` returns or raises. A thread that is too slow is left behind: nothing else
         ends a read that gets a byte now and then."""
         doing = begun(work, f"s3 {action}")
-        if not is_done_within(limit_s, doing):
+        if wait([doing], limit_s).not_done:
             raise too_slow(self.place, action, limit_s)
         try:
-            return result_of(doing)
+            return doing.result()
         finally:
             del doing  # the error's traceback has this frame
 
