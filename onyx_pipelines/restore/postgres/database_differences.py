@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
 
 from onyx_pipelines.restore.postgres.differences import (
     MISSING,
@@ -21,6 +19,7 @@ from onyx_pipelines.restore.postgres.differences import (
     granted,
     undecided_content,
 )
+from onyx_pipelines.restore.postgres.made_otherwise import Items, as_the_server_makes_it
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
     DatabaseProperties,
@@ -29,17 +28,9 @@ from onyx_pipelines.sources.postgres.facts import (
 from onyx_pipelines.sources.postgres.relations import NAMED_NOT_NULL_SINCE, NOT_NULL
 
 _SHOWN = 300
-# By kind and name.
-_Items: TypeAlias = dict[tuple[str, str], list[SchemaItem]]
 # A right that came with this version; who is granted ALL has it from then on.
 _MAINTAIN, _MAINTAIN_SINCE = "MAINTAIN", 17
 _ASPECTS = {"comment": Aspect.COMMENT, "security label": Aspect.LABEL, "grants": Aspect.GRANTS}
-# Such as PostgreSQL gives to a NOT NULL by itself: pg_dump leaves it to the server that it restores
-# to, which counts on where another relation has taken it (CREATE TABLE … LIKE takes names over).
-_GIVEN_NAME = re.compile(
-    r'(?P<relation>.+) (?:\w+_not_null\d*|"(?:[^"]|"")*_not_null\d*")', re.DOTALL
-)
-_IDENTITY = re.compile(r"(^|; )identity (always|by default)(;|$)")
 _WHOLE = frozenset({"table", "view"})
 # They are about roles and nothing else.
 _OF_ROLES = frozenset({"grants", "default privileges"})
@@ -88,12 +79,10 @@ def _locale(facts: DatabaseFacts) -> list[str]:
 def _schema(
     expected: DatabaseFacts, found: DatabaseFacts, *, with_roles: bool
 ) -> Iterator[Difference]:
-    before, after = (
-        _without_types_of_identities(_by_name(each.schema_items)) for each in (expected, found)
-    )
+    after = _by_name(found.schema_items)
+    before = as_the_server_makes_it(_by_name(expected.schema_items), after)
     gone = {name for kind, name in before.keys() - after.keys() if kind in _WHOLE}
-    same = _not_nulls_given_other_names(before, after)
-    for key in sorted((before.keys() | after.keys()) - same):
+    for key in sorted(before.keys() | after.keys()):
         then, now = before.get(key, []), after.get(key, [])
         kind, name = key
         if not now and _is_part_of_any(name, gone):
@@ -112,40 +101,6 @@ def _schema(
                 yield from _item(then[index], now[index], added, with_roles=with_roles)
 
 
-def _without_types_of_identities(items: _Items) -> _Items:
-    """After every pg_dump the sequence of an identity has its column's type, whatever it was
-    altered to; how far it counts is in its bounds."""
-    identities = {
-        f"of column {name}"
-        for (kind, name), each in items.items()
-        if kind == "column" and _IDENTITY.search(each[0].definition)
-    }
-    return {
-        (kind, name): [
-            item.model_copy(update={"definition": item.definition.partition("; ")[2]})
-            if kind == "sequence" and item.definition.endswith(tuple(identities))
-            else item
-            for item in each
-        ]
-        for (kind, name), each in items.items()
-    }
-
-
-def _not_nulls_given_other_names(before: _Items, after: _Items) -> set[tuple[str, str]]:
-    """Of the same columns of the same relation."""
-    gone = _given_not_nulls(before, before.keys() - after.keys())
-    new = _given_not_nulls(after, after.keys() - before.keys())
-    return {key for each in gone.keys() & new.keys() for key in (gone[each], new[each])}
-
-
-def _given_not_nulls(
-    items: _Items, keys: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[str, str]]:
-    """By relation and definition."""
-    named = [(key, _GIVEN_NAME.fullmatch(key[1])) for key in keys if key[0] == NOT_NULL]
-    return {(match["relation"], items[key][0].definition): key for key, match in named if match}
-
-
 def _is_part_of_any(name: str, relations: Iterable[str]) -> bool:
     """Columns, constraints and triggers go with their relation, which is named."""
     return any(name.startswith((f"{relation}.", f"{relation} ")) for relation in relations)
@@ -160,7 +115,7 @@ def _added_rights(expected: DatabaseFacts, found: DatabaseFacts) -> str:
     return _MAINTAIN if is_added else ""
 
 
-def _by_name(items: Iterable[SchemaItem]) -> _Items:
+def _by_name(items: Iterable[SchemaItem]) -> Items:
     found = defaultdict(list)
     for item in items:
         found[item.kind, item.name].append(item)
