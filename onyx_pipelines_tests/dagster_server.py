@@ -48,7 +48,7 @@ class DagsterServer:
             "{ runsOrError { ... on Runs"
             " { results { runId jobName status tags { key value } } } } }"
         )
-        found: list[dict[str, object]] = data["runsOrError"]["results"]  # type: ignore[index]
+        found: list[dict[str, object]] = data["runsOrError"]["results"]  # type: ignore[index]  # JSON
         return found
 
     def delete_all(self) -> None:

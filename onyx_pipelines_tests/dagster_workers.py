@@ -77,13 +77,13 @@ class Workers:
             list(daemon.run_iteration(self.workspace))
 
     def launch(self, job: str, **options: object) -> str:
-        run_id = self.queue(job, **options)  # type: ignore[arg-type]
+        run_id = self.queue(job, **options)  # type: ignore[arg-type]  # keywords that a test names
         self.dequeue()
         return run_id
 
     def started(self, job: str, **options: object) -> str:
         """One that counts as started, without a process."""
-        run_id = self.queue(job, **options)  # type: ignore[arg-type]
+        run_id = self.queue(job, **options)  # type: ignore[arg-type]  # keywords that a test names
         for kind in ("PIPELINE_STARTING", "PIPELINE_START"):
             event = dg.DagsterEvent(event_type_value=kind, job_name=job)
             self.instance.report_dagster_event(event, run_id=run_id)

@@ -56,8 +56,8 @@ def stop_forking() -> None:
     """The servers of the standard library, and their socket's directory: when the interpreter ends
     them, the session's directory around that is gone."""
     # The standard library has no public way; its own tests end it so.
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
-    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # the standard library's own, for its end
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]  # the standard library's own, for its end
     util._exit_function()
 
 

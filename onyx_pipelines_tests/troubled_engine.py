@@ -96,12 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD" and status not in (204, 304):
             self.wfile.write(content)
 
-    do_GET = do_POST = do_DELETE = do_HEAD = _handle  # noqa: N815
+    do_GET = do_POST = do_DELETE = do_HEAD = _handle  # noqa: N815  (http.server's names)
 
     def address_string(self) -> str:
         return "unix"
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (http.server's name)
         """Nothing: the tests look at `calls`."""
 
 

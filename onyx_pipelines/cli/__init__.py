@@ -18,7 +18,7 @@ def main() -> NoReturn:
         # `app` switches it on when all is loaded.
         gc.disable()
         # httpx's own command line: with rich, pygments and click a tenth of our start.
-        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # absent modules are None there
         from onyx_pipelines.cli import app
 
         return app.main()

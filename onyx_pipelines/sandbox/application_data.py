@@ -122,7 +122,7 @@ def _file_digests(volumes: Path) -> Iterator[tuple[str, str]]:
             if stat.S_ISREG(status.st_mode):
                 what += [status.st_mtime_ns, _sha256(path)]
             elif stat.S_ISLNK(status.st_mode):
-                what.append(os.readlink(path).decode("utf-8", "backslashreplace"))  # noqa: PTH115
+                what.append(os.readlink(path).decode("utf-8", "backslashreplace"))  # noqa: PTH115  (bytes, which Path cannot hold)
             yield f"file {shown}", _digest(what)
 
 

@@ -170,7 +170,7 @@ class KeyList(Generic[K]):
 
     def _load(self) -> tuple[K, ...]:
         # Which model it is, the kind says only now.
-        content = RootModel[dict[str, tuple[self.kind.model, ...]]]  # type: ignore[name-defined]
+        content = RootModel[dict[str, tuple[self.kind.model, ...]]]  # type: ignore[name-defined]  # a type that is known when it runs
         try:
             lists = content.model_validate_json(self.path.read_bytes()).root
         except FileNotFoundError:

@@ -30,7 +30,7 @@ def backups(server: DagsterServer) -> list[dict[str, object]]:
 
 
 def tags_of(run: dict[str, object]) -> dict[str, str]:
-    return {tag["key"]: tag["value"] for tag in run["tags"]}  # type: ignore[attr-defined]
+    return {tag["key"]: tag["value"] for tag in run["tags"]}  # type: ignore[attr-defined]  # JSON
 
 
 class TestTrigger:

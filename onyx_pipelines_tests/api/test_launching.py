@@ -290,7 +290,7 @@ class TestALostAnswer:
         assert "Whether it was launched is not known" in failed.json()["detail"]
         left = failed.json()["may_be_left"]["launch_id"]
         (run,) = dagster_server.runs()
-        assert {"key": "onyx/launch_id", "value": left} in run["tags"]  # type: ignore[operator]
+        assert {"key": "onyx/launch_id", "value": left} in run["tags"]  # type: ignore[operator]  # JSON
 
     def test_that_cannot_be_found_is_taken_away_after_the_directory_was_gone_for_a_while(
         self,

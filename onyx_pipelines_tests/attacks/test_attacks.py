@@ -39,7 +39,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 
 
 def attacker(reach: object, **how: object) -> Attacker:
-    return Attacker(reach, random.Random(SEED), datetime.now(UTC), **how)  # type: ignore[arg-type]
+    return Attacker(reach, random.Random(SEED), datetime.now(UTC), **how)  # type: ignore[arg-type]  # keywords that a test names
 
 
 def told(who: str, *, of: int, lost: int, has_read: bool) -> str:

@@ -125,7 +125,7 @@ def test_a_set_is_overdue_after_26_hours(defs: dg.Definitions) -> None:
     policy = spec(defs, "backup_set").freshness_policy
 
     assert policy is not None
-    assert policy.fail_window.to_timedelta() == timedelta(hours=26)  # type: ignore[attr-defined]
+    assert policy.fail_window.to_timedelta() == timedelta(hours=26)  # type: ignore[attr-defined]  # a policy of this kind has it
 
 
 def test_the_limit_of_freshness_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_the_limit_of_freshness_is_a_setting(monkeypatch: pytest.MonkeyPatch) ->
     policy = spec(build_defs(), "backup_set").freshness_policy
 
     assert policy is not None
-    assert policy.fail_window.to_timedelta() == timedelta(hours=50)  # type: ignore[attr-defined]
+    assert policy.fail_window.to_timedelta() == timedelta(hours=50)  # type: ignore[attr-defined]  # a policy of this kind has it
 
 
 def test_only_a_blocking_check_stands_between_a_set_and_its_copy(defs: dg.Definitions) -> None:

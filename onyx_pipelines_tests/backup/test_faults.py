@@ -345,7 +345,7 @@ class TestStores:
 
         def damage_then_verify(*arguments: object, **options: object) -> object:
             flip_a_byte(volume_host.first_object(str(arguments[2])))
-            return real(*arguments, **options)  # type: ignore[arg-type]
+            return real(*arguments, **options)  # type: ignore[arg-type]  # keywords that a test names
 
         monkeypatch.setattr(verifying, "verify_set", damage_then_verify)
         outcome = volume_host.run()

@@ -37,7 +37,7 @@ def test_nothing_is_retried_unless_it_says_so() -> None:
 
 def test_a_remedy_must_be_given() -> None:
     with pytest.raises(TypeError, match="remedy"):
-        SourceError("x")  # type: ignore[call-arg]
+        SourceError("x")  # type: ignore[call-arg]  # what mypy refuses is the test
 
 
 def test_a_bad_answer_and_no_answer_have_different_exit_codes() -> None:

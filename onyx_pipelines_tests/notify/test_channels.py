@@ -172,7 +172,7 @@ class TestSlack:
 
 class TestMail:
     def channel(self, port: int, **changes: object) -> MailChannel:
-        server = MailServer("127.0.0.1", port, SmtpSecurity.NONE, **changes)  # type: ignore[arg-type]
+        server = MailServer("127.0.0.1", port, SmtpSecurity.NONE, **changes)  # type: ignore[arg-type]  # keywords that a test names
         return MailChannel(server, "onyx@example.org", "ops@example.org", routes(["failed"]))
 
     def test_it_arrives_with_subject_facts_and_links(self) -> None:
@@ -180,7 +180,7 @@ class TestMail:
             self.channel(host.port).send([EVENT])
 
         mail = message_from_string(host.messages[0], policy=policy.default)
-        body = mail.get_content()  # type: ignore[attr-defined]
+        body = mail.get_content()  # type: ignore[attr-defined]  # of EmailMessage, which typeshed calls Message
         assert mail["Subject"] == "❌ nightly_backup failed"
         assert mail["To"] == "ops@example.org"
         for part in ("no space left", "host: onyx-1", "What to do: http://wiki/backup-failed"):
@@ -242,7 +242,7 @@ class TestAwkwardNames:
 
         mail = message_from_string(host.messages[0], policy=policy.default)
         assert r"\udcff <!channel>" in mail["Subject"]
-        assert r"\x1b[31m\x00" in mail.get_content()  # type: ignore[attr-defined]
+        assert r"\x1b[31m\x00" in mail.get_content()  # type: ignore[attr-defined]  # of EmailMessage, which typeshed calls Message
 
     def test_by_the_dead_mans_switch(self) -> None:
         event = replace(hostile(AWKWARD), job="nightly_backup")

@@ -60,7 +60,7 @@ def test_a_server_that_says_a_byte_in_a_while_is_cut_off(
     greeting: bytes, make: object, security: SmtpSecurity | None
 ) -> None:
     with dribbling_server(greeting) as port:
-        channel: Channel = make(port, security)  # type: ignore[operator]
+        channel: Channel = make(port, security)  # type: ignore[operator]  # one of several makers
         begun = time.monotonic()
         with pytest.raises(DeliveryError, match=r"was not done after|does not answer") as caught:
             channel.send([EVENT])

@@ -31,7 +31,7 @@ def refused(
 ) -> DeliveryError:
     """What the channel says when it is told."""
     options = {"security": SmtpSecurity.NONE, **server}
-    mail_server = MailServer("127.0.0.1", host.port, **options)  # type: ignore[arg-type]
+    mail_server = MailServer("127.0.0.1", host.port, **options)  # type: ignore[arg-type]  # keywords that a test names
     channel = MailChannel(mail_server, sender, recipient, routes(["failed"]))
     with pytest.raises(DeliveryError) as caught:
         channel.send([EVENT])

@@ -113,7 +113,7 @@ def test_a_worker_that_cannot_be_seen_from_here_is_not_declared_dead(
 ) -> None:
     _, identity = worker
 
-    status = status_of(instance, dataclasses.replace(identity, **elsewhere))  # type: ignore[arg-type]
+    status = status_of(instance, dataclasses.replace(identity, **elsewhere))  # type: ignore[arg-type]  # keywords that a test names
 
     assert status is WorkerStatus.RUNNING
 

@@ -35,7 +35,7 @@ def test_a_logarithmic_axis_goes_by_seconds_minutes_and_hours() -> None:
 
 
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  (naive on purpose, or made aware below)
     st.timedeltas(timedelta(minutes=20), timedelta(days=4000)),
     st.integers(3, 9),
 )

@@ -66,6 +66,6 @@ def _die_at(step: int, also: tuple[tuple[Any, str], ...]) -> None:
 
         return call
 
-    StepClock.step = counted_step  # type: ignore[method-assign,assignment]
+    StepClock.step = counted_step  # type: ignore[method-assign,assignment]  # replaced to count
     for owner, name in also:
         setattr(owner, name, counted(getattr(owner, name)))

@@ -214,5 +214,5 @@ class TestFaults:
 
 def _resident_bytes(sandbox: Sandbox) -> int:
     wait_until(lambda: sandbox.app.pid, "the application has a process")
-    with open(f"/proc/{sandbox.app.pid}/statm", encoding="ascii") as file:  # noqa: PTH123
+    with open(f"/proc/{sandbox.app.pid}/statm", encoding="ascii") as file:  # noqa: PTH123  (as a program of the system opens it)
         return int(file.read().split()[1]) * 4096

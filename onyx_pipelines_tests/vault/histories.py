@@ -14,7 +14,7 @@ from onyx_pipelines.vault.retention import (
 
 
 def record(at: datetime, **changes: object) -> SetRecord:
-    return replace(SetRecord(str(uuid.uuid4()), at), **changes)  # type: ignore[arg-type]
+    return replace(SetRecord(str(uuid.uuid4()), at), **changes)  # type: ignore[arg-type]  # keywords that a test names
 
 
 def nightly(count: int, first: datetime = datetime(2025, 1, 1, 2, tzinfo=UTC)) -> list[SetRecord]:

@@ -180,7 +180,7 @@ def test_a_target_that_holds_other_bytes_than_were_sent_is_found_out(
     backup_id = planter.plant(local)
 
     with pytest.raises(StoreError, match="other bytes") as caught:
-        copy_set(local, LyingStore(offsite), backup_id, trust())  # type: ignore[arg-type]
+        copy_set(local, LyingStore(offsite), backup_id, trust())  # type: ignore[arg-type]  # has what is called of a store
 
     assert caught.value.transient
     assert listed(offsite) == []

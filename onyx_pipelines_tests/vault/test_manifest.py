@@ -104,7 +104,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
         max_size=4,
     ),
     warnings=st.lists(TEXT, max_size=3),
-    when=st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001
+    when=st.datetimes(min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001  (naive on purpose, or made aware below)
 )
 def test_whatever_is_written_is_read_back_the_same(
     name: str, host: str, summary: dict[str, Any], warnings: list[str], when: datetime

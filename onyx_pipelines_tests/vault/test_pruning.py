@@ -219,7 +219,7 @@ def test_a_set_that_was_held_meanwhile_stays(
 ) -> None:
     planted = plant_days(planter, 4, local)
 
-    report = run(HoldMeanwhile(local, planted[3]), state=tmp_path)  # type: ignore[arg-type]
+    report = run(HoldMeanwhile(local, planted[3]), state=tmp_path)  # type: ignore[arg-type]  # has what is called of a store
 
     assert ids(local) == {planted[0], planted[1], planted[3]}
     assert [(each.backup_id, each.reason) for each in report.spared] == [

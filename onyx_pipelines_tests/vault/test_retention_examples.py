@@ -197,7 +197,7 @@ def test_the_policy_comes_from_the_settings() -> None:
 
 def test_times_without_a_zone_are_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
-        plan([record(datetime(2026, 1, 1))], RetentionPolicy(), now=datetime.now(UTC))  # noqa: DTZ001
+        plan([record(datetime(2026, 1, 1))], RetentionPolicy(), now=datetime.now(UTC))  # noqa: DTZ001  (naive on purpose, or made aware below)
 
 
 def test_an_id_that_occurs_twice_is_refused() -> None:

@@ -462,7 +462,7 @@ def test_a_store_that_fails_for_a_moment_gives_no_verdict(sample: Sample) -> Non
 class UnreadableStore(FailingStore):
     """Opening one object fails for good, as on a disk with a bad sector."""
 
-    def open(self, key: str):  # type: ignore[no-untyped-def]
+    def open(self, key: str):  # type: ignore[no-untyped-def]  # as its base has it
         if key.endswith(TAR):
             raise StoreError("Input/output error.", remedy="Replace the disk.")
         return super().open(key)

@@ -183,7 +183,7 @@ def test_an_object_whose_block_raises_does_not_exist_and_may_be_written_again(
     store: LocalStore, writer: SetWriter, pair: KeyPair
 ) -> None:
     sink = writer.component(POSTGRESQL)
-    with (  # noqa: PT012
+    with (  # noqa: PT012  (the block is what must raise)
         pytest.raises(SourceError, match="exit code 1"),
         sink.object(DUMP, name="onyx", media_type="x/y") as stream,
     ):
@@ -203,7 +203,7 @@ def test_a_store_error_that_the_source_ignores_still_fails_the_object(
     sink = SetWriter(FailingStore(store, 4), new_id(), [pair.recipient]).component(POSTGRESQL)
     ignoring = suppress(StoreError)
 
-    with (  # noqa: PT012
+    with (  # noqa: PT012  (the block is what must raise)
         pytest.raises(StoreError, match="Call 4 failed"),
         sink.object(DUMP, name="onyx", media_type="x/y") as stream,
     ):

@@ -149,7 +149,7 @@ class _Watched(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         # Where smtplib makes its connection, which its types do not know.
-        connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        connection: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]  # smtplib's own, which typeshed does not have
         self.exchange.watch(connection)
         return connection
 

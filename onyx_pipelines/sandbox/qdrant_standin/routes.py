@@ -354,7 +354,7 @@ def _stream_shard(node: Node, call: Call) -> Answer:
     collection = _whose(node, call)
     with node.receiving() as scratch:
         # Without a name: it goes when it was sent.
-        output = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
+        output = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  (whoever answers closes it)
         collection.write_snapshot(
             output, scratch, with_collection_files=False, number=int(call.shard)
         )

@@ -242,7 +242,7 @@ def _files(
     """
     watcher = _EndWatcher(source)
     # Of a stream tarfile calls `read` alone, which its types do not say.
-    with tarfile.open(fileobj=watcher, mode="r|", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=watcher, mode="r|", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]  # reads are all that it needs of a file
         for member in archive:
             path = PurePosixPath(member.name)
             if member.type not in _ALLOWED:

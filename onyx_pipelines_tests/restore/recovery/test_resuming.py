@@ -57,7 +57,7 @@ class Stack:
 
         return restore_set(
             self.host.settings,
-            RestoreChoice(with_globals=False, **choice),  # type: ignore[arg-type]
+            RestoreChoice(with_globals=False, **choice),  # type: ignore[arg-type]  # keywords that a test names
             backup_id="latest",
             store_name="local",
             safety_backup=safety_backup,

@@ -47,7 +47,7 @@ class _Scenario:
         self.target = self.place / "v"
         self._objects, self.settings = _prepared(folder)
         if self._kind == "renames":
-            renaming._renameat2 = lambda *_: False  # type: ignore[assignment]
+            renaming._renameat2 = lambda *_: False  # type: ignore[assignment]  # replaced to count
         if self._kind == "contents":
             staging.is_mount_point = lambda path: path == self.target
 
@@ -128,9 +128,9 @@ def _kill_at(step: int) -> None:
 
     def counted(*arguments: object) -> bool:
         count()
-        return renameat2(*arguments)  # type: ignore[arg-type]
+        return renameat2(*arguments)  # type: ignore[arg-type]  # passed on as they came
 
-    renaming._renameat2 = counted  # type: ignore[assignment]
+    renaming._renameat2 = counted  # type: ignore[assignment]  # replaced to count
     sys.addaudithook(lambda event, details: count() if _changes(event, details) else None)
 
 

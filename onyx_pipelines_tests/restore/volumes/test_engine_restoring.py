@@ -63,7 +63,7 @@ class Stack:
         )
 
     def use(self, name: str, **options: object) -> None:
-        self.docker.create(name, mounts={self.volume: "/d"}, **options)  # type: ignore[arg-type]
+        self.docker.create(name, mounts={self.volume: "/d"}, **options)  # type: ignore[arg-type]  # keywords that a test names
 
 
 @pytest.fixture

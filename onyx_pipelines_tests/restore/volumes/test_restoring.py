@@ -281,7 +281,7 @@ def _fail_once(
                 raise StoreError("The store is away.", remedy="Wait.", transient=True)
             return vault.store.open(wanted)
 
-    broken = SetObjects(_Broken(), objects.manifest, objects.key)  # type: ignore[arg-type]
+    broken = SetObjects(_Broken(), objects.manifest, objects.key)  # type: ignore[arg-type]  # has what is called of a store
     with pytest.raises(StoreError):
         restored(broken, RestoreChoice(into=str(place)), settings)
 

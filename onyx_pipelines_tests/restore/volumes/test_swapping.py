@@ -93,7 +93,7 @@ def test_contents_that_cannot_all_move_are_taken_back(
         calls.append(arguments)
         if len(calls) == fail_at:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        return rename(*arguments)  # type: ignore[arg-type]
+        return rename(*arguments)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(renaming, "_renameat2", fail_once)
 

@@ -116,7 +116,7 @@ def test_a_file_replaced_by_a_link_or_a_fifo_is_neither_followed_nor_waited_for(
     look = os.stat
 
     def replace_after_the_look(path: object, **options: object) -> os.stat_result:
-        seen = look(path, **options)  # type: ignore[call-overload]
+        seen = look(path, **options)  # type: ignore[call-overload]  # keywords that a test names
         if path == b"b":
             (volume / "b").unlink()
             (volume / "b").symlink_to("a")

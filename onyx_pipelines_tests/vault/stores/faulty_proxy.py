@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._pass_on(body, fault)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815  (http.server's names)
 
     def _refuse(self, fault: Fault) -> None:
         text = f"<Error><Code>{fault.code}</Code><Message>made up</Message></Error>".encode()
@@ -155,5 +155,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (http.server's name)
         pass

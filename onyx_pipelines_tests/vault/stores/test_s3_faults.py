@@ -267,7 +267,7 @@ WRONG = {
 def test_a_wrong_setting_is_named_by_every_method(
     s3_location: S3Location, changes: dict[str, str], message: str, remedy: str
 ) -> None:
-    store = S3Store(replace(s3_location, **changes), stall_timeout_s=20)  # type: ignore[arg-type]
+    store = S3Store(replace(s3_location, **changes), stall_timeout_s=20)  # type: ignore[arg-type]  # keywords that a test names
 
     for use in (
         lambda: store.put("a", b"x"),
@@ -288,7 +288,7 @@ def test_a_wrong_setting_is_named_by_every_method(
 def test_looking_for_an_object_does_not_take_a_refusal_for_absence(
     s3_location: S3Location, changes: dict[str, str]
 ) -> None:
-    store = S3Store(replace(s3_location, **changes), stall_timeout_s=20)  # type: ignore[arg-type]
+    store = S3Store(replace(s3_location, **changes), stall_timeout_s=20)  # type: ignore[arg-type]  # keywords that a test names
 
     with pytest.raises(StoreError) as caught:
         store.stat("a")
