@@ -33,8 +33,8 @@ class Receivers(BaseModel):
     Args:
         slack_channel: with the webhook's address in a file.
         mail_to: empty: no mail.
-        watchdog_url_file: of a dead man's switch outside of this machine; empty: none.
-        webhook_url: of a receiver of our own, e.g. the API's; empty: none.
+        webhook_url: of a receiver of our own; empty: none.
+        watchdog_url: of a dead man's switch outside of this machine; empty: none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -73,14 +73,14 @@ TASKS: Final = Family(
     {
         "task_type": ("chat", "research", "sync"),
         "success": _TRUTH,
-        "duration_category": ("under_1m", "under_10m", "longer"),
+        "duration_category": ("fast", "normal", "slow"),
     },
 )
 AGENTS: Final = Family(
     "onyx_active_agents",
     Kind.GAUGE,
     "Agents at work.",
-    {"agent_type": ("chat", "research", "sync"), "status": ("running", "waiting")},
+    {"agent_type": ("chat", "research", "sync"), "status": ("working", "waiting")},
 )
 SPECIFIED: Final = (CHAT, RETRIEVAL, TASKS, AGENTS)
 
@@ -135,22 +135,40 @@ LABELS: Final = frozenset(
     | {"service", "verdict", "instance", "job", "le", "hop", "tier", "database", "kind"}
 )
 
-Metric = Counter | Gauge | Histogram
+_M = TypeVar("_M", Counter, Gauge, Histogram)
 
 
-def created(family: Family, registry: CollectorRegistry) -> Metric:
-    """The family as an object of prometheus_client, with what is known of it at 0."""
-    names = list(family.labels)
-    metric: Metric
-    if family.kind is Kind.HISTOGRAM:
-        metric = Histogram(
-            family.name, family.text, names, buckets=family.buckets, registry=registry
-        )
-    elif family.kind is Kind.COUNTER:
-        metric = Counter(family.name.removesuffix("_total"), family.text, names, registry=registry)
-    else:
-        metric = Gauge(family.name, family.text, names, registry=registry)
-    if names:
-        for labels in family.known():
-            metric.labels(**labels)
+def histogram(family: Family, registry: CollectorRegistry) -> Histogram:
+    """With what is known of it at 0."""
+    return _with_known(
+        family,
+        Histogram(
+            family.name,
+            family.text,
+            list(family.labels),
+            buckets=family.buckets,
+            registry=registry,
+        ),
+    )
+
+
+def counter(family: Family, registry: CollectorRegistry) -> Counter:
+    """With what is known of it at 0."""
+    name = family.name.removesuffix("_total")
+    return _with_known(family, Counter(name, family.text, list(family.labels), registry=registry))
+
+
+def gauge(family: Family, registry: CollectorRegistry) -> Gauge:
+    """With what is known of it at 0."""
+    return _with_known(
+        family, Gauge(family.name, family.text, list(family.labels), registry=registry)
+    )
+
+
+MAKERS: Final = {Kind.HISTOGRAM: histogram, Kind.COUNTER: counter, Kind.GAUGE: gauge}
+
+
+def _with_known(family: Family, metric: _M) -> _M:
+    for labels in family.known() if family.labels else ():
+        metric.labels(**labels)
     return metric

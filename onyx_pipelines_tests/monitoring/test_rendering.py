@@ -11,7 +11,7 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import ValidationError
 
-from onyx_pipelines.monitoring.metrics import APPLICATION, CHAT, LABELS, SPECIFIED, created
+from onyx_pipelines.monitoring.metrics import APPLICATION, CHAT, LABELS, MAKERS, SPECIFIED
 from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.services import CORE
 from onyx_pipelines.monitoring.thresholds import Thresholds
@@ -97,11 +97,11 @@ class TestMetrics:
     def test_what_is_known_beforehand_starts_at_0(self) -> None:
         registry = CollectorRegistry()
         for family in APPLICATION:
-            created(family, registry)
+            MAKERS[family.kind](family, registry)
 
         text = generate_latest(registry).decode()
 
-        labels = {"task_type": "research", "success": "false", "duration_category": "under_1m"}
+        labels = {"task_type": "research", "success": "false", "duration_category": "fast"}
         assert registry.get_sample_value("onyx_task_completion_total", labels) == 0
         assert "onyx_http_requests_in_flight 0.0" in text
         assert f"# TYPE {CHAT.name} histogram" in text

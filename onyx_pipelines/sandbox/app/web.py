@@ -135,12 +135,12 @@ def create_app(settings: AppSettings) -> FastAPI:
     async def count(request: Request, call_next: Any) -> Response:
         if request.url.path.startswith("/api/") and not application.limit.admits():
             timing = ServerTiming()
-            application.metrics.requests.labels(request.url.path, "429").inc()
+            application.metrics.requests.labels(request.method, "other", "429").inc()
             return _refused(timing)
         response: Response = await call_next(request)
         route = request.scope.get("route")
         path = getattr(route, "path", "other")
-        application.metrics.requests.labels(path, str(response.status_code)).inc()
+        application.metrics.requests.labels(request.method, path, str(response.status_code)).inc()
         return response
 
     @app.get("/health")
@@ -192,7 +192,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         found = await application.vectors.search(timing, wanted.query, wanted.top_k)
         ids = [str(each["document_id"]) for each in found if "document_id" in each]
         documents = await application.database.documents(timing, ids)
-        application.metrics.rag.labels(str(wanted.top_k)).observe(timing.elapsed_s)
+        application.metrics.rag.labels(str(wanted.top_k), "0").observe(timing.elapsed_s)
         return _answered(
             application,
             timing,

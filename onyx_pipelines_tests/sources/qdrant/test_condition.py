@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
@@ -14,6 +15,7 @@ from onyx_pipelines.sources.qdrant.condition import (
     refusal,
     troubles,
 )
+from onyx_pipelines.sources.qdrant.examining import count_unwell
 from onyx_pipelines_tests.fixtures_qdrant import MakeSource, QdrantServer
 from onyx_pipelines_tests.recorded_qdrant import DATA, VERSIONS, Recorded
 
@@ -146,6 +148,23 @@ class TestDoctor:
 
         with pytest.raises(SourceError, match=r"recovery mode.*is red"):
             make_source(faulty_server, faulty_collection).describe()
+
+
+@pytest.mark.parametrize(("status", "count"), [("red", 1), ("grey", 1), ("yellow", 0)])
+def test_collections_that_are_not_well_are_counted(
+    status: str,
+    count: int,
+    standin: QdrantStandIn,
+    faulty_server: QdrantServer,
+    faulty_collection: str,
+) -> None:
+    """Yellow: it is being indexed, as it should."""
+    server = (faulty_server.url, SecretStr(faulty_server.api_key), None)
+    before = count_unwell(*server)
+
+    standin.set_faults(collection_status={faulty_collection: status})
+
+    assert count_unwell(*server) == before + count
 
 
 def _named(faults: Any, collection: str) -> Any:
