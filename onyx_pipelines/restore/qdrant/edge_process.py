@@ -27,6 +27,8 @@ from onyx_pipelines.sources.qdrant.facts import Neighbour, PointFacts, point_fin
 # Where an index and a look at the payload mean the same by a condition.
 _TYPES: Final = {"keyword": str, "integer": int, "bool": bool, "float": float}
 _VALUES: Final = 30
+# What an index of integers holds; a payload holds larger ones, which no condition can name.
+_INTEGERS: Final = range(-(2**63), 2**63)
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -46,7 +48,9 @@ class ValuesOfIndexes:
             if len(values) < _VALUES:
                 wanted = _TYPES[self._indexes[field]]
                 values.update(
-                    each for each in _flat((payload or {}).get(field)) if type(each) is wanted
+                    each
+                    for each in _flat((payload or {}).get(field))
+                    if type(each) is wanted and (wanted is not int or each in _INTEGERS)
                 )
 
     def wrong(self, shards: Sequence[Any]) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class EdgeAnswer(_Message):
 
     `wrong_indexes`: payload indexes that find other points than those with such a payload.
     `no_query`: why there was no search.
+    `withheld`: updates and points that a server has and does not show.
     `ignores_updates`: a shard drops what is written to a point that it has, without a word.
     """
 
@@ -46,6 +47,7 @@ class EdgeAnswer(_Message):
     engine: str
     wrong_indexes: tuple[str, ...] = ()
     no_query: str = ""
+    withheld: int = 0
     ignores_updates: bool = False
 
 

@@ -24,6 +24,7 @@ from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
+from onyx_pipelines.sources.qdrant.condition import withheld
 from onyx_pipelines.sources.qdrant.examining import require_management
 from onyx_pipelines.sources.qdrant.facts import (
     CollectionFacts,
@@ -34,14 +35,16 @@ from onyx_pipelines.sources.qdrant.facts import (
 )
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors, RefusedError
 from onyx_pipelines.sources.qdrant.looking import Limits, Looking
-from onyx_pipelines.sources.qdrant.patience import Patience
-from onyx_pipelines.sources.qdrant.reading import payload_schema, search
+from onyx_pipelines.sources.qdrant.patience import EACH_S, Patience
+from onyx_pipelines.sources.qdrant.reading import payload_schema, search, settled_info
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi, open_http
 
 _METADATA_TIMEOUT_S: Final = 60.0
 # Unpacking and loading come after the last byte, and the server says nothing meanwhile.
 _UPLOAD_TIMEOUT: Final = httpx.Timeout(_METADATA_TIMEOUT_S, read=3600.0, write=_METADATA_TIMEOUT_S)
 _BARE: Final[Json] = {"vectors": {}, "wal_config": {"wal_capacity_mb": 1}}
+# A server that makes a collection of a snapshot leaves these out.
+_NOT_TAKEN: Final = ("read_fan_out_factor", "read_fan_out_delay_ms")
 
 
 T = TypeVar("T")
@@ -177,11 +180,18 @@ class TargetQdrant:
                     timeout=_UPLOAD_TIMEOUT,
                 )
             if response.is_success:
+                self._set_what_was_not_taken(collection, source.facts.config)
                 return
             wait_s = self.patience.until_next(response, collection, response.text)
             if wait_s is None:
                 raise self._not_taken(doing, response, size)
             time.sleep(wait_s)
+
+    def _set_what_was_not_taken(self, collection: str, config: Json) -> None:
+        params = config.get("params", {})
+        left = {key: params[key] for key in _NOT_TAKEN if params.get(key) is not None}
+        if left:
+            self._collections.change(collection, {"params": left})
 
     def _not_taken(self, doing: str, response: httpx.Response, size: int) -> SourceError:
         error = self._errors.answered(doing, response.status_code, response.text)
@@ -219,7 +229,8 @@ class TargetQdrant:
         """The configuration, and what the facts' points and query find there now."""
         with self._errors.during(f"reading {collection!r}"):
             api = self._collections
-            info = api.info(collection)
+            # A server applies the snapshot's last updates when it has answered.
+            info = settled_info(api, collection, self.patience, EACH_S)
             limits = Limits.of(info["config"])
             looking = Looking(api, collection, limits)
             found = _beside(limits, partial(_searched, api, collection, expected.query), "searched")
@@ -236,6 +247,7 @@ class TargetQdrant:
                 points=tuple(PointFacts(id=i, fingerprint=print_) for i, print_ in points.items()),
                 neighbours=neighbours,
                 no_query=no_query,
+                withheld=withheld(info),
                 engine=f"Qdrant {self.version}",
             )
             return ReadBack(info["config"], payload_schema(info), answer)

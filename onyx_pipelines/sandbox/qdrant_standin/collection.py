@@ -43,6 +43,8 @@ class Collection:
         self.lock = threading.RLock()
         self.snapshots_running = 0
         self.snapshots_made = 0
+        # Of those with the highest ids.
+        self.hidden_points = 0
         self._operations = 0
         if config is not None:
             directory.mkdir(parents=True)
@@ -172,7 +174,8 @@ class Collection:
 
     def retrieve(self, ids: list[object], *, payload: Any, vector: Any) -> list[Json]:
         self.strict.check_read({}, self.indexes, cost=len(ids), has_limit=False)
-        wanted = [to_id(each) for each in ids]
+        hidden = self._hidden()
+        wanted = [each for each in map(to_id, ids) if each not in hidden]
         return [
             _record(each)
             for shard in self._shards
@@ -186,7 +189,7 @@ class Collection:
             offset=None if offset is None else to_id(offset),
             # One more than wanted is where the next page begins.
             limit=limit + 1,
-            filter=to_filter(body.get("filter")),
+            filter=self._shown(body.get("filter")),
             with_payload=payload,
             with_vector=vector,
         )
@@ -201,7 +204,7 @@ class Collection:
     def count(self, body: Json) -> int:
         exact = bool(body.get("exact", True))
         self.strict.check_read(body, self.indexes, has_limit=False, exact=exact)
-        request = edge.CountRequest(exact=exact, filter=to_filter(body.get("filter")))
+        request = edge.CountRequest(exact=exact, filter=self._shown(body.get("filter")))
         return sum(int(shard.count(request)) for shard in self._shards)
 
     def query(self, request: Json, *, payload: Any, vector: Any) -> list[Json]:
@@ -217,7 +220,7 @@ class Collection:
                 edge.QueryRequest(
                     limit=limit + offset,
                     query=wanted,
-                    filter=to_filter(request.get("filter")),
+                    filter=self._shown(request.get("filter")),
                     score_threshold=request.get("score_threshold"),
                     with_payload=payload,
                     with_vector=vector,
@@ -234,6 +237,25 @@ class Collection:
             {**_record(each), "score": each.score, "version": each.version}
             for each in found[offset : offset + limit]
         ]
+
+    def _hidden(self) -> set[Any]:
+        if not self.hidden_points:
+            return set()
+        everything = edge.ScrollRequest(
+            limit=self.points_count, with_payload=False, with_vector=False
+        )
+        ids = [each.id for shard in self._shards for each in shard.scroll(everything)[0]]
+        return set(sorted(ids)[-self.hidden_points :])
+
+    def _shown(self, given: Json | None) -> Any:
+        """The filter, without the points that are hidden."""
+        condition, hidden = to_filter(given), self._hidden()
+        if not hidden:
+            return condition
+        return edge.Filter(
+            must=None if condition is None else [condition],
+            must_not=[edge.HasIdCondition(hidden)],
+        )
 
     def _distance(self, using: str) -> str:
         vectors = self.config["params"]["vectors"]

@@ -94,6 +94,13 @@ def changed_config(config: Json, request: Json) -> Json:
     return changed
 
 
+def as_made_of_a_snapshot(config: Json) -> Json:
+    """What a server keeps where it makes a collection of one."""
+    left_out = ("read_fan_out_factor", "read_fan_out_delay_ms")
+    params = {name: each for name, each in config["params"].items() if name not in left_out}
+    return {**config, "params": params}
+
+
 def incompatibility(present: Mapping[str, Any], snapshot: Mapping[str, Any]) -> str:
     """Why a snapshot cannot be put over a collection that is there; "" if it can.
 

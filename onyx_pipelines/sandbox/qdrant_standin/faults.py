@@ -39,6 +39,9 @@ class Faults:
             something of it is changed.
         indexing_s: a collection is yellow for so long after a snapshot was put into it, and more
             and more of its vectors are said to be indexed.
+        hidden_points: so many points of every collection are told as waiting for their index, and
+            shown by no read.
+        hidden_s: for so long after a snapshot was put into it; None: always.
         busy_times: so many requests are answered with 429 first, and when to come again.
         busy_path: of those whose path has this in it.
         all_status: every request answers this.
@@ -69,6 +72,8 @@ class Faults:
     custom_sharding: tuple[str, ...] = ()
     collection_status: Mapping[str, Literal["yellow", "grey", "red"]] = field(default_factory=dict)
     indexing_s: float = 0
+    hidden_points: int = 0
+    hidden_s: float | None = None
     busy_times: int = 0
     busy_path: str = "/snapshots"
     all_status: int | None = None
@@ -89,6 +94,9 @@ def with_faults(
     if name in faults.custom_sharding:
         params = {**info["config"]["params"], "sharding_method": "custom"}
         info = {**info, "config": {**info["config"], "params": params}}
+    hidden = hidden_points(faults, restored_s)
+    if hidden:
+        info = {**info, "update_queue": {"length": 0, "deferred_points": hidden}}
     if restored_s < faults.indexing_s:
         indexed = int(info["indexed_vectors_count"] * restored_s / faults.indexing_s)
         info = {**info, "status": "yellow", "indexed_vectors_count": indexed}
@@ -97,6 +105,12 @@ def with_faults(
         return info
     optimizer = {"error": "injected fault"} if status == "red" else info["optimizer_status"]
     return {**info, "status": status, "optimizer_status": optimizer}
+
+
+def hidden_points(faults: Faults, restored_s: float) -> int:
+    """Of a collection that was restored so long ago."""
+    lasts = faults.hidden_s is None or restored_s < faults.hidden_s
+    return faults.hidden_points if lasts else 0
 
 
 def replica_state(faults: Faults, since_s: float) -> str:

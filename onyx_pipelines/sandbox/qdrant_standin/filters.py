@@ -26,7 +26,7 @@ def from_id(value: object) -> int | str:
 
 
 def to_filter(value: Json | None) -> Any:
-    """A filter of must, should and must_not over match, range and has_id."""
+    """A filter of must, should and must_not over match, range, has_id and has_vector."""
     if not value:
         return None
     unknown = {key for key, part in value.items() if part is not None} - {
@@ -47,6 +47,8 @@ def _conditions(value: Json | list[Json] | None) -> list[Any] | None:
 def _condition(value: Json) -> Any:
     if "has_id" in value:
         return edge.HasIdCondition({to_id(each) for each in value["has_id"]})
+    if "has_vector" in value:
+        return edge.HasVectorCondition(value["has_vector"])
     if {"must", "should", "must_not"} & value.keys():
         return to_filter(value)
     match, bounds = value.get("match"), value.get("range")

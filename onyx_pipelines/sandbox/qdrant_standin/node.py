@@ -20,8 +20,12 @@ from urllib.parse import unquote, urlsplit
 from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sandbox.qdrant_standin.access import Keys
 from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
-from onyx_pipelines.sandbox.qdrant_standin.configuration import incompatibility, new_config
-from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, with_faults
+from onyx_pipelines.sandbox.qdrant_standin.configuration import (
+    as_made_of_a_snapshot,
+    incompatibility,
+    new_config,
+)
+from onyx_pipelines.sandbox.qdrant_standin.faults import Faults, hidden_points, with_faults
 from onyx_pipelines.sandbox.qdrant_standin.filters import Json
 from onyx_pipelines.sandbox.qdrant_standin.refusals import ApiError, unsupported
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import (
@@ -107,6 +111,12 @@ class Node:
         found = self.collections.get(self.aliases.get(name, name))
         if found is None:
             raise ApiError(404, f"Not found: Collection `{name}` doesn't exist!")
+        return found
+
+    def to_read(self, name: str) -> Collection:
+        """The same, with what is hidden of it now."""
+        found = self.collection(name)
+        found.hidden_points = hidden_points(self.faults, self.since_restored_s(found.name))
         return found
 
     def to_change(self, name: str) -> Collection:
@@ -250,6 +260,8 @@ class Node:
                     "Wrong input: Snapshot is not compatible with existing collection: " + problem,
                 )
             config, indexes = present.config, {**indexes, **present.indexes}
+        else:
+            config = as_made_of_a_snapshot(config)
         (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
         (place / "payload_index.json").write_text(json.dumps({"schema": indexes}), encoding="utf-8")
         if present is not None:

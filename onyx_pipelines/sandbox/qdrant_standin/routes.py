@@ -283,7 +283,7 @@ def _delete_points(node: Node, call: Call) -> Answer:
 @_route("POST", "/collections/{name}/points")
 def _retrieve(node: Node, call: Call) -> Answer:
     body = call.body()
-    return node.collection(call.path["name"]).retrieve(
+    return node.to_read(call.path["name"]).retrieve(
         body["ids"], payload=_payload(body, default=True), vector=_vector(body)
     )
 
@@ -293,14 +293,14 @@ def _scroll(node: Node, call: Call) -> Answer:
     body = call.body()
     if body.get("order_by"):
         raise unsupported("scroll by order_by")
-    return node.collection(call.path["name"]).scroll(
+    return node.to_read(call.path["name"]).scroll(
         body, payload=_payload(body, default=True), vector=_vector(body)
     )
 
 
 @_route("POST", "/collections/{name}/points/count")
 def _count(node: Node, call: Call) -> Answer:
-    return {"count": node.collection(call.path["name"]).count(call.body())}
+    return {"count": node.to_read(call.path["name"]).count(call.body())}
 
 
 @_route("POST", "/collections/{name}/points/query")
@@ -308,7 +308,7 @@ def _query(node: Node, call: Call) -> Answer:
     body = call.body()
     if body.get("prefetch"):
         raise unsupported("prefetch")
-    collection = node.collection(call.path["name"])
+    collection = node.to_read(call.path["name"])
     if node.since_restored_s(collection.name) < node.faults.replica_lag_s:
         return {"points": []}
     points = collection.query(body, payload=_payload(body, default=False), vector=_vector(body))

@@ -93,10 +93,10 @@ class CollectionApi:
         *,
         limit: int,
         offset: PointId | None = None,
-        ids: Sequence[PointId] | None = None,
+        only: Json | None = None,
         with_content: bool = True,
     ) -> Page:
-        """In the order of their ids; of these ids only, if any are named.
+        """In the order of their ids; those `only` that meet a condition.
 
         Raises:
             PageTooLargeError: as `retrieve`.
@@ -107,8 +107,8 @@ class CollectionApi:
             "with_payload": with_content,
             "with_vector": with_content,
         }
-        if ids is not None:
-            body["filter"] = {"must": [{"has_id": list(ids)}]}
+        if only is not None:
+            body["filter"] = {"must": [only]}
         return self._page(collection, "/points/scroll", body)
 
     def retrieve(self, collection: str, ids: Sequence[PointId]) -> Page:

@@ -82,6 +82,13 @@ def troubles(name: str, info: Mapping[str, Any], cluster: Mapping[str, Any]) -> 
     return found
 
 
+def withheld(info: Mapping[str, Any]) -> int:
+    """Updates that are taken and not applied yet, and points that are there and hidden until they
+    are indexed (`prevent_unoptimized`): a snapshot has both, and no answer shows them."""
+    queue = info.get("update_queue") or {}
+    return int(queue.get("length") or 0) + int(queue.get("deferred_points") or 0)
+
+
 def shards_elsewhere(cluster: Mapping[str, Any]) -> list[int]:
     """Shards that live on other nodes only: this node's snapshot does not hold them."""
     here = {shard["shard_id"] for shard in cluster["local_shards"]}

@@ -48,8 +48,9 @@ class CollectionFacts(_Facts):
     exactly that; `moved` are the points looked at that were not. `writes_seen`: whether the server
     answered any write between both looks; None where it does not say. `checksum_source` says how
     the snapshot's bytes were checked: by the server's checksum, or by their length only (a server
-    with S3 snapshot storage gives none). `indexed_vectors`: about so many had an index. Version 1
-    had samples only, and no `moved`.
+    with S3 snapshot storage gives none). `indexed_vectors`: about so many had an index. `withheld`:
+    updates that waited, and points that were hidden, when it was looked at again: the snapshot has
+    them, so it may differ by them. Version 1 had samples only, and no `moved`.
     """
 
     format: Literal["onyx-qdrant-facts"] = "onyx-qdrant-facts"
@@ -70,6 +71,7 @@ class CollectionFacts(_Facts):
     snapshot_sha256: str
     checksum_source: Literal["server", "length only"]
     indexed_vectors: int | None = None
+    withheld: int = 0
 
     @property
     def has_moved(self) -> bool:
@@ -77,6 +79,7 @@ class CollectionFacts(_Facts):
         return (
             self.points_before != self.points_after
             or bool(self.moved)
+            or self.withheld > 0
             or (not self.sample_is_all and self.writes_seen is True)
         )
 
@@ -116,7 +119,7 @@ def _vector_bytes(vector: object) -> bytes:
     if not vector:
         return b"-"
     if isinstance(vector, Mapping):
-        if set(vector) == {"indices", "values"}:
+        if _is_sparse(vector):
             pairs = sorted(zip(vector["indices"], vector["values"], strict=True))
             return _marked(
                 b"S", len(pairs), (struct.pack("<If", index, value) for index, value in pairs)
@@ -134,6 +137,13 @@ def _vector_bytes(vector: object) -> bytes:
     if isinstance(vector[0], (list, tuple)):
         return _marked(b"M", len(vector), map(_vector_bytes, vector))
     return _marked(b"D", len(vector), (struct.pack(f"<{len(vector)}f", *vector),))
+
+
+def _is_sparse(vector: Mapping[str, Any]) -> bool:
+    """And not two dense ones that are called so: their numbers have a fraction."""
+    if vector.keys() != {"indices", "values"}:
+        return False
+    return all(isinstance(each, int) for each in vector["indices"])
 
 
 def _marked(mark: bytes, length: int, parts: Iterable[bytes]) -> bytes:

@@ -19,7 +19,7 @@ from onyx_pipelines.sources.qdrant.collection_api import (
     PointId,
 )
 from onyx_pipelines.sources.qdrant.facts import Json, PointFacts, point_fingerprint
-from onyx_pipelines.sources.qdrant.failures import BusyError
+from onyx_pipelines.sources.qdrant.failures import BusyError, RefusedError
 
 # Up to here every point is looked at.
 ALL_UP_TO: Final = 5_000
@@ -29,6 +29,8 @@ _FIRST_PAGE_OF_A_LIMITED_RATE: Final = 100
 _LARGEST_PAGE: Final = 1_000
 _PAGE_BYTES: Final = 2 << 20
 _PAGE_OF_IDS: Final = 10_000
+# Points to look at for each vector that has a name: not every point has every one.
+_OF_EACH_VECTOR: Final = 10
 
 Fingerprints = dict[PointId, str]
 Pages = Generator[list[Json], None, None]
@@ -85,6 +87,20 @@ class Looking:
             found.update((each["id"], None) for each in self._api.query(self._collection, body))
         return list(found)[:limit]
 
+    def ids_with(self, vector: str) -> list[PointId]:
+        """Of some points that have a vector of that name; none where the server cannot search for
+        them (before 1.13)."""
+        limit = min(_OF_EACH_VECTOR, self._limits.page or _OF_EACH_VECTOR)
+        try:
+            page = self._api.scroll(
+                self._collection, limit=limit, only={"has_vector": vector}, with_content=False
+            )
+        except BusyError:
+            raise
+        except RefusedError:
+            return []
+        return [each["id"] for each in page.points]
+
     def points(self, ids: Sequence[PointId]) -> Fingerprints:
         """Those of them that are there."""
         return _fingerprints(self._chosen(ids))
@@ -118,7 +134,8 @@ class Looking:
     def _page_of(self, ids: Sequence[PointId]) -> Page:
         """A page of a scroll costs one read, other calls one for each point."""
         if self._limits.reads_per_minute:
-            return self._api.scroll(self._collection, limit=len(ids), ids=ids)
+            only = {"has_id": list(ids)}
+            return self._api.scroll(self._collection, limit=len(ids), only=only)
         return self._api.retrieve(self._collection, ids)
 
     def _scrolled(self, page: int, *, with_content: bool) -> Pages:
@@ -173,19 +190,32 @@ class Unchanged:
     moved: tuple[PointId, ...]
 
 
-def look(looking: Looking, about: int | None, *, all_up_to: int, sample: int) -> Look:
+def vector_names(config: Mapping[str, Any]) -> list[str]:
+    """Of the vectors that have one."""
+    params = config.get("params") or {}
+    dense = params.get("vectors") or {}
+    named = () if isinstance(dense.get("size"), int) else dense
+    return sorted({*named, *(params.get("sparse_vectors") or ())})
+
+
+def look(
+    looking: Looking, about: int | None, *, vectors: Sequence[str], all_up_to: int, sample: int
+) -> Look:
     """The first look.
 
     Args:
         about: how many points there are, roughly; None: the server does not say.
+        vectors: names of vectors, of each of which some are in every sample.
         sample: random points to look at where there are more than `all_up_to`.
     """
     if (looking.count() if about is None else about) <= all_up_to:
         points = looking.all_points()
         return Look(len(points), points, is_all=True)
     count = looking.count()
-    ids = looking.random_ids(sample) if sample else []
-    return Look(count, looking.points(ids), is_all=False)
+    ids = dict.fromkeys(looking.random_ids(sample)) if sample else {}
+    for vector in vectors if sample else ():
+        ids.update(dict.fromkeys(looking.ids_with(vector)))
+    return Look(count, looking.points(list(ids)), is_all=False)
 
 
 def look_again(looking: Looking, first: Look) -> Look:

@@ -20,7 +20,13 @@ from onyx_pipelines.core.settings import QdrantSettings
 from onyx_pipelines.sources.qdrant import reading
 from onyx_pipelines.sources.qdrant.address import normalised_url
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
-from onyx_pipelines.sources.qdrant.condition import Trouble, recovery_mode, refusal, troubles
+from onyx_pipelines.sources.qdrant.condition import (
+    Trouble,
+    recovery_mode,
+    refusal,
+    troubles,
+    withheld,
+)
 from onyx_pipelines.sources.qdrant.each_collection import Taken, take_each
 from onyx_pipelines.sources.qdrant.examining import examine
 from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts
@@ -33,6 +39,7 @@ from onyx_pipelines.sources.qdrant.looking import (
     look,
     look_again,
     unchanged,
+    vector_names,
 )
 from onyx_pipelines.sources.qdrant.patience import A_LOOK_S, EACH_S, WHOLE_S, Patience
 from onyx_pipelines.sources.qdrant.scratch_names import is_scratch
@@ -54,6 +61,8 @@ FACTS_MEDIA_TYPE: Final = "application/json"
 _EVERY = "*"
 # Metadata answers at once, on a busy server too.
 _METADATA_TIMEOUT_S: Final = 60.0
+# What was taken before the snapshot ought to be seen after it.
+_APPLIES_WITHIN_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ class _Server:
     api: CollectionApi
     snapshots: SnapshotApi
     errors: QdrantErrors
+    patience: Patience
     version: str
     collections: tuple[str, ...]
     absent: Mapping[str, SourceError]
@@ -209,6 +219,7 @@ class QdrantSource:
             first = look(
                 looking,
                 info.get("points_count"),
+                vectors=vector_names(info["config"]),
                 all_up_to=self._all_up_to,
                 sample=self._sample_points,
             )
@@ -221,6 +232,7 @@ class QdrantSource:
                 media_type=SNAPSHOT_MEDIA_TYPE,
             ) as output,
         ):
+            settled = reading.settled_info(api, name, server.patience, _APPLIES_WITHIN_S)
             second = look_again(looking, first)
             query = reading.unchanged_query(api, name, query)
             writes_after = None if first.is_all else server.writes()
@@ -249,6 +261,7 @@ class QdrantSource:
             snapshot_sha256=streamed.sha256,
             checksum_source="server" if streamed.has_server_checksum else "length only",
             indexed_vectors=info.get("indexed_vectors_count"),
+            withheld=withheld(settled),
         )
         _write(sink, object_path("facts", "qdrant", name, suffix=".json"), name, facts)
         return facts
@@ -270,7 +283,7 @@ class QdrantSource:
             there = tuple(name for name in chosen if name in present)
             if absent and not there:
                 raise next(iter(absent.values()))
-            yield _Server(api, snapshots, errors, server_version, there, absent, aliases)
+            yield _Server(api, snapshots, errors, patience, server_version, there, absent, aliases)
 
     def _chosen(self, present: Sequence[str]) -> tuple[str, ...]:
         if not self._collections:

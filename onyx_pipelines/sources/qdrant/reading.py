@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
+from onyx_pipelines.sources.qdrant.condition import withheld
 from onyx_pipelines.sources.qdrant.facts import Json, Neighbour, QueryFacts
 from onyx_pipelines.sources.qdrant.failures import RefusedError
 from onyx_pipelines.sources.qdrant.looking import Limits
+from onyx_pipelines.sources.qdrant.patience import Patience
 
 _TOP_K: Final = 10
+_POLL_S: Final = 0.2
+
+
+def settled_info(api: CollectionApi, collection: str, patience: Patience, within_s: float) -> Json:
+    """What the server tells of it when it withholds nothing any more, or has not got there in
+    time."""
+    deadline = time.monotonic() + within_s
+    while True:
+        info = api.info(collection)
+        if not withheld(info) or time.monotonic() >= deadline:
+            return info
+        if not patience.sleep(_POLL_S, collection):
+            return info
 
 
 def payload_schema(info: Mapping[str, Any]) -> Json:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import qdrant_edge as edge
 
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.verdict import Verdict
@@ -20,6 +21,7 @@ from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.configuration import index_types
 from onyx_pipelines.restore.qdrant.drilling import beyond_the_engine
 from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
+from onyx_pipelines.restore.qdrant.edge_process import ValuesOfIndexes
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeRequest
 from onyx_pipelines.restore.qdrant.versions import ENGINE_READS
 from onyx_pipelines.restore.results import Finding
@@ -123,6 +125,22 @@ class TestAPayloadIndex:
 
     def test_finds_what_is_in_the_payloads(self, tmp_path: Path) -> None:
         assert self.wrong(tmp_path / "out") == ()
+
+    def test_of_integers_holds_none_that_need_more_than_63_bits(self, tmp_path: Path) -> None:
+        """A payload may, and no condition can name them: the engine would refuse the collection."""
+        vectors = edge.EdgeVectorParams(size=2, distance=edge.Distance.Dot)
+        shard = edge.EdgeShard.create(str(tmp_path), edge.EdgeConfig(vectors=vectors))
+        payloads = [{"n": 2**64 - 1}, {"n": [7, 2**63]}, {"n": -(2**63)}]
+        points = [edge.Point(id=n, vector=[1.0, 0.0], payload=p) for n, p in enumerate(payloads)]
+        shard.update(edge.UpdateOperation.upsert_points(points))
+        kind = edge.PayloadSchemaType.Integer
+        shard.update(edge.UpdateOperation.create_field_index("n", kind))
+        values = ValuesOfIndexes({"n": "integer"})
+
+        for each in payloads:
+            values.see(each)
+
+        assert values.wrong([shard]) == ()
 
     def test_that_finds_something_else_is_named(self, tmp_path: Path) -> None:
         assert self.wrong(tmp_path / "out", damage="-page-map") == ("page",)

@@ -138,6 +138,22 @@ class TestARestoredCollection:
         assert result.verdict is Verdict.PASSED, result.problems()
         assert (after["config"], after["payload_schema"]) == (before["config"], {})
 
+    def test_reads_of_as_many_nodes_as_before(
+        self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
+    ) -> None:
+        """A server that makes a collection of a snapshot forgets that."""
+        name = make_collection()
+        fan_out = {"read_fan_out_factor": 2, "read_fan_out_delay_ms": 30}
+        qdrant_server.request("PATCH", f"/collections/{name}", json={"params": fan_out})
+        objects = sets.of(name)
+        qdrant_server.client.delete_collection(name)
+
+        result = sets.restore(objects)
+
+        params = qdrant_server.request("GET", f"/collections/{name}")["config"]["params"]
+        assert result.verdict is Verdict.PASSED, result.problems()
+        assert fan_out.items() <= params.items()
+
     def test_keeps_the_aliases_that_it_had(
         self, sets: QdrantSets, qdrant_server: QdrantServer, make_collection: MakeCollection
     ) -> None:

@@ -46,6 +46,14 @@ def test_the_order_of_a_sparse_vector_does_not_matter(entries: dict[int, float])
     assert point_fingerprint(forwards, {}) == point_fingerprint(backwards, {})
 
 
+def test_dense_vectors_may_be_called_like_the_parts_of_a_sparse_one() -> None:
+    named = {"indices": [1.0, 2.0], "values": [3.0]}
+    other = {"indices": [1.0, 2.0], "values": [4.0]}
+    multi = {"indices": [[1.0, 2.0]], "values": [3.0]}
+
+    assert len({point_fingerprint(each, {}) for each in (named, other, multi)}) == 3
+
+
 @_QUICK
 @given(st.dictionaries(st.text(min_size=1, max_size=5), _VECTORS, min_size=1, max_size=3))
 def test_the_order_of_named_vectors_does_not_matter(vectors: dict[str, list[float]]) -> None:

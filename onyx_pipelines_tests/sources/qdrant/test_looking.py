@@ -8,6 +8,7 @@ from contextlib import suppress
 import httpx
 import pytest
 from pydantic import SecretStr
+from qdrant_client import models
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
@@ -140,7 +141,7 @@ class TestTwoLooks:
     ) -> None:
         name = make_collection(points=10)
         looking = looking_at(name)
-        first = look(looking, 10, all_up_to=100, sample=3)
+        first = look(looking, 10, vectors=(), all_up_to=100, sample=3)
         qdrant_server.client.delete(name, points_selector=[1, 2], wait=True)
         qdrant_server.client.upsert(name, points=sample_points(13)[11:], wait=True)
 
@@ -155,17 +156,37 @@ class TestTwoLooks:
     ) -> None:
         looking = looking_at(make_collection(points=50))
 
-        assert look(looking, None, all_up_to=all_up_to, sample=7).is_all == is_all
+        assert look(looking, None, vectors=(), all_up_to=all_up_to, sample=7).is_all == is_all
 
     def test_at_a_sample_count_all_points(
         self, looking_at: MakeLooking, make_collection: MakeCollection
     ) -> None:
         looking = looking_at(make_collection(points=50))
-        first = look(looking, 50, all_up_to=10, sample=7)
+        first = look(looking, 50, vectors=(), all_up_to=10, sample=7)
 
         same = unchanged(first, look_again(looking, first))
 
         assert (first.count, first.is_all, len(same.sample), same.moved) == (50, False, 7, ())
+
+
+def test_a_sample_has_some_points_with_each_vector_that_has_a_name(
+    qdrant_server: QdrantServer, make_collection: MakeCollection, make_source: MakeSource
+) -> None:
+    """Two points of 400 have a title: a random sample of two would hardly have one of them."""
+    dense = models.VectorParams(size=8, distance=models.Distance.COSINE)
+    name = make_collection(
+        vectors={"body": dense, "title": dense},
+        points=[
+            each.model_copy(
+                update={"vector": {"title" if each.id in (123, 321) else "body": each.vector}}
+            )
+            for each in sample_points(400)
+        ],
+    )
+
+    sink, _ = back_up(make_source(qdrant_server, name, all_up_to=0, sample_points=2))
+
+    assert {123, 321} <= {each.id for each in facts_in(sink, name).sample}
 
 
 def test_of_5000_points_all_are_compared_and_of_more_a_sample(
