@@ -9,16 +9,10 @@ all where he changes those as well.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from onyx_pipelines.audit.records import (
-    FIRST_PREVIOUS,
-    AuditRecord,
-    Head,
-    fragment_of,
-    parse_record,
-)
+from onyx_pipelines.audit.records import AuditRecord, Head, fragment_of, parse_record
 
 
 class Kind(StrEnum):
@@ -60,29 +54,26 @@ class Finding:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a file without its line break. `ended`: it had one."""
+    """A line of a file without its line break. `ended`: it had one. `record`: None unless every
+    byte of one is as it was written."""
 
     where: str
     number: int
     data: bytes
-    ended: bool = True
+    ended: bool
+    record: AuditRecord | None
 
 
 @dataclass(frozen=True)
-class Placed:
-    """An intact record, and where it stands."""
-
-    record: AuditRecord
-    line: Line
-
-
-@dataclass(frozen=True)
-class ChainReport:
-    """`records` are the intact ones of this trail, by sequence."""
+class Chain:
+    """A trail as one place has it. `records`: the lines of its intact ones, by sequence."""
 
     trail: str
-    records: Mapping[int, Placed]
+    lines: tuple[Line, ...] = ()
+    records: Mapping[int, Line] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    place: str = "this host"
+    host: str = ""
 
     @property
     def last(self) -> AuditRecord | None:
@@ -91,15 +82,14 @@ class ChainReport:
 
 def split_lines(where: str, data: bytes) -> Iterator[Line]:
     """The lines of a file; a last one without a line break is one too."""
-    pieces = data.split(b"\n")
-    for number, piece in enumerate(pieces, start=1):
-        if number < len(pieces):
-            yield Line(where, number, piece)
-        elif piece:
-            yield Line(where, number, piece, ended=False)
+    *ended, rest = data.split(b"\n")
+    for number, piece in enumerate(ended, start=1):
+        yield Line(where, number, piece, ended=True, record=parse_record(piece))
+    if rest:
+        yield Line(where, len(ended) + 1, rest, ended=False, record=parse_record(rest))
 
 
-def examine(lines: Sequence[Line], *, head: Head | None, of_copies: bool = False) -> ChainReport:
+def examine(lines: Sequence[Line], *, head: Head | None, of_copies: bool = False) -> Chain:
     """Follow the records from the first line to the last.
 
     The first one that does not fit is the finding; how many do not fit after it stands there too,
@@ -109,87 +99,59 @@ def examine(lines: Sequence[Line], *, head: Head | None, of_copies: bool = False
         head: what the trail should end with, if that is known.
         of_copies: the lines are those of segments, which never hold torn lines.
     """
-    read = [(line, parse_record(line.data)) for line in lines]
-    trail = head.trail if head else next((record.trail for _, record in read if record), "")
-    records: dict[int, Placed] = {}
+    trail = head.trail if head else next((each.record.trail for each in lines if each.record), "")
+    records: dict[int, Line] = {}
     notices: list[Finding] = []
     misfits: list[Finding] = []
     torn: list[Line] = []
     last: AuditRecord | None = None
-    for line, record in read:
+    expected = 1
+    for line in lines:
+        record = line.record
         if record is None:
             torn.append(line)
             continue
-        if torn and not of_copies and _seals(record, torn):
-            notices += [_torn(each, f"record {record.sequence} seals it") for each in torn]
-            found = _misfit(record, line, last, trail)
-        elif torn:
-            found = _unreadable(torn[0], last)
-        elif record.sealed and not of_copies:
-            found = _problem(line, record.sequence, "this record seals a torn line that is gone")
+        left = fragment_of(b"\n".join(each.data for each in torn))
+        what, at = "", line
+        if torn and (of_copies or left is None or left != record.sealed):
+            what, at = f"this is not record {expected} as it was written", torn[0]
+        elif record.sealed and not torn and not of_copies:
+            what = "this record seals a torn line that is gone"
         else:
-            found = _misfit(record, line, last, trail)
-        if record.trail == trail and (found is None or record.sequence not in records):
-            records[record.sequence] = Placed(record, line)
-        misfits += [found] if found else []
-        torn, last = [], record
-    if _is_being_written(torn, last, head):
+            notices += [_torn(each, f"record {record.sequence} seals it") for each in torn]
+            what = _misfit(record, trail, expected, last)
+        if record.trail == trail and not (what and record.sequence in records):
+            records[record.sequence] = line
+        misfits += [_problem(at, expected, what)] if what else []
+        torn, last, expected = [], record, record.sequence + 1
+    if [each.ended for each in torn] == [False] and (not head or head.sequence < expected):
+        # A record that is being written, which the head file does not know yet.
         notices.append(_torn(torn[0], "the next record will seal it"))
     elif torn:
-        misfits.append(_unreadable(torn[0], last))
-    elif head:
-        misfits += _end(last, read[-1][0] if read else None, head)
-    return ChainReport(trail, records, (*notices, *_first(misfits)))
+        what = f"this is not record {expected} as it was written"
+        misfits.append(_problem(torn[0], expected, what))
+    elif head and head.sequence >= expected:
+        what = f"records are missing at the end: {expected} to {head.sequence}, by the head file"
+        misfits.append(Finding(Kind.CHAIN, Severity.PROBLEM, what, sequence=expected))
+    elif head and last and head.hash not in (last.hash, last.previous):
+        # A killed writer leaves the head file one behind.
+        what = f"the trail ends with record {last.sequence}, the head file with another"
+        found = _problem(lines[-1], head.sequence, f"{what} {head.sequence}")
+        misfits.append(replace(found, kind=Kind.HEAD))
+    if len(misfits) > 1:
+        more = f"{misfits[0].what}; {len(misfits) - 1} more do not fit after it"
+        misfits = [replace(misfits[0], what=more)]
+    return Chain(trail, tuple(lines), records, (*notices, *misfits))
 
 
-def _seals(record: AuditRecord, torn: Sequence[Line]) -> bool:
-    fragment = fragment_of(b"\n".join(line.data for line in torn))
-    return fragment is not None and record.sealed == fragment
-
-
-def _is_being_written(torn: Sequence[Line], last: AuditRecord | None, head: Head | None) -> bool:
-    """One line without an end, of a record that the head file does not know yet."""
-    unknown = head is None or (last is not None and head.sequence <= last.sequence)
-    return len(torn) == 1 and not torn[0].ended and unknown
-
-
-def _misfit(
-    record: AuditRecord, line: Line, last: AuditRecord | None, trail: str
-) -> Finding | None:
-    expected = _after(last)
+def _misfit(record: AuditRecord, trail: str, expected: int, last: AuditRecord | None) -> str:
     if record.trail != trail:
-        return _problem(line, expected, f"this record belongs to another trail, {record.trail}")
+        return f"this record belongs to another trail, {record.trail}"
     if record.sequence != expected:
-        what = f"this is record {record.sequence}, where record {expected} belongs"
-        return _problem(line, expected, what)
-    if record.previous != (last.hash if last else FIRST_PREVIOUS):
-        return _problem(line, expected, f"record {expected} does not continue what stands before")
-    return None
-
-
-def _unreadable(line: Line, last: AuditRecord | None) -> Finding:
-    return _problem(line, _after(last), f"this is not record {_after(last)} as it was written")
-
-
-def _end(last: AuditRecord | None, line: Line | None, head: Head) -> Iterator[Finding]:
-    """Does the trail end where the head file says? A killed writer leaves it one behind."""
-    ends_at = last.sequence if last else 0
-    if head.sequence > ends_at:
-        what = f"records are missing at the end: {ends_at + 1} to {head.sequence}, by the head file"
-        yield Finding(Kind.CHAIN, Severity.PROBLEM, what, sequence=ends_at + 1)
-    elif last and line and head.hash not in (last.hash, last.previous):
-        what = f"the trail ends with record {ends_at}, the head file with another {head.sequence}"
-        yield replace(_problem(line, head.sequence, what), kind=Kind.HEAD)
-
-
-def _first(misfits: Sequence[Finding]) -> Iterator[Finding]:
-    if misfits:
-        more = f"; {len(misfits) - 1} more do not fit after it" if len(misfits) > 1 else ""
-        yield replace(misfits[0], what=misfits[0].what + more)
-
-
-def _after(last: AuditRecord | None) -> int:
-    return last.sequence + 1 if last else 1
+        return f"this is record {record.sequence}, where record {expected} belongs"
+    if record.previous != (last or Head(trail=trail)).hash:
+        return f"record {expected} does not continue what stands before"
+    return ""
 
 
 def _problem(line: Line, sequence: int, what: str) -> Finding:

@@ -7,28 +7,27 @@ the next copy carries what is missing.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
-from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
 
-from onyx_pipelines.audit.chain import ChainReport, Placed, examine
+from onyx_pipelines.audit.chain import Chain, Line, examine
 from onyx_pipelines.audit.segments import (
     Segment,
     host_prefix,
     list_segments,
     safe_host,
     signed_segment,
-    uncovered,
 )
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.core.errors import KeyFileError, OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines.vault.stores import open_stores
@@ -37,6 +36,7 @@ from onyx_pipelines.vault.trust import Trust
 
 COPY_PATIENCE_S = 15.0
 _ANY_STORE = "all"
+_FAILURE_FILE = "copy-failed-"
 
 _log = logger("audit")
 
@@ -56,14 +56,15 @@ def copy_audit(trail: Trail, stores: Sequence[Store], key: SigningKey | None) ->
     Raises:
         AuditError: the trail itself cannot be read.
     """
-    report = examine(trail.lines(), head=trail.head())
+    lines, head = trail.snapshot()
+    chain = examine(lines, head=head)
     for store in stores:
         try:
-            _copy_to(store, safe_host(trail.host), report, key)
+            _copy_to(store, safe_host(trail.host), chain, key)
         except OnyxError as error:
-            _note_failure(trail, store.name, error.what)
+            _note(trail, store.name, error.what)
         else:
-            _forget_failure(trail, store.name)
+            _note(trail, store.name, None)
 
 
 def copy_in_time(settings: Settings, *, patience_s: float = COPY_PATIENCE_S) -> None:
@@ -72,7 +73,6 @@ def copy_in_time(settings: Settings, *, patience_s: float = COPY_PATIENCE_S) -> 
     A store that does not answer for `patience_s` is left to the next copy.
     """
     trail = Trail.of(settings)
-    done = threading.Event()
 
     def copy() -> None:
         try:
@@ -81,25 +81,22 @@ def copy_in_time(settings: Settings, *, patience_s: float = COPY_PATIENCE_S) -> 
             _log.warning("The audit trail was not copied: %s", error)
         except Exception:  # noqa: BLE001  (a defect here must not fail what is recorded)
             _log.exception("The audit trail was not copied.")
-        finally:
-            done.set()
 
     # A daemon thread: the process may end while a store hangs.
-    threading.Thread(target=copy, name="audit copy", daemon=True).start()
-    if done.wait(patience_s):
-        _forget_failure(trail, _ANY_STORE)
-    else:
-        what = f"The stores did not take the copy within {patience_s:g} s."
-        _note_failure(trail, _ANY_STORE, what)
+    thread = threading.Thread(target=copy, name="audit copy", daemon=True)
+    thread.start()
+    thread.join(patience_s)
+    late = f"The stores did not take the copy within {patience_s:g} s."
+    _note(trail, _ANY_STORE, late if thread.is_alive() else None)
 
 
 def copy_failures(trail: Trail) -> Mapping[str, CopyFailure]:
     """Store → why the last copy to it failed; "all" for one that was not done in time."""
     failures = {}
-    for path in sorted(trail.folder.glob("copy-failed-*.json")):
+    for path in sorted(trail.folder.glob(f"{_FAILURE_FILE}*.json")):
         with suppress(OSError, ValidationError):
-            name = path.stem.removeprefix("copy-failed-")
-            failures[name] = CopyFailure.model_validate_json(path.read_bytes())
+            if failure := RecordFile(path, CopyFailure).read():
+                failures[path.stem.removeprefix(_FAILURE_FILE)] = failure
     return failures
 
 
@@ -113,35 +110,37 @@ def _signing_key(settings: Settings) -> SigningKey | None:
         return None
 
 
-def _copy_to(store: Store, host: str, report: ChainReport, key: SigningKey | None) -> None:
-    held = [each for each in list_segments(store, host_prefix(host)) if each.trail == report.trail]
-    for run in _not_held(report.records, held):
-        first, last = run[0].record.sequence, run[-1].record.sequence
-        segment = Segment(host, report.trail, first, last)
-        content = b"".join(each.line.data + b"\n" for each in run)
+def _copy_to(store: Store, host: str, chain: Chain, key: SigningKey | None) -> None:
+    held = [each for each in list_segments(store, host_prefix(host)) if each.trail == chain.trail]
+    for first, lines in not_held(chain.records, held):
+        segment = Segment(host, chain.trail, first, first + len(lines) - 1)
+        content = b"".join(line.data + b"\n" for line in lines)
         store.put(segment.key, signed_segment(segment, content, key))
 
 
-def _not_held(records: Mapping[int, Placed], held: Sequence[Segment]) -> Iterator[list[Placed]]:
-    """The intact records that no segment holds, in runs without a hole."""
-    wanted = uncovered(held, max(records, default=0))
-    # Over the records, not the numbers: a forged one may claim any.
-    numbers = [number for number in sorted(records) if any(number in run for run in wanted)]
-    for _, run in groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
-        yield [records[number] for _, number in run]
+def not_held(
+    records: Mapping[int, Line], segments: Sequence[Segment]
+) -> Iterator[tuple[int, list[Line]]]:
+    """The intact records that no segment holds, in runs without a hole, each with its first
+    number."""
+    numbers = sorted(records)
+    held: set[int] = set()
+    for each in segments:
+        # Of the records, not of the numbers: a forged name may claim any.
+        start, end = bisect_left(numbers, each.first), bisect_right(numbers, each.last)
+        held.update(numbers[start:end])
+    wanted = (number for number in numbers if number not in held)
+    for _, pairs in groupby(enumerate(wanted), key=lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in pairs]
+        yield run[0], [records[number] for number in run]
 
 
-def _note_failure(trail: Trail, store: str, what: str) -> None:
-    _log.warning("The audit trail was not copied (store %s): %s", store, what)
-    failure = CopyFailure(at=datetime.now(UTC), what=what)
+def _note(trail: Trail, store: str, failure: str | None) -> None:
+    """Why the copy to the store failed, beside the trail; None: it did not."""
+    file = RecordFile(trail.folder / f"{_FAILURE_FILE}{store}.json", CopyFailure)
     with suppress(OSError):
-        replace_durably(_failure_path(trail, store), failure.model_dump_json().encode() + b"\n")
-
-
-def _forget_failure(trail: Trail, store: str) -> None:
-    with suppress(OSError):
-        _failure_path(trail, store).unlink(missing_ok=True)
-
-
-def _failure_path(trail: Trail, store: str) -> Path:
-    return trail.folder / f"copy-failed-{store}.json"
+        if failure is None:
+            file.remove()
+        else:
+            _log.warning("The audit trail was not copied (store %s): %s", store, failure)
+            file.write(CopyFailure(at=datetime.now(UTC), what=failure))

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from pydantic import SecretStr
-
 from onyx_pipelines.audit.copying import COPY_PATIENCE_S, copy_in_time
 from onyx_pipelines.audit.origin import Origin
 from onyx_pipelines.audit.records import AuditEvent, AuditRecord, Outcome, Phase, Result
@@ -73,8 +71,7 @@ def audited(
         parameters: anything; secrets are taken out by type, value, name and shape.
         required: refuse the operation if it cannot be recorded: for those that overwrite.
         copy: copy the trail to the stores afterwards, for at most 15 s (3 s after an
-            interruption). A server that answers
-            requests does that elsewhere (`copy_in_time`).
+            interruption). A server that answers requests does that elsewhere (`copy_in_time`).
         operation: joins the two records; empty: a new UUID. For a run, its id.
 
     Raises:
@@ -99,18 +96,14 @@ def audited(
     try:
         yield entry
     except BaseException as error:
-        entry.ended = result_of(error)
+        entry.ended = _result_of(error)
         if not isinstance(error, Exception):
             patience_s = _PATIENCE_OF_THE_INTERRUPTED_S
         raise
     finally:
         try:
-            write(
-                phase=Phase.END,
-                parameters=unwritten,
-                backup_id=entry.backup_id,
-                result=entry.ended,
-            )
+            end = partial(write, phase=Phase.END, parameters=unwritten)
+            end(backup_id=entry.backup_id, result=entry.ended)
         except AuditError as error:
             _log.error("The end of %s is not recorded: %s", action, error)
         if copy:
@@ -133,7 +126,7 @@ def record(
     Raises:
         AuditError: it is not written.
     """
-    redaction = redaction_of(settings)
+    redaction = Redaction.of(settings)
     event = AuditEvent(
         operation=operation,
         phase=phase,
@@ -146,27 +139,18 @@ def record(
     return Trail.of(settings).append(event)
 
 
-def result_of(error: BaseException) -> Result:
+def _result_of(error: BaseException) -> Result:
     """What an exception says about how an operation ended."""
     if isinstance(error, AlreadyRunningError):
         return Result(outcome=Outcome.REFUSED, verdict="already_running", detail=error.what)
     if isinstance(error, OnyxError):
         return Result(outcome=Outcome.FAILED, verdict="failed", detail=error.what)
-    if _is_interruption(error):
+    # Of exits those with the status of a process that a signal ended.
+    if isinstance(error, SystemExit):
+        interrupted = isinstance(error.code, int) and error.code > _ENDED_BY_SIGNAL
+    else:
+        interrupted = not isinstance(error, Exception)
+    if interrupted:
         return Result(outcome=Outcome.FAILED, verdict="interrupted", detail="interrupted by hand")
     # The text of any other exception may hold whatever was being worked on.
     return Result(outcome=Outcome.FAILED, verdict="failed", detail=f"a {type(error).__name__}")
-
-
-def _is_interruption(error: BaseException) -> bool:
-    """What is no error; of exits those with the status of a process that a signal ended."""
-    if isinstance(error, SystemExit):
-        return isinstance(error.code, int) and error.code > _ENDED_BY_SIGNAL
-    return not isinstance(error, Exception)
-
-
-def redaction_of(settings: Settings) -> Redaction:
-    """Knows every secret that the settings hold."""
-    return Redaction(
-        value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)
-    )

@@ -59,12 +59,12 @@ class Origin(BaseModel):
 
 def cli_origin() -> Origin:
     """The user of this process. Behind sudo the one who signed in is named as well."""
-    return Origin(
-        channel=Channel.CLI,
-        actor=_os_user(),
-        host=socket.gethostname(),
-        address=_ssh_client(os.environ),
-    )
+    address = ""
+    with suppress(ValueError):
+        client = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
+        address = str(ipaddress.ip_address(client))
+    host = socket.gethostname()
+    return Origin(channel=Channel.CLI, actor=_os_user(), host=host, address=address)
 
 
 def api_origin(token_name: str, client_address: str) -> Origin:
@@ -106,10 +106,12 @@ def _automatic_cause(tags: Mapping[str, str]) -> str:
 
 def _os_user() -> str:
     user = _user_name(os.getuid())
-    signed_in = _signed_in_uid()
-    if signed_in is None or signed_in == os.getuid():
-        return user
-    return f"{user} (signed in as {_user_name(signed_in)})"
+    with suppress(OSError, ValueError):
+        # The kernel's record of who signed in; sudo and su leave it as it is.
+        signed_in = int(Path("/proc/self/loginuid").read_text(encoding="ascii"))
+        if signed_in not in (os.getuid(), _NOBODY_SIGNED_IN):
+            return f"{user} (signed in as {_user_name(signed_in)})"
+    return user
 
 
 def _user_name(uid: int) -> str:
@@ -117,18 +119,3 @@ def _user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
-
-
-def _signed_in_uid() -> int | None:
-    """The kernel's record of who signed in; sudo and su leave it as it is."""
-    try:
-        uid = int(Path("/proc/self/loginuid").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return None if uid == _NOBODY_SIGNED_IN else uid
-
-
-def _ssh_client(environment: Mapping[str, str]) -> str:
-    with suppress(ValueError):
-        return str(ipaddress.ip_address(environment.get("SSH_CONNECTION", "").split(" ")[0]))
-    return ""

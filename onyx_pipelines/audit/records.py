@@ -17,8 +17,6 @@ from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 from onyx_pipelines.audit.origin import Origin
 from onyx_pipelines.vault.records import Record, canonical_json
 
-FIRST_PREVIOUS = "0" * 64
-
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # Names of copies have ten digits.
 Sequence = Annotated[int, Field(ge=1, lt=10**10)]
@@ -49,11 +47,11 @@ class Result(Record):
 
 
 class Head(Record):
-    """The last record, as noted beside the trail."""
+    """What the next record follows: the last one, or number 0 of a trail that has none yet."""
 
     trail: TrailId
-    sequence: Sequence
-    hash: Digest
+    sequence: int = Field(default=0, ge=0, lt=10**10)
+    hash: Digest = "0" * 64
 
 
 class Fragment(Record):
@@ -79,9 +77,7 @@ class AuditRecord(AuditEvent):
     """An event in its place: what stands in one line.
 
     Args:
-        version: of this format.
         trail: which trail it belongs to; a new one begins where a host has none.
-        sequence: 1, 2, 3 …
         time: when it was written, in UTC, by this host's clock.
         sealed: the torn line before this record, if there is one.
         previous: hash of the record before; 64 zeros in the first.
@@ -97,7 +93,6 @@ class AuditRecord(AuditEvent):
 
     @property
     def head(self) -> Head:
-        """What stands beside the trail while this is its last record."""
         return Head(trail=self.trail, sequence=self.sequence, hash=self.hash)
 
     def line(self) -> bytes:
@@ -106,23 +101,17 @@ class AuditRecord(AuditEvent):
 
 
 def make_record(
-    event: AuditEvent,
-    *,
-    trail: str,
-    sequence: int,
-    previous: str,
-    time: datetime,
-    sealed: Fragment | None = None,
+    event: AuditEvent, *, after: Head, time: datetime, sealed: Fragment | None = None
 ) -> AuditRecord:
-    """The event as record number `sequence`, after the record whose hash is `previous`."""
+    """The event in its place, after the record that `after` is of."""
     unhashed = AuditRecord(
         **dict(event),
-        trail=trail,
-        sequence=sequence,
+        trail=after.trail,
+        sequence=after.sequence + 1,
         time=time,
         sealed=sealed,
-        previous=previous,
-        hash=FIRST_PREVIOUS,
+        previous=after.hash,
+        hash=after.hash,
     )
     return unhashed.model_copy(update={"hash": _hash_of(unhashed.model_dump(mode="json"))})
 

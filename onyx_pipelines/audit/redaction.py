@@ -5,24 +5,24 @@ By type (SecretStr), by value (every secret of the settings), by the parameter's
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, JsonValue, SecretBytes, SecretStr
 
 from onyx_pipelines.core.logs import Redactor
-from onyx_pipelines.core.text import printable
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import printable, shortened
 
 M = TypeVar("M", bound=BaseModel)
 MASK = "[secret]"
 _LONGEST_TEXT = 1000
 _MOST_ITEMS = 100
 _DEEPEST = 6
-_TOO_DEEP = "[nested too deep]"
 
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)|secret|token|credential|authorization|cookie|signature"
@@ -61,13 +61,18 @@ class Redaction:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._known = Redactor(secrets)
 
+    @classmethod
+    def of(cls, settings: Settings) -> Redaction:
+        """That of every secret that the settings hold."""
+        secrets = (value for _, value in settings if isinstance(value, SecretStr))
+        return cls(each.get_secret_value() for each in secrets)
+
     def text(self, text: str) -> str:
         """One line without secrets, of at most 1,000 characters."""
         cleaned = self._known.clean(text)
         for shape, replacement in _SECRET_SHAPES:
             cleaned = shape.sub(replacement, cleaned)
-        one_line = printable(" ".join(cleaned.split()))
-        return one_line if len(one_line) <= _LONGEST_TEXT else f"{one_line[: _LONGEST_TEXT - 1]}…"
+        return shortened(printable(" ".join(cleaned.split())), _LONGEST_TEXT)
 
     def model(self, model: M) -> M:
         """The same with each of its texts cleaned; what is an enum stays."""
@@ -76,9 +81,12 @@ class Redaction:
 
     def parameters(self, parameters: Mapping[str, object]) -> dict[str, JsonValue]:
         """Plain JSON values; what has no JSON form becomes text."""
+        return self._mapping(parameters, _DEEPEST)
+
+    def _mapping(self, values: Mapping[Any, object], depth: int) -> dict[str, JsonValue]:
         return {
-            self.text(str(name)): self._named(str(name), value, _DEEPEST)
-            for name, value in list(parameters.items())[:_MOST_ITEMS]
+            self.text(str(name)): self._named(str(name), value, depth)
+            for name, value in list(values.items())[:_MOST_ITEMS]
         }
 
     def _named(self, name: str, value: object, depth: int) -> JsonValue:
@@ -93,32 +101,20 @@ class Redaction:
                 return value
             case Enum():
                 return self._value(value.value, depth)
+            case int() | float():
+                text = self.text(str(value))
+                return value if text == str(value) and math.isfinite(value) else text
+            case str():
+                return self.text(value)
             case datetime():
                 return value.isoformat()
-            case int() | float():
-                return self._number(value)
-            case str() | Path():
-                return self.text(str(value))
-            case _ if depth == 0:
-                return _TOO_DEEP
-            case BaseModel():
-                return self._mapping(dict(value), depth)
-            case Mapping():
-                return self._mapping(value, depth)
+            case BaseModel() | Mapping() | Set() | Sequence() if depth == 0:
+                return "[nested too deep]"
+            case BaseModel() | Mapping():
+                return self._mapping(dict(value), depth - 1)
             case Set():
                 return sorted((self._value(each, depth - 1) for each in value), key=str)
             case Sequence():
                 return [self._value(each, depth - 1) for each in value[:_MOST_ITEMS]]
             case _:
                 return self.text(str(value))
-
-    def _mapping(self, values: Mapping[object, object], depth: int) -> JsonValue:
-        return {
-            self.text(str(name)): self._named(str(name), value, depth - 1)
-            for name, value in list(values.items())[:_MOST_ITEMS]
-        }
-
-    def _number(self, value: float) -> JsonValue:
-        cleaned = self.text(str(value))
-        is_plain = cleaned == str(value) and value == value and abs(value) != float("inf")
-        return value if is_plain else cleaned

@@ -1,4 +1,4 @@
-"""Where copies of trails lie in a store, and how they are read back.
+"""The copies of trails in a store: where they lie, what they hold, whose they are.
 
 audit/<host>/<trail>/<first>-<last>.jsonl: records `first` to `last`, then a line with the host's
 signature; never written again. `sets/`, which the catalog and pruning look at, is elsewhere.
@@ -7,14 +7,14 @@ signature; never written again. `sets/`, which the catalog and pruning look at, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from pydantic import ValidationError
 
 from onyx_pipelines.audit.chain import (
-    ChainReport,
+    Chain,
     Finding,
     Kind,
     Line,
@@ -22,7 +22,6 @@ from onyx_pipelines.audit.chain import (
     examine,
     split_lines,
 )
-from onyx_pipelines.audit.records import parse_record
 from onyx_pipelines.core.threads import side_by_side
 from onyx_pipelines.vault.layout import AUDIT_PREFIX
 from onyx_pipelines.vault.records import Record, canonical_json
@@ -63,17 +62,6 @@ class Segment:
         return f"onyx-audit-trail/1/signature/{self.name}".encode()
 
 
-@dataclass(frozen=True)
-class CopiedTrail:
-    """A trail as a store has it."""
-
-    store: str
-    host: str
-    trail: str
-    report: ChainReport
-    lines: tuple[Line, ...]
-
-
 class _Trailer(Record):
     """The last line of a segment."""
 
@@ -87,6 +75,9 @@ class ReadSegment:
     segment: Segment
     lines: tuple[Line, ...]
     distrust: Distrust | None
+
+    def about(self, kind: Kind, severity: Severity, what: str) -> Finding:
+        return Finding(kind, severity, what, self.segment.key, sequence=self.segment.first)
 
 
 def signed_segment(segment: Segment, lines: bytes, key: SigningKey | None) -> bytes:
@@ -128,22 +119,10 @@ def list_segments(store: Store, prefix: str = AUDIT_PREFIX) -> list[Segment]:
         StoreError: the store cannot be listed.
     """
     found = (_KEY.fullmatch(stored.key) for stored in store.list(prefix))
-    return sorted(
-        Segment(match[1], match[2], int(match[3]), int(match[4])) for match in found if match
-    )
+    return sorted(Segment(each[1], each[2], int(each[3]), int(each[4])) for each in found if each)
 
 
-def uncovered(segments: Iterable[Segment], last: int) -> list[range]:
-    """The sequence numbers up to `last` that no segment holds, as runs."""
-    runs, expected = [], 1
-    for segment in sorted(segments):
-        runs.append(range(expected, min(segment.first, last + 1)))
-        expected = max(expected, segment.last + 1)
-    runs.append(range(expected, last + 1))
-    return [run for run in runs if run]
-
-
-def read_copies(store: Store, signers: Signers, prefix: str = AUDIT_PREFIX) -> list[CopiedTrail]:
+def read_copies(store: Store, signers: Signers, prefix: str = AUDIT_PREFIX) -> list[Chain]:
     """Every trail that the store has copies of, each with what its chain and signatures show.
 
     Raises:
@@ -155,21 +134,35 @@ def read_copies(store: Store, signers: Signers, prefix: str = AUDIT_PREFIX) -> l
     read = [open_segment(segment, data, signers) for segment, data in pairs]
     by_trail = groupby(read, key=lambda each: (each.segment.host, each.segment.trail))
     return [
-        _copied_trail(store.name, host, trail, list(group), signers)
+        replace(_chain_of(list(group), signers), place=store.name, host=host, trail=trail)
         for (host, trail), group in by_trail
     ]
 
 
-def _copied_trail(
-    store: str, host: str, trail: str, read: Sequence[ReadSegment], signers: Signers
-) -> CopiedTrail:
-    lines = tuple(line for each in read for line in each.lines)
-    # Segments of processes that copied at the same time overlap.
-    once = {line.data: line for line in reversed(lines)}
-    report = examine([line for line in lines if once[line.data] is line], head=None, of_copies=True)
-    misnamed = (_misnamed(each) for each in read)
-    findings = [*report.findings, *filter(None, misnamed), *_distrusted(read, signers)]
-    return CopiedTrail(store, host, trail, replace(report, findings=tuple(findings)), lines)
+def _chain_of(read: Sequence[ReadSegment], signers: Signers) -> Chain:
+    # Segments of processes that copied at the same time overlap: each line once, the first.
+    once = {line.data: line for each in reversed(read) for line in reversed(each.lines)}
+    lines = [line for each in read for line in each.lines if once[line.data] is line]
+    chain = examine(lines, head=None, of_copies=True)
+    misnamed = (
+        each.about(
+            Kind.COPY,
+            Severity.PROBLEM,
+            "the object does not hold the records that its name says",
+        )
+        for each in read
+        if not _holds_what_it_says(each)
+    )
+    return replace(chain, findings=(*chain.findings, *misnamed, *_distrusted(read, signers)))
+
+
+def _holds_what_it_says(read: ReadSegment) -> bool:
+    segment = read.segment
+    held = [(each.record.trail, each.record.sequence) for each in read.lines if each.record]
+    # Lengths first: a name may claim any number of records.
+    return len(held) == segment.last - segment.first + 1 and held == [
+        (segment.trail, number) for number in range(segment.first, segment.last + 1)
+    ]
 
 
 def _distrusted(read: Sequence[ReadSegment], signers: Signers) -> Iterator[Finding]:
@@ -184,21 +177,4 @@ def _distrusted(read: Sequence[ReadSegment], signers: Signers) -> Iterator[Findi
         early = unsigned and (first_signed is None or each.segment.last < first_signed)
         nobody_known = not signers.listed and each.distrust.reason is not DistrustReason.FORGED
         severity = Severity.NOTICE if early or nobody_known else Severity.PROBLEM
-        yield _about(each.segment, Kind.SIGNATURE, severity, each.distrust.what)
-
-
-def _misnamed(read: ReadSegment) -> Finding | None:
-    segment = read.segment
-    records = [parse_record(line.data) for line in read.lines]
-    held = [(record.trail, record.sequence) for record in records if record]
-    # Lengths first: a name may claim any number of records.
-    if len(held) == segment.last - segment.first + 1 and held == [
-        (segment.trail, number) for number in range(segment.first, segment.last + 1)
-    ]:
-        return None
-    what = "the object does not hold the records that its name says"
-    return _about(segment, Kind.COPY, Severity.PROBLEM, what)
-
-
-def _about(segment: Segment, kind: Kind, severity: Severity, what: str) -> Finding:
-    return Finding(kind, severity, what, segment.key, sequence=segment.first)
+        yield each.about(Kind.SIGNATURE, severity, each.distrust.what)

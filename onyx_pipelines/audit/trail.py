@@ -11,7 +11,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from pydantic import ValidationError
 
 from onyx_pipelines.audit.chain import Line, split_lines
 from onyx_pipelines.audit.records import (
-    FIRST_PREVIOUS,
     AuditEvent,
     AuditRecord,
     Head,
@@ -32,10 +30,6 @@ from onyx_pipelines.core.settings import HostSettings
 from onyx_pipelines.host.durable_files import replace_durably, sync_folder
 from onyx_pipelines.host.locks import lock
 
-TRAIL_FILE = "trail.jsonl"
-_HEAD_FILE = "head.json"
-_LOCK_FILE = "lock"
-_BLOCK_BYTES = 64 * 1024
 _LOCK_PATIENCE_S = 30.0
 
 
@@ -49,23 +43,6 @@ class AuditError(OnyxError):
     code = "audit"
 
 
-@dataclass(frozen=True)
-class _End:
-    """Where the next record goes.
-
-    Args:
-        last: the last record that is intact, as the file or the head file has it.
-        size_bytes: of the file.
-        open_line: the file does not end with a line break.
-        torn: what stands after the last intact record.
-    """
-
-    last: Head | None
-    size_bytes: int
-    open_line: bool
-    torn: bytes
-
-
 class Trail:
     """The audit trail in `folder`. Making one touches nothing.
 
@@ -76,14 +53,12 @@ class Trail:
     def __init__(self, folder: Path, host: str) -> None:
         self.folder = folder
         self.host = host
+        self.path = folder / "trail.jsonl"
+        self._head_path = folder / "head.json"
 
     @classmethod
     def of(cls, settings: HostSettings) -> Trail:
         return cls(settings.state_dir / "audit", settings.host)
-
-    @property
-    def path(self) -> Path:
-        return self.folder / TRAIL_FILE
 
     def append(self, event: AuditEvent) -> AuditRecord:
         """Write a record; it is durable when this returns.
@@ -95,9 +70,8 @@ class Trail:
             with self._locked(), self._opened() as fd:
                 return self._append(fd, event)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else type(error).__name__
             raise AuditError(
-                f"The audit trail {self.path} cannot be written ({reason}).",
+                f"The audit trail {self.path} cannot be written ({_reason(error)}).",
                 remedy="Give this user that directory and free space, or set ONYX_STATE_DIR.",
             ) from error
 
@@ -110,8 +84,8 @@ class Trail:
         return list(split_lines(self.path.name, self._read(self.path)))
 
     def records(self) -> Iterator[AuditRecord]:
-        """The intact records, in the file's order."""
-        return filter(None, (parse_record(line.data) for line in self.lines()))
+        """The intact records, in the file's order. Raises AuditError as `lines` does."""
+        return (line.record for line in self.lines() if line.record)
 
     def head(self) -> Head | None:
         """The last record by the head file; None where that is missing or damaged.
@@ -119,13 +93,12 @@ class Trail:
         Raises:
             AuditError: it is there and cannot be read.
         """
-        data = self._read(self.folder / _HEAD_FILE)
         with suppress(ValidationError):
-            return Head.model_validate_json(data)
+            return Head.model_validate_json(self._read(self._head_path))
         return None
 
     def snapshot(self) -> tuple[list[Line], Head | None]:
-        """Lines and head that belong together, while others append."""
+        """Lines and head that belong together, while others append. Raises AuditError."""
         if not self.folder.is_dir():
             return [], None
         try:
@@ -134,7 +107,7 @@ class Trail:
         except OSError as error:
             if error.errno == errno.EROFS:  # then nobody appends either
                 return self.lines(), self.head()
-            raise self._unreadable(self.folder, error) from error
+            raise _unreadable(self.folder, error) from error
 
     def _read(self, path: Path) -> bytes:
         try:
@@ -142,59 +115,40 @@ class Trail:
         except FileNotFoundError:
             return b""
         except OSError as error:
-            raise self._unreadable(path, error) from error
+            raise _unreadable(path, error) from error
 
     def _append(self, fd: int, event: AuditEvent) -> AuditRecord:
-        end = self._end(fd)
-        last = end.last
+        before = self._read(self.path)
+        last, torn = _end_of(before)
+        # A file behind its head was cut off, or rewritten without it; see `chain`.
+        noted = self.head()
+        if noted and (last is None or noted.sequence >= last.sequence):
+            last = noted
         record = make_record(
             event,
-            trail=last.trail if last else secrets.token_hex(8),
-            sequence=last.sequence + 1 if last else 1,
-            previous=last.hash if last else FIRST_PREVIOUS,
+            after=last or Head(trail=secrets.token_hex(8)),
             time=datetime.now(UTC),
-            sealed=fragment_of(end.torn),
+            sealed=fragment_of(torn),
         )
-        line = (b"\n" if end.open_line else b"") + record.line() + b"\n"
+        line_break = b"\n" if before and not before.endswith(b"\n") else b""
+        rest = line_break + record.line() + b"\n"
         try:
-            _write_all(fd, line)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
             os.fsync(fd)
-            self._write_head(record.head)
+            replace_durably(self._head_path, record.head.model_dump_json().encode() + b"\n")
+            self._give_to_owner(self._head_path)
         except BaseException:
-            self._take_back(fd, end.size_bytes, record)
+            self._take_back(fd, len(before), record)
             raise
         return record
 
     def _take_back(self, fd: int, size_bytes: int, record: AuditRecord) -> None:
         """Not possible where the file has the append-only attribute: then it is a torn line."""
         with suppress(OSError, AuditError):
-            noted = self.head()
-            if noted is None or noted.hash != record.hash:
+            if self.head() != record.head:
                 os.ftruncate(fd, size_bytes)
                 os.fsync(fd)
-
-    def _end(self, fd: int) -> _End:
-        size = os.fstat(fd).st_size
-        start, tail, found = size, b"", None
-        while start > 0 and found is None:
-            start = max(0, start - _BLOCK_BYTES)
-            tail = os.pread(fd, size - start, start)
-            found = _last_record(tail, whole=start == 0)
-        in_file, rest = found if found else (None, tail)
-        # Rewritten only by whoever also made the head file anew; see `chain`.
-        noted = self.head()
-        ahead = noted is not None and (in_file is None or noted.sequence >= in_file.sequence)
-        return _End(
-            last=noted if ahead else in_file,
-            size_bytes=size,
-            open_line=size > 0 and not tail.endswith(b"\n"),
-            torn=rest.removesuffix(b"\n"),
-        )
-
-    def _write_head(self, head: Head) -> None:
-        path = self.folder / _HEAD_FILE
-        replace_durably(path, head.model_dump_json().encode() + b"\n")
-        self._give_to_owner(path)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -202,7 +156,7 @@ class Trail:
         if not self.folder.is_dir():
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._give_to_owner(self.folder)
-        path = self.folder / _LOCK_FILE
+        path = self.folder / "lock"
         with lock(path, patience_s=_LOCK_PATIENCE_S) as alone:
             if not alone:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
@@ -228,27 +182,24 @@ class Trail:
             owner = self.folder.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
-    def _unreadable(self, path: Path, error: OSError) -> AuditError:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        return AuditError(
-            f"The audit trail {path} cannot be read ({reason}).",
-            remedy="Run this as the user that the backups run as, or as root.",
-        )
+
+def _end_of(trail: bytes) -> tuple[Head | None, bytes]:
+    """The last intact record, and what stands after it."""
+    end = len(trail)
+    while end >= 0:
+        start = trail.rfind(b"\n", 0, end) + 1
+        if record := parse_record(trail[start:end]):
+            return record.head, trail[end + 1 :].removesuffix(b"\n")
+        end = start - 1
+    return None, trail.removesuffix(b"\n")
 
 
-def _last_record(tail: bytes, *, whole: bool) -> tuple[Head, bytes] | None:
-    """The last intact record in the file's end, and what stands after it."""
-    pieces = tail.split(b"\n")
-    # The first piece may have begun before this block.
-    for index in range(len(pieces) - 1, -1 if whole else 0, -1):
-        record = parse_record(pieces[index]) if pieces[index] else None
-        if record is not None:
-            rest = b"\n".join(pieces[index + 1 :])
-            return record.head, rest
-    return None
+def _unreadable(path: Path, error: OSError) -> AuditError:
+    return AuditError(
+        f"The audit trail {path} cannot be read ({_reason(error)}).",
+        remedy="Run this as the user that the backups run as, or as root.",
+    )
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    done = 0
-    while done < len(data):
-        done += os.write(fd, data[done:])
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else type(error).__name__

@@ -1,24 +1,30 @@
 """Is the trail of this host what was written? Its own chain, its head file, and every copy.
 
 Three answers: intact, damaged, and incomplete where a store could not be asked, which is no yes.
+Another trail of this host in a store is a problem until somebody who knows why accepts it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from onyx_pipelines.audit.acceptance import Accepted, accepted_trails
-from onyx_pipelines.audit.chain import ChainReport, Finding, Kind, Severity, examine
-from onyx_pipelines.audit.copying import CopyFailure, copy_failures
-from onyx_pipelines.audit.records import AuditRecord, Phase
-from onyx_pipelines.audit.segments import CopiedTrail, host_prefix, read_copies
+from pydantic import ValidationError
+
+from onyx_pipelines.audit.chain import Chain, Finding, Kind, Severity, examine
+from onyx_pipelines.audit.copying import copy_failures
+from onyx_pipelines.audit.records import AuditRecord, Outcome, Phase
+from onyx_pipelines.audit.segments import host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
-from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.core.text import moment_text
+from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
+
+ACCEPT_ACTION = "audit.accept"
 
 
 class Verdict(StrEnum):
@@ -29,14 +35,19 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class TrailState:
-    """One trail in one place ("this host", or a store's name)."""
+    """One trail in one place ("this host", or a store's name). `pending`: records not yet there."""
 
     place: str
     host: str
     trail: str
     records: int
     head: str
-    pending: int = 0
+    pending: int
+
+    @classmethod
+    def of(cls, chain: Chain, *, pending: int = 0) -> TrailState:
+        head = chain.last.hash if chain.last else ""
+        return cls(chain.place, chain.host, chain.trail, len(chain.records), head, pending)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,23 @@ class AuditVerification:
         return Verdict.INCOMPLETE if self.unasked else Verdict.INTACT
 
 
+class Accepted(Record):
+    """A trail as far as it was accepted: what comes later was not. The parameters of the record
+    that says so."""
+
+    trail: str
+    records: int
+    head: str
+    reason: str
+
+    def covers(self, copy: Chain) -> bool:
+        """Whether the copy holds no more than was accepted."""
+        last = copy.last
+        if last is None or copy.trail != self.trail or last.sequence > self.records:
+            return False
+        return last.sequence < self.records or last.hash == self.head
+
+
 def verify_trail(trail: Trail, stores: Sequence[Store], signers: Signers) -> AuditVerification:
     """Check this host's trail, and every store's copies of it against it.
 
@@ -65,7 +93,7 @@ def verify_trail(trail: Trail, stores: Sequence[Store], signers: Signers) -> Aud
         AuditError: the trail cannot be read.
     """
     # Copies first: what is appended meanwhile is then not yet copied, rather than not here.
-    copies: dict[str, list[CopiedTrail]] = {}
+    copies: dict[str, list[Chain]] = {}
     unasked: dict[str, str] = {}
     for store in stores:
         try:
@@ -73,26 +101,27 @@ def verify_trail(trail: Trail, stores: Sequence[Store], signers: Signers) -> Aud
         except OnyxError as error:
             unasked[store.name] = error.what
     lines, head = trail.snapshot()
-    local = examine(lines, head=head)
-    records = [placed.record for placed in local.records.values()]
-    accepted = list(accepted_trails(records))
-    findings = list(local.findings)
+    local = replace(examine(lines, head=head), host=trail.host)
+    records = [line.record for line in local.records.values() if line.record]
+    findings = [*local.findings]
     # The head file follows the first record at once, so only a kill between the two explains it.
     if head is None and len(records) > 1:
         what = "the head file is missing or damaged; the next record makes it anew"
         findings.append(Finding(Kind.HEAD, Severity.PROBLEM, what))
     findings += _unfinished(records)
-    states = [_state("this host", trail.host, local)]
+    states = [TrailState.of(local)]
     for place, found in copies.items():
-        own = _copy_of(local.trail, found)
-        states.append(_state(place, trail.host, own, len(local.records.keys() - own.records)))
-        findings += [*own.findings, *_difference(local, own, place)]
+        nothing = Chain(local.trail, place=place, host=trail.host)
+        own = next((copy for copy in found if copy.trail == local.trail), nothing)
+        states.append(TrailState.of(own, pending=len(local.records.keys() - own.records)))
+        findings += [*own.findings, *_difference(local, own)]
         for other in (copy for copy in found if copy.trail != local.trail):
-            states.append(_state(place, other.host, other.report))
-            findings += [*other.report.findings, _other_trail(other, accepted)]
-    return AuditVerification(
-        tuple(states), (*findings, *map(_not_copied, copy_failures(trail).items())), unasked
-    )
+            states.append(TrailState.of(other))
+            findings += [*other.findings, _other_trail(other, records)]
+    for place, failure in copy_failures(trail).items():
+        what = f"the last copy failed ({place}, {moment_text(failure.at)}): {failure.what}"
+        findings.append(Finding(Kind.COPY, Severity.NOTICE, what))
+    return AuditVerification(tuple(states), tuple(findings), unasked)
 
 
 def verify_copies(store: Store, signers: Signers) -> AuditVerification:
@@ -104,46 +133,57 @@ def verify_copies(store: Store, signers: Signers) -> AuditVerification:
         StoreError: it cannot be read.
     """
     copies = read_copies(store, signers)
-    return AuditVerification(
-        tuple(_state(copy.store, copy.host, copy.report) for copy in copies),
-        tuple(finding for copy in copies for finding in copy.report.findings),
-        {},
+    findings = tuple(finding for copy in copies for finding in copy.findings)
+    return AuditVerification(tuple(map(TrailState.of, copies)), findings, {})
+
+
+def to_accept(trail: Trail, stores: Sequence[Store], trail_id: str, reason: str) -> Accepted:
+    """Another trail of this host, as far as the store that has most of it goes.
+
+    Raises:
+        NotFoundError: no store has it.
+        StoreError: a store cannot be read.
+    """
+    found = (
+        copy.last
+        for store in stores
+        for copy in read_copies(store, Signers(), host_prefix(trail.host))
+        if copy.trail == trail_id
     )
+    last = max(filter(None, found), key=lambda record: record.sequence, default=None)
+    if last is None:
+        raise NotFoundError(
+            f"No store has a trail {trail_id} of this host.",
+            remedy="`onyx audit verify` names those that there are.",
+        )
+    return Accepted(trail=trail_id, records=last.sequence, head=last.hash, reason=reason)
 
 
-def _copy_of(trail: str, found: Sequence[CopiedTrail]) -> ChainReport:
-    return next((copy.report for copy in found if copy.trail == trail), ChainReport(trail, {}))
-
-
-def _difference(local: ChainReport, copy: ChainReport, store: str) -> Iterator[Finding]:
+def _difference(local: Chain, copy: Chain) -> Iterator[Finding]:
     """The first record that this host and a copy do not have alike."""
     here, there = local.records, copy.records
-    unlike = sorted(
-        number
-        for number, copied in there.items()
-        if number not in here or here[number].record.hash != copied.record.hash
-    )
+    unlike = [n for n in sorted(there) if n not in here or here[n].data != there[n].data]
     if not unlike:
         return
     first = unlike[0]
-    place = f"there: {there[first].line.where}, line {there[first].line.number}"
+    place = f"there: {there[first].where}, line {there[first].number}"
     more = f"; {len(unlike) - 1} more are not alike" if len(unlike) > 1 else ""
     if first in here:
-        what = f"record {first} here and in the {store} store differ ({place}){more}"
-        line = here[first].line
-        yield Finding(Kind.COPY, Severity.PROBLEM, what, line.where, line.number, first)
+        what = f"record {first} here and in the {copy.place} store differ ({place}){more}"
+        where, number = here[first].where, here[first].number
+        yield Finding(Kind.COPY, Severity.PROBLEM, what, where, number, first)
     else:
-        what = f"record {first} of the {store} store is not here as written ({place}){more}"
+        what = f"record {first} of the {copy.place} store is not here as written ({place}){more}"
         yield Finding(Kind.COPY, Severity.PROBLEM, what, sequence=first)
 
 
-def _other_trail(copy: CopiedTrail, accepted: Sequence[Accepted]) -> Finding:
-    what = (
-        f"the {copy.store} store has another trail of this host, {copy.trail}, of"
-        f" {len(copy.report.records)} records"
-    )
+def _other_trail(copy: Chain, records: Sequence[AuditRecord]) -> Finding:
     where = f"{host_prefix(copy.host)}{copy.trail}/"
-    if any(each.covers(copy) for each in accepted):
+    what = (
+        f"the {copy.place} store has another trail of this host, {copy.trail}, of"
+        f" {len(copy.records)} records"
+    )
+    if any(each.covers(copy) for each in _accepted(records)):
         what = f"{what}; somebody accepted it"
         return Finding(Kind.OTHER_TRAIL, Severity.NOTICE, what, where)
     what = (
@@ -153,10 +193,12 @@ def _other_trail(copy: CopiedTrail, accepted: Sequence[Accepted]) -> Finding:
     return Finding(Kind.OTHER_TRAIL, Severity.PROBLEM, what, where)
 
 
-def _not_copied(failed: tuple[str, CopyFailure]) -> Finding:
-    store, failure = failed
-    what = f"the last copy failed ({store}, {moment_text(failure.at)}): {failure.what}"
-    return Finding(Kind.COPY, Severity.NOTICE, what)
+def _accepted(records: Sequence[AuditRecord]) -> Iterator[Accepted]:
+    done = {each.operation for each in records if each.result and each.result.outcome is Outcome.OK}
+    for record in records:
+        if record.action == ACCEPT_ACTION and record.operation in done:
+            with suppress(ValidationError):
+                yield Accepted.model_validate(record.parameters)
 
 
 def _unfinished(records: Sequence[AuditRecord]) -> Iterator[Finding]:
@@ -165,8 +207,3 @@ def _unfinished(records: Sequence[AuditRecord]) -> Iterator[Finding]:
         if record.phase is Phase.BEGIN and record.operation not in ended:
             what = f"{record.action} of {record.origin.actor} has no end: it runs, or was killed"
             yield Finding(Kind.UNFINISHED, Severity.NOTICE, what, sequence=record.sequence)
-
-
-def _state(place: str, host: str, report: ChainReport, pending: int = 0) -> TrailState:
-    head = report.last.hash if report.last else ""
-    return TrailState(place, host, report.trail, len(report.records), head, pending)

@@ -9,16 +9,17 @@ from typing import Annotated
 
 import typer
 
-from onyx_pipelines.audit.acceptance import ACCEPT_ACTION, to_accept
 from onyx_pipelines.audit.chain import Finding, Severity
 from onyx_pipelines.audit.operation import audited
 from onyx_pipelines.audit.origin import cli_origin
-from onyx_pipelines.audit.records import AuditRecord, parse_record
+from onyx_pipelines.audit.records import AuditRecord
 from onyx_pipelines.audit.segments import read_copies
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.audit.verification import (
+    ACCEPT_ACTION,
     AuditVerification,
     Verdict,
+    to_accept,
     verify_copies,
     verify_trail,
 )
@@ -147,7 +148,7 @@ def _read(settings: Settings, store: From | None) -> tuple[list[AuditRecord], in
     else:
         copies = read_copies(_store(settings, store), Signers())
         lines = [line for copy in copies for line in copy.lines]
-    parsed = [parse_record(line.data) for line in lines]
+    parsed = [line.record for line in lines]
     by_hash = {record.hash: record for record in parsed if record}
     return list(by_hash.values()), parsed.count(None)
 

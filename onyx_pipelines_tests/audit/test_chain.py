@@ -28,10 +28,8 @@ attack = settings(max_examples=100, deadline=None)
 
 def forged(sequence: int, previous: str) -> bytes:
     """A record that is right in itself."""
-    record = make_record(
-        event(99), trail=TRAIL, sequence=sequence, previous=previous, time=BEGAN + timedelta(days=1)
-    )
-    return record.line()
+    after = Head(trail=TRAIL, sequence=sequence - 1, hash=previous)
+    return make_record(event(99), after=after, time=BEGAN + timedelta(days=1)).line()
 
 
 def hash_of(line: bytes) -> str:

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onyx_pipelines.audit import Trail, copying
-from onyx_pipelines.audit.acceptance import ACCEPT_ACTION, to_accept
-from onyx_pipelines.audit.chain import Kind, Severity
-from onyx_pipelines.audit.copying import copy_audit, copy_in_time
+from onyx_pipelines.audit.chain import Kind, Line, Severity
+from onyx_pipelines.audit.copying import copy_audit, copy_in_time, not_held
 from onyx_pipelines.audit.operation import audited
 from onyx_pipelines.audit.records import Phase, make_record
 from onyx_pipelines.audit.segments import (
@@ -23,9 +22,14 @@ from onyx_pipelines.audit.segments import (
     list_segments,
     open_segment,
     signed_segment,
-    uncovered,
 )
-from onyx_pipelines.audit.verification import Verdict, verify_copies, verify_trail
+from onyx_pipelines.audit.verification import (
+    ACCEPT_ACTION,
+    Verdict,
+    to_accept,
+    verify_copies,
+    verify_trail,
+)
 from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.vault.catalog import Catalog
@@ -166,13 +170,8 @@ class TestCopying:
         self, place: Place
     ) -> None:
         first, _ = place.trail.append(event(1)), place.trail.append(event(2))
-        forged = make_record(
-            event(3),
-            trail=first.trail,
-            sequence=9_999_999_999,
-            previous=first.hash,
-            time=first.time,
-        )
+        far = first.head.model_copy(update={"sequence": 9_999_999_998})
+        forged = make_record(event(3), after=far, time=first.time)
         with place.trail.path.open("ab") as file:
             file.write(forged.line() + b"\n")
 
@@ -446,17 +445,19 @@ class TestAccepting:
 
 @given(
     runs=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 6)), max_size=8),
-    last=st.integers(0, 30),
+    numbers=st.sets(st.integers(1, 30)),
 )
-def test_uncovered_numbers_are_those_that_no_segment_holds(
-    runs: list[tuple[int, int]], last: int
+def test_what_is_copied_are_the_records_that_no_segment_holds_without_a_hole(
+    runs: list[tuple[int, int]], numbers: set[int]
 ) -> None:
     segments = [Segment("h", "0" * 16, first, first + more) for first, more in runs]
     held = {number for each in segments for number in range(each.first, each.last + 1)}
+    lines = {number: Line("", number, b"", ended=True, record=None) for number in numbers}
 
-    missing = [number for run in uncovered(segments, last) for number in run]
+    copied = [[line.number for line in run] for _, run in not_held(lines, segments)]
 
-    assert missing == [number for number in range(1, last + 1) if number not in held]
+    assert [number for run in copied for number in run] == sorted(numbers - held)
+    assert all(run == list(range(run[0], run[0] + len(run))) for run in copied)
 
 
 def test_objects_of_other_names_are_no_segments(place: Place) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.audit.chain import ChainReport, Kind, Severity, examine
+from onyx_pipelines.audit.chain import Chain, Kind, Severity, examine
 from onyx_pipelines.audit.trail import AuditError, Trail
 from onyx_pipelines_tests.audit.trails import event
 
@@ -46,7 +46,7 @@ def trail(tmp_path: Path) -> Trail:
     return Trail(tmp_path / "state" / "audit", "vps")
 
 
-def state_of(trail: Trail) -> ChainReport:
+def state_of(trail: Trail) -> Chain:
     lines, head = trail.snapshot()
     return examine(lines, head=head)
 

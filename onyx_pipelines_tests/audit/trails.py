@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from onyx_pipelines.audit.chain import ChainReport, Severity, examine, split_lines
+from onyx_pipelines.audit.chain import Chain, Severity, examine, split_lines
 from onyx_pipelines.audit.origin import Channel, Origin
 from onyx_pipelines.audit.records import (
-    FIRST_PREVIOUS,
     AuditEvent,
     Head,
     Outcome,
@@ -36,29 +35,24 @@ def event(number: int = 1, *, phase: Phase = Phase.END, action: str = "hold") ->
 def chain_of(count: int, *, trail: str = TRAIL) -> tuple[list[bytes], Head]:
     """Lines of a good trail, and its head."""
     lines: list[bytes] = []
-    previous = FIRST_PREVIOUS
+    head = Head(trail=trail)
     for number in range(1, count + 1):
-        record = make_record(
-            event(number),
-            trail=trail,
-            sequence=number,
-            previous=previous,
-            time=BEGAN + timedelta(minutes=number),
-        )
-        previous = record.hash
+        time = BEGAN + timedelta(minutes=number)
+        record = make_record(event(number), after=head, time=time)
+        head = record.head
         lines.append(record.line())
-    return lines, Head(trail=trail, sequence=count, hash=previous)
+    return lines, head
 
 
-def report_on(lines: Sequence[bytes], head: Head | None) -> ChainReport:
+def report_on(lines: Sequence[bytes], head: Head | None) -> Chain:
     return report_on_file(b"".join(line + b"\n" for line in lines), head)
 
 
-def report_on_file(data: bytes, head: Head | None) -> ChainReport:
+def report_on_file(data: bytes, head: Head | None) -> Chain:
     return examine(list(split_lines("trail.jsonl", data)), head=head)
 
 
-def first_misfit(report: ChainReport) -> tuple[int | None, int | None]:
+def first_misfit(report: Chain) -> tuple[int | None, int | None]:
     """Line and number of the record that belongs there, of the one problem that is found."""
     [problem] = [each for each in report.findings if each.severity is Severity.PROBLEM]
     return problem.line, problem.sequence
