@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import CodeType, FrameType
 from typing import Final
 
 _AGAIN_AFTER_S: Final = 0.05
@@ -32,18 +33,21 @@ _SWALLOWED: Final = re.compile(r"\w+: (?:\w*Interrupt(?:edError)?|SystemExit: (?
 def heard_interrupts(*kinds: type[BaseException]) -> Iterator[None]:
     """Neither KeyboardInterrupt, nor SystemExit for a signal, nor `kinds` (for SIGINT) are lost."""
     before = sys.unraisablehook
-    repeats: list[threading.Timer] = []
+    is_over = threading.Event()
 
     def lost(ignored: sys.UnraisableHookArgs) -> None:
         number = _signal_of(ignored.exc_value, kinds)
         if number is None:
             before(ignored)
-            return
-        # Not at once: that would be raised in here, and ignored as well.
-        repeat = threading.Timer(_AGAIN_AFTER_S, os.kill, (os.getpid(), number))
-        repeat.daemon = True
-        repeats.append(repeat)
-        repeat.start()
+        else:
+            threading.Thread(target=send_again, args=(number,), daemon=True).start()
+
+    def send_again(number: int) -> None:
+        # Not while the hook still runs: what is raised in there is ignored as well.
+        while not is_over.wait(_AGAIN_AFTER_S):
+            if not _is_in(lost.__code__):
+                os.kill(os.getpid(), number)
+                return
 
     sys.unraisablehook = lost
     try:
@@ -51,8 +55,15 @@ def heard_interrupts(*kinds: type[BaseException]) -> Iterator[None]:
             yield
     finally:
         sys.unraisablehook = before
-        for repeat in repeats:
-            repeat.cancel()
+        is_over.set()
+
+
+def _is_in(code: CodeType) -> bool:
+    """Whether the main thread is, however deep."""
+    frame: FrameType | None = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from types import FrameType
 
 import dagster as dg
 import pytest
@@ -64,6 +65,21 @@ def test_a_signal_that_ends_a_command(place: Callable[[int], None], number: int)
         place(number)
 
     assert caught.value.code == 128 + number
+
+
+def test_one_that_comes_again_while_the_first_is_still_being_noted() -> None:
+    """As on a machine so busy that a thread takes long to begin."""
+
+    def slow(frame: FrameType, event: str, _: object) -> None:
+        if event == "return" and frame.f_code is threading.Thread.start.__code__:
+            time.sleep(0.3)
+
+    with pytest.raises(KeyboardInterrupt), heard_interrupts():
+        sys.setprofile(slow)
+        try:
+            interrupted_in_del(signal.SIGINT)
+        finally:
+            sys.setprofile(None)
 
 
 def test_one_that_comes_in_the_instant_before_a_wait_for_a_lock() -> None:
