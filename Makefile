@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui rehearse-disaster test nightly check lint bench docs site lock down clean
+.PHONY: help install demo ui rehearse-disaster test nightly check fast-tests lint bench docs site lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +33,11 @@ test: $(STAMP)  ## the whole test suite; what measures times comes last
 nightly: $(STAMP)  ## the tests of random data, at length
 	$(BIN)/python -m pytest --hypothesis-profile=nightly --timeout=0 -k random
 
-check: lint  ## in a minute or two: lint, and the tests that are fast and need no server
-	$(BIN)/python -m pytest -m "not (servers or slow or measures)"
+check: $(STAMP)  ## in a minute: lint, and beside it the tests that are fast and need no server
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint fast-tests
+
+fast-tests: $(STAMP)
+	$(BIN)/python -m pytest -n 3 -m "not (servers or slow or measures)"
 
 lint: $(STAMP)  ## ruff, mypy --strict, and which package may import which
 	$(BIN)/ruff check .

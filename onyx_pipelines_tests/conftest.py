@@ -22,7 +22,7 @@ from onyx_pipelines_tests.fixtures_sandbox import (
 )
 from onyx_pipelines_tests.forked_command import stop_forking
 from onyx_pipelines_tests.lifetime import begin_session, end_session
-from onyx_pipelines_tests.servers_of_tests import needs_a_server
+from onyx_pipelines_tests.servers_of_tests import needs_a_server, starts_servers
 
 __all__ = ["backup_host", "docker", "sandbox", "troubled", "volume_host"]
 
@@ -56,10 +56,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Of the few that measure, without importing the many that do not: that takes longer."""
-    if config.option.markexpr == "measures" and collection_path.name.startswith("test_"):
+    """Files of whose tests none is asked for: to import them takes longer than what is."""
+    asked_for = config.option.markexpr
+    if not collection_path.name.startswith("test_"):
+        return None
+    if asked_for == "measures":
         return "pytest.mark.measures" not in collection_path.read_text(encoding="utf-8") or None
-    return None
+    return (asked_for.startswith("not (servers") and starts_servers(collection_path)) or None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,7 +17,7 @@ MARKERS = "\n".join(f"    {name}: made up" for name in ("slow", "servers", "meas
 # How the suite's own conftest marks them.
 CONFTEST = """
 import pytest
-from onyx_pipelines_tests.conftest import pytest_collection_modifyitems
+from onyx_pipelines_tests.conftest import pytest_collection_modifyitems, pytest_ignore_collect
 
 @pytest.fixture
 def sandbox(): ...
@@ -55,17 +55,33 @@ FILES = {
 
 def selected_by(target: str, pytester: pytest.Pytester) -> set[str]:
     """Names of the tests that a target of the Makefile would run."""
-    makefile = (TESTS.parent / "Makefile").read_text(encoding="utf-8")
-    (expression,) = re.findall(rf'^{target}:.*\n(?:\t.*\n)*?\t.*pytest -m "(.*)"$', makefile, re.M)
-    pytester.makeini(f"[pytest]\nmarkers =\n{MARKERS}\n")
-    pytester.makeconftest(CONFTEST)
-    pytester.makepyfile(**FILES)
-    done = pytester.runpytest_inprocess("--collect-only", "-q", "-m", expression)
+    done = collected(pytester, *arguments_of(target), **FILES)
     return set(re.findall(r"::(test_\w+)", "\n".join(done.outlines)))
 
 
+def arguments_of(target: str) -> list[str]:
+    makefile = (TESTS.parent / "Makefile").read_text(encoding="utf-8")
+    (expression,) = re.findall(rf'^{target}:.*\n\t.*pytest .*-m "(.*)"$', makefile, re.M)
+    return ["-m", expression]
+
+
+def collected(pytester: pytest.Pytester, *arguments: str, **files: str) -> pytest.RunResult:
+    pytester.makeini(f"[pytest]\nmarkers =\n{MARKERS}\n")
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(**files)
+    return pytester.runpytest_inprocess("--collect-only", "-q", *arguments)
+
+
 def test_make_check_runs_what_needs_no_server_and_is_quick(pytester: pytest.Pytester) -> None:
-    assert selected_by("check", pytester) == {"test_of_logic", "test_with_numbers"}
+    assert selected_by("fast-tests", pytester) == {"test_of_logic", "test_with_numbers"}
+
+
+def test_make_check_does_not_even_import_what_starts_servers(pytester: pytest.Pytester) -> None:
+    file = "import subprocess\nraise RuntimeError('imported')"
+
+    done = collected(pytester, *arguments_of("fast-tests"), test_of_servers=file)
+
+    assert done.ret is pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_make_test_runs_all_but_what_measures(pytester: pytest.Pytester) -> None:

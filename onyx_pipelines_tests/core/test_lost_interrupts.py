@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import dagster as dg
@@ -67,19 +68,28 @@ def test_a_signal_that_ends_a_command(place: Callable[[int], None], number: int)
     assert caught.value.code == 128 + number
 
 
-def test_one_that_comes_again_while_the_first_is_still_being_noted() -> None:
-    """As on a machine so busy that a thread takes long to begin."""
+@contextmanager
+def threads_that_take_long_to_begin() -> Iterator[None]:
+    """As on a busy machine."""
 
     def slow(frame: FrameType, event: str, _: object) -> None:
         if event == "return" and frame.f_code is threading.Thread.start.__code__:
             time.sleep(0.3)
 
-    with pytest.raises(KeyboardInterrupt), heard_interrupts():
-        sys.setprofile(slow)
-        try:
-            interrupted_in_del(signal.SIGINT)
-        finally:
-            sys.setprofile(None)
+    sys.setprofile(slow)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+def test_one_that_comes_again_while_the_first_is_still_being_noted() -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        heard_interrupts(),
+        threads_that_take_long_to_begin(),
+    ):
+        interrupted_in_del(signal.SIGINT)
 
 
 def test_one_that_comes_in_the_instant_before_a_wait_for_a_lock() -> None:

@@ -305,6 +305,7 @@ def test_a_row_has_what_the_list_promises_as_plain_json(
     }
 
 
+@pytest.mark.slow
 def test_five_hundred_sets_are_listed_in_two_seconds(
     catalog: Catalog, planter: Planter, local: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def count_calls(planter: Planter, tmp_path: Path) -> int:
     return counting.calls
 
 
+@pytest.mark.slow
 def test_a_failure_at_every_call_loses_nothing_that_is_kept_and_the_next_run_finishes(
     planter: Planter, tmp_path: Path
 ) -> None:

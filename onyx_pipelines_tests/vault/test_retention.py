@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,6 +179,7 @@ def test_what_is_pruned_makes_no_difference_to_the_rest(
     assert kept_ids(plan(left, policy, now=last(history))) == kept_ids(first)
 
 
+@pytest.mark.slow
 @given(history=mixed_histories(), policy=policies(), held=st.sets(st.integers(0, 159)))
 @EXAMPLES
 def test_pruning_after_every_set_ends_where_pruning_once_does(

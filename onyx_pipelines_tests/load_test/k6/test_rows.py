@@ -77,6 +77,7 @@ def test_no_line_is_no_sample() -> None:
     assert (len(rows.samples), rows.torn) == (0, 0)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=8))
 def test_whatever_stands_in_the_file_nothing_is_lost_silently(texts: list[bytes]) -> None:

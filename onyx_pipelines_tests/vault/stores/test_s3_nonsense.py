@@ -377,6 +377,7 @@ def is_sensible(value: object) -> bool:
     return True
 
 
+@pytest.mark.slow
 @given(
     operation=st.sampled_from(sorted(OPERATIONS)), script=st.lists(answers, min_size=1, max_size=3)
 )
