@@ -20,8 +20,10 @@ _HEAD: Final = """# Metrics
 
 Generated from `/metrics` by `make docs`; do not edit. The page of the [REST API](../api.md) is for
 Prometheus: `ONYX_METRICS_USER` and `ONYX_METRICS_PASSWORD`, basic authentication.
+Those of copies (`onyx_offsite_…`) have the label `store` where [stores are listed](../stores.md).
 
 """
+_STORES: Final = ("local", "offsite")
 _TAIL: Final = """
 Worth an alert: `onyx_backup_last_success_timestamp_seconds` older than 26 hours,
 `onyx_restore_drill_last_success_timestamp_seconds` older than 35 days,
@@ -46,12 +48,12 @@ def _told(folder: Path) -> Iterator[Metric]:
     settings = load_settings(
         {
             "state_dir": str(folder / "state"),
-            "backup_dir": str(folder / "backups"),
+            "stores": [{"name": each, "url": str(folder / each)} for each in _STORES],
             "smtp_host": "127.0.0.1",
             "smtp_to": "somebody@example.org",
         }
     )
-    for each in (settings.state_dir, settings.backup_dir):
+    for each in (settings.state_dir, *(folder / name for name in _STORES)):
         each.mkdir()
     counted = CountedVersions(
         at=datetime.now(UTC), versions=0, size_bytes=0, hidden_objects=0, waiting_sets=0

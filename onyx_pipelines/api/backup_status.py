@@ -88,7 +88,7 @@ class BackupStatuses:
 
     def _finished_components(self, backup_id: str) -> list[Component]:
         host = open_host(self._settings)
-        done = SetWriter(host.local, backup_id, ()).finished_components()
+        done = SetWriter(host.first, backup_id, ()).finished_components()
         return [component for component in Component if component in done]
 
     def _progress(self, backup_id: str, done: Sequence[Component]) -> float:
@@ -100,7 +100,7 @@ class BackupStatuses:
                 for record in view.manifest.components.values()
             }
         value = progress_percent(
-            written_bytes(self._settings.backup_dir, backup_id),
+            written_bytes(self._settings.places[0].directory, backup_id),
             expected_bytes(sizes, configured),
             components_done=len(done),
             components=len(configured),
@@ -111,10 +111,12 @@ class BackupStatuses:
         return self._shown[backup_id]
 
 
-def written_bytes(backup_dir: Path, backup_id: str) -> int:
-    """Of everything of a set that lies in the local store by now, half-written objects too."""
+def written_bytes(directory: Path | None, backup_id: str) -> int:
+    """Of everything of a set that lies in the first store by now, half-written objects too; 0
+    where that is no directory."""
     total = 0
-    for path in (backup_dir / set_prefix(backup_id)).rglob("*"):
+    found = (directory / set_prefix(backup_id)).rglob("*") if directory else ()
+    for path in found:
         with suppress(OSError):
             total += path.stat().st_size if path.is_file() else 0
     return total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from onyx_pipelines import __version__
 from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.qdrant_condition import QdrantCondition
-from onyx_pipelines.backup.protection import CountedVersions, counted_versions
+from onyx_pipelines.backup.protection import counted_versions
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.load_test.promoted_latency import promoted_p95_s
@@ -26,7 +26,6 @@ from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
 from onyx_pipelines.vault.set_view import SetView, is_ahead
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
-_STORES: Final = ("local", "offsite")
 
 
 class MetricsPage:
@@ -35,6 +34,9 @@ class MetricsPage:
     def __init__(self, settings: Settings, catalog: CatalogCache) -> None:
         self._settings = settings
         self._catalog = catalog
+        places = [place.name for place in settings.places]
+        self._copies = places[1:]
+        self._stores = places if settings.stores else ["local", "offsite"]
         self.qdrant = QdrantCondition(settings)
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -55,7 +57,7 @@ class MetricsPage:
         build.add_metric([__version__], 1)
         yield build
         yield from self._of_sets()
-        yield from _of_versions(counted_versions(self._settings))
+        yield from self._of_versions()
         yield from self._of_notifications()
         yield from _latency_baseline(self._settings.state_dir)
         yield from _qdrant(self.qdrant.unwell())
@@ -80,18 +82,20 @@ class MetricsPage:
             return
         rows = [row for row, _ in listed.sets]
         counts = GaugeMetricFamily("onyx_backup_sets", "Finished sets.", labels=["store"])
-        for store in _STORES:
+        for store in self._stores:
             counts.add_metric([store], sum(store in row.stores for row in rows))
         yield counts
         yield _faulty(
             "onyx_untrusted_sets",
             "Sets that no signer that counts has signed: somebody should look.",
             listed.untrusted,
+            self._stores,
         )
         yield _faulty(
             "onyx_damaged_sets",
             "Sets that cannot be read, lack objects or failed their last verification.",
             listed.damaged,
+            self._stores,
         )
         # One that a wrong clock dated ahead must not hide that none has come since.
         rows = [row for row in rows if not is_ahead(row.recovery_point, datetime.now(UTC))]
@@ -112,9 +116,44 @@ class MetricsPage:
         )
         yield _last_size(rows)
         yield from _of_components(rows)
-        if self._settings.offsite_url:
-            yield _lag(rows)
+        if self._settings.has_copies:
+            yield self._lag(rows)
         yield _last_drill([view for _, view in listed.sets])
+
+    def _of_versions(self) -> Iterator[Metric]:
+        """As the last pruning counted them; nothing of a store that keeps none."""
+        found = {store: counted_versions(self._settings, store) for store in self._copies}
+        for name, text, key in (
+            ("versions_counted_timestamp_seconds", "When they were counted.", "at"),
+            ("noncurrent_versions", "Earlier versions that the store has.", "versions"),
+            ("noncurrent_bytes", "Size of the earlier versions.", "size_bytes"),
+            ("hidden_objects", "Objects hidden by delete markers.", "hidden_objects"),
+            ("sets_waiting_for_locks", "Sets wanted gone, and locked.", "waiting_sets"),
+        ):
+            values = {store: _number(getattr(c, key)) for store, c in found.items() if c}
+            if values:
+                yield self._per_copy(f"onyx_offsite_{name}", text, values)
+
+    def _lag(self, rows: Sequence[CatalogRow]) -> Metric:
+        newest = max((_seconds(row.timestamp) for row in rows), default=0.0)
+        return self._per_copy(
+            "onyx_offsite_lag_seconds",
+            "By how much the newest set in the second store is older than the newest of all; since"
+            " 1970 where it has none.",
+            {
+                store: newest
+                - max((_seconds(row.timestamp) for row in rows if store in row.stores), default=0.0)
+                for store in self._copies
+            },
+        )
+
+    def _per_copy(self, name: str, text: str, values: Mapping[str, float]) -> Metric:
+        """With the store's name where stores are listed: there may be several."""
+        named = bool(self._settings.stores)
+        metric = GaugeMetricFamily(name, text, labels=["store"] if named else [])
+        for store, value in values.items():
+            metric.add_metric([store] if named else [], value)
+        return metric
 
     def _of_notifications(self) -> Iterator[Metric]:
         pending = GaugeMetricFamily(
@@ -132,26 +171,14 @@ class MetricsPage:
         yield given_up
 
 
-def _faulty(name: str, text: str, found: Iterable[DamagedSet | UntrustedSet]) -> Metric:
+def _faulty(
+    name: str, text: str, found: Iterable[DamagedSet | UntrustedSet], of: Iterable[str]
+) -> Metric:
     stores = [each.store for each in found]
     metric = GaugeMetricFamily(name, text, labels=["store"])
-    for store in _STORES:
+    for store in of:
         metric.add_metric([store], stores.count(store))
     return metric
-
-
-def _of_versions(counted: CountedVersions | None) -> Iterator[Metric]:
-    """As the last pruning counted them in the second store; nothing where it keeps none."""
-    if counted is None:
-        return
-    for name, text, value in (
-        ("versions_counted_timestamp_seconds", "When they were counted.", counted.at.timestamp()),
-        ("noncurrent_versions", "Earlier versions that the store has.", counted.versions),
-        ("noncurrent_bytes", "Size of the earlier versions.", counted.size_bytes),
-        ("hidden_objects", "Objects hidden by delete markers.", counted.hidden_objects),
-        ("sets_waiting_for_locks", "Sets wanted gone, and locked.", counted.waiting_sets),
-    ):
-        yield GaugeMetricFamily(f"onyx_offsite_{name}", text, value=float(value))
 
 
 def _last_size(rows: list[CatalogRow]) -> Metric:
@@ -185,17 +212,6 @@ def _of_components(rows: Sequence[CatalogRow]) -> Iterator[Metric]:
         yield metric
 
 
-def _lag(rows: Sequence[CatalogRow]) -> Metric:
-    newest = max((_seconds(row.timestamp) for row in rows), default=0.0)
-    copied = max((_seconds(row.timestamp) for row in rows if "offsite" in row.stores), default=0.0)
-    return GaugeMetricFamily(
-        "onyx_offsite_lag_seconds",
-        "By how much the newest set in the second store is older than the newest of all; since 1970"
-        " where it has none.",
-        value=newest - copied,
-    )
-
-
 def _last_drill(views: Iterable[SetView]) -> Metric:
     drills = [copy.marks.drilled for view in views for copy in view.copies if copy.marks.drilled]
     last = max(drills, key=lambda drill: drill.at, default=None)
@@ -226,6 +242,10 @@ def _qdrant(unwell: int | None) -> Iterator[Metric]:
             "Collections that are red or grey, or whose replicas are not all active.",
             value=float(unwell),
         )
+
+
+def _number(value: int | datetime) -> float:
+    return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
 def _seconds(moment: str) -> float:

@@ -7,7 +7,15 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+)
 
 from onyx_pipelines.api.texts import Reason
 from onyx_pipelines.load_test.results import Scenario
@@ -158,7 +166,9 @@ class HoldRequest(_Request):
 
 
 class VerifyRequest(_Request):
-    store: Literal["", "local", "offsite"] = Field(default="", description="Empty: every store.")
+    store: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{0,40}$")] = Field(
+        default="", description="A store's name: `local`, `offsite`. Empty: every store."
+    )
     deep: StrictBool = Field(default=False, description="Unseal every object too.")
 
 

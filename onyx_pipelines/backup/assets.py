@@ -137,11 +137,11 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
                 requested=_requested(context),
             )
             sizes = steps.size_verdicts(host, manifest)
-            recent = retained_sets.catalog_rows(host, host.local_catalog)[:RECENT_SETS]
+            recent = retained_sets.catalog_rows(host, host.first_catalog)[:RECENT_SETS]
         return dg.MaterializeResult(
             metadata=set_metadata(
                 manifest,
-                location=steps.location_of(host.local, manifest.backup_id),
+                location=steps.location_of(host.first, manifest.backup_id),
                 recent=sets_table(recent),
             ),
             check_results=[
@@ -184,7 +184,7 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: OffsiteCopyConfig, backup_run: BackupRun
     ) -> Materialized:
         host = backup_run.host
-        if host.offsite is None:
+        if not host.copies:
             context.log.warning("No second store is configured (ONYX_OFFSITE_URL).")
             return dg.MaterializeResult(
                 metadata={"status": "not configured"},
@@ -197,7 +197,7 @@ def offsite_copy_asset(*, retry_delay_s: float) -> dg.AssetsDefinition:
                 host, config.backup_id or None, log_progress(context.log.info)
             )
         return dg.MaterializeResult(
-            metadata=copy_metadata(outcome, location=host.offsite.url),
+            metadata=copy_metadata(outcome, location=", ".join(store.url for store in host.copies)),
             check_results=[
                 dg.AssetCheckResult(
                     check_name="sealed_checksums_hold",

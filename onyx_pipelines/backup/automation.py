@@ -56,7 +56,7 @@ def lagging_offsite_copy(
     context: dg.SensorEvaluationContext, onyx: OnyxSettings
 ) -> dg.RunRequest | dg.SkipReason:
     settings = onyx.load()
-    if not settings.offsite_url:
+    if not settings.has_copies:
         return dg.SkipReason("No second store is configured.")
     if _unfinished_run(context.instance):
         return dg.SkipReason("A backup or a copy is under way; it copies what is pending.")

@@ -26,7 +26,7 @@ def sealed_checksums_hold(
     with dagster_failures():
         verification = verifying.verify_set(
             backup_run.host,
-            backup_run.host.local,
+            backup_run.host.first,
             verifying.set_to_verify(backup_run.host, backup_run.backup_id),
             log_progress(context.log.info),
         )
@@ -53,24 +53,25 @@ def sealed_checksums_hold(
 )
 def offsite_copy_is_current(onyx: OnyxSettings) -> dg.AssetCheckResult:
     settings = onyx.load()
-    if not settings.offsite_url:
+    if not settings.has_copies:
         return dg.AssetCheckResult(
             passed=False,
             severity=dg.AssetCheckSeverity.WARN,
             description="Could not verify: no second store is configured (ONYX_OFFSITE_URL).",
         )
     with dagster_failures():
-        lag = offsite_copies.offsite_lag(open_host(settings), now=datetime.now(UTC))
-    hours = lag.age_s / 3600
+        lags = offsite_copies.offsite_lags(open_host(settings), now=datetime.now(UTC))
+    hours = max(lag.age_s for lag in lags) / 3600
+    pending = {each for lag in lags for each in lag.pending}
     return dg.AssetCheckResult(
-        passed=hours <= settings.backup_max_age_hours and not lag.pending,
+        passed=hours <= settings.backup_max_age_hours and not pending,
         severity=(
             dg.AssetCheckSeverity.ERROR
             if hours > settings.backup_max_age_hours
             else dg.AssetCheckSeverity.WARN
         ),
-        description=lag.sentence,
-        metadata={"pending_sets": len(lag.pending), "lag_hours": round(hours, 3)},
+        description=" ".join(lag.sentence for lag in lags),
+        metadata={"pending_sets": len(pending), "lag_hours": round(hours, 3)},
     )
 
 

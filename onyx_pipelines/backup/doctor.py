@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from onyx_pipelines.backup import retained_sets
@@ -69,14 +70,21 @@ def examine(settings: Settings) -> list[CheckResult]:
         *((f"store {store.name}", _store_check(store)) for store in host.stores),
         *((f"sets in {store.name}", _sets_check(host, store)) for store in host.stores),
         ("second store", lambda: _second_store(host)),
-        ("object lock", lambda: examine_locks(host)),
-        ("versions", lambda: examine_versions(host)),
+        *_protections(host),
         ("free space", lambda: _free_space(host)),
         ("clock", lambda: _clock(host)),
         ("newest set", lambda: _newest_set(host)),
         ("notifications", lambda: _notifications(settings)),
     ]
     return [_result(name, check) for name, check in checks]
+
+
+def _protections(host: BackupHost) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Of each store that sets are copied to, which is named where there is more than one."""
+    for store, place in list(zip(host.stores, host.settings.places, strict=True))[1:]:
+        where = f" in {store.name}" if len(host.copies) > 1 else ""
+        yield f"object lock{where}", partial(examine_locks, store, host.trust)
+        yield f"versions{where}", partial(examine_versions, store, place)
 
 
 def _result(name: str, check: Callable[[], str]) -> CheckResult:
@@ -187,16 +195,18 @@ def _store_check(store: Store) -> Callable[[], str]:
 
 
 def _second_store(host: BackupHost) -> str:
-    if host.offsite is None:
+    if not host.copies:
         raise SettingsError(
             "Backups stand on this machine only.",
             remedy="Set ONYX_OFFSITE_URL: who loses the machine loses them too.",
         )
-    return host.offsite.url
+    return ", ".join(store.url for store in host.copies)
 
 
 def _free_space(host: BackupHost) -> str:
-    directory = host.settings.backup_dir
+    directory = host.settings.places[0].directory
+    if directory is None:
+        return "the first store is no directory"
     while not directory.exists():
         directory = directory.parent
     free = shutil.disk_usage(directory).free
@@ -263,7 +273,7 @@ def _notifications(settings: Settings) -> str:
 
 def _local_sets(host: BackupHost) -> list[SetView]:
     """A second store that is down is one finding, not one in every check."""
-    return host.local_catalog.sets()
+    return host.first_catalog.sets()
 
 
 def all_well(results: Sequence[CheckResult]) -> bool:

@@ -11,7 +11,7 @@ from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.host_keys import optional_private_key
 from onyx_pipelines.vault.keys import PrivateKey, Recipient
 from onyx_pipelines.vault.recipients import load_recipients
-from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
@@ -21,18 +21,23 @@ class BackupHost:
     """The stores and sources of one host. Making it touches no network."""
 
     settings: Settings
-    local: Store
-    offsite: Store | None
+    stores: tuple[Store, ...]
     sources: Mapping[Component, Source]
 
     @property
-    def stores(self) -> tuple[Store, ...]:
-        return (self.local,) if self.offsite is None else (self.local, self.offsite)
+    def first(self) -> Store:
+        """The store that a backup writes to."""
+        return self.stores[0]
 
     @property
-    def local_catalog(self) -> Catalog:
+    def copies(self) -> tuple[Store, ...]:
+        """The stores that sets are copied to."""
+        return self.stores[1:]
+
+    @property
+    def first_catalog(self) -> Catalog:
         """Of the first store alone: for what must not wait for a second one that is down."""
-        return Catalog([self.local], self.trust)
+        return Catalog([self.first], self.trust)
 
     @property
     def catalog(self) -> Catalog:
@@ -57,9 +62,7 @@ class BackupHost:
 
 
 def open_host(settings: Settings) -> BackupHost:
-    return BackupHost(
-        settings, open_local(settings), open_offsite(settings), configured_sources(settings)
-    )
+    return BackupHost(settings, open_stores(settings), configured_sources(settings))
 
 
 def configured_sources(settings: Settings) -> dict[Component, Source]:

@@ -26,7 +26,8 @@ class VerificationConfig(dg.Config):
         default="latest", description="The set: its id, `latest`, or `all` for every set."
     )
     store: str | None = Field(
-        default=None, description="The store to read: `local` or `offsite`. null: every store."
+        default=None,
+        description="The store to read, by its name: `local`, `offsite`. null: every store.",
     )
     deep: bool = Field(default=False, description="Unseal every object too; needs the private key.")
 

@@ -122,5 +122,6 @@ def retention_metadata(report: PruneReport) -> Metadata:
         "freed_bytes": report.freed_bytes,
         "remaining_bytes": report.remaining_bytes,
         "policy": str(report.policy),
+        **{f"policy/{store}": str(policy) for store, policy in report.own_policies.items()},
         "plan": dg.MetadataValue.md(markdown_table(RETENTION_HEAD, retention_rows(report))),
     }

@@ -95,6 +95,7 @@ def prune_report_json(report: PruneReport) -> dict[str, object]:
     return {
         "dry_run": report.dry_run,
         "policy": str(report.policy),
+        **{f"policy/{store}": str(policy) for store, policy in report.own_policies.items()},
         "sets": [
             {
                 "backup_id": decision.backup_id,

@@ -9,7 +9,6 @@ from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.protection import count_versions
 from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.core.logs import logger
-from onyx_pipelines.core.settings import RetentionSettings
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.retention import RetentionPolicy
@@ -21,8 +20,15 @@ _NAMED = 10
 _log = logger("backup")
 
 
-def retention_policy(settings: RetentionSettings) -> RetentionPolicy:
-    return RetentionPolicy.from_settings(settings)
+def policy_of(host: BackupHost, store: str) -> RetentionPolicy:
+    """What a store keeps.
+
+    Raises:
+        SettingsError: nothing, or there is no such time zone.
+    """
+    policy = RetentionPolicy.from_settings(host.settings)
+    own = (place for place in host.settings.places if place.name == store)
+    return next((policy.of_place(place) for place in own), policy)
 
 
 def catalog_rows(host: BackupHost, catalog: Catalog) -> list[CatalogRow]:
@@ -35,9 +41,10 @@ def listed_sets(host: BackupHost, catalog: Catalog) -> list[tuple[CatalogRow, Se
     scan = catalog.scan()
     plans = store_plans(
         scan.views,
-        retention_policy(host.settings),
+        RetentionPolicy.from_settings(host.settings),
         stores=[store.name for store in catalog.stores],
         now=datetime.now(UTC),
+        own=_own_policies(host),
     )
     found = rows(scan.sets, plans)
     return list(zip(found, scan.sets, strict=True))
@@ -53,7 +60,8 @@ def apply_retention(
     """
     report = prune(
         host.catalog,
-        retention_policy(host.settings),
+        RetentionPolicy.from_settings(host.settings),
+        own=_own_policies(host),
         now=now,
         dry_run=dry_run,
         state_dir=host.settings.state_dir,
@@ -72,11 +80,21 @@ def apply_retention(
         },
     )
     if not dry_run:
+        _count_versions(host, report, now)
+    return report
+
+
+def _count_versions(host: BackupHost, report: PruneReport, now: datetime) -> None:
+    for store in host.copies:
+        waiting = sum(each.store == store.name for each in report.waiting)
         try:
-            count_versions(host, waiting_sets=len(report.waiting), now=now)
+            count_versions(store, host.settings, waiting_sets=waiting, now=now)
         except StoreError as error:
             _log.warning("versions were not counted", extra={"problem": str(error)})
-    return report
+
+
+def _own_policies(host: BackupHost) -> dict[str, RetentionPolicy]:
+    return {store.name: policy_of(host, store.name) for store in host.stores}
 
 
 def sentence_on_untrusted(untrusted: Sequence[UntrustedSet]) -> str:

@@ -81,6 +81,7 @@ def _secret_files(settings: Settings, environment: Mapping[str, str]) -> Iterato
     yield from files_with_secrets(type(settings))
     yield from filter(None, (settings.private_key_file, settings.signing_key_path))
     yield settings.tokens_file
+    yield from filter(None, (store.secret_access_key_file for store in settings.stores))
     yield from (Path.cwd() / name for name in (".env", "deploy/.env"))
     yield Path(environment.get("PGPASSFILE") or Path.home() / ".pgpass")
 

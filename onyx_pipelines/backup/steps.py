@@ -44,7 +44,7 @@ def back_up_component(
 def _back_up(
     host: BackupHost, backup_id: str, component: Component, progress: ProgressCallback
 ) -> ComponentRecord:
-    writer = SetWriter(host.local, backup_id, host.recipients())
+    writer = SetWriter(host.first, backup_id, host.recipients())
     host.trust.signing_key()  # what could not be signed in the end is not begun
     kept = writer.finished_components().get(component)
     if kept is not None:
@@ -97,7 +97,7 @@ def complete_set(
     """Write the manifest: from now on the set exists in the first store."""
     components = wanted_components(host, requested)
     left_out = frozenset(host.sources) - components
-    writer = SetWriter(host.local, backup_id, host.recipients())
+    writer = SetWriter(host.first, backup_id, host.recipients())
     finished = writer.finished_components()
     timestamp = min((each.started_at for each in finished.values()), default=datetime.now(UTC))
     records = [finished[component] for component in Component if component in finished]
@@ -148,7 +148,7 @@ def size_verdicts(host: BackupHost, manifest: Manifest) -> list[SizeVerdict]:
 def _earlier_sets(host: BackupHost, backup_id: str, before: datetime) -> list[Manifest]:
     """Of the first store, newest first. No other one is asked, so that a second store that is
     down does not fail a set that is complete."""
-    views = host.local_catalog.sets()
+    views = host.first_catalog.sets()
     return [v.manifest for v in views if v.backup_id != backup_id and v.timestamp <= before]
 
 

@@ -19,9 +19,9 @@ from onyx_pipelines.vault.verification import Verification, verify
 
 def set_to_verify(host: BackupHost, backup_id: str) -> str:
     """This run's set, or the newest one where a check runs on its own."""
-    if host.local.stat(manifest_key(backup_id)) is not None:
+    if host.first.stat(manifest_key(backup_id)) is not None:
         return backup_id
-    return host.local_catalog.identify("latest")
+    return host.first_catalog.identify("latest")
 
 
 def sets_to_verify(host: BackupHost, store: Store, wanted: str) -> list[str]:

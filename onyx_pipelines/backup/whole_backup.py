@@ -84,7 +84,7 @@ def run_backup(
     return BackupOutcome(
         backup_id=backup_id,
         status=manifest.shown_status,
-        location=steps.location_of(host.local, backup_id),
+        location=steps.location_of(host.first, backup_id),
         plain_bytes=manifest.plain_bytes,
         sealed_bytes=manifest.sealed_bytes,
         is_verified=later.is_verified,
@@ -137,10 +137,10 @@ def _after_completion(work: _Work, steps_left: Sequence[str]) -> _Later:
 
 
 def _verified(work: _Work) -> _Later:
-    verification = verifying.verify_set(work.host, work.host.local, work.backup_id, work.progress)
+    verification = verifying.verify_set(work.host, work.host.first, work.backup_id, work.progress)
     if not verification.intact:
         raise IntegrityError(
-            f"What the local store holds of {work.backup_id} is damaged: "
+            f"What the first store holds of {work.backup_id} is damaged: "
             + "; ".join(f"{v.key}: {v.problem}" for v in verification.problems),
             remedy="Check the disk, then run the backup again.",
         )
@@ -148,7 +148,7 @@ def _verified(work: _Work) -> _Later:
 
 
 def _copied(work: _Work, later: _Later) -> _Later:
-    if work.host.offsite is None:
+    if not work.host.copies:
         return replace(later, offsite="not configured")
     copied = retried(
         lambda: offsite_copies.copy_offsite(work.host, None, work.progress), work.sleep

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -23,7 +22,7 @@ from onyx_pipelines.audit.verification import (
     verify_copies,
     verify_trail,
 )
-from onyx_pipelines.core.errors import NotFoundError, SettingsError
+from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import utc_second
 from onyx_pipelines.terminal.output import (
@@ -40,7 +39,7 @@ from onyx_pipelines.terminal.output import (
     yellow,
 )
 from onyx_pipelines.vault.signing import Signers
-from onyx_pipelines.vault.stores import open_stores
+from onyx_pipelines.vault.stores import open_stores, store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
@@ -53,16 +52,13 @@ _EXIT_CODES = {
 }
 
 
-class From(StrEnum):
-    """Whose copies are read. The names of the stores are those of `onyx drill --from`."""
-
-    OFFSITE = "offsite"
-    LOCAL_STORE = "local-store"
-
-
 FromOption = Annotated[
-    From | None,
-    typer.Option("--from", help="Read the copies in this store, not this host's trail."),
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="STORE",
+        help="Read the copies in this store (local, offsite), not this host's trail.",
+    ),
 ]
 
 
@@ -101,10 +97,11 @@ def verify(*, store: FromOption = None, as_json: JsonOption = False) -> None:
     if store is None:
         verification = verify_trail(Trail.of(settings), open_stores(settings), signers)
     else:
-        verification = verify_copies(_store(settings, store), signers)
+        chosen = _store(settings, store)
+        verification = verify_copies(chosen, signers)
         if not verification.trails:
             raise NotFoundError(
-                f"The {store.value.removesuffix('-store')} store has no copy of any trail.",
+                f"The {chosen.name} store has no copy of any trail.",
                 remedy="Copies are made after each manual operation; see ONYX_OFFSITE_URL.",
             )
     if as_json:
@@ -142,7 +139,7 @@ def accept(
         )
 
 
-def _read(settings: Settings, store: From | None) -> tuple[list[AuditRecord], int]:
+def _read(settings: Settings, store: str | None) -> tuple[list[AuditRecord], int]:
     if store is None:
         lines = Trail.of(settings).lines()
     else:
@@ -166,14 +163,9 @@ def _about(records: Iterable[AuditRecord], action: str, backup_id: str) -> list[
     ]
 
 
-def _store(settings: Settings, name: From) -> Store:
-    wanted = "offsite" if name is From.OFFSITE else "local"
-    for store in open_stores(settings):
-        if store.name == wanted:
-            return store
-    raise SettingsError(
-        "There is no off-site store.", remedy="Set ONYX_OFFSITE_URL, or use --from local-store."
-    )
+def _store(settings: Settings, name: str) -> Store:
+    # As it was called when there were only two.
+    return store_named(open_stores(settings), "local" if name == "local-store" else name)
 
 
 def _row(records: list[AuditRecord]) -> tuple[str, ...]:

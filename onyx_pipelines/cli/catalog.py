@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -45,7 +44,6 @@ from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.scanning import DamagedSet, UntrustedSet
 from onyx_pipelines.vault.stores import store_named
-from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import VerificationVerdict
 
 app = typer.Typer(help="The backup sets that the stores hold.")
@@ -63,22 +61,19 @@ _EXIT_CODES: Mapping[VerificationVerdict, int] = {
 }
 
 
-class StoreName(StrEnum):
-    LOCAL = "local"
-    OFFSITE = "offsite"
-
-
 @app.command("list")
 def list_sets(
     *,
     store: Annotated[
-        StoreName | None, typer.Option(help="Only this store's; for when the other is down.")
+        str | None,
+        typer.Option(metavar="NAME", help="Only this store's; for when another is down."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Every complete set, newest first; then the damaged ones, and those that do not count."""
     host = open_host(load_settings())
-    catalog = host.catalog if store is None else Catalog([_store(host, store)], host.trust)
+    stores = host.stores if store is None else [store_named(host.stores, store)]
+    catalog = Catalog(stores, host.trust)
     rows = retained_sets.catalog_rows(host, catalog)
     others: list[tuple[str, DamagedSet | UntrustedSet]] = [
         *(("damaged", each) for each in catalog.damaged),
@@ -128,7 +123,12 @@ def show(backup_id: SetArgument, *, as_json: JsonOption = False) -> None:
 def verify(
     backup_id: SetArgument,
     *,
-    store: Annotated[StoreName, typer.Option(help="Whose copy is read.")] = StoreName.LOCAL,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Whose copy is read: local, offsite. Default: the first store's."
+        ),
+    ] = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Unseal every object too (needs the private key).")
     ] = False,
@@ -136,17 +136,18 @@ def verify(
 ) -> None:
     """Read a set back and compare every object with the manifest."""
     settings = load_settings()
+    name = store or settings.places[0].name
     with (
         audited(
             settings,
             action="verify",
             origin=cli_origin(),
-            parameters={"set": backup_id, "store": store, "deep": deep},
+            parameters={"set": backup_id, "store": name, "deep": deep},
         ) as entry,
         progress_bars(shown=not as_json) as progress,
     ):
         host = open_host(settings)
-        chosen = _store(host, store)
+        chosen = store_named(host.stores, name)
         found = Catalog([chosen], host.trust).identify(backup_id)
         entry.about(found)
         verification = verifying.verify_set(host, chosen, found, progress, deep=deep)
@@ -245,10 +246,6 @@ def _prune_audited(host: BackupHost, yes: bool) -> AbstractContextManager[Entry]
     if not yes:
         return nullcontext(Entry(None))
     return audited(host.settings, action="prune", origin=cli_origin())
-
-
-def _store(host: BackupHost, name: StoreName) -> Store:
-    return store_named(host.stores, name.value)
 
 
 def _cells(row: CatalogRow) -> tuple[Part, ...]:

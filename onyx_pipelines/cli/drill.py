@@ -9,7 +9,7 @@ import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
+from onyx_pipelines.cli.reading_sets import EXIT_CODES
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import duration_text, limit_text
@@ -38,7 +38,12 @@ def drill(
     ] = "latest",
     *,
     store: Annotated[
-        From | None, typer.Option("--from", help="The store; default: off-site if it is there.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STORE",
+            help="The store: local, offsite; default: off-site if it is there.",
+        ),
     ] = None,
     components: Annotated[
         list[Component] | None,
@@ -65,7 +70,7 @@ def drill(
 def _drilled(
     settings: Settings,
     backup_id: str,
-    store: From | None,
+    store: str | None,
     components: list[Component] | None,
     *,
     shows_progress: bool,
@@ -84,7 +89,7 @@ def _drilled(
         result = run_drill(
             settings,
             backup_id=backup_id,
-            store_name=store.value if store else None,
+            store_name=store,
             components=components,
             drill_id=str(uuid.uuid4()),
             progress=progress,

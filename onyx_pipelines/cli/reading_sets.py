@@ -1,8 +1,6 @@
-"""What `drill` and `restore` have in common: the store to read from, exit codes of verdicts."""
+"""What `drill` and `restore` have in common: exit codes of verdicts."""
 
 from __future__ import annotations
-
-from enum import StrEnum
 
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.terminal.output import EXIT_BAD, EXIT_UNABLE
@@ -12,8 +10,3 @@ EXIT_CODES = {
     Verdict.FAILED: EXIT_BAD,
     Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
 }
-
-
-class From(StrEnum):
-    OFFSITE = "offsite"
-    LOCAL = "local"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
-from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import utc_second
@@ -28,6 +28,7 @@ from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines.vault.manifest import Manifest
 from onyx_pipelines.vault.recovering import Recovery, plan_recovery, recover
 from onyx_pipelines.vault.stores import store_named
+from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.trust import Trust
 
 
@@ -44,15 +45,19 @@ def recover_versions(
             " deleted may also have signed.",
         ),
     ] = None,
+    store_name: Annotated[
+        str | None,
+        typer.Option("--store", metavar="NAME", help="Default: the first of the other stores."),
+    ] = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring back what was deleted or overwritten in the off-site store; --yes does it."""
+    """Bring back what was deleted or overwritten in a store that keeps versions; --yes does it."""
     settings = load_settings()
     if only and not is_backup_id(only):
         raise SettingsError(f"{only!r} is no backup id.", remedy="Give it whole, or leave it out.")
     host = open_host(settings)
-    store = store_named(host.stores, "offsite")
+    store = _store(host, store_name)
     signers = Trust.of(settings).signers
 
     def trusts(manifest: Manifest) -> bool:
@@ -65,7 +70,11 @@ def recover_versions(
             settings,
             action="recover-versions",
             origin=cli_origin(),
-            parameters={"set": only, "as_of": as_of.isoformat() if as_of else ""},
+            parameters={
+                "set": only,
+                "store": store_name,
+                "as_of": as_of.isoformat() if as_of else "",
+            },
         )
     )
     with begun as entry, ExclusiveLock(settings.state_dir, "recover-versions"):
@@ -84,6 +93,12 @@ def recover_versions(
         )
     _show(recovery, done=yes, as_json=as_json)
     finish(EXIT_BAD if recovery.lost else 0)
+
+
+def _store(host: BackupHost, name: str | None) -> Store:
+    if name is None and not host.copies:
+        raise SettingsError("There is no off-site store.", remedy="Set ONYX_OFFSITE_URL.")
+    return store_named(host.stores, name or host.copies[0].name)
 
 
 def _show(recovery: Recovery, *, done: bool, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.reading_sets import EXIT_CODES, From
+from onyx_pipelines.cli.reading_sets import EXIT_CODES
 from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import duration_text, second_text
@@ -45,7 +45,12 @@ def restore(
     ] = "",
     *,
     store: Annotated[
-        From | None, typer.Option("--from", help="The store; default: local if it has the set.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STORE",
+            help="The store: local, offsite; default: local if it has the set.",
+        ),
     ] = None,
     components: Annotated[
         list[Component] | None, typer.Option("--component", help="Only this component.")
@@ -141,9 +146,8 @@ def restore(
         make_devices=make_devices,
         despite_differences_of=force,
     )
-    store_name = store.value if store else None
     if not confirm:
-        plan = plan_restore(settings, choice, backup_id=backup_id, store_name=store_name)
+        plan = plan_restore(settings, choice, backup_id=backup_id, store_name=store)
         if as_json:
             print_json(_plan_json(plan))
         else:
@@ -154,7 +158,7 @@ def restore(
         settings,
         choice,
         backup_id,
-        store_name,
+        store,
         with_safety_backup=not no_safety_backup,
         as_json=as_json,
     )

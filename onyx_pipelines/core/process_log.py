@@ -3,6 +3,8 @@ knows no settings."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import SettingsError
@@ -28,9 +30,8 @@ def begin_log(settings: Settings | None = None) -> None:
 def secret_values(settings: Settings) -> list[str]:
     """Of every setting that is one."""
     values = (getattr(settings, name) for name in type(settings).model_fields)
-    return [
-        text
-        for value in values
-        if isinstance(value, SecretStr)
-        for text in value.get_secret_value().split()
-    ]
+    found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+    for store in settings.stores:
+        with suppress(SettingsError):  # whoever opens that store says so
+            found.append(store.secret)
+    return [text for value in found for text in value.split()]

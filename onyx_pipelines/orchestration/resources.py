@@ -30,7 +30,8 @@ class OnyxSettings(dg.ConfigurableResource[None]):
         """`request`, unless nothing at all is configured, as in a fresh clone. Whoever configured
         a part of it hears of the rest as a failed run."""
         settings = self.load()
-        if any((settings.pg_host, settings.qdrant_url, settings.volumes, settings.offsite_url)):
+        sources = (settings.pg_host, settings.qdrant_url, settings.volumes)
+        if any(sources) or settings.has_copies:
             return request
         return dg.SkipReason(
             "Nothing is configured: ONYX_PG_HOST, ONYX_QDRANT_URL, ONYX_VOLUMES and"

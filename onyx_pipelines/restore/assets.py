@@ -76,7 +76,7 @@ class DrillConfig(dg.Config):
     )
     store: str | None = Field(
         default=None,
-        description="The copy to restore from: `local` or `offsite`. null: the off-site one if"
+        description="The store to restore from: `local`, `offsite`. null: the off-site one if"
         " there is one, else the local one.",
     )
 

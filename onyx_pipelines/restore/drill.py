@@ -40,7 +40,7 @@ _log = logger("restore")
 def choose_set(settings: Settings, backup_id: str, store_name: str | None) -> FoundSet:
     """Off-site if it is whole there: that is the copy that is left when this host is lost. Raises
     as `find_set`."""
-    return find_set(settings, backup_id, store_name, first="offsite")
+    return find_set(settings, backup_id, store_name, copies_first=True)
 
 
 def drill_component(

@@ -47,10 +47,13 @@ class FoundSet:
 
 
 def find_set(
-    settings: Settings, backup_id: str, store_name: str | None, *, first: str = "local"
+    settings: Settings, backup_id: str, store_name: str | None, *, copies_first: bool = False
 ) -> FoundSet:
-    """The set (an id, its beginning, or "latest"), from the store `first` if that has it whole. By
-    its id also one of which objects are missing, where no store has it whole.
+    """The set (an id, its beginning, or "latest"), from the first store that has it whole. By its
+    id also one of which objects are missing, where no store has it whole.
+
+    Args:
+        copies_first: the store that backups are written to is asked last.
 
     Raises:
         NotFoundError: no store that answers has it.
@@ -59,9 +62,11 @@ def find_set(
         OnyxError: no store answers; the first one's error.
     """
     trust = Trust.of(settings)
-    stores = sorted(open_stores(settings), key=lambda store: store.name != first)
+    stores = list(open_stores(settings))
     if store_name is not None:
         stores = [store_named(stores, store_name)]
+    elif copies_first:
+        stores = [*stores[1:], stores[0]]
     found: list[tuple[Store, SetView]] = []
     scans: list[Scan] = []
     unasked: list[str] = []

@@ -39,7 +39,7 @@ class RestoreConfig(dg.Config):
     )
     store: str | None = Field(
         default=None,
-        description="The copy to restore from: `local` or `offsite`. null: the local one if there"
+        description="The store to restore from: `local`, `offsite`. null: the local one if there"
         " is one, else the off-site one.",
     )
     components: list[str] = Field(

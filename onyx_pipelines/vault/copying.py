@@ -44,11 +44,15 @@ def pending(
     policy: RetentionPolicy,
     *,
     now: datetime,
-    source: str = "local",
-    target: str = "offsite",
+    source: str,
+    target: str,
 ) -> list[SetView]:
     """The sets that are due for a copy, newest first: what the target lacks or has damaged, and
-    would keep if it had it right."""
+    would keep if it had it right.
+
+    Args:
+        policy: the target's.
+    """
     sound = {view.backup_id for view in views if (c := view.copy_in(target)) and c.is_sound}
     records = (
         view.record(copy)
@@ -63,11 +67,9 @@ def pending(
     ]
 
 
-def lag(
-    views: Sequence[SetView], *, now: datetime, source: str = "local", target: str = "offsite"
-) -> timedelta:
-    """How far the second copy is behind: the age of the oldest set that is newer than every copied
-    one. 0 where nothing waits; it grows while nothing is copied, however many sets are made.
+def lag(views: Sequence[SetView], *, now: datetime, source: str, target: str) -> timedelta:
+    """How far the target is behind: the age of the oldest set that is newer than every copied one.
+    0 where nothing waits; it grows while nothing is copied, however many sets are made.
     """
     copied = max((view.timestamp for view in views if target in view.stores), default=None)
     waiting = [

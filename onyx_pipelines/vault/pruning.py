@@ -89,6 +89,12 @@ class PruneReport:
         return self.seen.problems
 
     @property
+    def own_policies(self) -> dict[str, RetentionPolicy]:
+        """Store → the policy of those that have another than `policy`."""
+        plans = self.plans.items()
+        return {store: plan.policy for store, plan in plans if plan.policy != self.policy}
+
+    @property
     def kept(self) -> list[str]:
         """Ids of the sets that some store keeps."""
         kept = (each.backup_id for plan in self.plans.values() for each in plan.kept)
@@ -130,6 +136,7 @@ def prune(
     state_dir: Path,
     grace: timedelta = timedelta(hours=24),
     made: str = "",
+    own: Mapping[str, RetentionPolicy] | None = None,
 ) -> PruneReport:
     """Delete from each store what its plan does not keep, then leftovers older than `grace`.
 
@@ -138,6 +145,7 @@ def prune(
 
     Args:
         made: id of the set that this run has made, which stays whatever the clock says.
+        own: store → the policy of those that have another than `policy`.
 
     Raises:
         StoreError: a store cannot be listed; nothing was deleted.
@@ -145,7 +153,7 @@ def prune(
     """
     scan = catalog.scan()
     names = [store.name for store in catalog.stores]
-    plans = store_plans(scan.views, policy, stores=names, now=now, made=made)
+    plans = store_plans(scan.views, policy, stores=names, now=now, made=made, own=own)
     pruner = _Pruner(catalog, state_dir, dry_run)
     for view in reversed(scan.views):
         gone_from = [s for s in catalog.stores if plans[s.name].prunes(view.backup_id)]

@@ -7,14 +7,14 @@ finer rule keeps does not count for a coarser one. docs/retention.md explains it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from onyx_pipelines.core.errors import SettingsError
-from onyx_pipelines.core.settings import RetentionSettings
+from onyx_pipelines.core.settings import RetentionSettings, StorePlace
 
 
 class Tier(StrEnum):
@@ -67,6 +67,19 @@ class RetentionPolicy:
             settings.keep_monthly,
             settings.retention_timezone,
         )
+
+    def of_place(self, place: StorePlace) -> RetentionPolicy:
+        """The same with what a store has of its own.
+
+        Raises:
+            SettingsError: it keeps nothing.
+        """
+        own = {
+            name: count
+            for name in ("daily", "weekly", "monthly")
+            if (count := getattr(place, f"keep_{name}")) is not None
+        }
+        return replace(self, **own)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -156,8 +156,7 @@ class TestStatus:
 
     def test_a_strangers_set_is_none(self, api: Api, volume_host: HostUnderTest) -> None:
         host, real = volume_host.open(), volume_host.run().backup_id
-        assert host.offsite
-        forgery = forge_set(host.offsite, real, at=datetime.now(UTC))
+        forgery = forge_set(host.copies[0], real, at=datetime.now(UTC))
 
         status = api.client().get(f"/api/backup/status/{forgery}")
         listed = api.client().get("/api/backup/sets").json()

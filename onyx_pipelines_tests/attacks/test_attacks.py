@@ -149,11 +149,10 @@ def test_root_with_all_credentials_costs_no_locked_copy_and_reads_no_past_set(
     recovered = rescue.onyx("catalog", "recover-versions", "--as-of", before, "--yes")
     assert recovered.status in (0, 1), recovered.everything
     opened = rescue.open()
-    assert opened.offsite is not None
     line = told(
         "is root, has all credentials; public keys only, Object Lock on",
         of=len(victim.history),
-        lost=len(victim.lost(opened.offsite)),
+        lost=len(victim.lost(opened.copies[0])),
         has_read=any(remote.loot.holds(canary) for canary in victim.canaries),
     )
     assert line in PAGE.read_text(encoding="utf-8")

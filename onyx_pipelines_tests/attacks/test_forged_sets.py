@@ -44,7 +44,7 @@ def real(host: HostUnderTest) -> str:
 
 
 def s3(host: HostUnderTest) -> Store:
-    store = host.open().offsite
+    store = host.open().copies[0]
     assert store is not None
     return store
 

@@ -65,7 +65,7 @@ class TestKeys:
         volume_host.set(PRIVATE_KEY_FILE=None)
         outcome = volume_host.run()
         host = volume_host.open()
-        without_key = verifying.verify_set(host, host.local, outcome.backup_id, silent)
+        without_key = verifying.verify_set(host, host.first, outcome.backup_id, silent)
 
         volume_host.set(PRIVATE_KEY_FILE=volume_host.private_key)
 
@@ -363,7 +363,7 @@ class TestTheClock:
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         host, backup_id = volume_host.open(), str(uuid.uuid4())
         steps.back_up_component(host, backup_id, Component.VOLUMES, silent)
-        SetWriter(host.local, backup_id, host.recipients(), now=lambda: tomorrow).complete(
+        SetWriter(host.first, backup_id, host.recipients(), now=lambda: tomorrow).complete(
             signing_key=host.trust.signing_key(),
             components=[Component.VOLUMES],
             timestamp=tomorrow,

@@ -249,7 +249,7 @@ class TestALostList:
     def test_a_forgery_in_the_signers_name_is_no_signature_of_his(
         self, volume_host: HostUnderTest, capsys: Call, set_id: str
     ) -> None:
-        offsite = volume_host.open().offsite
+        offsite = volume_host.open().copies[0]
         assert offsite
         forge_set(offsite, set_id, at=later(volume_host.manifest(set_id).timestamp))
 
@@ -349,7 +349,7 @@ def test_a_broken_hold_of_an_old_set_keeps_it_alone(
     volume_host: HostUnderTest, set_id: str
 ) -> None:
     """In the store where the mark stands, whoever wrote it."""
-    offsite = volume_host.open().offsite
+    offsite = volume_host.open().copies[0]
     assert offsite
     offsite.put(mark_key(set_id, "held"), b'{"reason": "a stranger\'s", "since": "2026-01-01"}')
 

@@ -241,7 +241,12 @@ def test_only_kept_sets_that_the_target_lacks_are_pending_newest_first(
     planter.plant(offsite, days_ago=11)
     views = Catalog([local, offsite], trust()).scan().views
 
-    due = [view.backup_id for view in pending(views, RetentionPolicy(3, 0, 0), now=NOW)]
+    due = [
+        view.backup_id
+        for view in pending(
+            views, RetentionPolicy(3, 0, 0), now=NOW, source="local", target="offsite"
+        )
+    ]
 
     assert due == [newest, older, begun]
     assert outdated not in due
@@ -261,14 +266,22 @@ def test_a_copy_that_was_damaged_is_due_again_and_is_mended(
         Catalog([offsite], trust()).record_verification(backup_id, "offsite", passed=False, at=NOW)
         assert [each.key for each in verification.problems] == [DUMP]
     catalog = Catalog([local, offsite], trust())
-    due = [view.backup_id for view in pending(catalog.scan().views, RetentionPolicy(), now=NOW)]
+    due = [
+        view.backup_id
+        for view in pending(
+            catalog.scan().views, RetentionPolicy(), now=NOW, source="local", target="offsite"
+        )
+    ]
 
     report = copy_set(local, offsite, backup_id, trust())
 
     assert due == [backup_id]
     assert report.copied_objects == 1
     assert verify(offsite, backup_id, signers=signers()).intact
-    assert pending(catalog.scan().views, RetentionPolicy(), now=NOW) == []
+    assert (
+        pending(catalog.scan().views, RetentionPolicy(), now=NOW, source="local", target="offsite")
+        == []
+    )
 
 
 def test_the_lag_grows_while_nothing_is_copied(
@@ -277,12 +290,12 @@ def test_the_lag_grows_while_nothing_is_copied(
     catalog = Catalog([local, offsite], trust())
     planter.plant(local, offsite, days_ago=5)
     planter.plant(local, days_ago=6)  # older than a copied one: not what would be lost
-    before = lag(catalog.sets(), now=NOW)
+    before = lag(catalog.sets(), now=NOW, source="local", target="offsite")
     planter.plant(local, days_ago=2)
     planter.plant(local, days_ago=1)
 
     assert before == timedelta(0)
-    assert lag(catalog.sets(), now=NOW) == timedelta(days=2)
+    assert lag(catalog.sets(), now=NOW, source="local", target="offsite") == timedelta(days=2)
 
 
 def test_with_no_copy_at_all_the_lag_is_the_age_of_the_oldest_set(
@@ -291,7 +304,9 @@ def test_with_no_copy_at_all_the_lag_is_the_age_of_the_oldest_set(
     planter.plant(local, days_ago=4)
     planter.plant(local, days_ago=1)
 
-    assert lag(Catalog([local, offsite], trust()).sets(), now=NOW) == timedelta(days=4)
+    assert lag(
+        Catalog([local, offsite], trust()).sets(), now=NOW, source="local", target="offsite"
+    ) == timedelta(days=4)
 
 
 def test_a_copy_never_leaves_a_mark_of_pruning(

@@ -418,7 +418,7 @@ class TestEachStoreByWhatItHolds:
 
         assert ids(local) == set(old)
         assert ids(offsite).isdisjoint(old)
-        assert pending(views, TWO_DAYS, now=NOW) == []
+        assert pending(views, TWO_DAYS, now=NOW, source="local", target="offsite") == []
 
 
 def harm(store: LocalStore, backup_id: str, damage: str) -> None:

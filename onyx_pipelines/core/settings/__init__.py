@@ -23,7 +23,12 @@ from onyx_pipelines.core.settings.sources import (
     Volume,
     VolumeSettings,
 )
-from onyx_pipelines.core.settings.stores import KeySettings, StoreSettings, TransferSettings
+from onyx_pipelines.core.settings.stores import (
+    KeySettings,
+    StorePlace,
+    StoreSettings,
+    TransferSettings,
+)
 from onyx_pipelines.core.settings.whole import NAMES, PARTS, Settings
 
 __all__ = [
@@ -48,6 +53,7 @@ __all__ = [
     "RestoreSettings",
     "RetentionSettings",
     "Settings",
+    "StorePlace",
     "StoreSettings",
     "TransferSettings",
     "Volume",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
 
-from onyx_pipelines.core.settings.part import Part
+from onyx_pipelines.core.settings.part import Part, from_json
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -24,19 +23,10 @@ class Hook(BaseModel):
     time_limit_s: float = Field(60, gt=0, description="Of each command.")
 
 
-def _from_json(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value or "[]")
-    except ValueError:
-        raise ValueError("is not JSON; it is easier to write in the file") from None
-
-
 class HookSettings(Part):
     """Commands before and after a backup"""
 
-    hooks: Annotated[tuple[Hook, ...], NoDecode, BeforeValidator(_from_json)] = Field(
+    hooks: Annotated[tuple[Hook, ...], NoDecode, BeforeValidator(from_json)] = Field(
         (),
         description="Per component: commands `before` it is read and `after`, each a list of words"
         " that no shell sees, with a time limit. One that fails before stops the component; those"

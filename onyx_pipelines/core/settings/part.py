@@ -3,15 +3,17 @@ writes with commas."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
 PREFIX = "ONYX_"
+SLUG: Final = r"^[a-z0-9][a-z0-9-]{0,39}$"
 
 
 def variable(name: str) -> str:
@@ -29,6 +31,16 @@ class Part(BaseModel):
     each: a function asks for the part that it needs, and is given the whole or only that part."""
 
     model_config = ConfigDict(frozen=True)
+
+
+def from_json(value: object) -> object:
+    """What a variable of the environment says as JSON, and the file as a list."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value or "[]")
+    except ValueError:
+        raise ValueError("is not JSON; it is easier to write in the file") from None
 
 
 def split(value: object) -> object:

@@ -264,8 +264,9 @@ def _refuse_what_holds_more(
     target: RestoreTarget, settings: Settings, originals: dict[str, Path]
 ) -> None:
     """Replacing a directory above one of these would take it along."""
+    stores = {each.name: each.directory for each in settings.places if each.directory}
     precious = {
-        "the local store": settings.backup_dir,
+        **{f"the {name} store": directory for name, directory in stores.items()},
         "the state directory": settings.state_dir,
         "the private key": settings.private_key_file,
         "the list of recipients": settings.recipients_file,
@@ -288,7 +289,7 @@ def _refuse_what_holds_more(
             remedy="Name a directory of its own.",
         )
     for what, folder in (
-        ("local store", settings.backup_dir),
+        *((f"{name} store", directory) for name, directory in stores.items()),
         ("state directory", settings.state_dir),
     ):
         if target.directory.is_relative_to(_resolved(folder)):

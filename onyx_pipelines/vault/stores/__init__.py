@@ -1,13 +1,15 @@
-"""The stores of this host, by its settings: the local one, and a second one elsewhere."""
+"""The stores of this host, by its settings: the one that a backup writes to, and those that it is
+copied to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from onyx_pipelines.core.errors import SettingsError
-from onyx_pipelines.core.settings import StoreSettings
+from onyx_pipelines.core.settings import StorePlace, StoreSettings
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import Store, StoredObject, is_key
 
@@ -15,24 +17,21 @@ __all__ = [
     "LocalStore",
     "Store",
     "StoredObject",
-    "open_local",
-    "open_offsite",
     "open_stores",
     "store_named",
 ]
 
-_FORMS = "It is s3://bucket/prefix or file:///path."
+_FORMS = "It is s3://bucket/prefix, file:///path, or in the list `stores` a /path."
 
 
 def open_stores(settings: StoreSettings) -> tuple[Store, ...]:
-    """All of this host, the local one first. Touches nothing yet.
+    """All of this host, the one that a backup writes to first. Touches nothing yet.
 
     Raises:
-        SettingsError: `offsite_url` names no store.
+        SettingsError: a place is none of ours, two overlap, or credentials are half given.
     """
-    offsite = open_offsite(settings)
-    local = open_local(settings)
-    return (local,) if offsite is None else (local, offsite)
+    _refuse_overlaps(settings.places)
+    return tuple(_opened(place, settings) for place in settings.places)
 
 
 def store_named(stores: Sequence[Store], name: str) -> Store:
@@ -47,70 +46,65 @@ def store_named(stores: Sequence[Store], name: str) -> Store:
     have = ", ".join(store.name for store in stores)
     raise SettingsError(
         f"There is no {name} store.",
-        remedy=f"This host has: {have}. ONYX_OFFSITE_URL names the off-site store.",
+        remedy=f"This host has: {have}. ONYX_OFFSITE_URL names the off-site store, ONYX_STORES"
+        " lists several.",
     )
 
 
-def open_local(settings: StoreSettings) -> LocalStore:
-    """The store in `backup_dir`. Touches nothing yet."""
-    return LocalStore(settings.backup_dir, name="local")
+def _refuse_overlaps(places: Sequence[StorePlace]) -> None:
+    for one, other in combinations(places, 2):
+        if one.directory is None or other.directory is None:
+            continue
+        first, second = one.directory.resolve(), other.directory.resolve()
+        if first == second or first in second.parents or second in first.parents:
+            raise SettingsError(
+                f"The stores {one.name} ({one.directory}) and {other.name} ({other.directory})"
+                " overlap: that would be one copy, not two.",
+                remedy="Give a directory on another disk, mount or host: ONYX_OFFSITE_URL, or"
+                " ONYX_STORES.",
+            )
 
 
-def open_offsite(settings: StoreSettings) -> Store | None:
-    """The store that `offsite_url` names, or None where it is empty. Sends nothing yet.
-
-    Raises:
-        SettingsError: the URL is not one of ours, or the credentials are half given.
-    """
-    if not settings.offsite_url:
-        return None
-    url = urlsplit(settings.offsite_url)
-    if url.scheme == "file" and url.netloc in ("", "localhost") and url.path.startswith("/"):
-        return _second_directory(settings, Path(unquote(url.path)))
+def _opened(place: StorePlace, settings: StoreSettings) -> Store:
+    if place.directory is not None:
+        return _directory(place, place.directory)
+    url = urlsplit(place.url)
     if url.scheme == "s3" and url.hostname and not (url.query or url.fragment):
-        return _bucket(settings, url.netloc, url.path.strip("/"))
-    raise SettingsError("ONYX_OFFSITE_URL does not name a store.", remedy=_FORMS)
+        return _bucket(place, settings, url.netloc, url.path.strip("/"))
+    raise SettingsError(f"{_said(place, settings, 'url')} does not name a store.", remedy=_FORMS)
 
 
-def _second_directory(settings: StoreSettings, path: Path) -> Store:
-    if settings.offsite_lock_days:
+def _directory(place: StorePlace, path: Path) -> Store:
+    if place.lock_days:
         raise SettingsError(
-            "A directory locks nothing, and ONYX_OFFSITE_LOCK_DAYS is set.",
-            remedy="Set it to 0, or ONYX_OFFSITE_URL to a bucket with Object Lock.",
+            f"A directory locks nothing, and the store {place.name} is to lock for"
+            f" {place.lock_days} days.",
+            remedy="Set ONYX_OFFSITE_LOCK_DAYS (or lock_days) to 0, or give a bucket with Object"
+            " Lock.",
         )
-    first, second = settings.backup_dir.resolve(), path.resolve()
-    if first == second or first in second.parents or second in first.parents:
-        raise SettingsError(
-            f"ONYX_OFFSITE_URL ({path}) and ONYX_BACKUP_DIR ({settings.backup_dir}) overlap: that"
-            " would be one copy, not two.",
-            remedy="Give a directory on another disk, mount or host.",
-        )
-    return LocalStore(path, name="offsite")
+    return LocalStore(path, name=place.name)
 
 
-def _bucket(settings: StoreSettings, bucket: str, prefix: str) -> Store:
+def _bucket(place: StorePlace, settings: StoreSettings, bucket: str, prefix: str) -> Store:
     if "@" in bucket or ":" in bucket:
         raise SettingsError(
-            "ONYX_OFFSITE_URL holds more than a bucket and a prefix.",
+            f"{_said(place, settings, 'url')} holds more than a bucket and a prefix.",
             remedy=f"{_FORMS} Credentials go into ONYX_S3_ACCESS_KEY_ID and"
             " ONYX_S3_SECRET_ACCESS_KEY, a port into ONYX_S3_ENDPOINT_URL.",
         )
-    if "@" in urlsplit(settings.s3_endpoint_url).netloc:
+    endpoint = place.endpoint_url or settings.s3_endpoint_url
+    if "@" in urlsplit(endpoint).netloc:
         raise SettingsError(
-            "ONYX_S3_ENDPOINT_URL holds credentials.",
+            f"{_said(place, settings, 'endpoint_url')} holds credentials.",
             remedy="They go into ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY.",
         )
     if prefix and not is_key(prefix):
         raise SettingsError(
-            "The prefix in ONYX_OFFSITE_URL has characters that not every store takes.",
+            f"The prefix in {_said(place, settings, 'url')} has characters that not every store"
+            " takes.",
             remedy="Use letters, digits, - and _ between single slashes.",
         )
-    secret = settings.s3_secret_access_key.get_secret_value()
-    if bool(secret) != bool(settings.s3_access_key_id):
-        raise SettingsError(
-            "Only one of ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY is set.",
-            remedy="Set both, or neither to use the AWS profile or role of this host.",
-        )
+    access_key_id, secret = _credentials(place, settings)
     # Imported here: boto3 takes a quarter of a second that a host with directories only need not
     # spend on every command.
     from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
@@ -118,15 +112,45 @@ def _bucket(settings: StoreSettings, bucket: str, prefix: str) -> Store:
     location = S3Location(
         bucket=bucket,
         prefix=prefix,
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
+        endpoint_url=endpoint,
+        region=place.region or settings.s3_region,
+        access_key_id=access_key_id,
         secret_access_key=secret,
     )
     return S3Store(
         location,
-        name="offsite",
+        name=place.name,
         stall_timeout_s=settings.stall_timeout_s,
         spool_dir=settings.state_dir if settings.state_dir.is_dir() else None,
-        lock_days=settings.offsite_lock_days,
+        lock_days=place.lock_days,
     )
+
+
+def _credentials(place: StorePlace, settings: StoreSettings) -> tuple[str, str]:
+    """Access key id and secret of a bucket; both empty: boto3 looks for them itself.
+
+    Raises:
+        SettingsError: there is only one of them, or the secret cannot be read.
+    """
+    access_key_id, secret = place.access_key_id, place.secret
+    if not (access_key_id or secret):
+        access_key_id = settings.s3_access_key_id
+        secret = settings.s3_secret_access_key.get_secret_value()
+    if bool(secret) == bool(access_key_id):
+        return access_key_id, secret
+    if settings.stores:
+        raise SettingsError(
+            f"Of the store {place.name} only one of access key id and secret is known.",
+            remedy="Give `access_key_id` and `secret_access_key_file`, or neither.",
+        )
+    raise SettingsError(
+        "Only one of ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY is set.",
+        remedy="Set both, or neither to use the AWS profile or role of this host.",
+    )
+
+
+def _said(place: StorePlace, settings: StoreSettings, key: str) -> str:
+    """What a person wrote that place with."""
+    if settings.stores and getattr(place, key):
+        return f"`{key}` of the store {place.name}"
+    return "ONYX_OFFSITE_URL" if key == "url" else "ONYX_S3_ENDPOINT_URL"

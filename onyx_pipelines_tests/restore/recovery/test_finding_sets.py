@@ -137,7 +137,7 @@ def test_an_older_damaged_set_is_passed_over_by_nobody(
 
 
 def test_a_newer_untrusted_set_is_passed_over(volume_host: HostUnderTest, backup_id: str) -> None:
-    offsite = volume_host.open().offsite
+    offsite = volume_host.open().copies[0]
     assert offsite
     forgery = forge_set(offsite, backup_id, at=datetime.now(UTC))
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from onyx_pipelines.core.errors import NotFoundError, StoreError
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.sources.source import object_path
-from onyx_pipelines.vault.stores import open_local, open_offsite
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.stores.s3 import S3Location
 from onyx_pipelines.vault.stores.store import Store, is_key
 from onyx_pipelines_tests.vault.stores.moto_server import BucketKind, MotoServer
@@ -44,7 +44,7 @@ WITHOUT_MOTO = pytest.mark.parametrize("store", ["local", "file", "seaweedfs"], 
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     kind: str = request.param
     if kind == "local":
-        return open_local(Settings(backup_dir=tmp_path))
+        return open_stores(Settings(backup_dir=tmp_path))[0]
     if kind == "file":
         return _second_directory(tmp_path)
     if kind == "seaweedfs":
@@ -57,15 +57,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 def _second_directory(tmp_path: Path) -> Store:
     folder = tmp_path / "another disk"
     folder.mkdir()
-    opened = open_offsite(
+    return open_stores(
         load_settings({"backup_dir": tmp_path / "first", "offsite_url": folder.as_uri()})
-    )
-    assert opened is not None
-    return opened
+    )[1]
 
 
 def _in_bucket(location: S3Location, tmp_path: Path) -> Store:
-    opened = open_offsite(
+    _, opened = open_stores(
         load_settings(
             {
                 "state_dir": tmp_path,
@@ -77,7 +75,6 @@ def _in_bucket(location: S3Location, tmp_path: Path) -> Store:
             }
         )
     )
-    assert opened is not None
     return opened
 
 

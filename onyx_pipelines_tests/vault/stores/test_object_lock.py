@@ -16,7 +16,7 @@ from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key
 from onyx_pipelines.vault.marks import Mark, put_pruned
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.retention import RetentionPolicy
-from onyx_pipelines.vault.stores import open_offsite
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
 from onyx_pipelines.vault.versions import census
@@ -125,7 +125,7 @@ class TestOfABucketThatDoesNotLock:
         settings = {"offsite_url": (tmp_path / "second").as_uri(), "offsite_lock_days": DAYS}
 
         with pytest.raises(SettingsError, match="locks nothing"):
-            open_offsite(load_settings({"backup_dir": tmp_path / "first", **settings}))
+            open_stores(load_settings({"backup_dir": tmp_path / "first", **settings}))
 
 
 class TestOfACopiedSet:

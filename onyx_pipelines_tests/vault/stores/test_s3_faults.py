@@ -16,7 +16,7 @@ import pytest
 from onyx_pipelines.core.errors import NotFoundError, SettingsError, StoreError
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.sandbox.s3_server import S3Server
-from onyx_pipelines.vault.stores import open_offsite
+from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.stores.multipart import IN_MEMORY_BYTES, MAX_PARTS, part_bytes
 from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
 from onyx_pipelines_tests.vault.stores.faulty_proxy import Fault, FaultyProxy, Match, Request
@@ -430,13 +430,13 @@ def test_parts_stay_in_memory_for_the_first_18_gib(monkeypatch: pytest.MonkeyPat
 )
 def test_an_offsite_setting_that_cannot_be_meant_is_refused(changes: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"S3|ONYX_") as caught:
-        open_offsite(load_settings({"backup_dir": "/first", **changes}))
+        open_stores(load_settings({"backup_dir": "/first", **changes}))
 
     assert "secret-word" not in str(caught.value)
 
 
 def test_without_an_offsite_url_there_is_no_second_store() -> None:
-    assert open_offsite(load_settings({"offsite_url": ""})) is None
+    assert [each.name for each in open_stores(load_settings({"offsite_url": ""}))] == ["local"]
 
 
 def test_an_object_of_another_prefix_is_not_ours(s3_location: S3Location) -> None:

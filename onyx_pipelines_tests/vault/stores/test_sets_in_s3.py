@@ -28,8 +28,8 @@ LATER = datetime.now(UTC) + timedelta(days=3)
 KILLED_UPLOAD = (
     "import os\n"
     "from onyx_pipelines.core.settings import load_settings\n"
-    "from onyx_pipelines.vault.stores import open_offsite\n"
-    "store = open_offsite(load_settings())\n"
+    "from onyx_pipelines.vault.stores import open_stores\n"
+    "store = open_stores(load_settings())[1]\n"
     "with store.create('sets/half/object') as writer:\n"
     "    for _ in range(40):\n"
     "        writer.write(bytes(1024 * 1024))\n"
