@@ -13,7 +13,7 @@ from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import size_text
-from onyx_pipelines.notify.configured import told
+from onyx_pipelines.notify.configured import notified
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
@@ -45,7 +45,7 @@ def run(
     """Back up, verify, copy and prune, as the nightly job does."""
     settings = load_settings()
     with (
-        told(settings, Job.BACKUP) as about,
+        notified(settings, Job.BACKUP) as about,
         audited(
             settings,
             action="backup.run",

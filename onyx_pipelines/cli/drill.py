@@ -14,7 +14,7 @@ from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import duration_text, limit_text
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.notify.configured import told
+from onyx_pipelines.notify.configured import notified
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.report.formatting import finding_text
 from onyx_pipelines.restore.report.history import read_history
@@ -76,7 +76,7 @@ def _drilled(
     shows_progress: bool,
 ) -> DrillResult:
     with (
-        told(settings, Job.DRILL) as about,
+        notified(settings, Job.DRILL) as about,
         audited(
             settings,
             action="drill",

@@ -47,9 +47,9 @@ def run(
 
     Exit status 0: the objectives are met; 1: one is missed; 2: the run does not prove it.
     """
-    from onyx_pipelines.cli import load_testing
+    from onyx_pipelines.cli import load_test_actions
 
-    load_testing.run(
+    load_test_actions.run(
         profile=profile,
         scenarios=scenario,
         users=users,
@@ -64,25 +64,25 @@ def run(
 @app.command("report")
 def report(run_key: RunArgument = "latest", *, as_json: JsonOption = False) -> None:
     """Write a run's report again, with today's objectives and baseline; sends nothing."""
-    from onyx_pipelines.cli import load_testing
+    from onyx_pipelines.cli import load_test_actions
 
-    load_testing.report(run_key, as_json=as_json)
+    load_test_actions.report(run_key, as_json=as_json)
 
 
 @app.command("list")
 def list_runs(*, as_json: JsonOption = False) -> None:
     """Every run, the newest first."""
-    from onyx_pipelines.cli import load_testing
+    from onyx_pipelines.cli import load_test_actions
 
-    load_testing.list_runs(as_json=as_json)
+    load_test_actions.list_runs(as_json=as_json)
 
 
 @baseline.command("list")
 def list_baselines(*, as_json: JsonOption = False) -> None:
     """Every baseline, the newest first; the first one of an environment counts."""
-    from onyx_pipelines.cli import load_testing
+    from onyx_pipelines.cli import load_test_actions
 
-    load_testing.list_baselines(as_json=as_json)
+    load_test_actions.list_baselines(as_json=as_json)
 
 
 @baseline.command("promote")
@@ -106,6 +106,6 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Compare later runs of the same environment with this one."""
-    from onyx_pipelines.cli import load_testing
+    from onyx_pipelines.cli import load_test_actions
 
-    load_testing.promote(run_key, reason=reason, by=by, as_json=as_json)
+    load_test_actions.promote(run_key, reason=reason, by=by, as_json=as_json)

@@ -135,7 +135,7 @@ class Telling:
 
 
 @contextmanager
-def told(settings: Settings, job: str) -> Iterator[Telling]:
+def notified(settings: Settings, job: str) -> Iterator[Telling]:
     """Tell how work begins and ends that Dagster does not run. What a person interrupts is not
     told; an error goes on."""
     run_id, begun = str(uuid.uuid4()), time.monotonic()

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from onyx_pipelines.core.errors import AlreadyRunningError
 from onyx_pipelines.core.logs import process_fields
@@ -19,9 +19,11 @@ from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
 class OnyxSettings(dg.ConfigurableResource[None]):
     """The settings of this host, read from the environment when a run or a tick asks for them."""
 
-    overrides: dict[str, Any] = Field(
-        default_factory=dict, description="Settings that differ from the environment; for tests."
-    )
+    # Settings that differ from it. Every plain field would be offered in each launchpad.
+    overrides: dg.ResourceDependency[dict[str, Any]]
+
+    def __init__(self, **data: Any) -> None:
+        super().__init__(**{"overrides": {}, **data})
 
     def load(self) -> Settings:
         return load_settings(self.overrides)

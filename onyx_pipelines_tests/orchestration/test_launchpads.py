@@ -66,8 +66,12 @@ def test_options_of_every_kind_of_job_are_looked_at() -> None:
         f"ops.{Op.RESTORE}.confirm",
         f"ops.{Op.VERIFY}.store",
         f"ops.{Asset.BACKUP_SET}.backup_type",
-        "resources.onyx.overrides",
     } <= seen
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_nothing_of_the_resources_is_asked_for(name: str) -> None:
+    assert [option for option, _ in options_of(name) if option.startswith("resources.")] == []
 
 
 @pytest.mark.parametrize(

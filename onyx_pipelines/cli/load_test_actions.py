@@ -28,7 +28,7 @@ from onyx_pipelines.load_test.report.sentences import judgement
 from onyx_pipelines.load_test.report.writing import ReportFiles
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys
-from onyx_pipelines.notify.configured import told
+from onyx_pipelines.notify.configured import notified
 from onyx_pipelines.terminal.ending import UsageError
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
@@ -69,7 +69,7 @@ def run(
     chosen = _profile(settings, profile, scenarios, users, messages, repeats, step_seconds)
     label = label or f"cli {second_text(datetime.now(UTC))}"
     with (
-        told(settings, Job.LOAD_TEST) as about,
+        notified(settings, Job.LOAD_TEST) as about,
         audited(
             settings,
             action="load test",
