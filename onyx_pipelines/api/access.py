@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import threading
 import time
@@ -14,12 +12,13 @@ from typing import Final
 
 from fastapi import Request
 
-from onyx_pipelines.api.addresses import client_address, is_trusted, is_within, parse_networks
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.tokens import Scope, TokenFile, find_token
 from onyx_pipelines.audit import Origin, api_origin
 from onyx_pipelines.backup.secret_hygiene import weakness
+from onyx_pipelines.core.addresses import client_address, is_trusted, is_within, parse_networks
 from onyx_pipelines.core.settings import ApiSettings
+from onyx_pipelines.monitoring.instrumentation.exposition import basic_credentials
 
 _FAILURES: Final = 10
 _WITHIN_S: Final = 60.0
@@ -114,7 +113,7 @@ class Access:
                 f"There is no /metrics here: ONYX_METRICS_PASSWORD {weak}.",
                 remedy="ONYX_METRICS_PASSWORD_FILE: a file with one of `openssl rand -hex 16`.",
             )
-        if not hmac.compare_digest(_basic(request).encode(), f"{user}:{password}".encode()):
+        if not hmac.compare_digest(_basic(request), f"{user}:{password}".encode()):
             raise self._refusal(
                 request,
                 address,
@@ -165,12 +164,5 @@ class Access:
         return str(address)
 
 
-def _basic(request: Request) -> str:
-    """`user:password`; empty where there is none."""
-    kind, _, text = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(text.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
+def _basic(request: Request) -> bytes:
+    return basic_credentials(request.headers.get("authorization", "").encode("latin-1"))

@@ -34,6 +34,7 @@ _PLACES = {
     "catalog": ("catalog", "app"),
     "keys": ("keys", "app"),
     "load-test": ("load_test", "app"),
+    "metrics": ("metrics", "app"),
     "sandbox": ("sandbox", "app"),
 }
 

@@ -122,6 +122,17 @@ RETRIEVALS: Final = Family(
 ACTIVE_USERS: Final = Family(
     "onyx_active_users", Kind.GAUGE, "Different users of the last 24 hours; nobody's name."
 )
+LOG_LINES: Final = Family(
+    "onyx_log_lines_total",
+    Kind.COUNTER,
+    "Lines of a log that was followed, by what they were.",
+    {"outcome": ("counted", "other", "malformed")},
+)
+LOG_GAPS: Final = Family(
+    "onyx_log_gaps_total",
+    Kind.COUNTER,
+    "Times that a log was gone before it was read to its end.",
+)
 APPLICATION: Final = (
     *SPECIFIED,
     *(REQUESTS, LATENCY, IN_FLIGHT, MODEL_CALLS, MODEL_TOKENS, MODEL_COST, RETRIEVALS),
@@ -134,6 +145,15 @@ LABELS: Final = frozenset(
     | {"component", "store", "channel", "version", "scenario", "quantile", "check", "schedule"}
     | {"service", "verdict", "instance", "job", "le", "hop", "tier", "database", "kind"}
 )
+
+# Seconds: a task is fast below the first, slow from the second on.
+_NORMAL_S, _SLOW_S = 1, 10
+
+
+def duration_category(seconds: float) -> str:
+    """Of TASKS' label."""
+    return "fast" if seconds < _NORMAL_S else "normal" if seconds < _SLOW_S else "slow"
+
 
 _M = TypeVar("_M", Counter, Gauge, Histogram)
 

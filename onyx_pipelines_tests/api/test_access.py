@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onyx_pipelines.api.access import FailureLimit
-from onyx_pipelines.api.addresses import client_address, parse_networks
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.problems import MEDIA_TYPE
 from onyx_pipelines.api.tokens import Scope, TokenFile, find_token
+from onyx_pipelines.core.addresses import client_address, parse_networks
 from onyx_pipelines.core.errors import NotFoundError, SettingsError
 from onyx_pipelines_tests.api.conftest import Api
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest

@@ -7,16 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
 
-from onyx_pipelines.monitoring.metrics import (
-    AGENTS,
-    CHAT,
-    REQUESTS,
-    RETRIEVAL,
-    TASKS,
-    counter,
-    gauge,
-    histogram,
-)
+from onyx_pipelines.monitoring.instrumentation.recorder import Recorder
 
 
 class Metrics:
@@ -25,11 +16,7 @@ class Metrics:
     def __init__(self, pool: Callable[[], tuple[int, int, int]]) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.chat = histogram(CHAT, self.registry)
-        self.rag = histogram(RETRIEVAL, self.registry)
-        self.tasks = counter(TASKS, self.registry)
-        self.agents = gauge(AGENTS, self.registry)
-        self.requests = counter(REQUESTS, self.registry)
+        self.done = Recorder(self.registry)
         self.hops = Histogram(
             "onyx_hop_duration_seconds",
             "Calls to other services per request, as the caller sees them.",
@@ -41,10 +28,6 @@ class Metrics:
                 f"onyx_db_pool_{name}", "Connections to PostgreSQL.", registry=self.registry
             )
             pooled.set_function(partial(_figure, pool, at))
-
-    @staticmethod
-    def duration_category(seconds: float) -> str:
-        return "fast" if seconds < 1 else "normal" if seconds < 10 else "slow"
 
 
 def _figure(pool: Callable[[], tuple[int, int, int]], at: int) -> float:

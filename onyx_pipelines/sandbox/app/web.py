@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import generate_latest
 from pydantic import BaseModel, Field
 
+from onyx_pipelines.monitoring.instrumentation.requests import RequestMetrics
 from onyx_pipelines.sandbox.app.configuration import AppSettings
 from onyx_pipelines.sandbox.app.database import Database
 from onyx_pipelines.sandbox.app.faults import Faults
@@ -132,16 +133,13 @@ def create_app(settings: AppSettings) -> FastAPI:
     app = FastAPI(title="ONYX sandbox application", lifespan=life)
 
     @app.middleware("http")
-    async def count(request: Request, call_next: Any) -> Response:
+    async def limit(request: Request, call_next: Any) -> Response:
         if request.url.path.startswith("/api/") and not application.limit.admits():
-            timing = ServerTiming()
-            application.metrics.requests.labels(request.method, "other", "429").inc()
-            return _refused(timing)
+            return _refused(ServerTiming())
         response: Response = await call_next(request)
-        route = request.scope.get("route")
-        path = getattr(route, "path", "other")
-        application.metrics.requests.labels(request.method, path, str(response.status_code)).inc()
         return response
+
+    app.add_middleware(RequestMetrics, registry=application.metrics.registry)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -192,7 +190,9 @@ def create_app(settings: AppSettings) -> FastAPI:
         found = await application.vectors.search(timing, wanted.query, wanted.top_k)
         ids = [str(each["document_id"]) for each in found if "document_id" in each]
         documents = await application.database.documents(timing, ids)
-        application.metrics.rag.labels(str(wanted.top_k), "0").observe(timing.elapsed_s)
+        done = application.metrics.done
+        done.retrieval(wanted.top_k, 0, seconds=timing.elapsed_s)
+        done.retrieved(len(found))
         return _answered(
             application,
             timing,
@@ -204,8 +204,8 @@ def create_app(settings: AppSettings) -> FastAPI:
         wanted: TaskRequest, x_run_id: Annotated[str, Header(max_length=200)] = ""
     ) -> Response:
         timing = ServerTiming()
-        working = application.metrics.agents.labels("research", "working")
-        working.inc()
+        done = application.metrics.done
+        done.agents("research", "working", 1)
         success = False
         try:
             await application.do_injected_work()
@@ -226,9 +226,8 @@ def create_app(settings: AppSettings) -> FastAPI:
         except httpx.HTTPError as error:
             return _failed(timing, error)
         finally:
-            working.dec()
-            category = application.metrics.duration_category(timing.elapsed_s)
-            application.metrics.tasks.labels("research", str(success).lower(), category).inc()
+            done.agents("research", "working", -1)
+            done.task("research", success=success, seconds=timing.elapsed_s)
 
     return app
 
@@ -257,8 +256,12 @@ async def _events(
     except httpx.HTTPError:
         yield _event({"type": "error"})
     finally:
-        labels = (application.settings.llm_model, str(success).lower())
-        application.metrics.chat.labels(*labels).observe(timing.elapsed_s)
+        application.metrics.done.chat(
+            application.settings.llm_model,
+            success=success,
+            seconds=timing.elapsed_s,
+            user_id=session,
+        )
         application.observe(timing)
     yield f"event: server-timing\ndata: {timing.value()}\n\n"
 

@@ -37,16 +37,16 @@ def client_address(
         peer: of the connection.
         forwarded: values of all X-Forwarded-For headers, in the order of the request.
     """
-    address = _parse(peer)
+    address = parse_address(peer)
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     while address is not None and hops and is_within(address, trusted):
-        address = _parse(hops.pop())
+        address = parse_address(hops.pop())
     return address
 
 
 def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
     """Whether a connection's peer is one of our proxies."""
-    address = _parse(peer)
+    address = parse_address(peer)
     return address is not None and is_within(address, trusted)
 
 
@@ -54,7 +54,8 @@ def is_within(address: Address, networks: Iterable[Network]) -> bool:
     return any(address in network for network in networks)
 
 
-def _parse(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
+    """IPv4 within IPv6 as IPv4, without a zone; None: it is none."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
