@@ -68,6 +68,7 @@ def cli_origin() -> Origin:
 
 
 def api_origin(token_name: str, client_address: str) -> Origin:
+    """Of a request, by the name of its token: never the token itself."""
     return Origin(
         channel=Channel.API, actor=token_name, host=socket.gethostname(), address=client_address
     )

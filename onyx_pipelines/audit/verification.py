@@ -28,6 +28,8 @@ ACCEPT_ACTION = "audit.accept"
 
 
 class Verdict(StrEnum):
+    """Incomplete: no problem was found, and not every store could be asked."""
+
     INTACT = "intact"
     DAMAGED = "damaged"
     INCOMPLETE = "incomplete"

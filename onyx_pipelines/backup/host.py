@@ -62,6 +62,7 @@ class BackupHost:
 
 
 def open_host(settings: Settings) -> BackupHost:
+    """Its stores and sources by the settings, neither of them asked for anything yet."""
     return BackupHost(settings, open_stores(settings), configured_sources(settings))
 
 

@@ -35,6 +35,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def count_text(count: int, singular: str, plural: str = "") -> str:
+    """ "1 set", "2,000 sets"; `plural` where an s is not enough."""
     return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
 
 

@@ -15,6 +15,8 @@ from onyx_pipelines.core.text import printable
 
 
 class Outcome(StrEnum):
+    """Recovered: it failed before. Warned: completed, with doubts. Missed: what never began."""
+
     STARTED = "started"
     SUCCEEDED = "succeeded"
     FAILED = "failed"

@@ -29,6 +29,8 @@ class Component(StrEnum):
 
 
 class ComponentStatus(StrEnum):
+    """How a component's backup went; one that failed makes no set."""
+
     COMPLETED = "completed"
     COMPLETED_WITH_WARNINGS = "completed_with_warnings"
 

@@ -57,14 +57,17 @@ Part = str | Styled
 
 
 def bold(text: str) -> Styled:
+    """For a table or a line; plain where it is piped."""
     return Styled(text, "bold")
 
 
 def red(text: str) -> Styled:
+    """What is wrong; plain where it is piped."""
     return Styled(text, "red")
 
 
 def yellow(text: str) -> Styled:
+    """What needs a look; plain where it is piped."""
     return Styled(text, "yellow")
 
 
@@ -138,6 +141,7 @@ def print_json(value: Any) -> None:
 
 
 def finish(code: int) -> None:
+    """End the command with this exit status. 0 returns."""
     if code:
         raise typer.Exit(code)
 

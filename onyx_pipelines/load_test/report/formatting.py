@@ -82,6 +82,7 @@ def words(meaning: StrEnum) -> str:
 
 
 def summary_name(summary: LatencySummary) -> str:
+    """ "chat, first token": what was asked, and which of its times."""
     return f"{words(summary.scenario)}, {words(summary.measure)}"
 
 

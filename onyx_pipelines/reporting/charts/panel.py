@@ -52,6 +52,7 @@ def note(axes: Axes, role: str, text: str) -> None:
 
 
 def legend(axes: Axes) -> None:
+    """Names of what is drawn, in the lower right corner."""
     axes.legend(
         loc="lower right",
         fontsize=FONT_PX - 1.5,
@@ -63,6 +64,7 @@ def legend(axes: Axes) -> None:
 
 
 def panel_drawing(panel: Panel, *, width_px: float) -> Drawing:
+    """One panel alone, with a text for whoever cannot see it."""
     figure = new_figure(width_px, HEIGHT_PX)
     _draw(panel, figure, 0, width_px)
     description = f"{panel.y_label} by {panel.x_label}"

@@ -56,6 +56,8 @@ class SequenceFacts(_Facts):
 
 
 class ExtensionFacts(_Facts):
+    """`version`: as installed in the database, not the newest that the server offers."""
+
     name: str
     version: str
 
@@ -189,6 +191,8 @@ class RoleFacts(_Facts):
 
 
 class TablespaceFacts(_Facts):
+    """`location`: a directory of the server. `options`, `grants`: in PostgreSQL's own words."""
+
     name: str
     owner: str
     location: str

@@ -90,4 +90,5 @@ def server_version(connection: Connection) -> str:
 
 
 def server_major(connection: Connection) -> int:
+    """17 of a server 17.2; known from the connection, nothing is asked."""
     return connection.info.server_version // 10_000

@@ -28,6 +28,8 @@ class PointFacts(_Facts):
 
 
 class Neighbour(_Facts):
+    """A point that a search found. `score`: in the collection's own distance."""
+
     id: int | str
     score: float
 

@@ -17,6 +17,8 @@ from onyx_pipelines.core.errors import SettingsError
 
 
 class ExcludeRule(Protocol):
+    """What of a volume stays out of its backup."""
+
     def __call__(self, path: bytes, *, is_directory: bool) -> bool:
         """Is this path, relative to the volume's root, left out?"""
         ...
