@@ -50,7 +50,17 @@ class MetricsPage:
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """What prometheus_client calls."""
+        """What prometheus_client calls. Where the stack has a name, it is a label of each."""
+        stack = self._settings.stack
+        for metric in self._told():
+            if stack:
+                metric.samples = [
+                    sample._replace(labels={**sample.labels, "stack": stack})
+                    for sample in metric.samples
+                ]
+            yield metric
+
+    def _told(self) -> Iterator[Metric]:
         build = GaugeMetricFamily(
             "onyx_pipelines_build_info", "The version that answers.", labels=["version"]
         )

@@ -77,6 +77,8 @@ def audited(
     Raises:
         AuditError: `required`, and the first record cannot be written; nothing was begun.
     """
+    if settings.stack:
+        parameters = {"stack": settings.stack, **(parameters or {})}
     write = partial(
         record, settings, operation=operation or str(uuid.uuid4()), action=action, origin=origin
     )

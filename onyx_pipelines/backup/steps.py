@@ -116,6 +116,7 @@ def complete_set(
         backup_type=backup_type,
         retention_days=retention_days(host.settings, backup_type),
         host=host.name,
+        stack=host.settings.stack,
     )
     _log.info(
         "set complete",

@@ -84,7 +84,10 @@ def list_sets(
         print_json([*whole, *(_other_json(*each) for each in others)])
     else:
         head = ("id", "recovery point", "status", "components", "size", "stores", "kept as", "")
-        out.table("backup sets", head, [*map(_cells, rows), *(_other_cells(*o) for o in others)])
+        of = f" of {host.settings.stack}" if host.settings.stack else ""
+        out.table(
+            f"backup sets{of}", head, [*map(_cells, rows), *(_other_cells(*o) for o in others)]
+        )
     _report_problems(catalog)
 
 

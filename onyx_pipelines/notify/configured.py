@@ -19,7 +19,7 @@ from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import Redactor, logger
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.process_log import secret_values
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import HostSettings, Settings
 from onyx_pipelines.core.text import duration_text
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.notify.box import ChannelState
@@ -134,12 +134,18 @@ class Telling:
     warnings: tuple[str, ...] = ()
 
 
+def place_of(settings: HostSettings) -> dict[str, str]:
+    """What messages say of where it happened."""
+    stack = {"stack": settings.stack} if settings.stack else {}
+    return {"host": settings.host, **stack}
+
+
 @contextmanager
 def notified(settings: Settings, job: str) -> Iterator[Telling]:
     """Tell how work begins and ends that Dagster does not run. What a person interrupts is not
     told; an error goes on."""
     run_id, begun = str(uuid.uuid4()), time.monotonic()
-    host = settings.host
+    where = place_of(settings)
 
     def event(
         outcome: Outcome,
@@ -152,7 +158,7 @@ def notified(settings: Settings, job: str) -> Iterator[Telling]:
             run_id=run_id,
             job=job,
             summary=summary,
-            details={"host": host, **details},
+            details={**where, **details},
             playbook=settings.playbook_url if outcome in WITH_PLAYBOOK else "",
         )
 

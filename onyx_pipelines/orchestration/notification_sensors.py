@@ -241,6 +241,8 @@ def _event(
 
 def _details(seen: Seen, settings: Settings) -> dict[str, str | int | float]:
     found: dict[str, str | int | float] = {"host": settings.host_name or "this host"}
+    if settings.stack:
+        found["stack"] = settings.stack
     if seen.run and seen.job == Job.BACKUP:
         found["set"] = seen.run.tags.get(Tag.BACKUP_ID) or seen.run.root_run_id or seen.run_id
     return found

@@ -45,6 +45,10 @@ def distrust_of(manifest: Manifest, backup_id: str, signers: Signers) -> Distrus
     if manifest.backup_id != backup_id:
         what = f"It is the manifest of another set, {manifest.backup_id}."
         return Distrust(DistrustReason.MISPLACED, what)
+    if signers.stack is not None and manifest.stack not in ("", signers.stack):
+        here = f"the stack {signers.stack}" if signers.stack else "a stack without a name"
+        what = f"It is a set of the stack {manifest.stack}, and this is {here}."
+        return Distrust(DistrustReason.OTHER_STACK, what)
     place = signature_context(backup_id, MANIFEST_PURPOSE)
     return signers.distrust(
         manifest.signature, place, canonical_bytes(manifest, without=["signature"])
@@ -90,6 +94,8 @@ _REMEDIES: Final = {
     DistrustReason.RETIRED_SIGNER: _LOOK,
     DistrustReason.FORGED: _LOOK,
     DistrustReason.MISPLACED: _LOOK,
+    DistrustReason.OTHER_STACK: "To restore that stack, say so: set ONYX_STACK to its name, and the"
+    " stores without it (docs/stacks.md).",
 }
 
 

@@ -18,10 +18,15 @@ from types import TracebackType
 from typing import Self
 
 from onyx_pipelines.core.errors import AlreadyRunningError, SettingsError
+from onyx_pipelines.core.names import Job
+from onyx_pipelines.core.settings.host import STACKS_FOLDER
 from onyx_pipelines.core.text import second_text
 from onyx_pipelines.host.locks import HeldLock, take_lock
 
 _FILE = "exclusive.lock"
+_HOST_FILE = "host.lock"
+# Their figures are worth nothing beside the work of another stack.
+_ALONE = frozenset({Job.LOAD_TEST, "load test", Job.DRILL, "restore drill"})
 # `current_holder` takes the lock for an instant to see whether it is free.
 _PATIENCE_S = 0.5
 
@@ -50,9 +55,10 @@ class ExclusiveLock:
         self._purpose = purpose
         self._backup_id = holder
         self._lock: HeldLock | None = None
+        self._beside: HeldLock | None = None
 
     def __enter__(self) -> Self:
-        """Take the lock.
+        """Take the lock of this stack, and a part in the host's: what measures has it alone.
 
         Raises:
             AlreadyRunningError: names who holds it.
@@ -61,6 +67,13 @@ class ExclusiveLock:
         self._lock = _take(self._state_dir, _FILE, patience_s=_PATIENCE_S)
         if self._lock is None:
             raise _already_running(_read_holder(self._state_dir))
+        is_shared = self._purpose not in _ALONE
+        self._beside = _take(
+            _of_all_stacks(self._state_dir), _HOST_FILE, shared=is_shared, patience_s=_PATIENCE_S
+        )
+        if self._beside is None:
+            self._lock.release()
+            raise _already_running(None)
         holder = Holder(os.getpid(), self._purpose, datetime.now(UTC), self._backup_id)
         text = json.dumps({**asdict(holder), "since": holder.since.isoformat()})
         _write_holder(self._lock, text)
@@ -75,6 +88,8 @@ class ExclusiveLock:
         if self._lock and self._lock.is_held:
             _write_holder(self._lock, "")
             self._lock.release()
+        if self._beside and self._beside.is_held:
+            self._beside.release()
         self._lock = None
 
 
@@ -121,6 +136,10 @@ def _set_file(backup_id: str) -> str:
     return f"set-{slot}.lock"
 
 
+def _of_all_stacks(state_dir: Path) -> Path:
+    return state_dir.parents[1] if state_dir.parent.name == STACKS_FOLDER else state_dir
+
+
 def _folder(state_dir: Path) -> Path:
     return state_dir / "locks"
 
@@ -155,7 +174,7 @@ def _read_holder(state_dir: Path) -> Holder | None:
 
 def _already_running(holder: Holder | None) -> AlreadyRunningError:
     if holder is None:
-        what = "Another task of this host has just begun."
+        what = "Another task of this host has just begun, or runs for another stack."
     else:
         of_set = f", set {holder.backup_id}" if holder.backup_id else ""
         what = (

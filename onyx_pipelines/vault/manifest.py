@@ -173,7 +173,8 @@ class Manifest(Record):
     """A whole backup set. `timestamp` is when the backup began: the point that it recovers to.
 
     `missing_components` are those that the host has and the backup was asked to leave out.
-    `doubts` stand in the file only where there are any; format version 1 knew no signatures.
+    `doubts` and `stack` stand in the file only where there are any; format version 1 knew no
+    signatures.
     """
 
     format: Literal["onyx-backup-set"] = FORMAT
@@ -185,6 +186,7 @@ class Manifest(Record):
     status: ComponentStatus
     retention_days: Count
     host: str
+    stack: str = ""
     software: str
     components: Annotated[dict[str, ComponentRecord], Field(min_length=1)]
     missing_components: tuple[Component, ...] = ()
@@ -226,8 +228,9 @@ class Manifest(Record):
         self, handler: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
         values: dict[str, Any] = handler(self)
-        if not values.get("doubts"):
-            values.pop("doubts", None)
+        for name in ("doubts", "stack"):
+            if not values.get(name):
+                values.pop(name, None)
         if self.format_version == 1:
             values.pop("signature", None)
         return values

@@ -81,6 +81,7 @@ class DistrustReason(StrEnum):
     RETIRED_SIGNER = "retired_signer"
     FORGED = "signature_does_not_hold"
     MISPLACED = "stands_under_another_id"
+    OTHER_STACK = "of_another_stack"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,10 @@ class Distrust:
 
 @dataclass(frozen=True)
 class Signers:
-    """Those whose signatures count."""
+    """Those whose signatures count, and of which stack sets do; None: of any."""
 
     listed: tuple[Signer, ...] = ()
+    stack: str | None = None
 
     @classmethod
     def of(cls, signers: Iterable[Signer]) -> Signers:

@@ -38,7 +38,7 @@ class Trust:
         Raises:
             KeyFileError: the list (or the escrow copy that stands for it) is not good.
         """
-        return cls(Signers(known_signers(settings)), settings.signing_key_path)
+        return cls(Signers(known_signers(settings), settings.stack), settings.signing_key_path)
 
     def signing_key(self) -> SigningKey:
         """For what must be signed so that it counts.

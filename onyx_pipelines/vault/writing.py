@@ -102,6 +102,7 @@ class SetWriter:
         backup_type: BackupType,
         retention_days: int,
         host: str,
+        stack: str = "",
         missing_components: Collection[Component] = (),
         doubts: Sequence[Doubt] = (),
     ) -> Manifest:
@@ -136,6 +137,7 @@ class SetWriter:
             backup_type=backup_type,
             retention_days=retention_days,
             host=host,
+            stack=stack,
             missing_components=missing_components,
             doubts=doubts,
         )
@@ -154,6 +156,7 @@ class SetWriter:
         backup_type: BackupType,
         retention_days: int,
         host: str,
+        stack: str = "",
         missing_components: Collection[Component],
         doubts: Sequence[Doubt],
     ) -> Manifest:
@@ -166,6 +169,7 @@ class SetWriter:
             status=_worst(record.status for record in records),
             retention_days=retention_days,
             host=host,
+            stack=stack,
             software=f"onyx-pipelines {__version__}",
             components={manifest_component_name(r.component): r for r in records},
             missing_components=tuple(sorted(missing_components)),

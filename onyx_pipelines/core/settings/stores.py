@@ -51,6 +51,12 @@ class StorePlace(BaseModel):
         default=None, description="A file with the secret of `access_key_id`, for its owner alone."
     )
 
+    def of_stack(self, stack: str) -> StorePlace:
+        """The part of it that a stack has; all of it where there is only one."""
+        if not stack:
+            return self
+        return self.model_copy(update={"url": f"{self.url.rstrip('/')}/{stack}"})
+
     @property
     def directory(self) -> Path | None:
         """None: it is a bucket, or no place at all."""
@@ -147,7 +153,11 @@ class StoreSettings(HostSettings, TransferSettings):
 
     @property
     def places(self) -> tuple[StorePlace, ...]:
-        """Of the stores; a backup writes to the first."""
+        """Of the stores; a backup writes to the first. Each stack has its own part of them."""
+        return tuple(place.of_stack(self.stack) for place in self._as_configured)
+
+    @property
+    def _as_configured(self) -> tuple[StorePlace, ...]:
         if self.stores:
             return self.stores
         first = StorePlace(name="local", url=self.backup_dir.absolute().as_posix())
@@ -162,7 +172,7 @@ class StoreSettings(HostSettings, TransferSettings):
         return len(self.places) > 1
 
 
-class KeySettings(Part):
+class KeySettings(HostSettings):
     """Whom sets are sealed to, who signs them, and whose count."""
 
     recipients_file: Path = Field(
