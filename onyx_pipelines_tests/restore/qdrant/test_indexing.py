@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -14,7 +15,16 @@ from onyx_pipelines.restore.job import result_markdown
 from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.recovery import RestoreResult
 from onyx_pipelines.restore.report.formatting import speed_text
-from onyx_pipelines.restore.results import ComponentResult, Finding, Indexing, Step, StepTiming
+from onyx_pipelines.restore.report.history import History
+from onyx_pipelines.restore.report.writing import page_of
+from onyx_pipelines.restore.results import (
+    ComponentResult,
+    DrillResult,
+    Finding,
+    Indexing,
+    Step,
+    StepTiming,
+)
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.fixtures_qdrant import (
@@ -23,12 +33,16 @@ from onyx_pipelines_tests.fixtures_qdrant import (
     back_up,
     facts_in,
 )
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_host
 from onyx_pipelines_tests.recorded_qdrant import Recorded, SnapshotSource
+from onyx_pipelines_tests.reporting.page import Page
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets, seal
+from onyx_pipelines_tests.restore.report.drills import drill
 
 NAME = "mixed_vectors"
 INDEXED = 108
 HOURS_S = 1e6
+NO_OTHERS = History(())
 
 
 @pytest.fixture
@@ -116,6 +130,59 @@ def test_a_drill_on_a_server_says_how_far_it_is(
 
     assert result.verdict is Verdict.PASSED, result.problems()
     assert of_the_index(result).limits.startswith("not yet as fast as before")
+    assert (
+        f"{NAME}: {of_the_index(result).limits}."
+        in Page(page_of(drill(result), NO_OTHERS, {})).text
+    )
+    assert DrillResult.model_validate_json(drill(result).model_dump_json()).components == (result,)
+
+
+@pytest.fixture
+def host(
+    faulty_sets: QdrantSets,
+    objects: SetObjects,
+    monkeypatch: pytest.MonkeyPatch,
+    standin: QdrantStandIn,
+) -> HostUnderTest:
+    """That has backed up the collection, which then was lost."""
+    faulty_sets.restore(objects)
+    (faulty_sets.root / "host").mkdir()
+    host = make_host(faulty_sets.root / "host", monkeypatch)
+    host.set(QDRANT_URL=standin.url, QDRANT_COLLECTIONS=NAME)
+    host.run()
+    faulty_sets.server.client.delete_collection(NAME)
+    return host
+
+
+class TestTheCommand:
+    """Says both figures to whoever waits for it."""
+
+    def test_when_its_data_answers_and_how_far_its_index_is(
+        self, host: HostUnderTest, standin: QdrantStandIn
+    ) -> None:
+        standin.set_faults(indexing_s=HOURS_S)
+
+        answer = host.onyx("restore", "latest", "--confirm", "--no-safety-backup")
+
+        assert answer.status == 0, answer.everything
+        assert re.search(
+            r"^qdrant: data answers after [\d.]+ m?s, not yet indexed as before"
+            r" \(0 % of the vectors that were\): mixed_vectors is yellow$",
+            answer.output,
+            re.MULTILINE,
+        )
+
+    def test_and_when_it_is_as_before(self, host: HostUnderTest, standin: QdrantStandIn) -> None:
+        standin.set_faults(indexing_s=1.5)
+        host.set(RESTORE_QDRANT_INDEX_WAIT_S=3600)
+
+        answer = host.onyx("restore", "latest", "--confirm", "--no-safety-backup")
+
+        assert re.search(
+            r"^qdrant: data answers after [\d.]+ m?s, indexed as before after [\d.]+ s$",
+            answer.output,
+            re.MULTILINE,
+        )
 
 
 def test_a_backup_keeps_how_many_vectors_were_indexed(
