@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import NoReturn
 
@@ -17,8 +18,12 @@ def main() -> NoReturn:
     def command() -> object:
         # `app` switches it on when all is loaded.
         gc.disable()
-        # httpx's own command line: with rich, pygments and click a tenth of our start.
-        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # absent modules are None there
+        # httpx's own command line: with rich, pygments and click a tenth of our start; and HTTP/2,
+        # which no call of ours speaks.
+        for unused in ("httpx._main", "h2"):
+            sys.modules.setdefault(unused, None)  # type: ignore[arg-type]  # absent modules are None there
+        # It would read the description of every package on this host, for plugins that we have not.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         from onyx_pipelines.cli import app
 
         return app.main()

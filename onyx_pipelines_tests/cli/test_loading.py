@@ -26,6 +26,33 @@ commands = command().commands
 json.dump([loaded("sandbox"), loaded(*commands)], sys.stdout)
 """
 
+WHOLE = """
+import json, os, sys
+
+def end(code):
+    import httpx
+    import pydantic.plugin._loader as loader
+    loaded = sorted(name for name, module in sys.modules.items() if module)
+    print("\\n" + json.dumps([loaded, loader._plugins]), flush=True)
+    really_end(code)
+
+really_end, os._exit = os._exit, end
+from onyx_pipelines.cli import main
+sys.argv = ["onyx", "config", "show"]
+main()
+"""
+
+
+def test_httpx_comes_without_http_2_and_pydantic_without_a_search_for_plugins() -> None:
+    done = subprocess.run(
+        [COMMAND[0], "-c", WHOLE], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    loaded, plugins = json.loads(done.stdout.splitlines()[-1])
+    assert {"httpx", "pydantic", "onyx_pipelines.core.settings.whole"} <= set(loaded)
+    assert not {"h2", "hpack", "httpx._main"} & set(loaded)
+    assert plugins is None
+
 
 def test_a_command_is_loaded_without_the_others_and_without_what_only_some_work_needs() -> None:
     done = subprocess.run(

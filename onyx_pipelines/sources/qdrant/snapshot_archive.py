@@ -2,6 +2,10 @@
 
 Layout (qdrant 1.14 to 1.20): `<shard>/segments/<uuid>.tar` or `<shard>/segments/<uuid>/…`,
 `<shard>/wal/…`, `<shard>/replica_state.json`, `config.json`; a shard's snapshot has no `<shard>/`.
+
+It is read by `tarfile` and not by our own codec: a server writes GNU's dialect (another magic, old
+sparse headers with extensions, long names as members), all of which the strict reader of `archive`
+refuses in a volume's archive, and should go on refusing.
 """
 
 from __future__ import annotations

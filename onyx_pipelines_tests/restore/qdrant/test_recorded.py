@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,31 @@ def test_every_recorded_collection_passes_with_all_of_its_points_compared(
             )
             in said
         )
+
+
+def taxicab(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("name", "distance", "aside"),
+    [("float16_euclid", math.dist, 0.3), ("uint8_manhattan", taxicab, 0)],
+)
+def test_what_coarse_vectors_are_searched_for_is_found_with_scores_that_are_nearly_the_same(
+    version: str, name: str, distance: Callable[..., float], aside: float, tmp_path: Path
+) -> None:
+    """The scores are exact ones; the engine's are of what it makes of the searched vector."""
+    coarse = Recorded(version, name)
+    wanted = [each + aside for each in coarse.points[7]["vector"]]
+    ranked = sorted((distance(wanted, each["vector"]), each["id"]) for each in coarse.points)
+    neighbours = [{"id": identity, "score": score} for score, identity in ranked[:10]]
+    query = {"vector": wanted, "using": "", "neighbours": neighbours}
+
+    result = drilled(tmp_path, {name: (coarse.snapshot, coarse.facts(query=query))})
+
+    assert result.verdict is Verdict.PASSED, result.problems()
+    assert "the stored query finds the same 10 points" in [f.message for f in result.findings]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
