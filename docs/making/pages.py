@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from docs.making import commands, dagster_objects, error_codes, metrics, rest_api
+from onyx_pipelines.backup.secret_hygiene import KNOWN_PASSWORDS
 from onyx_pipelines.core.settings.reference import configuration_markdown
 from onyx_pipelines.core.settings.sample import schema_json
 from onyx_pipelines.monitoring.rendering import rendered
 
 DOCS: Final = Path(__file__).parents[1]
-MONITORING: Final = DOCS.parent / "deploy" / "monitoring"
+DEPLOY: Final = DOCS.parent / "deploy"
+MONITORING: Final = DEPLOY / "monitoring"
+
+
+def _known_passwords() -> str:
+    """For services that are not written in Python."""
+    return json.dumps(sorted(KNOWN_PASSWORDS), indent=2) + "\n"
+
 
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "configuration.md": configuration_markdown,
     DOCS / "onyx.schema.json": schema_json,
     DOCS / "error_codes.md": error_codes.page,
     **{MONITORING / path: partial(str, text) for path, text in rendered().items()},
+    DEPLOY / "suna" / "known_passwords.json": _known_passwords,
     DOCS / "reference" / "commands.md": commands.page,
     DOCS / "reference" / "dagster.md": dagster_objects.page,
     DOCS / "reference" / "metrics.md": metrics.page,

@@ -13,7 +13,7 @@ from onyx_pipelines.core.settings import NAMES, PREFIX, Settings
 from onyx_pipelines.core.settings.layers import files_with_secrets
 
 # What the parts of this stack are shipped with, and what people type instead.
-_KNOWN: Final = frozenset(
+KNOWN_PASSWORDS: Final = frozenset(
     {
         *("admin", "administrator", "changeit", "changeme", "default", "grafana", "guest"),
         *("hunter2", "letmein", "litellm", "minioadmin", "onyx", "passw0rd", "password"),
@@ -41,7 +41,7 @@ _DOCKER_SECRETS: Final = Path("/run/secrets")
 
 def weakness(value: str, user: str = "") -> str:
     """What is wrong with a password; empty: nothing that can be seen from here."""
-    if value.lower() in _KNOWN:
+    if value.lower() in KNOWN_PASSWORDS:
         return "is one that everybody knows"
     if user and value.lower() == user.lower():
         return "is its user's name"
