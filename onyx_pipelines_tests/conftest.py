@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -60,9 +61,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     asked_for = config.option.markexpr
     if not collection_path.name.startswith("test_"):
         return None
+    text = collection_path.read_text(encoding="utf-8")
     if asked_for == "measures":
-        return "pytest.mark.measures" not in collection_path.read_text(encoding="utf-8") or None
-    return (asked_for.startswith("not (servers") and starts_servers(collection_path)) or None
+        return "pytest.mark.measures" not in text or None
+    if asked_for.startswith("not (servers or slow"):
+        is_slow = re.search(r"^pytestmark = .*\bslow\b", text, re.MULTILINE) is not None
+        return is_slow or starts_servers(collection_path) or None
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)

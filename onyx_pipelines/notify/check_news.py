@@ -122,7 +122,8 @@ class _File(RootModel[dict[str, dict[str, Known]]]):
 def _is_news(outcome: CheckOutcome, known: Known | None, now: datetime) -> bool:
     if known is None or (known.is_error, known.says) != (outcome.is_error, _lasting(outcome.says)):
         return True
-    return outcome.is_error and now - known.told_at >= _REMINDED_AFTER
+    # A clock that went back: when it was told is not known.
+    return outcome.is_error and not timedelta(0) <= now - known.told_at < _REMINDED_AFTER
 
 
 def _lasting(says: str) -> str:

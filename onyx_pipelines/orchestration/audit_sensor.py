@@ -36,15 +36,18 @@ _RESULTS = {
 def audit_of_manual_runs(context: dg.SensorEvaluationContext, onyx: OnyxSettings) -> dg.SkipReason:
     settings = onyx.load()
     now = datetime.now(UTC)
-    since = (
-        datetime.fromisoformat(context.cursor) - _OVERLAP
-        if context.cursor
-        else now - _FIRST_LOOK_BACK
-    )
-    written = audit_runs(context.instance, settings, since)
+    written = audit_runs(context.instance, settings, _since(context.cursor, now))
     # After the records: a tick that fails is repeated.
     context.update_cursor(now.isoformat())
     return dg.SkipReason(f"{written} records written.")
+
+
+def _since(cursor: str | None, now: datetime) -> datetime:
+    """From the last look on; a clock that went back hides nothing."""
+    try:
+        return min(datetime.fromisoformat(cursor or ""), now) - _OVERLAP
+    except (ValueError, TypeError):
+        return now - _FIRST_LOOK_BACK
 
 
 def audit_runs(instance: dg.DagsterInstance, settings: Settings, since: datetime) -> int:

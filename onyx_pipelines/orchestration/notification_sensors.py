@@ -1,7 +1,7 @@
 """Runs told to people: begun, failed, cancelled, succeeded, recovered; a backup that did not come;
 and what is undelivered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -63,21 +63,25 @@ def run_notification(context: dg.SensorEvaluationContext, onyx: OnyxSettings) ->
 )
 def notification_delivery(context: dg.SensorEvaluationContext, onyx: OnyxSettings) -> dg.SkipReason:
     settings = onyx.load()
-    overdue = overdue_backup(settings, datetime.now(UTC))
-    if overdue is not None and context.cursor != overdue.run_id:
-        keep(settings, overdue)
-        context.update_cursor(overdue.run_id)
+    scans = _scans(settings)
+    # Where no store answers the checks fail, which is told by itself.
+    if scans:
+        overdue = _overdue(settings, scans, datetime.now(UTC))
+        if overdue is not None and context.cursor != overdue.run_id:
+            keep(settings, overdue)
+        context.update_cursor(overdue.run_id if overdue else "")
     sent = deliver_pending(settings)
     return dg.SkipReason(f"{sent} messages delivered." if sent else "Nothing to deliver.")
 
 
 def overdue_backup(settings: Settings, now: datetime) -> Event | None:
     """The newest set that counts is too old, or none does. Its id stands for the run: it is told
-    once for each. A store that does not answer hides what the other one lacks from nobody."""
+    once for each time. A store that does not answer hides what the other one lacks from nobody."""
     scans = _scans(settings)
-    if not scans:
-        # No store answers: the checks fail, which is told by itself.
-        return None
+    return _overdue(settings, scans, now) if scans else None
+
+
+def _overdue(settings: Settings, scans: Sequence[Scan], now: datetime) -> Event | None:
     untrusted = [each.backup_id for scan in scans for each in scan.untrusted]
     latest = newest((view for scan in scans for view in scan.sets), now)
     allowed = timedelta(hours=settings.backup_max_age_hours)

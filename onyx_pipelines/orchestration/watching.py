@@ -48,11 +48,12 @@ class Watch:
 
 
 def watch_from_text(text: str | None, now: datetime) -> Watch:
-    """The inverse of `Watch.as_text`; what is none begins a few minutes ago."""
+    """The inverse of `Watch.as_text`; what is none begins a few minutes ago, and one of a clock
+    that went back now: else nobody would be told of anything for so long."""
     try:
         data = json.loads(text or "")
         return Watch(
-            datetime.fromisoformat(data["since"]),
+            min(datetime.fromisoformat(data["since"]), now),
             {run_id: OpenRun(**each) for run_id, each in data["open"].items()},
             frozenset(data["told"]),
         )

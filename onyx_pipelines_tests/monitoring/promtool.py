@@ -31,7 +31,7 @@ class Expected:
     only: str = ""
 
 
-def judged(
+def judged_by_promtool(
     rules: str, expected: Iterable[Expected], folder: Path
 ) -> subprocess.CompletedProcess[str]:
     """What promtool says; status 0: all is as it is expected."""

@@ -18,7 +18,7 @@ from onyx_pipelines.monitoring.rules.rule import Alert
 from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines_tests.monitoring.faults import ABSENT, FAULTS
 from onyx_pipelines_tests.monitoring.healthy import HEALTHY, MINUTES, requests
-from onyx_pipelines_tests.monitoring.promtool import WATCHDOG, Expected, judged
+from onyx_pipelines_tests.monitoring.promtool import WATCHDOG, Expected, judged_by_promtool
 
 RULES: Final = rendered()["prometheus/rules.yml"]
 ALERTS: Final = {alert.name: alert for group in groups(Thresholds()) for alert in group.alerts}
@@ -27,7 +27,7 @@ OF_HOURS: Final = {"ErrorsAtLowTraffic"}
 
 
 def agreed(expected: list[Expected], folder: Path) -> None:
-    done = judged(RULES, expected, folder)
+    done = judged_by_promtool(RULES, expected, folder)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -123,6 +123,6 @@ def test_a_threshold_is_a_setting(tmp_path: Path) -> None:
     rules = rendered(Thresholds(spend_usd_per_h=100))["prometheus/rules.yml"]
     spending = FAULTS["ModelSpendHigh"]
 
-    done = judged(rules, [Expected("spending", spending.fires, {90: ()})], tmp_path)
+    done = judged_by_promtool(rules, [Expected("spending", spending.fires, {90: ()})], tmp_path)
 
     assert done.returncode == 0, done.stdout

@@ -17,7 +17,7 @@ from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines_tests.examples import random_examples
 from onyx_pipelines_tests.monitoring.faults import FAULTS
 from onyx_pipelines_tests.monitoring.mutants import Mutant, mutants
-from onyx_pipelines_tests.monitoring.promtool import Expected, judged
+from onyx_pipelines_tests.monitoring.promtool import Expected, judged_by_promtool
 
 RECORDED: Final = [group.rendered("", "") for group in recordings(Thresholds())]
 ALL: Final = [
@@ -51,7 +51,7 @@ def expected(name: str) -> list[Expected]:
 def survivors(tried: list[Mutant], folder: Path) -> list[str]:
     def lives(number: int) -> bool:
         alert = tried[number].alert
-        done = judged(rules(alert), expected(alert.name), folder / str(number))
+        done = judged_by_promtool(rules(alert), expected(alert.name), folder / str(number))
         return done.returncode == 0
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
@@ -69,7 +69,7 @@ def test_what_is_near_to_a_fault_is_judged_right(name: str, tmp_path: Path) -> N
         each for group in groups(Thresholds()) for each in group.alerts if each.name == name
     )
 
-    done = judged(rules(alert), expected(name), tmp_path)
+    done = judged_by_promtool(rules(alert), expected(name), tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
 

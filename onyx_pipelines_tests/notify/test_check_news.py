@@ -50,6 +50,14 @@ def test_an_error_that_nobody_mends_is_told_again_each_week(people: People) -> N
     assert [number for number, said in enumerate(told) if said] == [0, 7, 14]
 
 
+def test_an_error_that_was_told_by_a_clock_that_was_ahead_is_told_again(people: People) -> None:
+    people.night(STRANGER)
+    people.now -= timedelta(days=400)
+
+    assert people.night(STRANGER) == [STRANGER.sentence]
+    assert people.night(STRANGER) == []
+
+
 def test_a_warning_that_becomes_an_error_is_told(people: People) -> None:
     people.night(NO_SECOND_STORE)
 

@@ -157,6 +157,21 @@ def test_a_backup_that_found_the_lock_taken_was_refused(
     assert result.detail.startswith("already_running: A load test already runs")
 
 
+@pytest.mark.parametrize("cursor", ["2099-01-01T00:00:00+00:00", "2026-11-26", "nonsense"])
+def test_a_clock_that_went_back_hides_no_run_from_the_sensor(
+    instance: dg.DagsterInstance, settings: Settings, cursor: str
+) -> None:
+    sensor = build_defs().resolve_sensor_def("audit_of_manual_runs")
+    run(instance)
+
+    with dg.build_sensor_context(
+        instance, resources={"onyx": OnyxSettings()}, cursor=cursor
+    ) as context:
+        ticked = sensor.evaluate_tick(context)
+
+    assert ticked.skip_message == "2 records written."
+
+
 def test_the_sensor_goes_on_where_it_was(
     instance: dg.DagsterInstance, volume_host: HostUnderTest
 ) -> None:

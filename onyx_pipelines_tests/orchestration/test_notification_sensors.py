@@ -18,6 +18,7 @@ from onyx_pipelines.orchestration.notification_sensors import (
     run_notification,
 )
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.watching import Watch
 from onyx_pipelines_tests.backup.job_runs import run_job
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.notify.servers import Webhook, webhook
@@ -68,6 +69,18 @@ def test_a_failed_backup_reaches_slack_with_cause_link_and_playbook(
     assert "volumes_backup" in text
     assert "http://dagster/runs/" in text
     assert "http://wiki/playbook" in text
+
+
+def test_a_clock_that_went_back_leaves_nobody_untold(
+    volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+) -> None:
+    volume_host.set(VOLUMES="data=/nowhere")
+    seen_ahead = Watch(datetime.now(UTC) + timedelta(days=400)).as_text()
+
+    run_job(instance)
+    tick(instance, seen_ahead)
+
+    assert slack.json()["text"] == "❌ nightly_backup failed"
 
 
 def test_the_first_success_after_a_failure_is_a_recovery(
@@ -226,6 +239,21 @@ class TestOverdue:
         assert [slack.json(at)["text"] for at in range(len(slack.requests))] == [
             "⏰ No backup in time"
         ]
+
+    def test_one_that_was_in_time_meanwhile_is_told_again(
+        self, volume_host: HostUnderTest, instance: dg.DagsterInstance, slack: Webhook
+    ) -> None:
+        volume_host.run()
+        cursor = ""
+        for allowed_hours in (0.000001, 26, 0.000001):
+            volume_host.set(BACKUP_MAX_AGE_HOURS=allowed_hours)
+            with dg.build_sensor_context(
+                instance=instance, cursor=cursor, resources={"onyx": OnyxSettings()}
+            ) as context:
+                cursor = notification_delivery.evaluate_tick(context).cursor or ""
+        deliver_what_waits(volume_host)
+
+        assert len(slack.requests) == 2
 
     def test_a_new_host_without_any_set_is_not_overdue(self, volume_host: HostUnderTest) -> None:
         assert overdue_backup(volume_host.settings, datetime.now(UTC)) is None
