@@ -23,6 +23,7 @@ from onyx_pipelines.core.errors import (
     StoreError,
 )
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.whole_answer import OTHER_FORM
 
 _log = logger("api")
 MEDIA_TYPE = "application/problem+json"
@@ -114,7 +115,7 @@ def understanding(who: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+    except OTHER_FORM:
         raise ProblemError(
             503, f"{who} answers in another form than its own.", remedy=remedy
         ) from None

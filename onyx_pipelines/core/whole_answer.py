@@ -9,6 +9,9 @@ import httpx
 from onyx_pipelines.core.exchange import Exchange
 
 _LIMIT_BYTES: Final = 64 << 20
+# What reading an answer of another form than its program's own raises: no JSON, nested without end,
+# without what it must have.
+OTHER_FORM: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 # They are about the bytes as they came, which are decoded and put together here.
 _OF_THE_BYTES: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 

@@ -75,7 +75,8 @@ def read(text: str) -> Exposition:
     """
     series: dict[str, list[Mapping[str, str]]] = {}
     declared: set[str] = set()
-    for line in text.splitlines():
+    # Not splitlines(): a label's value may hold what Unicode calls a line break.
+    for line in text.replace("\r\n", "\n").split("\n"):
         if sample := _SAMPLE.match(line):
             series.setdefault(sample[1], []).append(dict(_LABEL.findall(sample[2] or "")))
         elif kind := _TYPE.match(line):

@@ -82,6 +82,13 @@ def test_a_dropped_label_is_named() -> None:
     ]
 
 
+def test_a_label_with_what_unicode_calls_a_line_break_is_one_label() -> None:
+    exposition = read('pg_up{name="a\u2028pg_other 1",mode="idle"} 1\r\n# TYPE pg_new counter\r\n')
+
+    assert set(exposition.series) == {"pg_up"}
+    assert blind('pg_up{mode="idle"} + pg_new', "postgresql", exposition) == []
+
+
 class TestAlternatives:
     EXPOSITION: Final = read("pg_new 1\n")
 

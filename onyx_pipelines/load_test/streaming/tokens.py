@@ -37,7 +37,7 @@ def _is_token(line: bytes) -> bool:
         return False
     try:
         packet = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(packet, dict) and _has_text(packet)
 

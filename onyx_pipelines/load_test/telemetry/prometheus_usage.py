@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.core.whole_answer import unanswered, whole_answer
+from onyx_pipelines.core.whole_answer import OTHER_FORM, unanswered, whole_answer
 from onyx_pipelines.load_test.samples import TELEMETRY_COLUMNS
 from onyx_pipelines.load_test.telemetry.services import WatchedService
 
@@ -152,12 +152,18 @@ def _raw(ask: _Ask, selector: str, begin: float, end: float) -> list[Series]:
     question = f"{selector}[{max(1, round(end - begin))}s]"
     try:
         answer = ask(params={"query": question, "time": f"{end:.3f}"}).raise_for_status()
-        result: list[dict[str, Any]] = answer.json()["data"]["result"]
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise SourceError(
-            f"{unanswered('Prometheus', error)} What the services used is not known.",
-            remedy="See whether it runs, and whether ONYX_PROMETHEUS_URL is right.",
-        ) from None
+        return _series(answer.json()["data"]["result"])
+    except httpx.HTTPError as error:
+        said = unanswered("Prometheus", error)
+    except OTHER_FORM:
+        said = "Prometheus answers in another form than its own."
+    raise SourceError(
+        f"{said} What the services used is not known.",
+        remedy="See whether it runs, and whether ONYX_PROMETHEUS_URL is right.",
+    )
+
+
+def _series(result: list[dict[str, Any]]) -> list[Series]:
     found = []
     for each in result:
         # cAdvisor tells a container's CPU per core too, beside the sum.

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from onyx_pipelines.core.errors import IntegrityError, SettingsError, SourceError
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.threads import begun
+from onyx_pipelines.core.whole_answer import OTHER_FORM
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
@@ -281,7 +282,7 @@ class TargetQdrant:
         try:
             response = self._http.get("/telemetry", timeout=_METADATA_TIMEOUT_S)
             answer = response.json() if response.is_success else {}
-        except (httpx.HTTPError, ValueError):
+        except (httpx.HTTPError, *OTHER_FORM):
             return None
         result = answer.get("result") if isinstance(answer, dict) else None
         return str(result["id"]) if isinstance(result, dict) and result.get("id") else None

@@ -12,6 +12,7 @@ import httpx
 from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.whole_answer import OTHER_FORM
 
 _REMEDIES = {
     401: "Check ONYX_QDRANT_API_KEY (or ONYX_QDRANT_API_KEY_FILE).",
@@ -31,7 +32,6 @@ _KEY_REFUSED = frozenset({401, 403})
 _NEVER_PASSES = frozenset({501, 507})
 _TRUNCATED_AT = 300
 # What reading an answer stumbles over that is none of Qdrant's.
-_OTHER_FORM = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 # A path that repeats a long name would leave no room for what went wrong.
 _LONG_WORD = re.compile(r"(\S{30})\S{60,}(\S{15})")
 # Of a JWT, in the words of the library that reads it.
@@ -86,7 +86,7 @@ class QdrantErrors:
             yield
         except httpx.TransportError as error:
             raise self.lost(doing, error) from None
-        except (httpx.HTTPError, *_OTHER_FORM) as error:
+        except (httpx.HTTPError, *OTHER_FORM) as error:
             # Its text would show what came, which may be a point's content.
             raise self.failed(
                 doing,
@@ -160,7 +160,7 @@ def _message(said: str) -> str:
     """What Qdrant says in its JSON; all of it where it is something else."""
     try:
         return str(json.loads(said)["status"]["error"])
-    except (ValueError, KeyError, TypeError):
+    except OTHER_FORM:
         return said
 
 

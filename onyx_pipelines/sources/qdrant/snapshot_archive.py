@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
 from onyx_pipelines.core.errors import IntegrityError
+from onyx_pipelines.core.whole_answer import OTHER_FORM
 
 _CHUNK = 1024 * 1024
 _ZEROS = bytes(64 * 1024)
@@ -305,7 +306,7 @@ def _within_segment(path: PurePosixPath) -> PurePosixPath | None:
 def _json_object(name: str, data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data)
-    except ValueError:
+    except OTHER_FORM:
         raise _bad(f"its {name} cannot be read") from None
     if not isinstance(found, dict):
         raise _bad(f"its {name} is something else")
@@ -315,7 +316,7 @@ def _json_object(name: str, data: bytes) -> dict[str, Any]:
 def _is_local(replica_state: bytes) -> bool:
     try:
         return bool(json.loads(replica_state)["is_local"])
-    except (ValueError, KeyError, TypeError):
+    except OTHER_FORM:
         raise _unknown("a replica_state.json does not say whether the shard is local") from None
 
 

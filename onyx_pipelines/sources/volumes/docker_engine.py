@@ -18,7 +18,7 @@ import httpx
 
 from onyx_pipelines.core.certificates import usual_certificates
 from onyx_pipelines.core.errors import SettingsError, SourceError
-from onyx_pipelines.core.whole_answer import unanswered, whole_answer
+from onyx_pipelines.core.whole_answer import OTHER_FORM, unanswered, whole_answer
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 
 _T = TypeVar("_T")
@@ -204,7 +204,7 @@ class DockerEngine:
     def _parsed(self, response: httpx.Response, parse: Callable[[Any], _T]) -> _T:
         try:
             return parse(response.json())
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except OTHER_FORM:
             raise self._no_answer("it speaks another language") from None
 
     def _call(
@@ -339,5 +339,5 @@ def _volume(answer: Mapping[str, Any]) -> EngineVolume:
 def _message(response: httpx.Response) -> str:
     try:
         return str(response.json()["message"]).strip().rstrip(".")[:300]
-    except (ValueError, KeyError, TypeError):
+    except OTHER_FORM:
         return "no reason given"

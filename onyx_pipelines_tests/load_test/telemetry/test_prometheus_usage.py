@@ -20,7 +20,9 @@ from onyx_pipelines.core.errors import SettingsError, SourceError
 from onyx_pipelines.load_test.telemetry.prometheus_usage import gauge_on, rate_on, usage_between
 from onyx_pipelines.load_test.telemetry.services import parse_services
 from onyx_pipelines.sandbox.stack import Sandbox
+from onyx_pipelines_tests.attacks.odd_documents import NO_DOCUMENTS
 from onyx_pipelines_tests.prometheus_server import PrometheusServer, prometheus
+from onyx_pipelines_tests.vault.stores.nonsense_server import NonsenseServer, http
 
 GAINS = st.lists(st.floats(0, 50), min_size=1, max_size=20)
 
@@ -182,6 +184,25 @@ def test_a_prometheus_that_is_down_is_named() -> None:
 
     with pytest.raises(SourceError, match="ONYX_PROMETHEUS_URL"):
         usage_between("http://127.0.0.1:9", services, 0, 1, cores=2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *NO_DOCUMENTS,
+        *(b'{"data": []}', b'{"data": {"result": [5]}}', b'{"data": {"result": [{"metric": []}]}}'),
+        b'{"data": {"result": [{"metric": {}, "values": []}]}}',
+        b'{"data": {"result": [{"metric": {}, "values": [[1, "many"]]}]}}',
+    ],
+)
+def test_what_is_no_answer_of_prometheus_is_one_error(answer: bytes) -> None:
+    services = parse_services({"app": "job:onyx"})
+
+    with (
+        NonsenseServer(lambda *_: http(200, answer)) as server,
+        pytest.raises(SourceError, match="another form"),
+    ):
+        usage_between(server.location.endpoint_url or "", services, 0, 1, cores=2)
 
 
 def test_one_service_is_asked_for_in_one_way() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.core.errors import IntegrityError
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnpackedSnapshot, unpack_snapshot
+from onyx_pipelines_tests.attacks.odd_documents import NO_DOCUMENTS
 
 _MANY = 1 << 40
 _QUICK = settings(max_examples=40, deadline=None)
@@ -353,6 +354,6 @@ def test_a_segment_that_the_engine_would_drop_in_silence_is_refused(missing: str
     assert f"{missing} is missing" in _refusal(_tar(_archive({"s": _nested(kept)})))
 
 
-@pytest.mark.parametrize("state", [b"", b"not json", b"[]", b"{}", b"7"])
+@pytest.mark.parametrize("state", [*NO_DOCUMENTS, b"not json", b"7"])
 def test_a_replica_state_that_says_nothing_is_refused(state: bytes) -> None:
     assert "replica_state.json" in _refusal(_tar({**_SMALL, "0/replica_state.json": state}))

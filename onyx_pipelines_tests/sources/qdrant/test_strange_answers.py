@@ -60,3 +60,16 @@ def test_is_one_error_that_is_not_tried_again(question: str) -> None:
                 assert "the answer is not one of Qdrant's" in caught.value.what, body
                 assert "ONYX_QDRANT_URL" in caught.value.remedy
                 assert not caught.value.transient
+
+
+def test_a_refusal_of_whatever_form_is_one_error() -> None:
+    answers = [b""]
+    key = SecretStr("")
+    with NonsenseServer(lambda *_: http(400, answers[-1])) as server:
+        url = server.location.endpoint_url
+        with open_http(url, key, read_timeout_s=30) as client:
+            api = CollectionApi(client, QdrantErrors(url, key), timeout_s=30, patience=Patience())
+            for body in strange("names"):
+                answers.append(body)
+                with pytest.raises(SourceError):
+                    api.names()

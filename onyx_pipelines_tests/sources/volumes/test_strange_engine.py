@@ -46,3 +46,15 @@ def test_is_one_error_and_not_nothing(question: str) -> None:
                 QUESTIONS[question](engine)
             assert "does not answer (it speaks another language)" in caught.value.what, body
             assert "ONYX_DOCKER_HOST" in caught.value.remedy
+
+
+def test_a_refusal_of_whatever_form_is_one_error() -> None:
+    answers = [b""]
+    with (
+        NonsenseServer(lambda *_: http(500, answers[-1])) as server,
+        DockerEngine(server.location.endpoint_url) as engine,
+    ):
+        for body in {*NO_DOCUMENTS, *OF_ANOTHER_FORM}:
+            answers.append(body)
+            with pytest.raises(SourceError):
+                engine.alive()
