@@ -20,7 +20,7 @@ OTHERS = (
     b"event: server-timing\ndata: total;dur=1\n\n",
     b"data: [DONE]\n\n",
     b"{broken\n",
-    b'{"obj": ' * 30_000 + b"\n",
+    b'{"obj": ' * 3_000 + b"\n",
     b'{"type": "message_delta", "content": ""}\n',
 )
 
