@@ -43,7 +43,7 @@ _MAX_ID: Final = 2**32 - 2
 
 _OCTAL: Final = re.compile(rb" *([0-7]+)[ \0]*")
 _DECIMAL: Final = re.compile(rb"0|[1-9][0-9]{0,18}")
-_SECONDS: Final = re.compile(rb"(-?)([0-9]{1,12})(?:\.([0-9]{1,9}))?")
+_SECONDS: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]{1,9}))?")
 
 
 class EntryType(StrEnum):

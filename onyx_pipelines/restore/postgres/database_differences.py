@@ -20,6 +20,7 @@ from onyx_pipelines.restore.postgres.differences import (
     undecided_content,
 )
 from onyx_pipelines.restore.postgres.made_otherwise import Items, as_the_server_makes_it
+from onyx_pipelines.sources.postgres.attachments import INHERITED_COMMENT
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
     DatabaseProperties,
@@ -30,7 +31,12 @@ from onyx_pipelines.sources.postgres.relations import NAMED_NOT_NULL_SINCE, NOT_
 _SHOWN = 300
 # A right that came with this version; who is granted ALL has it from then on.
 _MAINTAIN, _MAINTAIN_SINCE = "MAINTAIN", 17
-_ASPECTS = {"comment": Aspect.COMMENT, "security label": Aspect.LABEL, "grants": Aspect.GRANTS}
+_ASPECTS = {
+    "comment": Aspect.COMMENT,
+    INHERITED_COMMENT: Aspect.COMMENT,
+    "security label": Aspect.LABEL,
+    "grants": Aspect.GRANTS,
+}
 _WHOLE = frozenset({"table", "view"})
 # They are about roles and nothing else.
 _OF_ROLES = frozenset({"grants", "default privileges"})
@@ -88,6 +94,8 @@ def _schema(
         if not now and _is_part_of_any(name, gone):
             continue
         if kind == NOT_NULL and expected.server_major < NAMED_NOT_NULL_SINCE:
+            continue
+        if kind == INHERITED_COMMENT and not now:
             continue
         if kind in _OF_ROLES and not with_roles:
             continue
@@ -229,6 +237,14 @@ def _role_settings(before: DatabaseProperties, after: DatabaseProperties) -> Ite
 
 
 def _undecided(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Undecided]:
+    there = {(item.kind, item.name) for item in found.schema_items}
+    for item in expected.schema_items:
+        if item.kind == INHERITED_COMMENT and (item.kind, item.name) not in there:
+            yield Undecided(
+                Aspect.COMMENT,
+                item.name,
+                "its comment is in no dump: pg_dump leaves out what a table inherits",
+            )
     if expected.format_version == 1:
         yield from _undecided_of_version_1(expected, found)
     elif expected.large_objects and expected.large_object_content is None:

@@ -5,7 +5,7 @@ Pure: both sides are facts. What the facts cannot decide is listed too and is ne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -119,7 +119,8 @@ def content(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Differenc
     after = {table.name: table for table in found.tables}
     yield from missing(Aspect.TABLE, before, after)
     yield from unexpected(Aspect.TABLE, before, after)
-    for name in sorted(before.keys() & after.keys()):
+    there = before.keys() & after.keys()
+    for name in sorted(there - _moved_tables(before, after)):
         yield from _rows(before[name], after[name])
     yield from _sequences(expected, found)
     yield from missing(Aspect.EXTENSION, _names(expected.extensions), _names(found.extensions))
@@ -145,6 +146,32 @@ def _rows(expected: TableFacts, found: TableFacts) -> Iterator[Difference]:
             f"fingerprint {expected.fingerprint}",
             f"fingerprint {found.fingerprint}",
         )
+
+
+def _moved_tables(before: Mapping[str, TableFacts], after: Mapping[str, TableFacts]) -> set[str]:
+    """Those whose rows are the same in all, together with the others among which they move."""
+    moved: set[str] = set()
+    for name in {table.rows_move_in for table in before.values()} - {""}:
+        parts = [part for part, table in before.items() if table.rows_move_in == name]
+        then, now = [before[part] for part in parts], [after[p] for p in parts if p in after]
+        if _rows_in_all(then) == _rows_in_all(now) and (
+            not _have_sum([*then, *now]) or _sum(then) == _sum(now)
+        ):
+            moved |= set(parts)
+    return moved
+
+
+def _rows_in_all(tables: Iterable[TableFacts]) -> int:
+    return sum(table.rows for table in tables)
+
+
+def _have_sum(tables: Sequence[TableFacts]) -> bool:
+    """Whether their fingerprints are one of all their rows, if they are added."""
+    return len(set(map(_rule, tables))) == 1 and all(each.fingerprint for each in tables)
+
+
+def _sum(tables: Iterable[TableFacts]) -> int:
+    return sum(int(table.fingerprint or 0) for table in tables)
 
 
 def _rule(table: TableFacts) -> tuple[object, ...]:
@@ -180,11 +207,15 @@ def _position(sequence: SequenceFacts) -> str:
 def undecided_content(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Undecided]:
     """Rows that were not compared, and versions of extensions."""
     after = {table.name: table for table in found.tables}
+    moving = [t for t in (*expected.tables, *found.tables) if t.rows_move_in]
     for table in expected.tables:
         restored = after.get(table.name)
         if table.left_out:
             yield Undecided(Aspect.ROWS, table.name, f"its rows are left out: {table.left_out}")
-        elif restored is None or restored.rows != table.rows:
+        elif table.rows_move_in and not _have_sum(moving):
+            reason = "its rows may lie in another partition than before: they were only counted"
+            yield Undecided(Aspect.CONTENT, table.name, reason, weighs=True)
+        elif restored is None or restored.rows != table.rows or table.rows_move_in:
             continue
         elif table.fingerprint is None:
             yield Undecided(
@@ -276,10 +307,12 @@ def database_findings(
     return findings
 
 
-def globals_findings(expected: GlobalsFacts, comparison: Comparison) -> list[Finding]:
+def globals_findings(
+    expected: GlobalsFacts, comparison: Comparison, limits: HostLimits
+) -> list[Finding]:
     """The same for what belongs to the whole server."""
     passed = {Aspect.ROLE: f"{len(expected.roles)} roles are there"}
-    return list(_findings("globals", comparison, passed, HostLimits()))
+    return list(_findings("globals", comparison, passed, limits))
 
 
 def _findings(

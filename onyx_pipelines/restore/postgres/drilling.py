@@ -23,7 +23,7 @@ from onyx_pipelines.restore.postgres.cluster import (
     ScratchCluster,
     stop_abandoned,
 )
-from onyx_pipelines.restore.postgres.differences import globals_findings
+from onyx_pipelines.restore.postgres.differences import HostLimits, globals_findings
 from onyx_pipelines.restore.postgres.global_restoring import GLOBALS, bring_globals
 from onyx_pipelines.restore.postgres.globals_differences import compare_globals
 from onyx_pipelines.restore.postgres.globals_script import roles_in, with_tablespaces_in
@@ -216,7 +216,8 @@ def _restored_roles(
         return [damaged(GLOBALS, error)]
     if brought is None:
         return []
-    return globals_findings(brought.expected, compare_globals(brought.expected, brought.after))
+    comparison = compare_globals(brought.expected, brought.after)
+    return globals_findings(brought.expected, comparison, HostLimits(settings=brought.refused))
 
 
 def _roles_in_script(work: Work) -> list[Finding]:

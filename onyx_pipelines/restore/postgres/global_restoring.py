@@ -3,10 +3,12 @@ are, since others may log in with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
+
+import psycopg
 
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.engine import Work
@@ -17,11 +19,18 @@ from onyx_pipelines.restore.postgres.differences import (
     Difference,
     difference_finding,
 )
-from onyx_pipelines.restore.postgres.globals_differences import compare_globals
-from onyx_pipelines.restore.postgres.globals_script import granted_by_nobody, without_existing
+from onyx_pipelines.restore.postgres.globals_differences import OF_ALL_ROLES, compare_globals
+from onyx_pipelines.restore.postgres.globals_script import (
+    encoding_of,
+    granted_by_nobody,
+    settings_in,
+    without_existing,
+)
+from onyx_pipelines.restore.postgres.marked_databases import as_dumped, inside
 from onyx_pipelines.restore.postgres.staging import Staging
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.sources.postgres.facts import GlobalsFacts
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 
 GLOBALS: Final = "globals"
 # The script, what the set says, and what is there, to the script that is run.
@@ -30,11 +39,13 @@ Change: TypeAlias = Callable[[str, GlobalsFacts, GlobalsFacts], str]
 
 @dataclass(frozen=True)
 class BroughtGlobals:
-    """What the set says, and what the server had and has."""
+    """What the set says, and what the server had and has. `refused`: the settings that it cannot
+    have, by the names of their differences, and what it said."""
 
     expected: GlobalsFacts
     before: GlobalsFacts
     after: GlobalsFacts
+    refused: Mapping[str, str]
 
 
 def bring_globals(
@@ -56,10 +67,27 @@ def bring_globals(
         before = loading.read_restored_globals(staging.target, expected)
         loading.change(script, lambda text: change(text, expected, before))
         loading.apply_globals(staging.target, staging.binaries, script)
+        refused = _refused(staging.target, script)
     script.unlink()
     with work.clock.step(Step.COMPARE, GLOBALS):
         after = loading.read_restored_globals(staging.target, expected)
-    return BroughtGlobals(expected, before, after)
+    return BroughtGlobals(expected, before, after, refused)
+
+
+def _refused(target: PostgresTarget, script: Path) -> dict[str, str]:
+    """To set anything again is no change, and tells what psql only printed."""
+    text = script.read_text(encoding="utf-8", errors="surrogateescape")
+    refused = {}
+    with inside(target, loading.MAINTENANCE_DATABASE, encoding_of(text)) as connection:
+        for role, name, statement in settings_in(text):
+            try:
+                connection.execute(as_dumped(statement))
+            except psycopg.OperationalError:
+                raise
+            except psycopg.Error as error:
+                whose = f"role {role}: " if role else OF_ALL_ROLES
+                refused[f"{whose}{name}"] = str(error).strip()
+    return refused
 
 
 def restore_globals(work: Work, staging: Staging, scratch: Path) -> list[Finding]:
@@ -70,7 +98,10 @@ def restore_globals(work: Work, staging: Staging, scratch: Path) -> list[Finding
 
 def _for_server(script: str, expected: GlobalsFacts, there: GlobalsFacts) -> str:
     left = without_existing(
-        script, roles={role.name for role in there.roles}, tablespaces=there.tablespaces
+        script,
+        roles={role.name for role in there.roles},
+        tablespaces=there.tablespaces,
+        settings_of_all=there.settings_of_all,
     )
     first = expected.first_superuser
     return left if first in {None, there.first_superuser} else granted_by_nobody(left, first)
@@ -82,7 +113,9 @@ def _findings(brought: BroughtGlobals) -> list[Finding]:
     differences = compare_globals(expected, brought.after).differences
     findings = [
         _left_alone(each)
-        if _is_of_any(each, there, before.tablespaces)
+        if _is_of_any(each, there, before)
+        else _impossible(each, brought.refused[each.name])
+        if each.aspect is Aspect.SETTING and each.name in brought.refused
         else _elsewhere(each)
         if each.aspect is Aspect.TABLESPACE
         else difference_finding(GLOBALS, each)
@@ -100,13 +133,15 @@ def _findings(brought: BroughtGlobals) -> list[Finding]:
     return findings
 
 
-def _is_of_any(
-    difference: Difference, roles: Collection[str], tablespaces: Collection[str]
-) -> bool:
-    """Whether it is about one of those that were there before."""
+def _is_of_any(difference: Difference, roles: Collection[str], before: GlobalsFacts) -> bool:
+    """Whether it is about something that was there before."""
     if difference.found == MISSING and difference.aspect in {Aspect.ROLE, Aspect.TABLESPACE}:
         return False
-    names = {*(f"role {name}" for name in roles), *(f"tablespace {name}" for name in tablespaces)}
+    names = {
+        *(f"role {name}" for name in roles),
+        *(f"tablespace {name}" for name in before.tablespaces),
+        *(f"{OF_ALL_ROLES}{name}" for name in before.settings_of_all),
+    }
     whole = f"role {difference.name}" if difference.aspect is Aspect.ROLE else difference.name
     return any(whole == name or whole.startswith(f"{name}: ") for name in names)
 
@@ -119,6 +154,10 @@ def _elsewhere(difference: Difference) -> Finding:
         message=f"tablespace {difference.name} could not be made: its directory is not there",
         limits="what lay in it is restored into the default tablespace",
     )
+
+
+def _impossible(difference: Difference, said: str) -> Finding:
+    return difference_finding(GLOBALS, difference, Verdict.PASSED, limits=said)
 
 
 def _left_alone(difference: Difference) -> Finding:

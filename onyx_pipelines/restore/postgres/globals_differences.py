@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from onyx_pipelines.restore.postgres.differences import (
     MISSING,
@@ -21,6 +21,9 @@ from onyx_pipelines.sources.postgres.facts import (
     TablespaceFacts,
 )
 
+# How names of differences begin.
+OF_ALL_ROLES = "all roles: "
+
 
 def compare_globals(expected: GlobalsFacts, found: GlobalsFacts) -> Comparison:
     """What differs. Roles and tablespaces that were not there before are no matter."""
@@ -38,7 +41,23 @@ def compare_globals(expected: GlobalsFacts, found: GlobalsFacts) -> Comparison:
         differences += granted(
             f"parameter {parameter}", rights, found.parameter_grants.get(parameter, ())
         )
+    differences += entries(
+        Aspect.SETTING, OF_ALL_ROLES, expected.settings_of_all, _those(found, expected)
+    )
+    for name, memberships in sorted(expected.predefined.items()):
+        then, now = map(_memberships, (memberships, found.predefined.get(name, ())))
+        # Others may have been let in here.
+        differences += changed(Aspect.ROLE, name, then, tuple(each for each in now if each in then))
     return Comparison(tuple(differences), ())
+
+
+def _those(found: GlobalsFacts, expected: GlobalsFacts) -> dict[str, str]:
+    """What the server has besides is its own."""
+    return {k: v for k, v in found.settings_of_all.items() if k in expected.settings_of_all}
+
+
+def _memberships(memberships: Iterable[Membership]) -> tuple[str, ...]:
+    return tuple(map(_membership, memberships))
 
 
 def _role(expected: RoleFacts, found: RoleFacts, *, is_whole: bool) -> Iterator[Difference]:

@@ -13,20 +13,28 @@ from psycopg import sql
 NAME = r'(?:"(?:[^"]|"")+"|[^\s";]+)'
 # Ends with a semicolon that no name and no text holds.
 _WHOLE = re.compile(r"""(?:[^"']|"(?:[^"]|"")*+"|'(?:[^']|'')*+')*+(?<=;)""")
-_OF_ROLE = re.compile(rf"(?:CREATE|ALTER|COMMENT ON) ROLE (?P<name>{NAME})(?=[\s;])")
+_OF_ROLE = re.compile(rf"(?:CREATE|ALTER|COMMENT ON) ROLE (?!ALL )(?P<name>{NAME})(?=[\s;])")
+_OF_ALL = re.compile(rf"ALTER ROLE ALL SET (?P<name>{NAME}(?:\.{NAME})*) TO ")
+_OF_ONE = re.compile(rf"ALTER ROLE (?P<role>{NAME}) SET (?P<name>{NAME}) TO ")
+_ENCODING = re.compile(r"SET client_encoding = '(\w+)';")
 _TABLESPACE = re.compile(rf"CREATE TABLESPACE (?P<name>{NAME})\s.*?LOCATION (?=')", re.DOTALL)
 _GRANTED_BY = re.compile(rf"(?P<grant>GRANT .*) GRANTED BY (?P<name>{NAME});\n?", re.DOTALL)
 
 
 def without_existing(
-    script: str, *, roles: Collection[str], tablespaces: Collection[str] = ()
+    script: str,
+    *,
+    roles: Collection[str],
+    tablespaces: Collection[str] = (),
+    settings_of_all: Collection[str] = (),
 ) -> str:
     """What is left to be run where these roles and tablespaces exist: a restore must not change the
-    password of a role that others use. Memberships stay: to grant one twice is no change."""
+    password of a role that others use. Memberships stay: to grant one twice is no change. Neither
+    does it change what is set for all roles there."""
     return "".join(
         statement
         for statement in statements(script)
-        if not _is_of(_OF_ROLE, statement, roles)
+        if not (_is_of(_OF_ROLE, statement, roles) or _is_of(_OF_ALL, statement, settings_of_all))
         and not _is_of(_TABLESPACE, statement, tablespaces)
     )
 
@@ -83,6 +91,25 @@ def statements(script: str) -> Iterator[str]:
         yield gathered
 
 
+def settings_in(script: str) -> Iterator[tuple[str, str, str]]:
+    """Of what it sets for a role, or for all (then the role is empty): the role, the parameter, and
+    the statement."""
+    for statement in statements(script):
+        if found := _OF_ALL.match(statement):
+            yield "", plain(found["name"]), statement
+        elif found := _OF_ONE.match(statement):
+            yield plain(found["role"]), plain(found["name"]), statement
+
+
+def encoding_of(script: str) -> str:
+    """In which its texts are."""
+    found = (_ENCODING.match(statement) for statement in statements(script))
+    return next((each[1] for each in found if each), "UTF8")
+
+
 def plain(name: str) -> str:
-    """A name as it is, of one as it is written."""
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+    """A name as it is, of one as it is written; parts of one may be quoted."""
+    return "".join(
+        part[1:-1].replace('""', '"') if part.startswith('"') else part
+        for part in re.findall(NAME, name)
+    )

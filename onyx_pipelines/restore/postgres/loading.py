@@ -31,7 +31,7 @@ from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_op
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.server_facts import read_globals
-from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.postgres.target import OWN_ROLE, PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import Component, object_path
 from onyx_pipelines.vault.layout import SEALED_SUFFIX
 from onyx_pipelines.vault.manifest import ObjectRecord
@@ -217,8 +217,18 @@ def feed(
 
 def session_environment(target: PostgresTarget, name: str, facts: DatabaseFacts) -> dict[str, str]:
     """For the sessions that load a dump."""
-    session = (*_FOR_LOADING, *((_OF_DUMP,) if facts.format_version > 1 else ()))
-    return target.environment(name, options=" ".join(session))
+    session = [*_FOR_LOADING, *([_OF_DUMP] if facts.format_version > 1 else [])]
+    return target.environment(name, options=" ".join([*session, *_own_role(facts)]))
+
+
+def looking_environment(target: PostgresTarget, name: str, facts: DatabaseFacts) -> dict[str, str]:
+    """For the sessions that look at what was loaded."""
+    return target.environment(name, options=" ".join([FOR_WRITING, *_own_role(facts)]))
+
+
+def _own_role(facts: DatabaseFacts) -> list[str]:
+    settings = facts.properties.settings if facts.properties else {}
+    return [OWN_ROLE] if "role" in settings else []
 
 
 def _complaints_of(

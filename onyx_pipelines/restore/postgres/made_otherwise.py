@@ -35,7 +35,26 @@ def as_the_server_makes_it(before: Items, after: Items) -> Items:
     for key in made.keys() & after.keys():
         if key[0] == "sequence":
             made[key] = [_sequence(made[key][0], after[key][0], before)]
+        elif key[0] == "column" and _is_null_no_more(made[key][0], after[key][0]):
+            made[key] = [_as_inherited(made[key][0], after[key][0], before)]
     return made
+
+
+def _is_null_no_more(expected: SchemaItem, found: SchemaItem) -> bool:
+    return found.definition.replace("; not null", "", 1) == expected.definition != found.definition
+
+
+def _as_inherited(expected: SchemaItem, found: SchemaItem, before: Items) -> SchemaItem:
+    """A table could drop a NOT NULL of its parents before version 18, and gets it back."""
+    for (kind, table), (item, *_) in before.items():
+        if kind == "table" and expected.name.startswith(f"{table}."):
+            parents = re.search(r"(?:^|; )inherits from ([^;]+)", item.definition)
+            column = expected.name.removeprefix(f"{table}.")
+            for parent in parents[1].split(", ") if parents else ():
+                above = before.get(("column", f"{parent}.{column}"))
+                if above and "; not null" in above[0].definition:
+                    return expected.model_copy(update={"definition": found.definition})
+    return expected
 
 
 def _named_anew(before: Items, after: Items) -> Iterator[tuple[Key, Key]]:

@@ -129,7 +129,9 @@ class DrilledDatabase(StagedDatabase):
         try:
             with output_of(
                 command,
-                environment=self.staging.target.environment(name, options=loading.FOR_WRITING),
+                environment=loading.looking_environment(
+                    self.staging.target, name, self.database.facts
+                ),
                 stall_timeout_s=_AMCHECK_TIMEOUT_S,
             ) as output:
                 while data := output.read():

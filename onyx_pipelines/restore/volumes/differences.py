@@ -12,6 +12,11 @@ from onyx_pipelines.restore.volumes.metadata import Limit, Limits
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.sources.volumes.facts import Entry
 
+# What security modules and the kernel's integrity measures give to a file by themselves.
+_OF_THE_HOST = (
+    *("security.selinux", "security.SMACK", "security.apparmor"),
+    *("security.ima", "security.evm"),
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,7 +58,8 @@ def differences(expected: Entry, found: Entry, limits: Limits) -> Iterator[Diffe
             _if_met(Limit.OWNERS, limits),
         )
     if expected.mtime_ns != found.mtime_ns:
-        yield Difference("time", time_text(expected.mtime_ns), time_text(found.mtime_ns))
+        times = time_text(expected.mtime_ns), time_text(found.mtime_ns)
+        yield Difference("time", *times, _if_met(Limit.TIMES, limits))
     yield from _lists(expected, found, limits)
     yield from _attributes(expected.xattrs, found.xattrs, limits)
 
@@ -106,8 +112,7 @@ def _attributes(
                 _if_met(Limit.ATTRIBUTES, limits) if name not in found else None,
             )
     for name in found.keys() - expected.keys():
-        # Labels of this host's own security module (SELinux, Smack) come by themselves.
-        if not name.startswith("security."):
+        if not name.startswith(_OF_THE_HOST):
             yield Difference(
                 f"extended attribute {shown(name.encode('utf-8', 'surrogateescape'))}",
                 "none",

@@ -33,6 +33,7 @@ class Limit(StrEnum):
     ATTRIBUTES = "extended attributes"
     ACCESS_LISTS = "access control lists"
     DEVICES = "device nodes"
+    TIMES = "times"
 
 
 class Limits:
@@ -57,6 +58,7 @@ def apply_to_open_file(fd: int, member: Member, limits: Limits) -> None:
     # After the owner, whose change clears setuid, and after the list, whose mask it sets.
     os.chmod(fd, _mode_of(member, os.fstat(fd)))
     os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
+    _note_time(os.fstat(fd), member, limits)
 
 
 def apply_to_name(name: bytes, parent_fd: int, member: Member, limits: Limits) -> None:
@@ -70,6 +72,7 @@ def apply_to_name(name: bytes, parent_fd: int, member: Member, limits: Limits) -
         os.chmod(name, _mode_of(member, os.lstat(name, dir_fd=parent_fd)), dir_fd=parent_fd)
     times = (member.mtime_ns, member.mtime_ns)
     os.utime(name, ns=times, dir_fd=parent_fd, follow_symlinks=False)
+    _note_time(os.lstat(name, dir_fd=parent_fd), member, limits)
 
 
 def drop_inherited_lists(fd: int) -> None:
@@ -77,6 +80,12 @@ def drop_inherited_lists(fd: int) -> None:
     for name in _LISTS:
         with suppress(OSError):  # there is none
             os.removexattr(fd, name)
+
+
+def _note_time(status: os.stat_result, member: Member, limits: Limits) -> None:
+    """File systems keep times of some centuries, and of some precision."""
+    if status.st_mtime_ns != member.mtime_ns:
+        limits.add(Limit.TIMES)
 
 
 def _mode_of(member: Member, status: os.stat_result) -> int:

@@ -28,13 +28,40 @@ _DESCRIBED = (
 _IDENTITY = (
     "pg_identify_object(x.classoid, x.objoid, x.objsubid) identified (type, schema, name, identity)"
 )
+# Of a transform it was worded otherwise before version 18.
+_IDENTIFIED = (
+    "concat_ws(' ', identified.type, CASE identified.type WHEN 'transform'"
+    " THEN replace(identified.identity, ' on language ', ' language ')"
+    " ELSE identified.identity END)"
+)
 
-_COMMENTS = CatalogQuery(
-    "comment",
-    "concat_ws(' ', identified.type, identified.identity)",
-    digest("x.description"),
-    f"pg_description x, {_IDENTITY}",
-    _DESCRIBED,
+# On constraints and triggers that a table has of its parents, as long as they are as there: pg_dump
+# leaves these to the parents, and their comments with them.
+INHERITED_COMMENT = "inherited comment"
+_INHERITED = (
+    "(x.classoid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k"
+    " WHERE k.oid = x.objoid AND (k.contype IN ('c', 'n') AND NOT k.conislocal AND k.conrelid <> 0"
+    " OR k.contype = 'f' AND k.conparentid <> 0))"
+    " OR x.classoid = 'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger t"
+    # Of the whole row, since servers before 13 have no such column.
+    " JOIN pg_trigger above ON above.oid = (to_jsonb(t)->>'tgparentid')::oid"
+    " WHERE t.oid = x.objoid AND t.tgenabled = above.tgenabled))"
+)
+
+
+def _comments(kind: str, which: str) -> CatalogQuery:
+    return CatalogQuery(
+        kind,
+        _IDENTIFIED,
+        digest("x.description"),
+        f"pg_description x, {_IDENTITY}",
+        f"{_DESCRIBED} AND {which}",
+    )
+
+
+_COMMENTS = (
+    _comments("comment", f"NOT {_INHERITED}"),
+    _comments(INHERITED_COMMENT, _INHERITED),
 )
 _SECURITY_LABELS = CatalogQuery(
     "security label",
@@ -75,7 +102,26 @@ def _changed_grants(
     )
 
 
+_RELATIONS = "'pg_class'::regclass"
+_FIRST_GRANTS_OF_COLUMN = (
+    f"coalesce((SELECT i.initprivs FROM pg_init_privs i WHERE i.classoid = {_RELATIONS}"
+    " AND i.objoid = c.oid AND i.objsubid = a.attnum), acldefault('c', c.relowner))"
+)
+_CHANGED_GRANTS_OF_COLUMNS = CatalogQuery(
+    "grants",
+    "concat_ws(' ', identified.type, identified.identity)",
+    "''",
+    "pg_class c JOIN pg_attribute a ON a.attrelid = c.oid,"
+    f" pg_identify_object({_RELATIONS}, c.oid, a.attnum)"
+    " identified (type, schema, name, identity)",
+    f"a.attacl IS NOT NULL AND NOT a.attisdropped AND (c.oid < {FIRST_OID} OR"
+    f" {_MEMBER.format(catalog=_RELATIONS, oid='c.oid')})"
+    " AND c.relnamespace <> 'information_schema'::regnamespace"
+    f" AND a.attacl::text <> {_FIRST_GRANTS_OF_COLUMN}::text",
+    grants=grants("a.attacl", "c.relowner", base=_FIRST_GRANTS_OF_COLUMN),
+)
 _CHANGED_GRANTS = (
+    _CHANGED_GRANTS_OF_COLUMNS,
     _changed_grants("pg_class", "rel", "r", "x.relnamespace"),
     _changed_grants("pg_proc", "pro", "f", "x.pronamespace"),
     _changed_grants("pg_type", "typ", "T", "x.typnamespace"),
@@ -164,6 +210,9 @@ def _subscriptions(major: int, *, whole: bool) -> CatalogQuery:
             flag("s.subtwophasestate <> 'd'", "two-phase") if major >= 15 else "NULL",
             flag("s.subdisableonerr", "disabled on error") if major >= 15 else "NULL",
             "'origin ' || nullif(s.suborigin, 'any')" if major >= 16 else "NULL",
+            flag("s.subrunasowner", "runs as owner") if major >= 16 else "NULL",
+            flag("NOT s.subpasswordrequired", "without a password") if major >= 16 else "NULL",
+            flag("s.subfailover", "failover") if major >= 17 else "NULL",
             f"concat('connects as ', {digest('s.subconninfo')})" if whole else "NULL",
         ),
         "pg_subscription s",
@@ -175,7 +224,7 @@ def _subscriptions(major: int, *, whole: bool) -> CatalogQuery:
 def attachment_queries(major: int, *, superuser: bool) -> tuple[CatalogQuery, ...]:
     """For a server of this major version, and what the role may read there."""
     return (
-        _COMMENTS,
+        *_COMMENTS,
         _SECURITY_LABELS,
         *_CHANGED_GRANTS,
         _DEFAULT_PRIVILEGES,

@@ -10,7 +10,12 @@ import psycopg
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.postgres import large_objects
-from onyx_pipelines.sources.postgres.catalog_query import OURS, RELATION, not_of_extension
+from onyx_pipelines.sources.postgres.catalog_query import (
+    FIRST_OID,
+    OURS,
+    RELATION,
+    not_of_extension,
+)
 from onyx_pipelines.sources.postgres.database_facts import read_preloaded, read_properties
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
@@ -67,10 +72,29 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OURS}
 """  # noqa: S608  (constants of ours)
 _IS_UNREADABLE = "c.relpersistence = 'u' AND pg_is_in_recovery()"
 _NAMES = f"SELECT {RELATION} FROM {_LISTED} AND NOT ({_IS_UNREADABLE}) ORDER BY 1"  # noqa: S608  (constants of ours)
+# A cast to text that somebody wrote may leave out what he likes, and call what is not there: a row
+# says what its values are without it. Domains have the casts of what they are made from.
+_WRITTEN = f"k.casttarget = 'text'::regtype AND k.castmethod = 'f' AND k.oid >= {FIRST_OID}"
+_HAS_WRITTEN_CAST = (
+    f"EXISTS (SELECT FROM pg_cast k WHERE {_WRITTEN}) AND EXISTS (WITH RECURSIVE kind (id) AS ("  # noqa: S608  (constants of ours)
+    "SELECT a.atttypid UNION SELECT b.typbasetype FROM kind JOIN pg_type b ON b.oid = kind.id)"
+    f" SELECT FROM pg_cast k JOIN kind ON kind.id = k.castsource WHERE {_WRITTEN}"
+    f" AND {not_of_extension('pg_cast', 'k')})"
+)
 _HASHED = (
     f"CASE WHEN a.atttypid = ANY ({_EXACT_TYPES}) THEN format('t.%I', a.attname)"
+    f" WHEN {_HAS_WRITTEN_CAST} THEN format('ROW(t.%I)::text COLLATE \"C\"', a.attname)"
     " ELSE format('t.%I::text COLLATE \"C\"', a.attname) END"
 )
+# As pg_dump decides to load rows through the root.
+_MOVING = """
+CASE WHEN c.relispartition AND EXISTS (
+  SELECT FROM pg_partition_ancestors(c.oid) above (id)
+  JOIN pg_partitioned_table p ON p.partrelid = above.id
+  JOIN pg_opclass k ON k.oid = ANY (p.partclass) JOIN pg_am m ON m.oid = k.opcmethod
+  WHERE m.amname = 'hash' AND k.opcintype = 'anyenum'::regtype)
+THEN pg_partition_root(c.oid)::text ELSE '' END
+"""
 _TABLES = f"""
 SELECT {RELATION}, pg_table_size(c.oid),
        (SELECT string_agg(format('t.%I', a.attname), ',' ORDER BY k.position)
@@ -79,7 +103,7 @@ SELECT {RELATION}, pg_table_size(c.oid),
           AND a.attnum = k.number),
        (SELECT string_agg({_HASHED}, ',' ORDER BY {{order}}) FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-       config.condition, {_IS_UNREADABLE}
+       config.condition, {_IS_UNREADABLE}, {_MOVING}
 FROM {_LISTED} ORDER BY 1
 """  # noqa: S608  (identifiers are quoted)
 _BY_NAME, _BY_NUMBER = (_TABLES.replace("{order}", f"a.{each}") for each in ("attname", "attnum"))
@@ -124,6 +148,7 @@ class _Table:
     columns: str | None
     condition: str | None
     is_unreadable: bool
+    rows_move_in: str
 
 
 def use_canonical_settings(connection: Connection) -> None:
@@ -310,6 +335,7 @@ def _fingerprinted(
         fingerprint_method=method,
         sample_modulus=modulus or 1,
         size_bytes=table.size_bytes,
+        rows_move_in=table.rows_move_in,
     )
 
 

@@ -33,7 +33,9 @@ class TableFacts(_Facts):
     row (`hashtextextended`, seed 0), which servers before 14 need. Sets of format version 1 have
     "columns" and "text": the same with the columns in the order of their numbers.
 
-    `left_out`: why its rows are not in the dump; none are expected then.
+    `left_out`: why its rows are not in the dump; none are expected then. `rows_move_in`: the
+    partitioned table that it is a part of, if a restore distributes its rows anew: the hash of an
+    enum is of a number that each server gives it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class TableFacts(_Facts):
     sample_modulus: Annotated[int, Field(ge=1)] = 1
     size_bytes: int
     left_out: str = ""
+    rows_move_in: str = ""
 
 
 class SequenceFacts(_Facts):
@@ -202,7 +205,11 @@ class TablespaceFacts(_Facts):
 
 
 class GlobalsFacts(_Facts):
-    """What belongs to the whole server. Sets of format version 1 lack what has a default here."""
+    """What belongs to the whole server. Sets of format version 1 lack what has a default here.
+
+    `settings_of_all`: what ALTER ROLE ALL has set. `predefined`: in what the server's own roles are
+    members.
+    """
 
     format: Literal["onyx-postgresql-globals-facts"] = "onyx-postgresql-globals-facts"
     format_version: Literal[1, 2] = 2
@@ -215,6 +222,8 @@ class GlobalsFacts(_Facts):
     first_superuser: str | None = None
     tablespace_facts: tuple[TablespaceFacts, ...] = ()
     parameter_grants: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    settings_of_all: dict[str, str] = Field(default_factory=dict)
+    predefined: dict[str, tuple[Membership, ...]] = Field(default_factory=dict)
 
 
 def sample_modulus(size_bytes: int, limit_bytes: int) -> int:

@@ -25,6 +25,12 @@ WHERE c.relpersistence <> 't' AND {OURS} AND ({not_of_extension("pg_class", "c")
 ORDER BY 1
 """  # noqa: S608  (constants of ours)
 _AT_ONCE = 200
+# The limit of -2 marks a database that was to be dropped, and was not to the end.
+_DATABASES = """
+SELECT datname, CASE WHEN NOT datallowconn THEN 'it allows no connections'
+                     WHEN datconnlimit = -2 THEN 'a DROP DATABASE of it was interrupted' END
+FROM pg_database WHERE NOT datistemplate ORDER BY 1
+"""
 
 
 def read_sequences(connection: Connection) -> tuple[SequenceFacts, ...]:
@@ -77,10 +83,14 @@ def read_system_identifier(connection: Connection) -> str | None:
 
 def list_databases(connection: Connection) -> tuple[str, ...]:
     """Every database that allows connections, without templates."""
-    rows = connection.execute(
-        "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
-    )
-    return tuple(name for (name,) in rows)
+    rows = connection.execute(_DATABASES)
+    return tuple(name for name, why_shut in rows if why_shut is None)
+
+
+def list_shut_databases(connection: Connection) -> dict[str, str]:
+    """The others that are no templates, and why nobody can read them."""
+    rows = connection.execute(_DATABASES)
+    return {name: why_shut for name, why_shut in rows if why_shut is not None}
 
 
 def server_version(connection: Connection) -> str:

@@ -66,9 +66,14 @@ _FUNCTIONS = CatalogQuery(
     " format_type(p.prorettype, NULL), g.aggnumdirectargs, g.aggtransfn::regproc,"
     " g.aggfinalfn::regproc, g.aggcombinefn::regproc, g.aggserialfn::regproc,"
     " g.aggdeserialfn::regproc, g.aggmtransfn::regproc, g.aggminvtransfn::regproc,"
-    " g.aggmfinalfn::regproc, g.aggfinalextra, g.aggmfinalextra, g.aggfinalmodify,"
-    " g.aggmfinalmodify, g.aggsortop::regoperator, format_type(g.aggtranstype, NULL),"
-    " g.aggtransspace, g.agginitval, p.proparallel) FROM pg_aggregate g WHERE g.aggfnoid = p.oid)"
+    " g.aggmfinalfn::regproc, g.aggfinalextra, g.aggmfinalextra,"
+    # Of a function that there is not, this is in no dump.
+    " CASE WHEN g.aggfinalfn <> 0 THEN g.aggfinalmodify END,"
+    " CASE WHEN g.aggmfinalfn <> 0 THEN g.aggmfinalmodify END,"
+    " g.aggsortop::regoperator, format_type(g.aggtranstype, NULL),"
+    " g.aggtransspace, g.agginitval, format_type(nullif(g.aggmtranstype, 0), NULL),"
+    " nullif(g.aggmtransspace, 0), g.aggminitval, p.proparallel)"
+    " FROM pg_aggregate g WHERE g.aggfnoid = p.oid)"
     " ELSE CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'w' THEN 'window' ELSE '' END END",
     *_in_schemas("pg_proc", "p", "pronamespace"),
     owner="p.proowner",
@@ -113,7 +118,9 @@ _TYPES = CatalogQuery(
         "CASE WHEN t.typtype = 'b' THEN concat_ws(' ', t.typlen, t.typbyval, t.typcategory,"
         " t.typispreferred, t.typdelim, t.typinput, t.typoutput, t.typreceive, t.typsend,"
         " t.typmodin, t.typmodout, t.typanalyze, t.typalign, t.typstorage,"
-        " format_type(nullif(t.typelem, 0), NULL), t.typdefault) END",
+        " format_type(nullif(t.typelem, 0), NULL), t.typdefault,"
+        " CASE WHEN t.typcollation <> 0 THEN 'collatable' END,"
+        " nullif(to_jsonb(t)->>'typsubscript', '-')) END",
     ),
     "pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
     " LEFT JOIN pg_class c ON c.oid = t.typrelid",
@@ -161,7 +168,9 @@ _OPERATOR_FAMILIES = CatalogQuery(
     f"concat({_named('f', 'opfname')}, ' using ', {_OF_METHOD.format(oid='f.opfmethod')})",
     words(
         "(SELECT string_agg(concat_ws(' ', m.amopstrategy, m.amoppurpose,"
-        " m.amopopr::regoperator), ', '"
+        " m.amopopr::regoperator, (SELECT format('by %I.%I', bn.nspname, b.opfname)"
+        " FROM pg_opfamily b JOIN pg_namespace bn ON bn.oid = b.opfnamespace"
+        " WHERE b.oid = m.amopsortfamily)), ', '"
         " ORDER BY m.amopopr::regoperator::text, m.amopstrategy)"
         " FROM pg_amop m WHERE m.amopfamily = f.oid)",
         "(SELECT string_agg(concat_ws(' ', r.amprocnum, format_type(r.amproclefttype, NULL),"

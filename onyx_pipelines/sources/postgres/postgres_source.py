@@ -17,6 +17,7 @@ from onyx_pipelines.sources.postgres.binaries import Binaries, find_binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.inventory import (
     list_databases,
+    list_shut_databases,
     server_major,
     server_version,
 )
@@ -28,7 +29,7 @@ from onyx_pipelines.sources.postgres.rights import (
     read_rights,
     refuse,
 )
-from onyx_pipelines.sources.postgres.server_facts import read_globals
+from onyx_pipelines.sources.postgres.server_facts import read_globals, script_of_settings
 from onyx_pipelines.sources.postgres.snapshot import ContentReader, dump, open_snapshot
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import (
@@ -52,13 +53,15 @@ def _left_out(facts: DatabaseFacts, rights: Rights) -> list[str]:
 
 @dataclass(frozen=True)
 class _Server:
-    """`closed`: databases that the role may not connect to."""
+    """`closed`: databases that the role may not connect to. `left_out`: those nobody may, if
+    all are wished, and why."""
 
     version: str
     databases: tuple[str, ...]
     binaries: Binaries
     closed: Mapping[str, LackingRight]
     may_read_passwords: bool
+    left_out: tuple[str, ...]
 
 
 class PostgresSource:
@@ -114,7 +117,7 @@ class PostgresSource:
         """
         server = self._probe()
         refuse(self._target, list(server.closed.values()))
-        warnings: list[str] = []
+        warnings = [f"left out is {each}" for each in server.left_out]
         if self._with_globals:
             warnings += self._back_up_globals(sink, server, progress)
         facts = []
@@ -152,7 +155,7 @@ class PostgresSource:
             SourceError: the server, a chosen database, a fitting pg_dump or a right is not there.
         """
         server = self._probe()
-        lacking, left_out = list(server.closed.values()), []
+        lacking, left_out = list(server.closed.values()), list(server.left_out)
         if self._with_globals and not server.may_read_passwords:
             left_out.append("passwords of roles")
         for name in server.databases:
@@ -173,11 +176,12 @@ class PostgresSource:
             self._target.connect(self._maintenance) as connection,
             postgres_errors(self._target, self._maintenance),
         ):
-            present = list_databases(connection)
+            present, shut = list_databases(connection), list_shut_databases(connection)
             version, major = server_version(connection), server_major(connection)
             closed = closed_databases(connection, present)
             passwords = may_read_passwords(connection)
-        wanted = present if self._databases == _ALL else tuple(dict.fromkeys(self._databases))
+        is_all = self._databases == _ALL
+        wanted = present if is_all else tuple(dict.fromkeys(self._databases))
         if not wanted:
             raise SourceError(
                 f"No database of PostgreSQL {self._target.address} was chosen.",
@@ -197,6 +201,7 @@ class PostgresSource:
             find_binaries(major, bindir=self._bindir),
             {name: each for name, each in closed.items() if name in wanted},
             passwords,
+            tuple(f"database {name}, since {why}" for name, why in shut.items() if is_all),
         )
 
     def _back_up_database(
@@ -249,7 +254,13 @@ class PostgresSource:
         """Roles and grants; without passwords where the role may not read them, with a warning."""
         warnings: list[str] = []
         options = [] if server.may_read_passwords else ["--no-role-passwords"]
+        with (
+            self._target.connect(self._maintenance) as connection,
+            postgres_errors(self._target, self._maintenance),
+        ):
+            facts = read_globals(connection, with_passwords=not options)
         script = self._dump_globals(server, *options)
+        script += script_of_settings(facts.settings_of_all).encode()
         if options:
             warnings.append(
                 "roles were saved without their passwords: the backup role may not read pg_authid"
@@ -263,11 +274,6 @@ class PostgresSource:
         ) as output:
             output.write(script)
             meter.add(len(script))
-        with (
-            self._target.connect(self._maintenance) as connection,
-            postgres_errors(self._target, self._maintenance),
-        ):
-            facts = read_globals(connection, with_passwords=not warnings)
         self._write_facts(
             sink, object_path("facts", "postgresql", "globals", suffix=".json"), "globals", facts
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from onyx_pipelines.sources.postgres.catalog_query import digest, own_grants, role
 from onyx_pipelines.sources.postgres.database_facts import settings_of
@@ -43,8 +46,17 @@ _MEMBERSHIPS = (
     f" CASE WHEN m.grantor <> {_FIRST_SUPERUSER} THEN pg_get_userbyid(m.grantor) END"
     " FROM pg_auth_members m JOIN pg_roles member ON member.oid = m.member"
     " JOIN pg_roles granted ON granted.oid = m.roleid"
-    " WHERE member.rolname !~ '^pg_' ORDER BY 1, 2, 6"
+    " WHERE member.rolname !~ '^pg_' OR granted.rolname !~ '^pg_' ORDER BY 1, 2, 6"
 )
+_SETTINGS_OF_ALL = "SELECT setconfig FROM pg_db_role_setting WHERE setrole = 0 AND setdatabase = 0"
+# Their values are lists, in which each name is quoted as it needs to be.
+_LISTS = frozenset(
+    {
+        *("local_preload_libraries", "search_path", "session_preload_libraries"),
+        *("shared_preload_libraries", "temp_tablespaces", "unix_socket_directories"),
+    }
+)
+_LISTED = re.compile(r'"((?:[^"]|"")*)"|([^",\s]+)')
 _OPTIONS_SINCE = 16
 _PARAMETERS_SINCE = 15
 
@@ -52,6 +64,7 @@ _PARAMETERS_SINCE = 15
 def read_globals(connection: Connection, *, with_passwords: bool) -> GlobalsFacts:
     """What the role may see of it; digests of passwords if wished."""
     tablespaces = _tablespaces(connection)
+    memberships = _memberships(connection)
     row = connection.execute(
         f"SELECT rolname FROM pg_roles WHERE oid = {_FIRST_SUPERUSER}".encode()
     ).fetchone()
@@ -59,17 +72,44 @@ def read_globals(connection: Connection, *, with_passwords: bool) -> GlobalsFact
         server_version=server_version(connection),
         system_identifier=read_system_identifier(connection),
         databases=list_databases(connection),
-        roles=_roles(connection, with_passwords=with_passwords),
+        roles=_roles(connection, memberships, with_passwords=with_passwords),
         tablespaces=tuple(each.name for each in tablespaces),
         tablespace_facts=tablespaces,
         with_passwords=with_passwords,
         first_superuser=row[0] if row else None,
         parameter_grants=_parameter_grants(connection),
+        settings_of_all=read_settings_of_all(connection),
+        predefined={
+            name: tuple(found) for name, found in memberships.items() if name.startswith("pg_")
+        },
     )
 
 
-def _roles(connection: Connection, *, with_passwords: bool) -> tuple[RoleFacts, ...]:
-    memberships = _memberships(connection)
+def read_settings_of_all(connection: Connection) -> dict[str, str]:
+    row = connection.execute(_SETTINGS_OF_ALL).fetchone()
+    return settings_of(row[0]) if row else {}
+
+
+def script_of_settings(settings: Mapping[str, str]) -> str:
+    """What sets them for all roles, which pg_dumpall leaves out."""
+    return "".join(
+        sql.SQL("ALTER ROLE ALL SET {} TO {};\n")
+        .format(sql.Identifier(*name.split(".")), _value(name, value))
+        .as_string()
+        for name, value in settings.items()
+    )
+
+
+def _value(name: str, value: str) -> sql.Composable:
+    if name.lower() not in _LISTS:
+        return sql.Literal(value)
+    listed = [found[1] or found[0].replace('""', '"') for found in _LISTED.findall(value)]
+    return sql.SQL(", ").join(map(sql.Literal, listed))
+
+
+def _roles(
+    connection: Connection, memberships: Mapping[str, list[Membership]], *, with_passwords: bool
+) -> tuple[RoleFacts, ...]:
     query = _ROLES.format(
         password=digest("r.rolpassword") if with_passwords else "NULL",
         catalog="pg_authid" if with_passwords else "pg_roles",
@@ -87,8 +127,8 @@ def _roles(connection: Connection, *, with_passwords: bool) -> tuple[RoleFacts, 
             connection_limit=limit,
             valid_until=valid_until,
             password=password,
-            member_of=tuple(dict.fromkeys(each.role for each in memberships[name])),
-            memberships=tuple(memberships[name]),
+            member_of=tuple(dict.fromkeys(each.role for each in memberships.get(name, ()))),
+            memberships=tuple(memberships.get(name, ())),
             settings=settings_of(settings),
             comment=comment,
             security_labels=labels,

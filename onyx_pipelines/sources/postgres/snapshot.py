@@ -31,7 +31,7 @@ from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import read_sequences, unreadable_sequences
 from onyx_pipelines.sources.postgres.rights import Rights, read_rights, refuse
 from onyx_pipelines.sources.postgres.session_encoding import encoded, use_readable_encoding
-from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
+from onyx_pipelines.sources.postgres.target import OWN_ROLE, PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import ByteSink
 
 # pg_dump waits only if an ALTER TABLE came between our locks and its own. It waits for us then and
@@ -91,10 +91,19 @@ def open_snapshot(
 
 
 def _dump_options(connection: psycopg.Connection[Any]) -> str:
-    """Amounts of money would stand in the dump as this database writes them. Nothing where it
-    writes them plainly: some connection poolers refuse options."""
-    row = connection.execute("SHOW lc_monetary").fetchone()
-    return "" if row and row[0] in {"C", "POSIX"} else "-c lc_monetary=C"
+    """Amounts of money would stand in the dump as this database writes them, and another role
+    would read it. Nothing where neither is so: some connection poolers refuse options."""
+    row = connection.execute(
+        "SELECT current_setting('lc_monetary'), setting = 'none' AND reset_val <> 'none'"
+        " FROM pg_settings WHERE name = 'role'"
+    ).fetchone()
+    money, is_as_another = row or ("", False)
+    return " ".join(
+        [
+            *(["-c lc_monetary=C"] if money not in {"C", "POSIX"} else []),
+            *([OWN_ROLE] if is_as_another else []),
+        ]
+    )
 
 
 def _lock(connection: psycopg.Connection[Any], tables: Sequence[str]) -> None:

@@ -22,6 +22,13 @@ SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
 WHERE name IN ('lock_timeout', 'transaction_timeout',
                'idle_in_transaction_session_timeout', 'idle_session_timeout')
 """
+# Who reads a database is who logged in, whatever role it has others take on.
+_OWN_ROLE = """
+SELECT set_config('role', 'none', false) FROM pg_catalog.pg_settings
+WHERE name = 'role' AND source = 'database'
+"""
+# The same for PostgreSQL's programs.
+OWN_ROLE = "-c role=none"
 # Whoever may create objects in `public` could otherwise slip a function under our queries.
 _SAFE_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)"
 # What libpq and its programs need besides.
@@ -161,6 +168,7 @@ class PostgresTarget:
                 connection.execute("SET default_transaction_read_only = off")
                 connection.execute(_NO_TIMEOUTS)
                 connection.execute(_SAFE_SEARCH_PATH)
+                connection.execute(_OWN_ROLE)
                 yield connection
             finally:
                 connection.close()

@@ -139,6 +139,9 @@ class VolumeArchiver:
         copied = copy_content(self._tar, fd, file, segments, self._meter.add)
         self._tar.write_zeros(headers.padding(segments.data_bytes))
         status = copied.status
+        if status is EntryStatus.OK and self._is_archived(file):
+            # Another of its names has what it was before.
+            status = EntryStatus.CHANGED
         if status is EntryStatus.OK and error is not None:
             status = EntryStatus.UNREADABLE
         entry = describe(
@@ -152,6 +155,9 @@ class VolumeArchiver:
         if file.st_nlink > 1:
             inode = (file.st_dev, file.st_ino)
             self._links[inode] = _Linked(_version(file), entry, file.st_nlink - 1)
+
+    def _is_archived(self, file: os.stat_result) -> bool:
+        return file.st_nlink > 1 and (file.st_dev, file.st_ino) in self._links
 
     def _add_hard_link(self, path: bytes, file: os.stat_result) -> bool:
         """True if `path` was archived as one more name of an inode that is in the archive."""

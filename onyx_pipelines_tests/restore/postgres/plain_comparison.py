@@ -81,7 +81,9 @@ FROM pg_auth_members m WHERE pg_get_userbyid(member) ~ '{pattern}'""",
 _SETTINGS = """
 SET search_path = ''; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle =
 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1; SET lc_monetary = 'C';
-SET xmlbinary = 'base64'; SET default_transaction_read_only = on; SET row_security = off
+SET xmlbinary = 'base64'; SET default_transaction_read_only = on; SET row_security = off;
+SET role = none; SET statement_timeout = 0; SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0
 """
 
 
@@ -131,7 +133,7 @@ def copy_plainly(
     psql complained of."""
     with server.connect(database) as connection:
         encoding, collate, ctype = connection.execute(
-            "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database"
+            "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_catalog.pg_database"
             " WHERE datname = current_database()"
         ).fetchall()[0]
     with to.connect() as connection:
@@ -184,7 +186,7 @@ def mapping_differences(before: Mapping[str, str], after: Mapping[str, str]) -> 
 def _pg_dump(server: PostgresServer, database: str, programs: Binaries, *options: str) -> bytes:
     command = [str(programs.path("pg_dump")), "--no-password", *options]
     command.append(f"--dbname={make_conninfo(dbname=database)}")
-    environment = target_of(server).environment(database)
+    environment = target_of(server).environment(database, options="-c role=none")
     return subprocess.run(command, env=environment, check=True, capture_output=True).stdout
 
 
@@ -216,7 +218,7 @@ def _settings_of(server: PostgresServer, database: str, name: str) -> list[sql.C
     with server.connect(database) as connection:
         lines = connection.execute(
             "SELECT split_part(line, '=', 1), substr(line, strpos(line, '=') + 1)"
-            " FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase,"
+            " FROM pg_db_role_setting JOIN pg_catalog.pg_database d ON d.oid = setdatabase,"
             " unnest(setconfig) AS line WHERE datname = current_database() AND setrole = 0"
             " AND split_part(line, '=', 1) ~ '[.]'"
         ).fetchall()

@@ -16,6 +16,7 @@ from onyx_pipelines.sources.postgres.facts import (
     DatabaseProperties,
     Expression,
     SchemaItem,
+    TableFacts,
 )
 
 PROPERTIES = DatabaseProperties(
@@ -219,6 +220,80 @@ def test_another_sequence_is_a_difference(after: str, column: str) -> None:
     (difference,) = compare(expected, with_sequence(after + OF_ID, column)).differences
 
     assert difference.name == "sequence public.t_id_seq"
+
+
+def moving(*tables: tuple[int, int | None, int]) -> DatabaseFacts:
+    """Partitions that share their rows: how many, their fingerprint, and by which sample."""
+    return FACTS.model_copy(
+        update={
+            "tables": tuple(
+                TableFacts(
+                    name=f"public.part_{number}",
+                    rows=rows,
+                    fingerprint=None if fingerprint is None else str(fingerprint),
+                    fingerprint_method="named columns",
+                    sample_modulus=modulus,
+                    size_bytes=1,
+                    rows_move_in="public.whole",
+                )
+                for number, (rows, fingerprint, modulus) in enumerate(tables)
+            )
+        }
+    )
+
+
+class TestPartitionsByTheHashOfAnEnum:
+    BEFORE = moving((2, 30, 1), (1, 5, 1))
+
+    def test_may_have_their_rows_among_each_other(self) -> None:
+        comparison = compare(self.BEFORE, moving((0, 0, 1), (3, 35, 1)))
+
+        assert (comparison.differences, comparison.undecided) == ((), ())
+
+    @pytest.mark.parametrize(
+        ("found", "aspect"),
+        [
+            (moving((0, 0, 1), (2, 35, 1)), "rows"),
+            (moving((2, 30, 1), (1, 6, 1)), "content"),
+            (moving((0, 0, 1), (3, 36, 1)), "rows"),
+        ],
+        ids=["a row is lost", "a value is another", "moved, and a value is another"],
+    )
+    def test_may_lose_nothing(self, found: DatabaseFacts, aspect: str) -> None:
+        assert {d.aspect.value for d in compare(self.BEFORE, found).differences} == {aspect}
+
+    @pytest.mark.parametrize("of_second", [(1, None, 1), (1, 5, 2)], ids=["counted", "sampled"])
+    def test_could_not_be_verified_where_rows_were_only_counted(
+        self, of_second: tuple[int, int | None, int]
+    ) -> None:
+        comparison = compare(moving((2, 30, 1), of_second), moving((0, 0, 1), (3, 7, 1)))
+
+        assert comparison.differences == ()
+        assert {each.weighs for each in comparison.undecided} == {True}
+
+
+def with_heir(definition: str, of_parent: str = "integer; not null") -> DatabaseFacts:
+    items = (
+        SchemaItem(kind="table", name="public.plan", definition=""),
+        SchemaItem(kind="table", name="public.draft", definition="inherits from public.plan"),
+        SchemaItem(kind="column", name="public.plan.id", definition=of_parent),
+        SchemaItem(kind="column", name="public.draft.id", definition=definition),
+    )
+    return FACTS.model_copy(update={"schema_items": items})
+
+
+def test_a_not_null_that_a_table_has_of_its_parents_comes_back() -> None:
+    found = with_heir("integer; not null")
+
+    assert compare(with_heir("integer"), found).differences == ()
+
+
+def test_any_other_not_null_that_comes_is_a_difference() -> None:
+    before = with_heir("integer", of_parent="integer")
+
+    (difference,) = compare(before, with_heir("integer; not null", of_parent="integer")).differences
+
+    assert difference.name == "column public.draft.id"
 
 
 class TestASetOfFormatVersionOne:

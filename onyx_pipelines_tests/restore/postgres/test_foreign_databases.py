@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 SHOP = (
     *("reworded_expressions", "one_table_and_its_sequence", "inherited_column_added_later"),
     *("attached_partition_with_own_foreign_key", "index_over_a_revoked_function", "subscription"),
-    *("settings_that_data_needs", "setting_of_a_missing_locale"),
+    *("settings_that_data_needs", "setting_of_a_missing_locale", "what_pg_dump_leaves_out"),
 )
 DATABASES = ("postgres", "shop", "my-app", "icu", "in_archive", "many", "a=b", "postgres://x")
 # With their indexes, more than the lock table of a scratch cluster holds by default.
@@ -109,6 +109,11 @@ class TestADrill:
     def test_names_a_setting_that_the_host_cannot_have(self, result: ComponentResult) -> None:
         assert "setting lc_time" in messages(result, "shop")
         assert 'invalid value for parameter "lc_time"' in messages(result, "shop")
+
+    def test_says_which_comment_is_in_no_dump(self, result: ComponentResult) -> None:
+        assert "plan_id_check on public.draft: its comment is in no dump" in messages(
+            result, "shop"
+        )
 
     def test_says_that_a_subscription_is_disabled(self, result: ComponentResult) -> None:
         assert "Subscription sub is there, disabled and without a slot" in messages(result, "shop")
@@ -206,6 +211,7 @@ def elsewhere(public_dir: Path) -> Iterator[PostgresServer]:
     """A server of another host: no such locale, and one of the roles is there already."""
     with PostgresServer(public_dir / "elsewhere") as server:
         psql(server, """--command=CREATE ROLE "o'brien" LOGIN CONNECTION LIMIT 7""")
+        psql(server, "--command=ALTER ROLE ALL SET app.everybody = 'ours'")
         yield server
 
 
@@ -241,6 +247,18 @@ class TestARestoreElsewhere:
             " JOIN pg_db_role_setting s ON s.setrole = r.oid WHERE rolname = 'zed'"
         )
         assert psql(elsewhere, f"--command={query}") == "zed|3|2031-01-01|{search_path=app}"
+
+    def test_brings_settings_of_all_roles_that_are_not_there(
+        self, moved: ComponentResult, elsewhere: PostgresServer
+    ) -> None:
+        query = "SELECT setconfig FROM pg_db_role_setting WHERE setrole = 0 AND setdatabase = 0"
+        assert psql(elsewhere, f"--command={query}") == "{app.everybody=ours,app.another=theirs}"
+        said = messages(moved, "globals")
+        assert "all roles: app.everybody was there already and was left as it is" in said
+
+    def test_names_a_setting_of_a_role_that_is_refused(self, moved: ComponentResult) -> None:
+        said = messages(moved, "globals")
+        assert 'role german: lc_time invalid value for parameter "lc_time"' in said
 
     def test_leaves_a_role_that_is_there_as_it_is(
         self, moved: ComponentResult, elsewhere: PostgresServer

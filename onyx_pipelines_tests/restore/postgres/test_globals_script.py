@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from onyx_pipelines.restore.postgres.globals_script import roles_in, without_existing
+from onyx_pipelines.restore.postgres.globals_script import (
+    roles_in,
+    settings_in,
+    without_existing,
+)
+from onyx_pipelines.sources.postgres.server_facts import script_of_settings
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 passwords = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]))
@@ -50,6 +55,22 @@ def test_a_role_whose_name_begins_like_another_is_left_alone() -> None:
     script = "CREATE ROLE onyx;\nCREATE ROLE onyx_reader;\n"
 
     assert without_existing(script, roles={"onyx"}) == "CREATE ROLE onyx_reader;\n"
+
+
+def test_a_setting_of_all_roles_is_left_out_where_they_have_one() -> None:
+    given = {"app.one": "1", "search_path": '"$user", "odd ""one", ""', "work_mem": "it's"}
+    script = script_of_settings(given)
+
+    assert script == (
+        """ALTER ROLE ALL SET "app"."one" TO '1';\n"""
+        """ALTER ROLE ALL SET "search_path" TO '$user', 'odd "one', '';\n"""
+        """ALTER ROLE ALL SET "work_mem" TO 'it''s';\n"""
+    )
+    assert [name for _, name, _ in settings_in(script)] == list(given)
+    assert (
+        without_existing(script, roles={"ALL"}, settings_of_all={"app.one", "work_mem"})
+        == """ALTER ROLE ALL SET "search_path" TO '$user', 'odd "one', '';\n"""
+    )
 
 
 def test_a_tablespace_that_exists_is_left_out() -> None:

@@ -107,6 +107,9 @@ GLOBAL_LOSSES = [
         "ALTER ROLE everything_reader SET search_path = app",
         "setting: role everything_reader: search_path",
     ),
+    ("ALTER ROLE ALL RESET app.everybody", "setting: all roles: app.everybody"),
+    ("ALTER ROLE ALL SET app.everybody = 'me'", "setting: all roles: app.everybody"),
+    ("REVOKE everything_owner FROM pg_signal_backend", "role: pg_signal_backend"),
     ("COMMENT ON ROLE everything_owner IS 'other'", "comment: role everything_owner"),
     (
         "INSERT INTO pg_shseclabel VALUES"
@@ -154,6 +157,19 @@ def test_a_lost_option_of_a_membership_is_found(newer: PostgresServer, option: s
 
     (difference,) = compare_globals(before, found).differences
     assert difference.name == "everything_reader"
+
+
+@pytest.mark.parametrize("option", ["run_as_owner = true", "password_required = false"])
+def test_a_changed_option_of_a_subscription_is_found(newer: PostgresServer, option: str) -> None:
+    before = facts_now(newer, DATABASE)
+    with newer.connect(DATABASE) as connection:
+        named = differences_after(
+            connection,
+            before,
+            f"ALTER SUBSCRIPTION everything_sub SET ({option})",
+        )
+
+    assert named == {"schema: subscription everything_sub"}
 
 
 def test_what_a_server_has_besides_is_no_difference(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +153,35 @@ def test_owners_that_this_user_cannot_set_could_not_be_verified(
     assert [finding.message for finding in unverified(result)] == [
         "1 path: owners cannot be restored by this user or on this file system (file)."
     ]
+
+
+FAR_AWAY = 1 << 40
+
+
+@contextmanager
+def file_systems() -> Iterator[tuple[Path, Path]]:
+    """One that holds any time, and one that does not."""
+    with (
+        tempfile.TemporaryDirectory(dir="/dev/shm") as memory,
+        tempfile.TemporaryDirectory(dir="/var/tmp") as disk,
+    ):
+        os.utime(disk, (FAR_AWAY, FAR_AWAY))
+        if Path(disk).stat().st_mtime == FAR_AWAY:
+            pytest.skip("this disk's file system holds any time")
+        yield Path(memory), Path(disk)
+
+
+def test_a_time_that_this_file_system_cannot_hold_could_not_be_verified(vault: Vault) -> None:
+    with file_systems() as (memory, disk):
+        (memory / "file").touch()
+        os.utime(memory / "file", (FAR_AWAY, FAR_AWAY))
+
+        result = drilled(vault.back_up({"v": memory}), disk)
+
+    assert [finding.message for finding in result.problems()] == [
+        "1 path: times cannot be restored by this user or on this file system (file)."
+    ]
+    assert result.verdict is Verdict.COULD_NOT_VERIFY
 
 
 @pytest.mark.parametrize(

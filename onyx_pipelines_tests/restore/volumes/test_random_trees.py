@@ -120,6 +120,10 @@ def is_no_folder(path: Path) -> bool:
     return path.is_symlink() or not path.is_dir()
 
 
+def is_without_capability(path: Path) -> bool:
+    return is_plain_file(path) and "security.capability" not in os.listxattr(path)
+
+
 def has_content(path: Path) -> bool:
     return is_plain_file(path) and path.stat().st_size > 0
 
@@ -179,6 +183,9 @@ DAMAGE = {
     "mode": Damage(lambda path: path.chmod(path.stat().st_mode & 0o7777 ^ 0o1), is_no_link),
     "attribute": Damage(
         lambda path: os.setxattr(path, "trusted.planted", b"1", follow_symlinks=False)
+    ),
+    "capability": Damage(
+        lambda path: os.setxattr(path, "security.capability", _CAPABILITY), is_without_capability
     ),
     "longer": Damage(lambda path: path.write_bytes(path.read_bytes() + b"\0"), is_plain_file),
     "flipped": Damage(flip, has_content),

@@ -105,6 +105,31 @@ def test_a_value_that_is_only_equal_is_not_the_same(
     assert _table(postgres_server, database, "public.one").fingerprint != first.fingerprint
 
 
+_WRITTEN_CASTS = (
+    "CREATE TYPE public.degrees AS (n float8, unit text)",
+    "CREATE DOMAIN public.warm AS public.degrees",
+    "CREATE FUNCTION public.said() RETURNS text LANGUAGE sql AS $$ SELECT 'warm' $$",
+    "CREATE FUNCTION public.as_text(public.degrees) RETURNS text LANGUAGE plpgsql"
+    " AS 'BEGIN RETURN said(); END'",
+    "CREATE CAST (public.degrees AS text) WITH FUNCTION public.as_text(public.degrees)",
+    "CREATE TABLE public.one (a public.degrees, b public.warm)",
+    "INSERT INTO public.one VALUES (ROW(1, 'C'), ROW(2, 'C'))",
+)
+
+
+@pytest.mark.parametrize("change", ["a = ROW(3, 'C')", "b = ROW(3, 'C')", "b = NULL"])
+def test_a_cast_to_text_that_somebody_wrote_hides_nothing_and_is_not_called(
+    postgres_server: PostgresServer, make_database: MakeDatabase, change: str
+) -> None:
+    database = make_database()
+    execute(postgres_server, database, *_WRITTEN_CASTS)
+    before = _table(postgres_server, database, "public.one")
+
+    execute(postgres_server, database, f"UPDATE public.one SET {change}")
+
+    assert _table(postgres_server, database, "public.one").fingerprint != before.fingerprint
+
+
 def test_a_copy_is_read_by_the_method_of_the_original(
     postgres_server: PostgresServer, make_database: MakeDatabase
 ) -> None:

@@ -242,12 +242,22 @@ def test_several_databases_the_globals_and_the_facts_are_objects_of_their_own(
 def test_a_star_is_every_database_that_allows_connections(
     postgres_server: PostgresServer, make_database: MakeDatabase
 ) -> None:
-    closed = make_database()
-    execute(postgres_server, "postgres", f"ALTER DATABASE {closed} ALLOW_CONNECTIONS false")
+    closed, half_dropped = make_database("test_closed"), make_database("test_half_dropped")
+    execute(
+        postgres_server,
+        "postgres",
+        f"ALTER DATABASE {closed} ALLOW_CONNECTIONS false",
+        # As an interrupted DROP DATABASE leaves it.
+        f"UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{half_dropped}'",
+    )
 
     said = source_of(postgres_server, "*").describe()
 
     assert "databases litellm, onyx, postgres, pg_dump" in said
+    assert said.endswith(
+        "left out: database test_closed, since it allows no connections,"
+        " database test_half_dropped, since a DROP DATABASE of it was interrupted"
+    )
 
 
 def test_the_globals_hold_roles_and_their_memberships(postgres_server: PostgresServer) -> None:

@@ -86,6 +86,18 @@ def test_a_file_rewritten_in_place_is_recorded(volume: Path) -> None:
     assert archived.entries[b"a"].status is EntryStatus.CHANGED
 
 
+def test_a_further_name_of_a_file_that_was_written_meanwhile_is_recorded(volume: Path) -> None:
+    first = volume / "0"
+    first.touch()
+    os.link(first, volume / "z")
+
+    archived = archive(volume, sink=_during_the_read(lambda: first.write_bytes(b"later")))
+
+    assert archived.entries[b"0"].status is EntryStatus.OK
+    assert archived.entries[b"z"].hard_link_to is None
+    assert archived.entries[b"z"].status is EntryStatus.CHANGED
+
+
 def test_a_sparse_file_that_shrinks_keeps_the_archive_valid(tmp_path: Path) -> None:
     volume = tmp_path / "volume"
     volume.mkdir()
