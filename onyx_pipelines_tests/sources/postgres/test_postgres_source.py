@@ -260,6 +260,23 @@ def test_a_star_is_every_database_that_allows_connections(
     )
 
 
+def test_a_database_that_gives_everybody_another_role_is_read_as_who_logged_in(
+    postgres_server: PostgresServer, make_database: MakeDatabase, make_role: Any
+) -> None:
+    database, (other, _) = make_database(), make_role()
+    execute(
+        postgres_server,
+        database,
+        "CREATE TABLE public.ours AS SELECT 1 AS i",
+        f"ALTER DATABASE {database} SET role = {other}",
+    )
+    sink = RecordingSink()
+
+    source_of(postgres_server, database).back_up(sink, silent)
+
+    assert facts_in(sink, database).rows == 1
+
+
 def test_the_globals_hold_roles_and_their_memberships(postgres_server: PostgresServer) -> None:
     sink = RecordingSink()
 
