@@ -31,7 +31,12 @@ from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import read_sequences, unreadable_sequences
 from onyx_pipelines.sources.postgres.rights import Rights, read_rights, refuse
 from onyx_pipelines.sources.postgres.session_encoding import encoded, use_readable_encoding
-from onyx_pipelines.sources.postgres.target import OWN_ROLE, PostgresTarget, postgres_errors
+from onyx_pipelines.sources.postgres.target import (
+    NAMES_ANOTHER_ROLE,
+    OWN_ROLE,
+    PostgresTarget,
+    postgres_errors,
+)
 from onyx_pipelines.sources.source import ByteSink
 
 # pg_dump waits only if an ALTER TABLE came between our locks and its own. It waits for us then and
@@ -94,8 +99,7 @@ def _dump_options(connection: psycopg.Connection[Any]) -> str:
     """Amounts of money would stand in the dump as this database writes them, and another role
     would read it. Nothing where neither is so: some connection poolers refuse options."""
     row = connection.execute(
-        "SELECT current_setting('lc_monetary'), setting = 'none' AND reset_val <> 'none'"
-        " FROM pg_settings WHERE name = 'role'"
+        f"SELECT current_setting('lc_monetary'), {NAMES_ANOTHER_ROLE}".encode()
     ).fetchone()
     money, is_as_another = row or ("", False)
     return " ".join(

@@ -23,10 +23,12 @@ WHERE name IN ('lock_timeout', 'transaction_timeout',
                'idle_in_transaction_session_timeout', 'idle_session_timeout')
 """
 # Who reads a database is who logged in, whatever role it has others take on.
-_OWN_ROLE = """
-SELECT set_config('role', 'none', false) FROM pg_catalog.pg_settings
-WHERE name = 'role' AND source = 'database'
+NAMES_ANOTHER_ROLE = """
+EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase,
+        unnest(s.setconfig) given
+        WHERE d.datname = current_database() AND s.setrole = 0 AND given LIKE 'role=%')
 """
+_OWN_ROLE = f"SELECT set_config('role', 'none', false) WHERE {NAMES_ANOTHER_ROLE}"
 # The same for PostgreSQL's programs.
 OWN_ROLE = "-c role=none"
 # Whoever may create objects in `public` could otherwise slip a function under our queries.
@@ -168,7 +170,7 @@ class PostgresTarget:
                 connection.execute("SET default_transaction_read_only = off")
                 connection.execute(_NO_TIMEOUTS)
                 connection.execute(_SAFE_SEARCH_PATH)
-                connection.execute(_OWN_ROLE)
+                connection.execute(_OWN_ROLE.encode())
                 yield connection
             finally:
                 connection.close()
