@@ -22,10 +22,11 @@ from onyx_pipelines.sandbox.ports import HOST, free_port
 
 _WIDTH, _COLOURS = 1280, 128
 _LOADED_S: Final = 120
-_LOCATION: Final = "locations/onyx_pipelines/asset-groups"
+_LOCATION: Final = "locations/onyx_pipelines"
 # Name → the page, the text that comes last when it is drawn, and the height.
 _PAGES: Final = {
-    "lineage": (f"{_LOCATION}/backup/lineage", "3 / 3 Passed", 660),
+    "lineage": (f"{_LOCATION}/asset-groups/backup/lineage", "3 / 3 Passed", 660),
+    "launchpad": (f"{_LOCATION}/jobs/restore_from_backup/playground", "safety_backup", 660),
     "checks": ("assets/backup_set?view=checks", "Latest execution", 560),
 }
 

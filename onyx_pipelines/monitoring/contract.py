@@ -42,7 +42,7 @@ class UnreadableMetricsError(OnyxError):
     Remedy: give the address that Prometheus scrapes, with its path (often `/metrics`).
     """
 
-    code = "unreadable_metrics"
+    code = "unreadable-metrics"
 
 
 @dataclass(frozen=True)

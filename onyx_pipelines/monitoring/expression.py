@@ -20,7 +20,7 @@ class ExpressionError(OnyxError):
     Remedy: correct the expression; `promtool check rules` says the same.
     """
 
-    code = "unreadable_expression"
+    code = "unreadable-expression"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def test_each_kind_has_a_code_of_its_own() -> None:
 
     assert set(codes.values()) == {1}
     assert OnyxError.code not in codes
+    assert [code for code in codes if not re.fullmatch(r"[a-z]+(-[a-z]+)*", code)] == []
 
 
 @pytest.mark.parametrize("kind", kinds_of_error(), ids=lambda kind: kind.code)

@@ -43,7 +43,7 @@ class LogStateError(OnyxError):
     Remedy: remove it; what is still in the log is then counted from its beginning.
     """
 
-    code = "log_state"
+    code = "log-state"
 
 
 class _Count(BaseModel):
