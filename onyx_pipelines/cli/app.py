@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import uuid
 from collections import UserDict
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.logs import process_fields
 from onyx_pipelines.core.process_log import begin_log
+from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.settings.layers import STACK_VARIABLE, config_paths
 
 # Command → the module of this folder that has it, and its name there; in the order of the help.
 _PLACES = {
@@ -67,9 +71,30 @@ app = typer.Typer(
 
 
 @app.callback()
-def _about() -> None:
+def _about(
+    stack: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="The stack, where ONYX_CONFIG names the files of several."
+        ),
+    ] = "",
+) -> None:
     """Backups of a self-hosted RAG stack that can be restored when everything else is down.
     Exit codes: 0 fine, 1 the answer is bad, 2 could not do it, 130 interrupted."""
+    if stack:
+        _choose(stack)
+
+
+def _choose(stack: str) -> None:
+    """From here on this process, and what it starts, is about that stack."""
+    if len(config_paths()) > 1:
+        os.environ[STACK_VARIABLE] = stack
+        begin_log()
+    elif load_settings().stack != stack:
+        raise SettingsError(
+            f"There is no stack {stack}: this is {load_settings().stack or 'one without a name'}.",
+            remedy="Name the file of each stack in ONYX_CONFIG (docs/stacks.md).",
+        )
 
 
 def main() -> object:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import yaml
 
 CONFIG_VARIABLE: Final = f"{PREFIX}CONFIG"
+STACK_VARIABLE: Final = f"{PREFIX}STACK"
 _OTHERS_READ: Final = 0o077
 _OTHERS_WRITE: Final = 0o022
 
@@ -106,9 +107,40 @@ class ConfigFile(YamlConfigSettingsSource):
 
 
 def config_path() -> Path | None:
-    """Of the configuration file; None: there is none."""
-    path = os.environ.get(CONFIG_VARIABLE)
-    return Path(path).expanduser() if path else None
+    """Of the configuration file; None: there is none. Of several, one for each stack, the one of
+    the stack that ONYX_STACK names.
+
+    Raises:
+        SettingsError: there are several, and it is not said which, or not clear.
+    """
+    paths = config_paths()
+    if len(paths) < 2:
+        return paths[0] if paths else None
+    wanted = os.environ.get(STACK_VARIABLE, "")
+    stacks = [(str(_yaml_of(path)[0].get("stack") or ""), path) for path in paths]
+    found = [path for stack, path in stacks if stack and stack == wanted]
+    if len(found) == 1:
+        return found[0]
+    what = f"{wanted or 'none of them'} is given by {STACK_VARIABLE}"
+    listed = ", ".join(f"{stack or 'one without a name'} ({path})" for stack, path in stacks)
+    raise SettingsError(
+        f"{CONFIG_VARIABLE} names the files of several stacks, {listed}, and {what}.",
+        remedy=f"Say which with `onyx --stack NAME` or {STACK_VARIABLE}; each file has a `stack` of"
+        " its own.",
+    )
+
+
+def config_paths() -> tuple[Path, ...]:
+    """Of the configuration files: one, some between colons, or the `*.yaml` of a directory."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if not named:
+        return ()
+    whole = Path(named).expanduser()
+    if whole.is_dir():
+        return tuple(sorted(whole.glob("*.yaml"))) or (whole,)
+    if whole.exists():
+        return (whole,)
+    return tuple(Path(each).expanduser() for each in named.split(os.pathsep) if each)
 
 
 def files_with_secrets(settings_cls: type[BaseSettings]) -> Iterator[Path]:
