@@ -86,7 +86,11 @@ def duration_text(duration_s: float) -> str:
 
 
 def limit_text(limit_s: float) -> str:
-    """An objective as people say it: 3600 -> "60 min", 90 -> "90 s"."""
+    """A round time as people say it: 90 -> "90 s", 3600 -> "60 min", 21600 -> "6 h"."""
+    if limit_s >= 48 * 3600:
+        return f"{limit_s / 86400:g} days"
+    if limit_s >= 2 * 3600:
+        return f"{limit_s / 3600:g} h"
     return f"{limit_s / 60:g} min" if limit_s >= 120 else f"{limit_s:g} s"
 
 

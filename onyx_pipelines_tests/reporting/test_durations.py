@@ -10,17 +10,11 @@ from datetime import UTC, datetime, timedelta
 import matplotlib
 import pytest
 
-from onyx_pipelines.reporting.charts.canvas import to_svg
-from onyx_pipelines.reporting.charts.durations import (
-    NARROW,
-    WIDE,
-    Occasion,
-    Size,
-    durations_drawing,
-)
+from onyx_pipelines.reporting.charts.canvas import WIDTHS_PX, to_svg
+from onyx_pipelines.reporting.charts.durations import Occasion, durations_drawing
 from onyx_pipelines.reporting.palette import Badge
 
-SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda size: size.name)
+WIDTHS = pytest.mark.parametrize("width_px", WIDTHS_PX.values(), ids=WIDTHS_PX)
 NOW = datetime(2026, 11, 23, 4, 0, 0, tzinfo=UTC)
 PASSED, FAILED = Badge("passed", "✓", "passed"), Badge("failed", "✕", "failed")
 UNKNOWN = Badge("could-not-verify", "?", "could not verify")
@@ -38,18 +32,18 @@ def _days(count: int) -> list[Occasion]:
     ]
 
 
-def _svg(occasions: list[Occasion], size: Size = WIDE) -> str:
-    return to_svg(durations_drawing(occasions, 3600, size), "chart")
+def _svg(occasions: list[Occasion], width_px: float = 1000) -> str:
+    return to_svg(durations_drawing(occasions, 3600, width_px=width_px), "chart")
 
 
-@SIZES
-def test_the_same_drills_are_drawn_to_the_same_bytes(size: Size) -> None:
-    assert _svg(_days(20), size) == _svg(_days(20), size)
+@WIDTHS
+def test_the_same_drills_are_drawn_to_the_same_bytes(width_px: float) -> None:
+    assert _svg(_days(20), width_px) == _svg(_days(20), width_px)
 
 
-@SIZES
-def test_the_chart_has_only_colours_of_the_page(size: Size) -> None:
-    svg = _svg(_days(20), size)
+@WIDTHS
+def test_the_chart_has_only_colours_of_the_page(width_px: float) -> None:
+    svg = _svg(_days(20), width_px)
 
     assert re.findall(r"#[0-9a-fA-F]{6}\b", svg) == []
     assert {"var(--passed)", "var(--failed)", "var(--ink)"} <= set(
@@ -77,10 +71,10 @@ def test_a_chart_is_named_and_described_for_who_cannot_see_it() -> None:
     assert "3 drills, objective 60 min. Recovery time between 42.0 s and 42.0 s." in svg
 
 
-@SIZES
+@WIDTHS
 @pytest.mark.parametrize("count", [1, 2, 120])
-def test_a_history_of_any_length_shows_each_drill(count: int, size: Size) -> None:
-    svg = _svg(_days(count), size)
+def test_a_history_of_any_length_shows_each_drill(count: int, width_px: float) -> None:
+    svg = _svg(_days(count), width_px)
 
     assert len(re.findall(r'id="chart-drill-\d+"', svg)) == count
     assert "objective 60 min" in svg
@@ -97,7 +91,7 @@ def test_verdicts_have_shapes_and_words_of_their_own() -> None:
 
 
 def test_a_history_in_which_nothing_was_measured_says_so() -> None:
-    drawing = durations_drawing([Occasion(NOW, None, UNKNOWN)], 3600, WIDE)
+    drawing = durations_drawing([Occasion(NOW, None, UNKNOWN)], 3600, width_px=1000)
 
     assert drawing.description == "1 drill, objective 60 min. None has a recovery time."
     assert ">none</text>" in to_svg(drawing, "chart")

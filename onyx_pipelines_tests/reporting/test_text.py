@@ -100,8 +100,10 @@ def test_a_percentage_never_rounds_to_nothing_or_everything() -> None:
     assert texts == ["0 %", "under 1 %", "50 %", "over 99 %", "100 %"]
 
 
-def test_an_objective_is_told_in_minutes_from_two_on() -> None:
-    assert [limit_text(3600), limit_text(90)] == ["60 min", "90 s"]
+def test_a_round_time_is_told_in_the_largest_unit_of_which_there_are_two() -> None:
+    texts = [limit_text(seconds) for seconds in (90, 150, 3600, 4 * 3600, 7 * 86400)]
+
+    assert texts == ["90 s", "2.5 min", "60 min", "4 h", "7 days"]
 
 
 def test_a_moment_is_told_in_utc() -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.stats import binom
 
+from onyx_pipelines.core.text import latency_text
 from onyx_pipelines.load_test.analysis.latencies import (
     answered,
     measured_ms,
@@ -30,7 +31,8 @@ from onyx_pipelines.load_test.results import (
 )
 from onyx_pipelines.load_test.statistics.percentiles import samples_needed
 from onyx_pipelines.reporting.charts.canvas import FONT_PX
-from onyx_pipelines.reporting.charts.panel import Panel, legend, level, note, upright
+from onyx_pipelines.reporting.charts.labels import Label, level, note, upright
+from onyx_pipelines.reporting.charts.panel import Panel, legend
 from onyx_pipelines.reporting.palette import LIGHT
 
 TARGET_USERS: Final = 20
@@ -70,8 +72,10 @@ def spectrum(
     ]
 
 
-def _fill_spectrum(values: Mapping[Measure, _Values], target_ms: float | None, axes: Axes) -> None:
-    highest = 0.9
+def _fill_spectrum(
+    values: Mapping[Measure, _Values], target_ms: float | None, axes: Axes
+) -> list[Label]:
+    highest, labels = 0.9, []
     for at, (measure, sorted_ms) in enumerate(values.items()):
         if len(sorted_ms) > 1:
             most = max((q for q in _SHOWN if samples_needed(q) <= len(sorted_ms)), default=0.9)
@@ -80,16 +84,17 @@ def _fill_spectrum(values: Mapping[Measure, _Values], target_ms: float | None, a
     top = axes.get_ylim()[1]
     if target_ms is not None and target_ms < _FAR_ABOVE * top:
         top = max(top, 1.12 * target_ms)
-        level(axes, target_ms, "failed", f"objective {target_ms:.0f} ms")
+        labels.append(level(axes, target_ms, "failed", f"objective {latency_text(target_ms)}"))
     elif target_ms is not None:
         # Only words, or the data would be a line.
-        note(axes, "failed", f"objective {target_ms:.0f} ms (far above)")
+        labels.append(note("failed", f"objective {latency_text(target_ms)} (far above)"))
     axes.set_ylim(0, top)
     axes.set_xscale("log")
     ticks = [q for q in _SHOWN if q <= highest]
     axes.set_xticks([1 / (1 - q) for q in ticks], [f"p{100 * q:g}" for q in ticks])
     if axes.lines:
         legend(axes)
+    return labels
 
 
 def _draw_percentiles(
@@ -128,16 +133,18 @@ def _by_scenario(steps: Iterable[SweepStep]) -> dict[Scenario, list[SweepStep]]:
     return {name: sorted(mine, key=lambda step: step.users) for name, mine in found.items()}
 
 
-def _fill_throughput(steps: Sequence[SweepStep], capacity: Capacity | None, axes: Axes) -> None:
+def _fill_throughput(
+    steps: Sequence[SweepStep], capacity: Capacity | None, axes: Axes
+) -> list[Label]:
     users = [step.users for step in steps]
     rates = [step.throughput_per_s for step in steps]
-    top = max(rates)
+    top, labels = max(rates), []
     if capacity is not None:
         # What the model says is possible must be seen where it is above all that was measured.
         top = max(top, capacity.max_throughput_per_s or 0.0, *capacity.model_throughput_per_s)
-        _draw_model(axes, capacity, top)
+        labels += _draw_model(axes, capacity, top)
     axes.plot(users, rates, "o", markersize=6, color=LIGHT["series-1"], label="measured", zorder=3)
-    upright(axes, TARGET_USERS, "series-3", f"{TARGET_USERS} users")
+    labels.append(upright(axes, TARGET_USERS, "series-3", f"{TARGET_USERS} users"))
     axes.set_xlim(0, max(*users, TARGET_USERS) * 1.05)
     axes.set_ylim(0, 1.35 * top or 1.0)
     # Of the numbers that were run, none that would run into the one before.
@@ -147,9 +154,10 @@ def _fill_throughput(steps: Sequence[SweepStep], capacity: Capacity | None, axes
             kept.append(number)
     axes.set_xticks(kept)
     legend(axes)
+    return labels
 
 
-def _draw_model(axes: Axes, capacity: Capacity, top: float) -> None:
+def _draw_model(axes: Axes, capacity: Capacity, top: float) -> list[Label]:
     users, rates = capacity.model_users, capacity.model_throughput_per_s
     if users:
         axes.plot(users, rates, color=LIGHT["series-2"], linewidth=1.6, label="queue model")
@@ -162,12 +170,12 @@ def _draw_model(axes: Axes, capacity: Capacity, top: float) -> None:
         most = capacity.max_throughput_per_s
         axes.axhline(most, color=LIGHT["muted"], linewidth=0.9, linestyle=":")
     if capacity.knee_users is None:
-        return
+        return []
     interval = capacity.knee_interval
     if interval is not None and interval.low is not None and interval.high is not None:
         axes.axvspan(interval.low, interval.high, color=LIGHT["band"], zorder=0)
     knee = capacity.knee_users
-    upright(axes, knee, "ink", f"knee {knee:.1f}", style="--", drop_px=24)
+    return [upright(axes, knee, "ink", f"knee {knee:.1f}", style="--")]
 
 
 def budget(result: LoadTestResult) -> list[Panel]:
@@ -180,7 +188,7 @@ def budget(result: LoadTestResult) -> list[Panel]:
     ]
 
 
-def _fill_budget(steps: Sequence[SweepStep], named: Sequence[Part], axes: Axes) -> None:
+def _fill_budget(steps: Sequence[SweepStep], named: Sequence[Part], axes: Axes) -> list[Label]:
     bottoms = np.zeros(len(steps))
     for at, part in enumerate([*named, _OTHER]):
         is_other = part == _OTHER
@@ -197,6 +205,7 @@ def _fill_budget(steps: Sequence[SweepStep], named: Sequence[Part], axes: Axes) 
         )
         bottoms += heights
     axes.set_xticks(range(len(steps)), [str(step.users) for step in steps])
+    return []
 
 
 def budget_key(result: LoadTestResult) -> list[tuple[str, str]]:
@@ -235,7 +244,7 @@ def over_time(samples: pd.DataFrame) -> list[Panel]:
     return found
 
 
-def _fill_time(mine: pd.DataFrame, begin_ms: float, axes: Axes) -> None:
+def _fill_time(mine: pd.DataFrame, begin_ms: float, axes: Axes) -> list[Label]:
     fine = answered(mine).sort_values("ended_ms")
     at_s, latency = _seconds(fine["ended_ms"], begin_ms), whole_ms(fine).to_numpy()
     some = slice(None, None, max(1, len(fine) // _MOST_DOTS))
@@ -252,6 +261,7 @@ def _fill_time(mine: pd.DataFrame, begin_ms: float, axes: Axes) -> None:
     top = float(np.quantile(latency, 0.995)) * 1.25 if len(latency) else 1.0
     axes.set_ylim(0, max(1.0, top))
     _draw_users(axes, mine, begin_ms)
+    return []
 
 
 def _draw_per_second(axes: Axes, at_s: _Values, latency: _Values) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FOLDER: Final = "load-test"
 RESULT_FILE: Final = "result.json"
 _REMEDY: Final = "`onyx load-test report` writes it again without sending anything."
-_OVER_TIME_PX: Final = 1000.0
 _THUMBNAIL_PX: Final = 760.0
 
 
@@ -61,7 +60,7 @@ def load_test_page(
     """The whole page. `targets_ms`: objectives that are drawn into the spectrum."""
     # Drawing takes half a second to import, which whoever only loads definitions need not pay.
     from onyx_pipelines.load_test.report import panels
-    from onyx_pipelines.reporting.charts.panel import WIDTH_PX
+    from onyx_pipelines.reporting.charts.canvas import WIDTHS_PX
 
     over_time = panels.over_time(samples)
     return page_of(
@@ -70,8 +69,8 @@ def load_test_page(
         budget=_drawn("budget", panels.budget(result)),
         throughput=_drawn("throughput", panels.throughput(result)),
         over_time={
-            "wide": _drawn("time-wide", over_time, _OVER_TIME_PX),
-            "narrow": _drawn("time-narrow", over_time, WIDTH_PX),
+            name: _drawn(f"time-{name}", over_time, width_px)
+            for name, width_px in WIDTHS_PX.items()
         },
     )
 

@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from onyx_pipelines.reporting.palette import LIGHT
 
 FONT_PX = 11.5
+# A chart over the whole page is drawn once for a desk and once for a phone.
+WIDTHS_PX = {"wide": 1000.0, "narrow": 340.0}
 _FONT = "DejaVu Sans"  # comes with matplotlib
 _POINTS_PER_INCH = 72
 _SVG = "{http://www.w3.org/2000/svg}"

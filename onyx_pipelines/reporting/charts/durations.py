@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from onyx_pipelines.core.text import count_text, duration_text, limit_text, moment_text
 from onyx_pipelines.reporting.charts.canvas import FONT_PX, Drawing, add_axes, new_figure
-from onyx_pipelines.reporting.charts.panel import level
+from onyx_pipelines.reporting.charts.labels import level, place
 from onyx_pipelines.reporting.charts.ticks import Tick, date_ticks, days, decade_ticks
 from onyx_pipelines.reporting.palette import LIGHT, Badge
 
@@ -19,6 +19,8 @@ from onyx_pipelines.reporting.palette import LIGHT, Badge
 _MARKERS = {"passed": "o", "failed": "X", "could-not-verify": "D"}
 _HOLLOW = "could-not-verify"
 _LEAST_S = 0.01
+_NARROW_PX, _PLOT_PX, _KEY_ROW_PX = 600, 232, 20
+_LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 56, 20, 30
 
 
 @dataclass(frozen=True)
@@ -39,66 +41,50 @@ class Occasion:
         return f"{moment_text(self.at)}: {self.verdict.word}, recovery {time}"
 
 
-@dataclass(frozen=True)
-class Size:
-    """Lengths in pixels, and how much text has room."""
-
-    name: str
-    width_px: float
-    height_px: float
-    left_px: float
-    right_px: float
-    top_px: float
-    dates: int
-    legend_columns: int
-
-
-WIDE = Size("wide", 1000, 300, 64, 24, 34, 9, 4)
-NARROW = Size("narrow", 360, 290, 50, 14, 52, 5, 2)
-_BOTTOM_PX = 30
-
-
-def durations_drawing(occasions: Sequence[Occasion], objective_s: float, size: Size) -> Drawing:
+def durations_drawing(
+    occasions: Sequence[Occasion], objective_s: float, *, width_px: float
+) -> Drawing:
     """At least one of `occasions`, oldest first; a ring is around the last one.
 
     Twice as slow is the same step everywhere, so that seconds and an objective of an hour are both
     read off. What was not measured stands at the bottom.
     """
-    figure = new_figure(size.width_px, size.height_px)
-    plot_px = size.height_px - size.top_px - _BOTTOM_PX
-    width_px = size.width_px - size.left_px - size.right_px
-    axes = add_axes(figure, size.left_px, size.top_px, width_px, plot_px)
-    measured = [each for each in occasions if each.height_s is not None]
-    heights = [each.height_s for each in occasions if each.height_s is not None]
-    _draw_scales(axes, occasions, [objective_s, *heights], size)
-    level(axes, objective_s, "failed", f"objective {limit_text(objective_s)}")
-    axes.plot([days(each.at) for each in measured], heights, color=LIGHT["muted"], linewidth=1.2)
+    columns = 4 if width_px > _NARROW_PX else 2
+    top_px = 14 + _KEY_ROW_PX * 4 / columns
+    figure = new_figure(width_px, _PLOT_PX + top_px + _BOTTOM_PX)
+    axes = add_axes(figure, _LEFT_PX, top_px, width_px - _LEFT_PX - _RIGHT_PX, _PLOT_PX)
+    measured = [(each.at, each.height_s) for each in occasions if each.height_s is not None]
+    moments, heights = [days(at) for at, _ in measured], [height_s for _, height_s in measured]
+    _draw_scales(axes, occasions, [objective_s, *heights], most_dates=int(width_px / 90))
+    objective = level(axes, objective_s, "failed", f"objective {limit_text(objective_s)}")
+    axes.plot(moments, heights, color=LIGHT["muted"], linewidth=1.2)
     px = 9.0 if len(occasions) <= 40 else 7.0
     for index, each in enumerate(occasions):
-        place = days(each.at), each.height_s or _unmeasured_s(axes)
-        axes.add_line(_marker(each.verdict, px, *place, artist=f"drill-{index}"))
-    axes.add_line(_ring(16, *place))
+        at = days(each.at), each.height_s or _unmeasured_s(axes)
+        axes.add_line(_marker(each.verdict, px, *at, artist=f"drill-{index}"))
+    axes.add_line(_ring(16, *at))
     verdicts = {each.verdict.role: each.verdict for each in occasions}
     axes.legend(
         handles=[*(_marker(verdicts[v], 9) for v in _MARKERS if v in verdicts), _ring(11)],
         loc="lower left",
-        bbox_to_anchor=(0, 1 + 8 / plot_px),
+        bbox_to_anchor=(0, 1 + 8 / _PLOT_PX),
         borderaxespad=0,
         borderpad=0,
-        ncols=size.legend_columns,
+        ncols=columns,
         frameon=False,
         fontsize=FONT_PX,
         labelcolor=LIGHT["ink"],
         handletextpad=0.3,
         columnspacing=1.4,
     )
+    place(axes, [objective])
     tooltips = {f"drill-{index}": each.tooltip for index, each in enumerate(occasions)}
     description = _description(occasions, objective_s)
     return Drawing(figure, "Recovery time over the drills", description, tooltips)
 
 
 def _draw_scales(
-    axes: Axes, occasions: Sequence[Occasion], heights: Sequence[float], size: Size
+    axes: Axes, occasions: Sequence[Occasion], heights: Sequence[float], *, most_dates: int
 ) -> None:
     axes.spines["left"].set_visible(False)
     low_s, high_s = min(heights) / 4, max(heights) * 2
@@ -112,7 +98,7 @@ def _draw_scales(
     # Room beside the first and the last one.
     room = max((last - first) * 0.03, timedelta(minutes=10)) if first < last else timedelta(days=1)
     axes.set_xlim(days(first - room), days(last + room))
-    dates = date_ticks(first - room, last, most=size.dates)
+    dates = date_ticks(first - room, last, most=most_dates)
     if len(occasions) == 1:
         dates = [Tick(days(last), moment_text(last))]
     axes.set_xticks([tick.value for tick in dates], [tick.text for tick in dates])
@@ -124,10 +110,10 @@ def _unmeasured_s(axes: Axes) -> float:
     return 1.6 * axes.get_ylim()[0]
 
 
-def _marker(verdict: Badge, size_px: float, *place: float, artist: str | None = None) -> Line2D:
+def _marker(verdict: Badge, size_px: float, *at: float, artist: str | None = None) -> Line2D:
     """At its place; nowhere for a legend."""
     colour, surface = LIGHT[verdict.role], LIGHT["surface"]
-    found = Line2D(place[:1], place[1:], marker=_MARKERS[verdict.role], gid=artist, zorder=4)
+    found = Line2D(at[:1], at[1:], marker=_MARKERS[verdict.role], gid=artist, zorder=4)
     found.set(linestyle="none", clip_on=False, label=verdict.word, markersize=size_px)
     found.set(markerfacecolor=colour, markeredgecolor=surface, markeredgewidth=0.8)
     if verdict.role == _HOLLOW:
@@ -135,8 +121,8 @@ def _marker(verdict: Badge, size_px: float, *place: float, artist: str | None = 
     return found
 
 
-def _ring(size_px: float, *place: float) -> Line2D:
-    found = Line2D(place[:1], place[1:], marker="o", markersize=size_px, zorder=5)
+def _ring(size_px: float, *at: float) -> Line2D:
+    found = Line2D(at[:1], at[1:], marker="o", markersize=size_px, zorder=5)
     found.set(linestyle="none", clip_on=False, label="this drill", markerfacecolor="none")
     found.set(markeredgecolor=LIGHT["ink"], markeredgewidth=1.5)
     return found

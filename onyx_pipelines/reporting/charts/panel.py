@@ -11,10 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from onyx_pipelines.reporting.charts.canvas import FONT_PX, Drawing, add_axes, new_figure
+from onyx_pipelines.reporting.charts.canvas import (
+    FONT_PX,
+    WIDTHS_PX,
+    Drawing,
+    add_axes,
+    new_figure,
+)
+from onyx_pipelines.reporting.charts.labels import Label, place
 from onyx_pipelines.reporting.palette import LIGHT
 
-WIDTH_PX: Final = 340.0
+WIDTH_PX: Final = WIDTHS_PX["narrow"]
 HEIGHT_PX: Final = 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 14.0, 32.0, 44.0
 _KEY_ROW_PX: Final = 20.0
@@ -23,32 +30,14 @@ _KEY_COLUMNS: Final = 3
 
 @dataclass(frozen=True)
 class Panel:
-    """What is written around a chart, and what fills its axes. `room_px`: at its right."""
+    """What is written around a chart, and what fills its axes and says how its lines are called.
+    `room_px`: at its right."""
 
     title: str
     x_label: str
     y_label: str
-    fill: Callable[[Axes], None]
+    fill: Callable[[Axes], Sequence[Label]]
     room_px: float = 0.0
-
-
-def upright(
-    axes: Axes, x: float, role: str, text: str, *, style: str = "-", drop_px: float = 10
-) -> None:
-    """A line from bottom to top, with words beside it, `drop_px` below the top."""
-    axes.axvline(x, color=LIGHT[role], linewidth=1.1, linestyle=style)
-    _annotate(axes, text, (x, 1), ("data", "axes fraction"), (3, -drop_px), role)
-
-
-def level(axes: Axes, y: float, role: str, text: str) -> None:
-    """A dashed line from left to right, with words upon it."""
-    axes.axhline(y, color=LIGHT[role], linewidth=1.2, linestyle="--", zorder=2)
-    _annotate(axes, text, (0.01, y), ("axes fraction", "data"), (0, 3), role)
-
-
-def note(axes: Axes, role: str, text: str) -> None:
-    """Words in the upper left corner."""
-    _annotate(axes, text, (0.02, 0.96), ("axes fraction", "axes fraction"), (0, -6), role)
 
 
 def legend(axes: Axes) -> None:
@@ -95,30 +84,8 @@ def row_of_panels(
 def _draw(panel: Panel, figure: Figure, left_px: float, width_px: float) -> None:
     across_px = width_px - _LEFT - _RIGHT - panel.room_px
     axes = add_axes(figure, left_px + _LEFT, _TOP, across_px, HEIGHT_PX - _TOP - _BOTTOM)
-    panel.fill(axes)
+    place(axes, panel.fill(axes))
     axes.minorticks_off()
     axes.set_title(panel.title, loc="left", fontsize=FONT_PX + 1, color=LIGHT["ink"], pad=10)
     axes.set_xlabel(panel.x_label, fontsize=FONT_PX - 0.5, color=LIGHT["muted"])
     axes.set_ylabel(panel.y_label, fontsize=FONT_PX - 0.5, color=LIGHT["muted"])
-
-
-def _annotate(
-    axes: Axes,
-    text: str,
-    place: tuple[float, float],
-    within: tuple[str, str],
-    offset_px: tuple[float, float],
-    role: str,
-) -> None:
-    axes.annotate(
-        text,
-        place,
-        xycoords=within,
-        xytext=offset_px,
-        textcoords="offset points",
-        fontsize=FONT_PX - 1.5,
-        color=LIGHT[role],
-        # Read where a line passes behind it.
-        bbox={"facecolor": LIGHT["surface"], "alpha": 0.8, "linewidth": 0, "pad": 0.5},
-        zorder=5,
-    )

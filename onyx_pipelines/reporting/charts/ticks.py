@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from onyx_pipelines.core.text import limit_text
+
 _ROUND_S = (
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
     *(60 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
@@ -13,7 +15,6 @@ _ROUND_S = (
 )
 _DECADES_S = (0.01, 0.1, 1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 _ROUND_DAYS = (*(hours / 24 for hours in (1, 2, 3, 6, 12)), 1, 2, 7, 14, 28, 91, 182, 364)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,12 +30,12 @@ def duration_ticks(end_s: float, *, most: int) -> list[Tick]:
     """0, s, 2s, … up to `end_s`, for the shortest usual duration s that needs at most `most`."""
     step = next((s for s in _ROUND_S if end_s / s < most), 86400 * math.ceil(end_s / 86400 / most))
     values = [step * index for index in range(int(end_s / step) + 1)]
-    return [Tick(value, _duration(value)) for value in values]
+    return [Tick(value, limit_text(value)) for value in values]
 
 
 def decade_ticks(low_s: float, high_s: float) -> list[Tick]:
     """For a logarithmic scale: 1 s, 10 s, 1 min, 10 min, 1 h, …"""
-    return [Tick(value, _duration(value)) for value in _DECADES_S if low_s <= value <= high_s]
+    return [Tick(value, limit_text(value)) for value in _DECADES_S if low_s <= value <= high_s]
 
 
 def days(moment: datetime) -> float:
@@ -56,21 +57,9 @@ def date_ticks(first: datetime, last: datetime, *, most: int) -> list[Tick]:
     return [Tick(value, _date(value, last)) for value in sorted(values)]
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:g} s"
-    if seconds < 3600:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes}:{rest:02d}" if rest else f"{minutes} min"
-    if seconds % 86400 == 0 and seconds > 86400:
-        return f"{seconds / 86400:g} d"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d}" if minutes else f"{hours} h"
-
-
 def _date(value: float, last: datetime) -> str:
     moment = _EPOCH + timedelta(seconds=round(value * 86400))
     if (moment.hour, moment.minute) != (0, 0):
         return f"{moment:%H:%M}"
-    text = f"{moment.day} {_MONTHS[moment.month - 1]}"
+    text = f"{moment.day} {moment:%b}"
     return text if moment.year == last.astimezone(UTC).year else f"{text} {moment.year}"

@@ -67,13 +67,8 @@ def write_report(
 def drill_page(result: DrillResult, earlier: History) -> str:
     """The whole page. `earlier` has the drills before this one, newest first."""
     # Drawing costs half a second to import, which whoever only loads definitions need not pay.
-    from onyx_pipelines.reporting.charts.canvas import to_svg
-    from onyx_pipelines.reporting.charts.durations import (
-        NARROW,
-        WIDE,
-        Occasion,
-        durations_drawing,
-    )
+    from onyx_pipelines.reporting.charts.canvas import WIDTHS_PX, to_svg
+    from onyx_pipelines.reporting.charts.durations import Occasion, durations_drawing
 
     occasions = [
         Occasion(
@@ -84,10 +79,10 @@ def drill_page(result: DrillResult, earlier: History) -> str:
         for drill in [*reversed(earlier.drills[: MOST_DRILLS - 1]), result]
     ]
     charts = {
-        size.name: to_svg(
-            durations_drawing(occasions, result.objective_s, size), f"history-{size.name}"
+        name: to_svg(
+            durations_drawing(occasions, result.objective_s, width_px=width_px), f"history-{name}"
         )
-        for size in (WIDE, NARROW)
+        for name, width_px in WIDTHS_PX.items()
     }
     return page_of(result, earlier, charts)
 
