@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from onyx_pipelines.core.text import moment_text, size_text, utc_second
-from onyx_pipelines.reporting.markdown import code, table, text
+from onyx_pipelines.reporting.markdown import table_markdown, text
+from onyx_pipelines.reporting.tables import plain_table
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.manifest import ComponentRecord
 from onyx_pipelines.vault.pruning import PruneReport, Waiting
@@ -17,18 +18,16 @@ RETENTION_HEAD = ("recovery point (UTC)", "set", "in", "verdict", "as", "why")
 
 def objects_table(components: Sequence[ComponentRecord]) -> str:
     """Markdown: every object with its sizes and SHA-256."""
+    names = (("object", "mono"), ("of", ""), ("plain", ""), ("sealed", ""))
     rows = [
         (
-            code(item.key),
-            text(item.name),
-            size_text(item.plain_bytes),
-            size_text(item.sealed_bytes),
-            f"`{item.sealed_sha256[:16]}…`",
+            *(item.key, item.name, size_text(item.plain_bytes), size_text(item.sealed_bytes)),
+            f"{item.sealed_sha256[:16]}…",
         )
         for component in components
         for item in component.objects
     ]
-    return table(("object", "of", "plain", "sealed", "SHA-256 (sealed)"), rows)
+    return table_markdown(plain_table((*names, ("SHA-256 (sealed)", "")), rows))
 
 
 def retention_decisions(report: PruneReport) -> list[tuple[Decision, tuple[str, ...]]]:
@@ -119,25 +118,21 @@ def prune_report_json(report: PruneReport) -> dict[str, object]:
 
 def sets_table(listed: Sequence[CatalogRow]) -> str:
     """Markdown: sets, newest first."""
-    return table(
-        ("recovery point (UTC)", "set", "status", "size", "stores", "kept as"),
-        [
-            (
-                utc_second(row.recovery_point),
-                code(row.backup_id),
-                text(row.status),
-                size_text(row.size_bytes),
-                text(", ".join(row.stores)),
-                text(row.retained_as or ""),
-            )
-            for row in listed
-        ],
-    )
+    names = ("recovery point (UTC)", "set", "status", "size", "stores", "kept as")
+    columns = [(name, "mono" if name == "set" else "") for name in names]
+    rows = [
+        (
+            *(utc_second(row.recovery_point), row.backup_id, row.status),
+            *(size_text(row.size_bytes), ", ".join(row.stores), row.retained_as or ""),
+        )
+        for row in listed
+    ]
+    return table_markdown(plain_table(columns, rows))
 
 
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Of cells that are plain text, shown as it is."""
-    return table(head, [[text(cell) for cell in row] for row in rows])
+    return table_markdown(plain_table([(name, "") for name in head], rows))
 
 
 def bullets(lines: Iterable[str]) -> str:

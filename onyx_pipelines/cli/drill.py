@@ -15,10 +15,11 @@ from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import duration_text, limit_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.notify.configured import notified
+from onyx_pipelines.reporting.publish import Published
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.report.formatting import finding_text
 from onyx_pipelines.restore.report.history import read_history
-from onyx_pipelines.restore.report.writing import ReportPaths, write_report
+from onyx_pipelines.restore.report.writing import write_report
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.terminal.output import (
@@ -108,7 +109,7 @@ def _drilled(
     return result
 
 
-def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
+def _as_json(result: DrillResult, paths: Published) -> dict[str, object]:
     return {
         "drill_id": result.drill_id,
         "backup_id": result.backup_id,
@@ -130,7 +131,7 @@ def _as_json(result: DrillResult, paths: ReportPaths) -> dict[str, object]:
     }
 
 
-def show(result: DrillResult, paths: ReportPaths) -> None:
+def show(result: DrillResult, paths: Published) -> None:
     out.line(bold(result.verdict.value.replace("_", " ").upper()), f" {result.backup_id}")
     rows = [
         (each.component.value, each.verdict.value.replace("_", " "), duration_text(each.recovery_s))

@@ -18,17 +18,15 @@ from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.plan import Profile, profile_named
 from onyx_pipelines.load_test.report.formatting import (
-    bottleneck_lines,
-    headline,
     interval_text,
     objective_text,
     summary_name,
 )
-from onyx_pipelines.load_test.report.sentences import judgement
-from onyx_pipelines.load_test.report.writing import ReportFiles
+from onyx_pipelines.load_test.report.sentences import bottleneck_lines, headline, judgement
 from onyx_pipelines.load_test.results import Alarm, LoadTestResult, LoadVerdict, Scenario
 from onyx_pipelines.load_test.running.run_folder import RunFolder, run_keys
 from onyx_pipelines.notify.configured import notified
+from onyx_pipelines.reporting.publish import Published
 from onyx_pipelines.terminal.ending import UsageError
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
@@ -203,7 +201,7 @@ def _profile(
         ) from None
 
 
-def _answer(result: LoadTestResult, files: ReportFiles, *, as_json: bool) -> None:
+def _answer(result: LoadTestResult, files: Published, *, as_json: bool) -> None:
     if as_json:
         print_json({**result.model_dump(mode="json"), "verdict": result.verdict.value,
                     "report": str(files.html)})  # fmt: skip
@@ -212,7 +210,7 @@ def _answer(result: LoadTestResult, files: ReportFiles, *, as_json: bool) -> Non
     finish(_EXIT_CODES[result.verdict])
 
 
-def _show(result: LoadTestResult, files: ReportFiles) -> None:
+def _show(result: LoadTestResult, files: Published) -> None:
     out.line(bold(result.verdict.value.upper()), f" {result.run_id}")
     out.line(headline(result))
     rows = []

@@ -103,12 +103,15 @@ def latency_text(latency_ms: float | None) -> str:
     return f"{latency_ms:.0f} ms" if latency_ms < 1000 else f"{latency_ms / 1000:.2f} s"
 
 
-def percent_text(share: float) -> str:
-    """Never rounds to 0 or 100 % what is neither."""
+def percent_text(share: float | None, decimals: int = 0) -> str:
+    """Without decimals it never rounds to 0 or 100 % what is neither."""
+    if share is None or not math.isfinite(share):
+        return NOT_KNOWN
     percent = 100 * share
-    if 0 < percent < 1:
+    if decimals == 0 and 0 < percent < 1:
         return "under 1 %"
-    return "over 99 %" if 99 < percent < 100 else f"{percent:.0f} %"
+    is_nearly_all = decimals == 0 and 99 < percent < 100
+    return "over 99 %" if is_nearly_all else f"{percent:.{decimals}f} %"
 
 
 def moment_text(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What the analysis says, as data; `report.sentences` has the words."""
+"""What the analysis says, as data; `report/words.toml` has the words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum, auto
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Value = float | int | str
+Value = float | int | str | tuple[str, ...]
 
 
 class RemedyKind(StrEnum):

@@ -23,9 +23,9 @@ from onyx_pipelines.load_test.telemetry.services import parse_services
 
 if TYPE_CHECKING:
     from onyx_pipelines.load_test.baselines import Baseline
-    from onyx_pipelines.load_test.report.writing import ReportFiles
     from onyx_pipelines.load_test.running.execution import LiveLimit, LoadProgress
     from onyx_pipelines.load_test.running.run_folder import RunFolder
+    from onyx_pipelines.reporting.publish import Published
 
 LATEST: Final = "latest"
 
@@ -149,7 +149,7 @@ def baseline_for(settings: Settings, folder: RunFolder) -> Baseline | None:
     return None if current is None or current.run_key == folder.run_key else current
 
 
-def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, ReportFiles]:
+def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, Published]:
     """Write the run's report. Raises ReportError, NotFoundError."""
     from onyx_pipelines.load_test.report.writing import write_report
 

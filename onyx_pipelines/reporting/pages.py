@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from onyx_pipelines.core import text
 from onyx_pipelines.reporting.palette import DARK, LIGHT, role
+from onyx_pipelines.reporting.tables import as_cell
 
 _HERE: Final = Path(__file__).parent
 
@@ -42,14 +43,11 @@ _ENVIRONMENT: Final = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters.update(
+    cell=as_cell,
     count=text.count_text,
     duration=text.duration_text,
     latency=text.latency_text,
     moment=text.moment_text,
-    percent=text.percent_text,
-    rate=text.rate_text,
     role=role,
     second=text.second_text,
-    size=text.size_text,
 )
-_ENVIRONMENT.globals.update(NOTHING=text.NOTHING)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,8 @@ from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.host.durable_files import create_durably, sync_folder
 
-HTML_FILE: Final = "report.html"
-LATEST: Final = "latest"
+_HTML_FILE: Final = "report.html"
+_LATEST: Final = "latest"
 _UNFINISHED: Final = ".unfinished-"
 _UNFINISHED_LIFE: Final = timedelta(hours=1)
 
@@ -30,8 +31,17 @@ class ReportError(OnyxError):
     code = "report"
 
 
-def publish(directory: Path, contents: Mapping[str, bytes], *, remedy: str) -> Path:
-    """Write a report's files into `directory`, over those of an earlier writing, each at once.
+@dataclass(frozen=True)
+class Published:
+    """Where a report lies: its page, and its result as data."""
+
+    directory: Path
+    html: Path
+    result: Path
+
+
+def publish(directory: Path, page: str, result_file: str, result: str, *, remedy: str) -> Published:
+    """Write page and result into `directory`, over those of an earlier writing, each at once.
 
     Files are readable for the owner and the group: they name tables, collections and paths.
 
@@ -40,12 +50,13 @@ def publish(directory: Path, contents: Mapping[str, bytes], *, remedy: str) -> P
             what to do besides making room.
     """
     folder = directory.parent
+    contents = {_HTML_FILE: page, result_file: result}
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         _sweep(folder)
         with _unfinished(folder) as unfinished:
-            for name, data in contents.items():
-                create_durably(unfinished / name, data, mode=0o640)
+            for name, text in contents.items():
+                create_durably(unfinished / name, text.encode(), mode=0o640)
             if directory.exists():
                 for name in contents:
                     (unfinished / name).replace(directory / name)
@@ -59,13 +70,13 @@ def publish(directory: Path, contents: Mapping[str, bytes], *, remedy: str) -> P
             remedy=f"Free space there, give this user the directory, or name another one in"
             f" ONYX_REPORTS_DIR. {remedy}",
         ) from error
-    return directory
+    return Published(directory, directory / _HTML_FILE, directory / result_file)
 
 
 def point_latest_at(directory: Path) -> None:
     """`latest` beside it leads there. A convenience: its failure is logged, the report stands."""
-    link = directory.with_name(LATEST)
-    temporary = directory.with_name(f"{_UNFINISHED}{LATEST}")
+    link = directory.with_name(_LATEST)
+    temporary = directory.with_name(f"{_UNFINISHED}{_LATEST}")
     try:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(directory.name, target_is_directory=True)

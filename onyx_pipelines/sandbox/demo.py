@@ -14,7 +14,7 @@ from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import second_text, size_text
-from onyx_pipelines.load_test.report.formatting import bottleneck_lines
+from onyx_pipelines.load_test.report.sentences import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
 from onyx_pipelines.terminal.ending import as_process

@@ -19,10 +19,10 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.load_test.baselines import Baseline
 from onyx_pipelines.load_test.plan import Profile
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord
+from onyx_pipelines.reporting.publish import Published
 from onyx_pipelines.restore.engine import PlannedChange
 from onyx_pipelines.restore.recovery import RestorePlan
 from onyx_pipelines.restore.recovery.estimate import Estimate
-from onyx_pipelines.restore.report.writing import ReportPaths
 from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.cli.all_commands import call, command_of, is_group, words_of_all
@@ -176,7 +176,7 @@ def test_what_a_drill_found(capsys: pytest.CaptureFixture[str], name: str) -> No
     )
 
     path = Path(name)
-    drilling.show(result, ReportPaths(path, path, path))
+    drilling.show(result, Published(path, path, path))
 
     assert_shown(capsys, name)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.load_test.report.formatting import TIMES, headline
-from onyx_pipelines.load_test.report.sentences import judgement
+from onyx_pipelines.load_test.report.formatting import TIMES
+from onyx_pipelines.load_test.report.sentences import headline, judgement
 from onyx_pipelines.load_test.report.view import filled, sweep
 from onyx_pipelines.load_test.report.writing import load_test_page, page_of
 from onyx_pipelines.load_test.results import LoadTestResult, Validity
@@ -201,7 +201,7 @@ def test_a_step_without_answers_has_no_mean() -> None:
     failing = factories.failing().result
     step = failing.sweep[0].model_copy(update={"samples": 0, "mean_ms": 0.0, "parts": {}})
 
-    (row,) = sweep(failing.model_copy(update={"sweep": (step,)}))
+    ((_, (row,)),) = sweep(failing.model_copy(update={"sweep": (step,)})).groups
 
     assert row == ("chat", "1", "3.3", "not known", "not known", "0.0 %", "not known")
 

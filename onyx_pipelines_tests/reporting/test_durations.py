@@ -37,11 +37,6 @@ def _svg(occasions: list[Occasion], width_px: float = 1000) -> str:
 
 
 @WIDTHS
-def test_the_same_drills_are_drawn_to_the_same_bytes(width_px: float) -> None:
-    assert _svg(_days(20), width_px) == _svg(_days(20), width_px)
-
-
-@WIDTHS
 def test_the_chart_has_only_colours_of_the_page(width_px: float) -> None:
     svg = _svg(_days(20), width_px)
 

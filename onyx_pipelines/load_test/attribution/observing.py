@@ -186,7 +186,7 @@ def _about_services(seen: Observations) -> list[Fact]:
     blind = sorted(
         service for service in {APP, *_called(seen.top.parts)} if not seen.is_cpu_known(service)
     )
-    return [fact(What.CPU_BLIND, services=", ".join(blind))] if blind else []
+    return [fact(What.CPU_BLIND, services=tuple(blind))] if blind else []
 
 
 def _called(parts: Iterable[Part]) -> list[str]:

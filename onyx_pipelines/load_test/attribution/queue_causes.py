@@ -233,7 +233,7 @@ def _network(seen: Observations, growth: Growth, owner: Owner, parts: frozenset[
         Role.CONNECT: CauseKind.SLOW_CONNECT,
         Role.TRANSFER: CauseKind.SLOW_TRANSFER,
     }[owner.role]
-    found = fact(What.IN_PARTS, share=growth.share_of(parts), parts=" and ".join(sorted(parts)))
+    found = fact(What.IN_PARTS, share=growth.share_of(parts), parts=tuple(sorted(parts)))
     return queue_candidate(seen, growth, kind, NETWORK, parts, WITHOUT_EVIDENCE, (found,))
 
 

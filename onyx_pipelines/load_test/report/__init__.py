@@ -1,1 +1,1 @@
-"""The report of a load test: one page, its Markdown twin, and pictures."""
+"""The report of a load test: one page, short Markdown for Dagster, and a thumbnail."""

@@ -19,11 +19,11 @@ class Answer:
 
 def validity_answer(result: LoadTestResult) -> Answer:
     """Of the check `load_test_is_valid`: did enough hold for the figures to prove anything?"""
-    if result.validity.is_valid:
-        seen = sum(gate.passed is True for gate in result.validity.gates)
-        total = len(result.validity.gates)
-        return Answer(LoadVerdict.PASSED, f"{seen} of {total} conditions were shown to hold.")
-    return Answer(LoadVerdict.FAILED, sentences.broken(result.validity))
+    if not result.validity.is_valid:
+        return Answer(LoadVerdict.FAILED, sentences.broken(result.validity))
+    seen = sum(gate.passed is True for gate in result.validity.gates)
+    total = len(result.validity.gates)
+    return Answer(LoadVerdict.PASSED, f"{seen} of {total} conditions were shown to hold.")
 
 
 def objective_answer(result: LoadTestResult, name: str) -> Answer:
@@ -31,10 +31,7 @@ def objective_answer(result: LoadTestResult, name: str) -> Answer:
     found = next((each for each in result.objectives if each.name == name), None)
     if found is None:
         return Answer(LoadVerdict.INCONCLUSIVE, "This run did not test it.")
-    text = sentences.judgement(found)
-    if not result.validity.is_valid:
-        return Answer(LoadVerdict.INVALID, f"The run is invalid. {text}")
-    return Answer(found.verdict, text)
+    return _if_valid(result, found.verdict, sentences.judgement(found))
 
 
 def regression_answer(result: LoadTestResult) -> Answer:
@@ -42,15 +39,13 @@ def regression_answer(result: LoadTestResult) -> Answer:
     gating = [each for each in result.comparison.changes if each.is_gating]
     if not gating:
         return Answer(LoadVerdict.INCONCLUSIVE, _nothing(result))
-    text = _told(gating)
-    if not result.validity.is_valid:
-        return Answer(LoadVerdict.INVALID, f"The run is invalid. {text}")
     kinds = {each.kind for each in gating}
+    verdict = LoadVerdict.PASSED
     if ChangeKind.REGRESSED in kinds:
-        return Answer(LoadVerdict.FAILED, text)
-    if ChangeKind.INCONCLUSIVE in kinds:
-        return Answer(LoadVerdict.INCONCLUSIVE, text)
-    return Answer(LoadVerdict.PASSED, text)
+        verdict = LoadVerdict.FAILED
+    elif ChangeKind.INCONCLUSIVE in kinds:
+        verdict = LoadVerdict.INCONCLUSIVE
+    return _if_valid(result, verdict, _told(gating))
 
 
 def alarm_answer(result: LoadTestResult) -> Answer:
@@ -59,11 +54,14 @@ def alarm_answer(result: LoadTestResult) -> Answer:
     if not changes:
         return Answer(LoadVerdict.INCONCLUSIVE, _nothing(result))
     alarms = [each for each in changes if each.is_alarm]
-    if not result.validity.is_valid:
-        return Answer(LoadVerdict.INVALID, "The run is invalid.")
-    if alarms:
-        return Answer(LoadVerdict.FAILED, _told(alarms))
-    return Answer(LoadVerdict.PASSED, "No figure is beyond twice its baseline.")
+    verdict = LoadVerdict.FAILED if alarms else LoadVerdict.PASSED
+    return _if_valid(result, verdict, _told(alarms) or "No figure is beyond twice its baseline.")
+
+
+def _if_valid(result: LoadTestResult, verdict: LoadVerdict, text: str) -> Answer:
+    if result.validity.is_valid:
+        return Answer(verdict, text)
+    return Answer(LoadVerdict.INVALID, f"The run is invalid. {text}")
 
 
 def _told(changes: Sequence[Change]) -> str:

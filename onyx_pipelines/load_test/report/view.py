@@ -7,27 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.core.text import NOT_KNOWN, latency_text
+from onyx_pipelines.core.text import NOT_KNOWN, latency_text, percent_text
 from onyx_pipelines.load_test.capacity.fitting import steps_of
 from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report import formatting, sentences
-from onyx_pipelines.load_test.report.formatting import (
-    TIMES,
-    interval_text,
-    ratio_text,
-    share_text,
-    words,
-)
+from onyx_pipelines.load_test.report.formatting import TIMES, interval_text, ratio_text, words
 from onyx_pipelines.load_test.results import (
     Attribution,
     Cause,
     Change,
     ChangeKind,
-    Gate,
     LatencySummary,
     LoadTestResult,
     LoadVerdict,
     Objective,
+    Remedy,
     Scenario,
     ServiceLoad,
     SweepStep,
@@ -35,7 +29,14 @@ from onyx_pipelines.load_test.results import (
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
 from onyx_pipelines.reporting.charts.ticks import Tick
 from onyx_pipelines.reporting.palette import Badge, role
+from onyx_pipelines.reporting.tables import Cell, Row, Table, plain_table
 
+_SIGNS: Final = {
+    LoadVerdict.PASSED: "✓",
+    LoadVerdict.FAILED: "✗",
+    LoadVerdict.INCONCLUSIVE: "?",
+    LoadVerdict.INVALID: "!",
+}
 _GATES: Final = {
     True: Badge("passed", "✓", "met"),
     False: Badge("failed", "✗", "not met"),
@@ -54,55 +55,114 @@ _FULL: Final = (0.3, 0.6, 0.85)
 
 @dataclass(frozen=True)
 class Ratio:
-    """One figure against the baseline; places on the scale in percent, none: it has none there."""
+    """A row of `changes`; low, ratio and high on the scale in percent, none: no place there."""
 
-    change: Change
-    text: str
-    kind: str
+    row: Row
+    decides: bool
     role: str
     places: tuple[float, ...]
 
 
 def verdict(result: LoadTestResult) -> Badge:
     found = result.verdict
-    return Badge(role(found), formatting.SIGNS[found], found.value)
+    return Badge(role(found), _SIGNS[found], found.value)
 
 
 def judged(result: LoadTestResult, objective: Objective) -> Badge:
     """No objective of an invalid run was passed or missed, whatever its numbers say."""
     is_invalid = result.verdict is LoadVerdict.INVALID
     counts = LoadVerdict.INVALID if is_invalid else objective.verdict
-    word = formatting.NOT_TO_BE_USED if is_invalid else counts.value
-    return Badge(role(counts), formatting.SIGNS[counts], word)
+    word = "not to be used" if is_invalid else counts.value
+    return Badge(role(counts), _SIGNS[counts], word)
 
 
-def gate(each: Gate) -> Badge:
-    return _GATES[each.passed]
+def validity(result: LoadTestResult) -> Table:
+    """Each condition, whether it is met, and why."""
+    return plain_table(
+        [("Condition", "full"), ("Observed", "value"), ("Required", "value")],
+        [
+            (
+                Cell(sentences.condition(each), badge=_GATES[each.passed]),
+                sentences.observed(each),
+                sentences.sentence(each.required),
+            )
+            for each in result.validity.gates
+        ],
+    )
 
 
-def latency_columns() -> list[tuple[str, str]]:
-    """Name and kind."""
-    names = ["", *(f"p{100 * q:g}" for q in REPORTED), "max", "answers per s", "errors", "samples"]
-    return [(name, "") for name in names]
+def objectives(result: LoadTestResult) -> Table:
+    """What was promised, and what the samples say of it."""
+    return plain_table(
+        [("Objective", ""), ("Measured", ""), ("95 % interval", ""), ("Verdict", "")],
+        [
+            (
+                each.name,
+                formatting.objective_text(each),
+                interval_text(each.interval, each.unit),
+                Cell(badge=judged(result, each)),
+            )
+            for each in result.objectives
+        ],
+    )
 
 
-def percentile(
-    result: LoadTestResult, summary: LatencySummary, q: float
-) -> tuple[str, tuple[str, ...]]:
+def latencies(result: LoadTestResult) -> Table:
+    """Percentiles, throughput and errors of the baseline block."""
+    names = [*(f"p{100 * q:g}" for q in REPORTED), "max", "answers per s", "errors", "samples"]
+    return plain_table(
+        [("", ""), *((name, "") for name in names)],
+        [
+            (
+                formatting.summary_name(each),
+                *(percentile(result, each, q) for q in REPORTED),
+                Cell(latency_text(each.max_ms), kind="nowrap"),
+                Cell(
+                    formatting.quantity(each.throughput_per_s, ""),
+                    (f"longest gap {formatting.gap_text(each)}",),
+                ),
+                Cell(percent_text(each.error_rate, 2), kind="nowrap"),
+                f"{each.samples} in {each.repeats} repeats",
+            )
+            for each in result.summaries
+        ],
+    )
+
+
+def percentile(result: LoadTestResult, summary: LatencySummary, q: float) -> Cell:
     """The figure, and what must be known to read it."""
     found = summary.percentile(q)
     if found is None or found.value is None:
-        return "", (sentences.lacking(found),)
+        return Cell("", (sentences.lacking(found),))
     notes = [interval_text(found.interval)]
     change = formatting.change_of(result, summary, q)
     if change is not None and change.ratio is not None:
         notes.append(f"baseline {ratio_text(change.ratio, change.interval)}")
-    return latency_text(found.value), tuple(filter(None, notes))
+    return Cell(latency_text(found.value), tuple(filter(None, notes)))
 
 
-def sweep(result: LoadTestResult) -> list[tuple[str, ...]]:
+def sweep(result: LoadTestResult) -> Table:
     """A row for each number of users."""
-    return [_step(step) for step in result.sweep]
+    names = ("Scenario", "Users", "Answers/s", "Mean", "p95", "Errors", "Largest part")
+    return plain_table([(name, "") for name in names], [_step(step) for step in result.sweep])
+
+
+def remedies(result: LoadTestResult) -> Table:
+    """What to do, the most effective first for each scenario."""
+    names = ("Action", "name full"), ("Predicted", ""), ("Risk, effort", ""), ("How to verify", "")
+    return plain_table(
+        names, [_remedy(each, remedy) for each in result.attributions for remedy in each.remedies]
+    )
+
+
+def _remedy(attribution: Attribution, remedy: Remedy) -> Row:
+    advice = sentences.advice(remedy)
+    return (
+        f"{words(attribution.scenario)}: {advice.action}",
+        Cell("", tuple(map(formatting.gain_text, remedy.gains))),
+        Cell(advice.risk, (f"Effort: {advice.effort}",)),
+        sentences.verification(remedy),
+    )
 
 
 def fullness(result: LoadTestResult, scenario: Scenario) -> dict[str, list[float | None]]:
@@ -146,17 +206,36 @@ def compared(result: LoadTestResult) -> str:
     return f"Baseline {comparison.baseline_id}. Regressed: {decided}."
 
 
+def changes(result: LoadTestResult) -> Table:
+    """Every figure against the baseline."""
+    return plain_table(
+        [("Figure", "name full"), ("Ratio (95 % interval)", ""), ("Change", "full")],
+        [
+            (
+                each.name + (" (decides)" if each.is_gating else ""),
+                ratio_text(each.ratio, each.interval),
+                Cell(
+                    each.kind.value + (", alarm" if each.is_alarm else ""),
+                    (sentences.change(each),),
+                ),
+            )
+            for each in result.comparison.changes
+        ],
+    )
+
+
 def ratios(result: LoadTestResult) -> list[Ratio]:
+    """The rows of `changes` with their places on a scale."""
     low, high = _scale(result)
+    ((_, rows),) = changes(result).groups
     return [
         Ratio(
-            each,
-            ratio_text(each.ratio, each.interval),
-            formatting.change_text(each),
+            row,
+            each.is_gating,
             _KINDS[each.kind],
             tuple(_percent(end, low, high) for end in _ends(each)),
         )
-        for each in result.comparison.changes
+        for row, each in zip(rows, result.comparison.changes, strict=True)
     ]
 
 
@@ -174,10 +253,10 @@ def causes(attribution: Attribution) -> list[tuple[str, str, Cause]]:
         ("Next best explanation", attribution.runner_up),
         ("Next limit once this is gone", attribution.next_cause),
     )
-    return [(title, formatting.cause_text(cause), cause) for title, cause in titled if cause]
+    return [(title, sentences.cause_text(cause), cause) for title, cause in titled if cause]
 
 
-def _step(step: SweepStep) -> tuple[str, ...]:
+def _step(step: SweepStep) -> Row:
     largest = max(step.parts, key=lambda part: step.parts[part], default=Part(""))
     share = step.parts[largest] / step.mean_ms if largest and step.mean_ms else 0.0
     return (
@@ -187,7 +266,7 @@ def _step(step: SweepStep) -> tuple[str, ...]:
         # Where nothing was answered, the mean is no number.
         latency_text(step.mean_ms if step.samples else None),
         latency_text(step.p95_ms),
-        share_text(step.error_rate, 1),
+        percent_text(step.error_rate, 1),
         f"{formatting.part_name(largest)} ({100 * share:.0f} %)" if largest else NOT_KNOWN,
     )
 

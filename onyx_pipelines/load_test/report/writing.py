@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onyx_pipelines.core.text import second_text
 from onyx_pipelines.load_test.report import formatting, sentences, view
 from onyx_pipelines.load_test.results import LoadTestResult, Scenario
-from onyx_pipelines.load_test.statistics.percentiles import REPORTED
-from onyx_pipelines.reporting.publish import HTML_FILE, point_latest_at, publish
+from onyx_pipelines.reporting.publish import Published, point_latest_at, publish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,33 +23,26 @@ _REMEDY: Final = "`onyx load-test report` writes it again without sending anythi
 _THUMBNAIL_PX: Final = 760.0
 
 
-@dataclass(frozen=True)
-class ReportFiles:
-    """Where a report lies."""
-
-    directory: Path
-    html: Path
-    result: Path
-
-
 def write_report(
     result: LoadTestResult,
     samples: pd.DataFrame,
     reports_dir: Path,
     targets_ms: Mapping[Scenario, float],
-) -> ReportFiles:
+) -> Published:
     """Write `reports_dir/load-test/<run>/`, over an earlier one of the run; point `latest` at it.
 
     Raises:
         ReportError: nothing was written, or (a run written again) not everything.
     """
-    contents = {
-        HTML_FILE: load_test_page(result, samples, targets_ms).encode(),
-        RESULT_FILE: result.model_dump_json(indent=1).encode(),
-    }
-    directory = publish(reports_dir / FOLDER / result.run_id, contents, remedy=_REMEDY)
-    point_latest_at(directory)
-    return ReportFiles(directory, directory / HTML_FILE, directory / RESULT_FILE)
+    published = publish(
+        reports_dir / FOLDER / result.run_id,
+        load_test_page(result, samples, targets_ms),
+        RESULT_FILE,
+        result.model_dump_json(indent=1),
+        remedy=_REMEDY,
+    )
+    point_latest_at(published.directory)
+    return published
 
 
 def load_test_page(
@@ -93,14 +84,13 @@ def page_of(
         subtitle=f"Load test, {second_text(result.started_at)}, profile {result.profile},"
         f" target {result.target}",
         verdict=view.verdict(result),
-        headline=formatting.headline(result),
-        command=formatting.command(result),
+        headline=sentences.headline(result),
+        command=sentences.command(result),
         reproduction=formatting.reproduction_pairs(result),
         result=result,
         view=view,
         formatting=formatting,
         sentences=sentences,
-        percentiles=REPORTED,
         spectrum=spectrum,
         budget=budget,
         budget_key=panels.budget_key(result),

@@ -12,10 +12,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from xml.etree import ElementTree
 
 import matplotlib
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,10 +25,12 @@ FONT_PX = 11.5
 WIDTHS_PX = {"wide": 1000.0, "narrow": 340.0}
 _FONT = "DejaVu Sans"  # comes with matplotlib
 _POINTS_PER_INCH = 72
-_SVG = "{http://www.w3.org/2000/svg}"
-_XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
-_FONT_FAMILY = re.compile(r"font-family:[^;]*;?\s*")
-_REFERENCE = re.compile(r"url\(#")
+# matplotlib's first `<defs>` holds a style sheet, which would style the whole page.
+_NOT_FOR_PAGES = re.compile(
+    r"<metadata>.*?</metadata>|<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", re.DOTALL
+)
+_FONT_FAMILY = re.compile(r"font-family:[^;\"]*;?\s*")
+_REFERENCE = re.compile(r'\bid="|url\(#|xlink:(href="#)')
 _COLOUR = re.compile("|".join(LIGHT.values()))
 _VARIABLES = {colour: f"var(--{role})" for role, colour in LIGHT.items()}
 # matplotlib reads a few settings from a global table only, while it draws.
@@ -87,10 +88,7 @@ def to_svg(drawing: Drawing, chart_id: str) -> Markup:
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with _settings(chart_id):
         drawing.figure.savefig(target, format="svg", facecolor="none", metadata=no_metadata)
-    root = ElementTree.fromstring(target.getvalue())  # noqa: S314  (matplotlib wrote it a moment ago)
-    _embed(root, chart_id)
-    _name(root, chart_id, drawing)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704  (escaped by ElementTree)
+    return Markup(_embedded(target.getvalue().decode(), chart_id, drawing))  # noqa: S704  (matplotlib escaped what it wrote, and the rest is here)
 
 
 def to_png(drawing: Drawing) -> bytes:
@@ -119,50 +117,20 @@ def _settings(salt: str) -> Iterator[None]:
         yield
 
 
-def _embed(root: ElementTree.Element, chart_id: str) -> None:
+def _embedded(svg: str, chart_id: str, drawing: Drawing) -> str:
     """Ids that are unique in the page, the page's font and colours, and no size but the page's."""
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(_SVG)
-        attributes = element.attrib
-        if own_id := attributes.get("id"):
-            attributes["id"] = f"{chart_id}-{own_id}"
-        if href := attributes.pop(_XLINK_HREF, None):
-            attributes["href"] = f"#{chart_id}-{href.removeprefix('#')}"
-        for name in ("clip-path", "mask"):
-            if name in attributes:
-                attributes[name] = _REFERENCE.sub(f"url(#{chart_id}-", attributes[name])
-        if style := _style(attributes, chart_id):
-            attributes["style"] = style
-    for name in ("width", "height", "version"):
-        root.attrib.pop(name, None)
-    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
-    # matplotlib's first `<defs>` holds a style sheet, which would style the whole page.
-    style_sheets = [defs for defs in root.findall("defs") if defs.find("style") is not None]
-    for child in [*root.findall("metadata"), *style_sheets]:
-        root.remove(child)
-
-
-def _style(attributes: dict[str, str], chart_id: str) -> str:
-    """Its style, with the paint attributes: a variable works in a style, not surely in those."""
-    paints = [
-        f"{name}: {attributes.pop(name)}" for name in ("fill", "stroke") if name in attributes
-    ]
-    style = "; ".join([*paints, attributes.pop("style", "")]).strip("; ")
-    style = _REFERENCE.sub(f"url(#{chart_id}-", _FONT_FAMILY.sub("", style))
-    return _COLOUR.sub(lambda match: _VARIABLES[match[0]], style)
-
-
-def _name(root: ElementTree.Element, chart_id: str, drawing: Drawing) -> None:
-    groups = {element.get("id"): element for element in root.iter("g")}
+    opening, _, body = svg[svg.index("<svg") :].partition(">")
+    body = _FONT_FAMILY.sub("", _NOT_FOR_PAGES.sub("", body))
+    body = _REFERENCE.sub(lambda found: f"{found[1] or found[0]}{chart_id}-", body)
+    body = _COLOUR.sub(lambda found: _VARIABLES[found[0]], body)
     for artist, tooltip in drawing.tooltips.items():
-        _insert(groups[f"{chart_id}-{artist}"], "title", tooltip)
-    _insert(root, "desc", drawing.description, element_id=f"{chart_id}-desc")
-    _insert(root, "title", drawing.title, element_id=f"{chart_id}-title")
-    root.set("role", "img")
-    root.set("aria-labelledby", f"{chart_id}-title {chart_id}-desc")
-
-
-def _insert(parent: ElementTree.Element, tag: str, text: str, *, element_id: str = "") -> None:
-    child = ElementTree.Element(tag, {"id": element_id} if element_id else {})
-    child.text = text
-    parent.insert(0, child)
+        group = f'<g id="{chart_id}-{artist}">'
+        body = body.replace(group, f"{group}<title>{escape(tooltip)}</title>")
+    box = re.search(r'viewBox="[^"]*"', opening)
+    return (
+        f'<svg {box[0] if box else ""} role="img"'
+        f' aria-labelledby="{chart_id}-title {chart_id}-desc"'
+        ' style="stroke-linejoin: round; stroke-linecap: butt">'
+        f'<title id="{chart_id}-title">{escape(drawing.title)}</title>'
+        f'<desc id="{chart_id}-desc">{escape(drawing.description)}</desc>{body}'
+    )

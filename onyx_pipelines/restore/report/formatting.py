@@ -12,18 +12,8 @@ COMPONENT_NAMES = {
     Component.QDRANT: "Qdrant",
     Component.VOLUMES: "Volumes",
 }
-STEP_NAMES = {
-    Step.PREPARE: "Prepare",
-    Step.FETCH: "Fetch",
-    Step.RESTORE: "Restore",
-    Step.COMPARE: "Compare",
-    Step.CLEAN_UP: "Clean up",
-}
-VERDICT_NAMES = {
-    Verdict.PASSED: "passed",
-    Verdict.FAILED: "failed",
-    Verdict.COULD_NOT_VERIFY: "could not verify",
-}
+STEP_NAMES = {step: step.value.replace("_", " ").capitalize() for step in Step}
+VERDICT_NAMES = {verdict: verdict.value.replace("_", " ") for verdict in Verdict}
 # A shape for each verdict: colour alone tells nothing on a grey print or to one man in twelve.
 VERDICT_SIGNS = {Verdict.PASSED: "✓", Verdict.FAILED: "✕", Verdict.COULD_NOT_VERIFY: "?"}
 _NAMED = 5

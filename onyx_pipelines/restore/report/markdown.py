@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from onyx_pipelines.core.text import duration_text, moment_text
-from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES
+from onyx_pipelines.reporting.markdown import code, table, table_markdown, text
+from onyx_pipelines.restore.report import view
 from onyx_pipelines.restore.report.summary import (
     headline,
     problems,
@@ -13,7 +13,6 @@ from onyx_pipelines.restore.report.summary import (
     recovery_point_age,
     recovery_text,
 )
-from onyx_pipelines.restore.report.view import TOGETHER, badge, component_columns, component_rows
 from onyx_pipelines.restore.results import DrillResult
 
 MOST_FINDINGS = 50
@@ -29,44 +28,15 @@ def summary_markdown(result: DrillResult) -> str:
         ("Backup set", code(result.backup_id)),
         ("Drill took", duration_text((result.finished_at - result.started_at).total_seconds())),
     ]
-    verdict = str(badge(result.verdict)).upper()
+    verdict = str(view.badge(result.verdict)).upper()
     parts = [f"**{verdict}**: {text(headline(result))}", table(("", ""), facts)]
     if result.components:
-        headings = [name for name, _ in component_columns()]
-        rows = [
-            (
-                each.name,
-                str(each.verdict),
-                each.data,
-                *(time for _, time in each.times),
-                each.recovery,
-                each.rate,
-            )
-            for each in component_rows(result)
-            if each.name != TOGETHER
-        ]
-        parts.append(table(headings, rows))
+        parts.append(table_markdown(view.components(result)))
     return "\n\n".join(parts) + "\n"
 
 
 def findings_markdown(result: DrillResult) -> str:
     """A table of what did not pass, worst first, and how many more than MOST_FINDINGS there are."""
-    found = problems(result)
-    if not found:
+    if not problems(result):
         return "Every comparison passed."
-    rows = [
-        (
-            str(badge(problem.finding.verdict)),
-            COMPONENT_NAMES[problem.component],
-            code(problem.finding.item),
-            text(problem.finding.aspect),
-            text(problem.finding.message),
-            code(problem.finding.expected),
-            code(problem.finding.found),
-        )
-        for problem in found[:MOST_FINDINGS]
-    ]
-    headings = ("Verdict", "Component", "Item", "Aspect", "What is wrong", "Expected", "Found")
-    written = table(headings, rows)
-    rest = len(found) - len(rows)
-    return f"{written}\n\n{rest:,} more are in the report." if rest else written
+    return table_markdown(view.findings(result), most=MOST_FINDINGS)

@@ -29,7 +29,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Row:
+class ItemRow:
     """One item. `busy_s` is the sum of its steps."""
 
     component: Component
@@ -50,7 +50,7 @@ class Row:
         return max(bar.end_s for bar in self.bars)
 
 
-def timeline_rows(result: DrillResult, *, max_rows: int = MAX_ROWS) -> list[Row]:
+def timeline_rows(result: DrillResult, *, max_rows: int = MAX_ROWS) -> list[ItemRow]:
     """One row per component and item, components in their order, items as they began.
 
     Of more than `max_rows`, those that took longest are kept; the others of a component share one
@@ -62,7 +62,7 @@ def timeline_rows(result: DrillResult, *, max_rows: int = MAX_ROWS) -> list[Row]
     by_time = sorted(range(len(rows)), key=lambda index: -rows[index].busy_s)
     kept = set(by_time[: max(0, max_rows - len(result.components))])
     close_s = _CLOSE * max(row.end_s for row in rows)
-    folded: list[Row] = []
+    folded: list[ItemRow] = []
     for component in dict.fromkeys(row.component for row in rows):
         own = [index for index, row in enumerate(rows) if row.component is component]
         folded += [rows[index] for index in own if index in kept]
@@ -71,12 +71,12 @@ def timeline_rows(result: DrillResult, *, max_rows: int = MAX_ROWS) -> list[Row]
     return folded
 
 
-def _rows(component: Component, steps: Iterable[StepTiming]) -> list[Row]:
+def _rows(component: Component, steps: Iterable[StepTiming]) -> list[ItemRow]:
     by_item: dict[str, list[StepTiming]] = {}
     for timing in sorted(steps, key=lambda timing: timing.offset_s):
         by_item.setdefault(timing.item, []).append(timing)
     return [
-        Row(component, _label(item), _in_lanes(timings), sum(t.duration_s for t in timings))
+        ItemRow(component, _label(item), _in_lanes(timings), sum(t.duration_s for t in timings))
         for item, timings in by_item.items()
     ]
 
@@ -97,7 +97,7 @@ def _in_lanes(timings: Sequence[StepTiming]) -> tuple[Bar, ...]:
     return tuple(bars)
 
 
-def _together(component: Component, rows: Sequence[Row], close_s: float) -> Row:
+def _together(component: Component, rows: Sequence[ItemRow], close_s: float) -> ItemRow:
     bars = [bar for row in rows for bar in row.bars]
     used = [step for step in Step if any(bar.step is step for bar in bars)]
     merged = tuple(
@@ -105,7 +105,7 @@ def _together(component: Component, rows: Sequence[Row], close_s: float) -> Row:
         for lane, step in enumerate(used)
         for each in _merged([bar for bar in bars if bar.step is step], lane, close_s)
     )
-    return Row(component, f"{len(rows)} others", merged, sum(row.busy_s for row in rows))
+    return ItemRow(component, f"{len(rows)} others", merged, sum(row.busy_s for row in rows))
 
 
 def _merged(bars: Sequence[Bar], lane: int, close_s: float) -> Iterator[Bar]:

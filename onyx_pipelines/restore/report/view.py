@@ -7,7 +7,6 @@ how old would the data be. Then the evidence.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
 
 from onyx_pipelines import __version__
@@ -23,6 +22,7 @@ from onyx_pipelines.core.text import (
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.reporting.charts.ticks import Tick, duration_ticks
 from onyx_pipelines.reporting.palette import Badge, role
+from onyx_pipelines.reporting.tables import Cell, Row, Table, plain_table
 from onyx_pipelines.restore.report import summary
 from onyx_pipelines.restore.report.formatting import (
     COMPONENT_NAMES,
@@ -32,7 +32,7 @@ from onyx_pipelines.restore.report.formatting import (
 )
 from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.summary import PassedGroup
-from onyx_pipelines.restore.report.timeline import Bar, Row, timeline_rows
+from onyx_pipelines.restore.report.timeline import Bar, ItemRow, timeline_rows
 from onyx_pipelines.restore.results import (
     ComponentResult,
     DrillResult,
@@ -43,24 +43,9 @@ from onyx_pipelines.restore.results import (
 )
 
 MOST_DRILLS = 120  # in the chart
-TOGETHER = "Together"
 MOST_HISTORY_ROWS = 12
 MOST_NAMES = 300
 _MOST_TICKS = 11
-
-
-@dataclass(frozen=True)
-class ComponentRow:
-    """One line of the table of components; `times`: a step's name and time, `note` under the
-    recovery time."""
-
-    name: str
-    verdict: Badge
-    data: str
-    times: tuple[tuple[str, str], ...]
-    recovery: str
-    rate: str
-    note: str = ""
 
 
 def chips(result: DrillResult) -> list[tuple[str, Badge]]:
@@ -88,13 +73,30 @@ def facts(result: DrillResult) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def problems(result: DrillResult) -> list[tuple[str, list[tuple[Badge, Finding]]]]:
-    """By component, in the order of their weight."""
+def findings(result: DrillResult) -> Table:
+    """What did not pass, by component, in the order of their weight."""
     found = groupby(summary.problems(result), key=lambda problem: problem.component)
-    return [
-        (COMPONENT_NAMES[component], [(badge(p.finding.verdict), p.finding) for p in group])
-        for component, group in found
-    ]
+    return Table(
+        [
+            *(("Item", "name mono full"), ("Verdict", "verdict full"), ("What is wrong", "full")),
+            *(("Expected", "value mono"), ("Found", "value mono")),
+        ],
+        [
+            (COMPONENT_NAMES[component], [_problem(problem.finding) for problem in group])
+            for component, group in found
+        ],
+        group="Component",
+    )
+
+
+def _problem(finding: Finding) -> Row:
+    return (
+        finding.item,
+        Cell(badge=badge(finding.verdict)),
+        f"{finding.aspect}: {finding.message}",
+        finding.expected or NOTHING,
+        finding.found or NOTHING,
+    )
 
 
 def problem_counts(result: DrillResult) -> str:
@@ -107,7 +109,7 @@ def problem_counts(result: DrillResult) -> str:
     return f"{', '.join(filter(None, parts))}."
 
 
-def timeline(result: DrillResult) -> list[tuple[str, list[Row]]]:
+def timeline(result: DrillResult) -> list[tuple[str, list[ItemRow]]]:
     """The rows of each component; none if no step was timed."""
     groups = groupby(timeline_rows(result), key=lambda row: row.component)
     return [(COMPONENT_NAMES[component], list(rows)) for component, rows in groups]
@@ -117,13 +119,13 @@ def timeline_ticks(end_s: float) -> list[Tick]:
     return duration_ticks(end_s, most=_MOST_TICKS)
 
 
-def steps_used(rows: Iterable[Row]) -> list[tuple[str, str]]:
+def steps_used(rows: Iterable[ItemRow]) -> list[tuple[str, str]]:
     """Colour role and name, in the order of steps."""
     used = {bar.step for row in rows for bar in row.bars}
     return [(role(step), STEP_NAMES[step]) for step in Step if step in used]
 
 
-def bar_text(row: Row, bar: Bar) -> str:
+def bar_text(row: ItemRow, bar: Bar) -> str:
     step, took = STEP_NAMES[bar.step].lower(), duration_text(bar.duration_s)
     name = f"{COMPONENT_NAMES[row.component]}, {row.label}"
     return f"{name}: {step} {took}, from {duration_text(bar.offset_s)} on"
@@ -142,10 +144,27 @@ def passed_count(result: DrillResult) -> str:
     return f"{count_text(count, 'comparison')}."
 
 
-def history(result: DrillResult, earlier: History) -> list[tuple[DrillResult, Badge, str]]:
+def history(result: DrillResult, earlier: History) -> Table:
     """The newest drills, with verdict and recovery time; the first one is this one."""
     drills = [result, *earlier.drills[: MOST_HISTORY_ROWS - 1]]
-    return [(each, badge(each.verdict), summary.recovery_text(each)) for each in drills]
+    columns = [
+        *(("Drill", ""), ("Verdict", ""), ("Recovery", "number"), ("Store", "")),
+        *(("Data as of", ""), ("Backup set", "mono")),
+    ]
+    return plain_table(
+        columns,
+        [
+            (
+                Cell(moment_text(each.started_at), ("this drill",) if each is result else ()),
+                Cell(badge=badge(each.verdict)),
+                summary.recovery_text(each),
+                each.store,
+                moment_text(each.recovery_point),
+                each.backup_id[:8],
+            )
+            for each in drills
+        ],
+    )
 
 
 def history_note(earlier: History) -> str:
@@ -177,53 +196,50 @@ def badge(verdict: Verdict, word: str = "") -> Badge:
     return Badge(role(verdict), VERDICT_SIGNS[verdict], word or VERDICT_NAMES[verdict])
 
 
-def component_columns() -> list[tuple[str, str]]:
-    """Name and kind."""
-    figures = ["Data", *STEP_NAMES.values(), "Recovery", "Rate"]
-    return [("Component", ""), ("Verdict", ""), *((name, "number") for name in figures)]
+def components(result: DrillResult) -> Table:
+    """A row for each, and their sum where there is something to add up."""
+    names = ["Data", *STEP_NAMES.values(), "Recovery", "Rate"]
+    rows = [_component(drill) for drill in result.components]
+    return Table(
+        [("Component", ""), ("Verdict", ""), *((name, "number") for name in names)],
+        [("", rows)],
+        foot=_together(result) if len(rows) > 1 else None,
+    )
 
 
-def component_rows(result: DrillResult) -> list[ComponentRow]:
-    """One for each, and their sum where there is something to add up."""
-    rows = [_component_row(drill) for drill in result.components]
-    return [*rows, _together(result)] if len(rows) > 1 else rows
-
-
-def _component_row(drill: ComponentResult) -> ComponentRow:
+def _component(drill: ComponentResult) -> Row:
     is_part = drill.share < 1
     is_measured = any(timing.step is Step.RESTORE for timing in drill.steps)
-    return ComponentRow(
-        name=COMPONENT_NAMES[drill.component],
-        verdict=badge(drill.verdict),
-        data=size_text(drill.plain_bytes)
-        + (f" ({percent_text(drill.share)} of it)" if is_part else ""),
-        times=_times(drill.steps),
-        recovery=duration_text(drill.extrapolated_recovery_s) if is_measured else NOTHING,
-        rate=rate_text(drill.plain_bytes, drill.recovery_s),
-        note="for all of it" if is_part and is_measured else "",
+    return (
+        COMPONENT_NAMES[drill.component],
+        Cell(badge=badge(drill.verdict)),
+        size_text(drill.plain_bytes) + (f" ({percent_text(drill.share)} of it)" if is_part else ""),
+        *_times(drill.steps),
+        Cell(
+            duration_text(drill.extrapolated_recovery_s) if is_measured else NOTHING,
+            ("for all of it",) if is_part and is_measured else (),
+        ),
+        rate_text(drill.plain_bytes, drill.recovery_s),
     )
 
 
-def _together(result: DrillResult) -> ComponentRow:
+def _together(result: DrillResult) -> Row:
     plain_bytes = sum(drill.plain_bytes for drill in result.components)
-    return ComponentRow(
-        name=TOGETHER,
-        verdict=badge(result.verdict),
-        data=size_text(plain_bytes),
-        times=_times([timing for drill in result.components for timing in drill.steps]),
-        recovery=summary.recovery_text(result),
-        rate=rate_text(plain_bytes, sum(drill.recovery_s for drill in result.components)),
+    return (
+        "Together",
+        Cell(badge=badge(result.verdict)),
+        size_text(plain_bytes),
+        *_times([timing for drill in result.components for timing in drill.steps]),
+        summary.recovery_text(result),
+        rate_text(plain_bytes, sum(drill.recovery_s for drill in result.components)),
     )
 
 
-def _times(steps: Iterable[StepTiming]) -> tuple[tuple[str, str], ...]:
+def _times(steps: Iterable[StepTiming]) -> list[str]:
     spent = dict.fromkeys(Step, 0.0)
     for timing in steps:
         spent[timing.step] += timing.duration_s
-    return tuple(
-        (STEP_NAMES[step], duration_text(seconds) if seconds else NOTHING)
-        for step, seconds in spent.items()
-    )
+    return [duration_text(seconds) if seconds else NOTHING for seconds in spent.values()]
 
 
 def _passed(group: PassedGroup) -> tuple[str, str]:

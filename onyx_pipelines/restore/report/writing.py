@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 
 from onyx_pipelines.core.text import moment_text, stamp_text
 from onyx_pipelines.reporting.publish import (
-    HTML_FILE,
+    Published,
     ReportError,
     point_latest_at,
     publish,
@@ -31,18 +30,9 @@ if TYPE_CHECKING:
 _REMEDY = "The drill need not run again: its verdict and times are in the run's metadata."
 
 
-@dataclass(frozen=True)
-class ReportPaths:
-    """Where a report lies."""
-
-    directory: Path
-    html: Path
-    json: Path
-
-
 def write_report(
     result: DrillResult, reports_dir: Path, *, history: Sequence[DrillResult]
-) -> ReportPaths:
+) -> Published:
     """Write `restore-drills/<UTC time>-<backup id>/` and point `latest` at the newest.
 
     Args:
@@ -53,15 +43,17 @@ def write_report(
         ReportError: nothing was written, or (a drill written again) not everything.
     """
     known = history if isinstance(history, History) else History(tuple(history))
-    contents = {
-        HTML_FILE: drill_page(result, known.before(result)).encode(),
-        RESULT_FILE: result.model_dump_json(indent=1).encode(),
-    }
     folder = reports_dir / FOLDER
-    directory = publish(_directory(folder, result), contents, remedy=_REMEDY)
+    published = publish(
+        _directory(folder, result),
+        drill_page(result, known.before(result)),
+        RESULT_FILE,
+        result.model_dump_json(indent=1),
+        remedy=_REMEDY,
+    )
     newest = [path for path in report_directories(folder) if (path / RESULT_FILE).is_file()]
     point_latest_at(max(path for path in newest if path.name[0].isdigit()))
-    return ReportPaths(directory, directory / HTML_FILE, directory / RESULT_FILE)
+    return published
 
 
 def drill_page(result: DrillResult, earlier: History) -> str:

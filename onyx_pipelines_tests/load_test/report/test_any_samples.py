@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onyx_pipelines.load_test.capacity import fitting
-from onyx_pipelines.load_test.report.formatting import capacity_lines
+from onyx_pipelines.load_test.report.sentences import capacity_lines
 from onyx_pipelines.load_test.report.writing import page_of
 from onyx_pipelines.load_test.results import Block, Scenario
 from onyx_pipelines_tests.load_test.factories import block, result_from

@@ -70,7 +70,9 @@ def test_the_verdict_and_its_reason_come_first_then_times_then_evidence(failed_p
 
 
 def test_every_finding_that_did_not_pass_has_expected_and_found(failed_page: str) -> None:
-    rows = re.findall(r'<td role="cell" class="verdict.*?</tr>', failed_page, re.DOTALL)
+    rows = re.findall(
+        r'<th scope="row" role="rowheader" class="name mono.*?</tr>', failed_page, re.DOTALL
+    )
 
     assert len(rows) == 20
     assert all("184223 rows" in row and "184222 rows" in row for row in rows)

@@ -40,14 +40,14 @@ def test_a_report_is_a_page_and_its_result_in_a_directory_of_time_and_set(
     paths = write_report(RESULT, tmp_path, history=[])
 
     assert paths.directory == tmp_path / "restore-drills" / STEM
-    assert set(paths.directory.iterdir()) == {paths.html, paths.json}
-    assert [paths.html.name, paths.json.name] == ["report.html", "drill.json"]
+    assert set(paths.directory.iterdir()) == {paths.html, paths.result}
+    assert [paths.html.name, paths.result.name] == ["report.html", "drill.json"]
 
 
 def test_the_result_reads_back_as_it_was(tmp_path: Path) -> None:
     paths = write_report(RESULT, tmp_path, history=[])
 
-    assert parse_drill_result(paths.json.read_bytes()) == RESULT
+    assert parse_drill_result(paths.result.read_bytes()) == RESULT
     assert list(read_history(tmp_path)) == [RESULT]
 
 

@@ -1,0 +1,45 @@
+"""A table as data: drawn by one macro in a page, written as Markdown for Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onyx_pipelines.reporting.palette import Badge
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A badge before its text, notes below it. `kind`: classes of its own beside the column's."""
+
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    badge: Badge | None = None
+    kind: str = ""
+
+
+Row = Sequence[str | Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """`columns`: name and classes; the first one of a row is its head.
+
+    Args:
+        groups: rows under a title each; one group with the title "" has none.
+        group: what a group is, where there are titles.
+        foot: the sum of all rows.
+    """
+
+    columns: Sequence[tuple[str, str]]
+    groups: Sequence[tuple[str, Sequence[Row]]]
+    group: str = ""
+    foot: Row | None = None
+
+
+def plain_table(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> Table:
+    return Table(columns, [("", rows)])
+
+
+def as_cell(cell: str | Cell) -> Cell:
+    return Cell(cell) if isinstance(cell, str) else cell
