@@ -79,10 +79,11 @@ def judged(result: LoadTestResult, objective: Objective) -> Badge:
 def validity(result: LoadTestResult) -> Table:
     """Each condition, whether it is met, and why."""
     return plain_table(
-        [("Condition", "full"), ("Observed", "value"), ("Required", "value")],
+        [("Condition", "full"), ("Holds", "full"), ("Observed", "value"), ("Required", "value")],
         [
             (
-                Cell(sentences.condition(each), badge=_GATES[each.passed]),
+                sentences.condition(each),
+                Cell(badge=_GATES[each.passed]),
                 sentences.observed(each),
                 sentences.sentence(each.required),
             )
@@ -157,9 +158,10 @@ def remedies(result: LoadTestResult) -> Table:
 
 def _remedy(attribution: Attribution, remedy: Remedy) -> Row:
     advice = sentences.advice(remedy)
+    first, *others = [*map(formatting.gain_text, remedy.gains)] or [""]
     return (
         f"{words(attribution.scenario)}: {advice.action}",
-        Cell("", tuple(map(formatting.gain_text, remedy.gains))),
+        Cell(first, tuple(others)),
         Cell(advice.risk, (f"Effort: {advice.effort}",)),
         sentences.verification(remedy),
     )
