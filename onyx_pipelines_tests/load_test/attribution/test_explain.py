@@ -237,4 +237,4 @@ def test_missing_values_in_telemetry_are_unknown_not_zero(locked):
     answer = _explained(Run(locked.samples, blind))
 
     assert answer.cause.kind is CauseKind.UNKNOWN
-    assert _told(answer, "CPU of app, db, llm, vector is not known")
+    assert _told(answer, "CPU of app, db, llm and vector is not known")
