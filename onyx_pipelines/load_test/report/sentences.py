@@ -135,9 +135,12 @@ def change(found: Change) -> str:
     if interval is None:
         return f"{ratio:.2f} times, but a single repeat does not show how much is noise."
     alarm = "; beyond twice the baseline" if found.is_alarm else ""
+    low, high = (
+        NOT_KNOWN if end is None else f"{end:.2f}" for end in (interval.low, interval.high)
+    )
     return (
-        f"{ratio:.2f} times the baseline (above 1 is worse; 95 % interval {interval.low:.2f} to"
-        f" {interval.high:.2f}): {WORDS['changes'][found.kind]}{alarm}."
+        f"{ratio:.2f} times the baseline (above 1 is worse; 95 % interval {low} to {high}):"
+        f" {WORDS['changes'][found.kind]}{alarm}."
     )
 
 
