@@ -38,6 +38,7 @@ class Table:
 
 
 def plain_table(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> Table:
+    """Without groups and without a sum."""
     return Table(columns, [("", rows)])
 
 
