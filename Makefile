@@ -30,8 +30,8 @@ test: $(STAMP)  ## the whole test suite; what measures times comes last
 	$(BIN)/python -m pytest -m "not measures"
 	$(BIN)/python -m pytest -m measures -n 2
 
-nightly: $(STAMP)  ## the tests of random data, at length
-	$(BIN)/python -m pytest --hypothesis-profile=nightly --timeout=0 -k random
+nightly: $(STAMP)  ## the tests of random data and of many tables, at length
+	$(BIN)/python -m pytest --hypothesis-profile=nightly --timeout=0 -k "random or [many]"
 
 check: $(STAMP)  ## in a minute: lint, and beside it the tests that are fast and need no server
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint fast-tests

@@ -1,4 +1,4 @@
-"""How many random examples an expensive test makes."""
+"""How much of something an expensive test makes."""
 
 from __future__ import annotations
 

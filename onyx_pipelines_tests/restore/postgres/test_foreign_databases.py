@@ -15,6 +15,7 @@ from onyx_pipelines.restore.postgres.marked_databases import STAGED_PREFIX, drop
 from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import Binaries
+from onyx_pipelines_tests.examples import random_examples
 from onyx_pipelines_tests.fixtures_postgres import execute, target_of
 from onyx_pipelines_tests.restore.postgres.foreign import (
     described,
@@ -39,7 +40,7 @@ SHOP = (
 )
 DATABASES = ("postgres", "shop", "my-app", "icu", "in_archive", "many", "a=b", "postgres://x")
 # With their indexes, more than the lock table of a scratch cluster holds by default.
-TABLES = 1200
+TABLES = random_examples(1200, at_night=5000)
 
 
 @pytest.fixture(scope="module")
