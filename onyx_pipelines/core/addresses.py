@@ -51,6 +51,7 @@ def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
 
 
 def is_within(address: Address, networks: Iterable[Network]) -> bool:
+    """IPv4 is in no network of IPv6, and the other way round; in no network at all: False."""
     return any(address in network for network in networks)
 
 
