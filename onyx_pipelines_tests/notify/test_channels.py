@@ -27,6 +27,7 @@ from onyx_pipelines.notify.channels.slack import message as slack_message
 from onyx_pipelines.notify.event import Event, Outcome, event_from_json
 from onyx_pipelines.notify.routing import routes
 from onyx_pipelines_tests.notify.servers import mail_host, webhook
+from onyx_pipelines_tests.waiting import PATIENCE_S
 
 EVENT = Event(
     outcome=Outcome.FAILED,
@@ -254,7 +255,9 @@ class TestAwkwardNames:
     def test_by_another_messenger(self) -> None:
         with webhook() as hook:
             address = hook.url.replace("http://", "json://")
-            OtherChannel(SecretStr(address), routes(["failed"])).send([hostile(AWKWARD)])
+            OtherChannel(SecretStr(address), routes(["failed"]), limit_s=PATIENCE_S).send(
+                [hostile(AWKWARD)]
+            )
 
         assert r"*b* _i_ `c` ~s~ & :boom: \x1b[31m\x00" in hook.json()["message"]
 
@@ -263,7 +266,7 @@ class TestOther:
     def test_apprise_carries_it_to_a_real_server(self) -> None:
         with webhook() as hook:
             address = hook.url.replace("http://", "json://")
-            OtherChannel(SecretStr(address), routes(["failed"])).send([EVENT])
+            OtherChannel(SecretStr(address), routes(["failed"]), limit_s=PATIENCE_S).send([EVENT])
 
         said = hook.json()
         assert said["title"].endswith(EVENT.subject)
@@ -286,7 +289,9 @@ class TestOther:
     def test_an_address_that_is_none_says_so_without_showing_it(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        channel = OtherChannel(SecretStr(f"nothing://{SECRET}"), routes(["failed"]), number=2)
+        channel = OtherChannel(
+            SecretStr(f"nothing://{SECRET}"), routes(["failed"]), number=2, limit_s=PATIENCE_S
+        )
 
         with pytest.raises(DeliveryError, match="nothing 2 is none that apprise knows") as caught:
             channel.send([EVENT])

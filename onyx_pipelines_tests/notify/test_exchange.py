@@ -20,6 +20,7 @@ from onyx_pipelines.notify.exchange import post
 from onyx_pipelines.notify.routing import routes
 from onyx_pipelines_tests.notify.servers import dribbling_server, webhook
 from onyx_pipelines_tests.notify.test_channels import EVENT
+from onyx_pipelines_tests.waiting import PATIENCE_S
 
 NOW = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
 LIMIT_S = 1.0
@@ -72,7 +73,7 @@ def test_a_server_that_says_a_byte_in_a_while_is_cut_off(
 
 def test_an_answer_without_end_is_not_kept() -> None:
     with dribbling_server(b"HTTP/1.1 200 OK\r\n\r\n", every_s=0.00001) as port:
-        answer = post("It", f"http://127.0.0.1:{port}/", b"")
+        answer = post("It", f"http://127.0.0.1:{port}/", b"", limit_s=PATIENCE_S)
 
     assert len(answer.text) == 4096
 
