@@ -9,7 +9,7 @@ from typing import Final
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import QdrantSettings
 from onyx_pipelines.sources.qdrant.examining import count_unwell
 
 _FRESH_S: Final = 60.0
@@ -19,7 +19,9 @@ _LOG: Final = logger("api")
 class QdrantCondition:
     """Looks in a thread of its own, when somebody asks and the last look is old."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: QdrantSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._looking = threading.Lock()

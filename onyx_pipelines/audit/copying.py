@@ -26,7 +26,7 @@ from onyx_pipelines.audit.segments import (
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.core.errors import KeyFileError, OnyxError
 from onyx_pipelines.core.logs import logger
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import KeySettings, Settings
 from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import SigningKey
@@ -100,7 +100,7 @@ def copy_failures(trail: Trail) -> Mapping[str, CopyFailure]:
     return failures
 
 
-def _signing_key(settings: Settings) -> SigningKey | None:
+def _signing_key(settings: KeySettings) -> SigningKey | None:
     """One that is no good keeps nothing from being copied: that the copies are not signed is found
     by `onyx audit verify`."""
     try:

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.core.errors import AlreadyRunningError
 from onyx_pipelines.core.names import Tag
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import HostSettings
 from onyx_pipelines.orchestration.resources import OnyxSettings, held_exclusively
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
@@ -50,7 +50,7 @@ class BackupRun(dg.ConfigurableResource[None]):
         return self._backup_id
 
 
-def _refuse_while_restoring(settings: Settings) -> None:
+def _refuse_while_restoring(settings: HostSettings) -> None:
     try:
         refuse_while_restoring(settings.state_dir)
     except AlreadyRunningError as error:

@@ -12,7 +12,7 @@ from onyx_pipelines.backup.size_plausibility import SizeVerdict, judge_sizes
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.logs import log_fields, logger
 from onyx_pipelines.core.progress import ProgressCallback
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import RetentionSettings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.layout import set_prefix
 from onyx_pipelines.vault.manifest import (
@@ -130,7 +130,7 @@ def complete_set(
     return manifest
 
 
-def retention_days(settings: Settings, backup_type: BackupType) -> int:
+def retention_days(settings: RetentionSettings, backup_type: BackupType) -> int:
     """How long a set of this type is kept at least, as its manifest says it (the spec's field)."""
     counts = {
         BackupType.DAILY: settings.keep_daily,

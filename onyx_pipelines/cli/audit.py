@@ -23,7 +23,7 @@ from onyx_pipelines.audit.verification import (
     verify_trail,
 )
 from onyx_pipelines.core.errors import NotFoundError
-from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.settings import Settings, StoreSettings, load_settings
 from onyx_pipelines.core.text import utc_second
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
@@ -163,7 +163,7 @@ def _about(records: Iterable[AuditRecord], action: str, backup_id: str) -> list[
     ]
 
 
-def _store(settings: Settings, name: str) -> Store:
+def _store(settings: StoreSettings, name: str) -> Store:
     # As it was called when there were only two.
     return store_named(open_stores(settings), "local" if name == "local-store" else name)
 

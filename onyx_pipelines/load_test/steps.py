@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from onyx_pipelines.core.errors import NotFoundError, SettingsError
-from onyx_pipelines.core.settings import LoadTestSettings, ObjectiveSettings, Settings
+from onyx_pipelines.core.settings import HostSettings, LoadTestSettings, ObjectiveSettings, Settings
 from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.load_test.k6.binary import find_k6
 from onyx_pipelines.load_test.plan import Profile, plan
@@ -111,7 +111,7 @@ def run(
     return folder
 
 
-def find_run(settings: Settings, wanted: str = LATEST, *, label: str = "") -> RunFolder:
+def find_run(settings: HostSettings, wanted: str = LATEST, *, label: str = "") -> RunFolder:
     """By key or the beginning of one, "latest", or the label that it was started with.
 
     Raises:
@@ -140,7 +140,7 @@ def result_of(settings: Settings, folder: RunFolder) -> LoadTestResult:
     return kept.result_of(folder, targets_of(settings), baseline_for(settings, folder))
 
 
-def baseline_for(settings: Settings, folder: RunFolder) -> Baseline | None:
+def baseline_for(settings: HostSettings, folder: RunFolder) -> Baseline | None:
     """Of the run's environment. A run that is the baseline itself has none."""
     from onyx_pipelines.load_test.baselines import BaselineStore
 

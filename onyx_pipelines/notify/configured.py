@@ -19,7 +19,7 @@ from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import Redactor, logger
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.process_log import secret_values
-from onyx_pipelines.core.settings import HostSettings, Settings
+from onyx_pipelines.core.settings import HostSettings, NotificationSettings, Settings
 from onyx_pipelines.core.text import duration_text
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.notify.box import ChannelState
@@ -37,7 +37,7 @@ _PATIENCE_S = 20.0
 WITH_PLAYBOOK: Final = frozenset({Outcome.FAILED, Outcome.WARNED})
 
 
-def channels_of(settings: Settings) -> list[Channel]:
+def channels_of(settings: NotificationSettings) -> list[Channel]:
     """Those that are configured."""
     found: list[Channel] = []
     if settings.slack_webhook_url.get_secret_value():
@@ -185,7 +185,7 @@ def notified(settings: Settings, job: str) -> Iterator[Telling]:
         tell(settings, warned)
 
 
-def _is_news(settings: Settings, warned: Event) -> bool:
+def _is_news(settings: NotificationSettings, warned: Event) -> bool:
     """Whether it warns of anything, and people were not told of that before."""
     checks, now = KnownChecks(settings.state_dir), datetime.now(UTC)
     found = CheckOutcome("warnings", passed=not warned.summary, is_error=False, says=warned.summary)
@@ -205,11 +205,11 @@ def _finish(delivering: Thread | None) -> None:
         delivering.join(_PATIENCE_S)
 
 
-def channel_states(settings: Settings) -> list[ChannelState]:
+def channel_states(settings: NotificationSettings) -> list[ChannelState]:
     """For people: when each channel last took a message, and what it has not taken."""
     return Outbox(settings.state_dir).states(channels_of(settings))
 
 
-def deliver_pending(settings: Settings) -> int:
+def deliver_pending(settings: NotificationSettings) -> int:
     """What could not be delivered before; gives the number of messages."""
     return Outbox(settings.state_dir).deliver(channels_of(settings))
