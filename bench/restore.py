@@ -21,7 +21,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
-from onyx_pipelines.restore.postgres.restoring import restore
+from onyx_pipelines.restore.postgres.restoring import restoration
 from onyx_pipelines.restore.results import Step, StepClock, StepTiming
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.sample_postgres import load_sample_databases
@@ -104,7 +104,8 @@ def _restore(directory: Path, server: PostgresServer, backup_id: str) -> tuple[S
     objects = open_again(store, backup_id, directory / "key.json")
     scratch = directory / "scratch"
     work = Work(Component.POSTGRESQL, objects, clock, scratch, settings, silent)
-    result = restore(work, RestoreChoice(into=NAME, with_globals=False), journal)
+    choice = RestoreChoice(into=NAME, with_globals=False)
+    result = restoration(objects, choice, settings).restore(work, journal)
     journal.close()
     if result.verdict is not Verdict.PASSED:
         raise SystemExit(f"the restore did not pass: {result.problems()}")

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from onyx_pipelines.core.progress import silent
-from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.sources.source import Source
 from onyx_pipelines.vault.keys import Recipient, create_private_key, load_private_key
 from onyx_pipelines.vault.manifest import BackupType, Manifest
+from onyx_pipelines.vault.reading import SetObjects, open_set
 from onyx_pipelines.vault.signing import Signers, SigningKey, create_signing_key, load_signing_key
 from onyx_pipelines.vault.stores import LocalStore
 from onyx_pipelines.vault.writing import SetWriter

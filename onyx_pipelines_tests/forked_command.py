@@ -21,7 +21,7 @@ _LOADED = (
     "typer.main",
     "onyx_pipelines.backup.verifying",
     "onyx_pipelines.backup.whole_backup",
-    "onyx_pipelines.restore.recovery.execution",
+    "onyx_pipelines.restore.whole_restore",
     "onyx_pipelines.sources.qdrant.qdrant_source",
     __name__,
 )

@@ -14,7 +14,8 @@ from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.service import Service
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.names import DRILL_ASSETS, Asset, Job, Op
-from onyx_pipelines.restore.recovery import RestoreChoice, RestorePlan, plan_restore
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.whole_restore import RestorePlan, plan_restore
 
 
 def add_restores(service: Service) -> None:

@@ -15,16 +15,16 @@ from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import duration_text, second_text
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.journal import DESPITE
-from onyx_pipelines.restore.recovery import (
-    RestoreChoice,
+from onyx_pipelines.restore.report.formatting import finding_text, speed_text
+from onyx_pipelines.restore.whole_restore import (
     RestorePlan,
     RestoreResult,
     plan_restore,
     restore_set,
 )
-from onyx_pipelines.restore.recovery.execution import abort as abort_restores
-from onyx_pipelines.restore.report.formatting import finding_text, speed_text
+from onyx_pipelines.restore.whole_restore import abort as abort_restores
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.terminal.ending import UsageError
 from onyx_pipelines.terminal.output import (

@@ -7,12 +7,10 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
+from onyx_pipelines.host.directories import DIRECTORY_FLAGS, identity_of
 from onyx_pipelines.host.inode_flags import make_changeable
 from onyx_pipelines.host.mounts import mount_id
-
-_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove_tree(path: Path) -> None:
@@ -26,7 +24,7 @@ def remove_tree(path: Path) -> None:
             left is left.
     """
     try:
-        parent_fd = os.open(path.parent, _FLAGS & ~os.O_NOFOLLOW)
+        parent_fd = os.open(path.parent, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     try:
@@ -50,18 +48,18 @@ def _empty(root_name: bytes, parent_fd: int) -> None:
     mount = mount_id(parent_fd)
     fd = _enter(root_name, parent_fd, mount)
     names: list[bytes] = []
-    inodes = [_inode(fd)]
+    inodes = [identity_of(fd)]
     try:
         while True:
             below = _remove_files(fd)
             if below is not None:
                 fd = _replace(fd, _enter(below, fd, mount))
                 names.append(below)
-                inodes.append(_inode(fd))
+                inodes.append(identity_of(fd))
             elif names:
-                fd = _replace(fd, os.open("..", _FLAGS, dir_fd=fd))
+                fd = _replace(fd, os.open("..", DIRECTORY_FLAGS, dir_fd=fd))
                 inodes.pop()
-                if _inode(fd) != inodes[-1]:
+                if identity_of(fd) != inodes[-1]:
                     raise OSError(f"{os.fsdecode(names[-1])!r} was moved while it was removed")
                 _rmdir(names.pop(), fd)
             else:
@@ -126,7 +124,7 @@ def _make_mutable(name: bytes, parent_fd: int) -> None:
 
 def _enter(name: bytes, parent_fd: int, mount: int) -> int:
     """Open a directory that is to be emptied, though its mode may forbid its owner to."""
-    path_fd = os.open(name, _FLAGS | os.O_PATH, dir_fd=parent_fd)
+    path_fd = os.open(name, DIRECTORY_FLAGS | os.O_PATH, dir_fd=parent_fd)
     try:
         if mount_id(path_fd) != mount:
             raise OSError(errno.EXDEV, f"something is mounted at {os.fsdecode(name)!r}")
@@ -134,7 +132,7 @@ def _enter(name: bytes, parent_fd: int, mount: int) -> int:
         if os.fstat(path_fd).st_mode & 0o700 != 0o700:
             with suppress(PermissionError):  # of another owner; whether that matters shows next
                 path.chmod(0o700)
-        return os.open(path, _FLAGS & ~os.O_NOFOLLOW)
+        return os.open(path, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
     finally:
         os.close(path_fd)
 
@@ -142,8 +140,3 @@ def _enter(name: bytes, parent_fd: int, mount: int) -> int:
 def _replace(old_fd: int, new_fd: int) -> int:
     os.close(old_fd)
     return new_fd
-
-
-def _inode(fd: int) -> tuple[int, int]:
-    directory = os.fstat(fd)
-    return directory.st_dev, directory.st_ino

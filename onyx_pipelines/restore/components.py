@@ -10,22 +10,27 @@ from typing import Any, Final
 
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.engine import PlannedChange, Work
-from onyx_pipelines.restore.journal import RestoreJournal
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.restore.engine import Restoration, Work
 from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.reading import SetObjects
 
 
 @dataclass(frozen=True)
 class ComponentCode:
-    """The functions of these names in the component's package, where their errors are told."""
+    """The functions of these names in the component's package.
+
+    `drill` restores all of it somewhere else, compares it and throws it away; what scratch has no
+    room for is left out as could-not-verify, and `share` says so. It raises:
+        SettingsError: scratch lies in a configured volume; nothing was touched.
+        RestoreError: there is no place to restore into, or it is the one that is backed up; nothing
+            was touched.
+        SourceError: a server that is named for drills does not answer.
+        StoreError, KeyFileError: the set cannot be read.
+    """
 
     drill: Callable[[Work], ComponentResult]
-    restore: Callable[[Work, RestoreChoice, RestoreJournal], ComponentResult]
-    plan: Callable[[SetObjects, RestoreChoice, Settings], list[PlannedChange]]
-    # What tells the place that is restored into from every other.
-    target_identity: Callable[[SetObjects, RestoreChoice, Settings], str]
+    restoration: Callable[[SetObjects, RestoreChoice, Settings], Restoration]
 
 
 _PACKAGES: Final = {
@@ -36,13 +41,11 @@ _PACKAGES: Final = {
 
 
 def code_of(component: Component) -> ComponentCode:
-    """Its plan, drill and restore; imported when the first of them is called."""
+    """Its drill and its restoration; imported when the first of them is called."""
     package = _PACKAGES[component]
     return ComponentCode(
         drill=_on_demand(f"{package}.drilling", "drill"),
-        restore=_on_demand(f"{package}.restoring", "restore"),
-        plan=_on_demand(f"{package}.planning", "plan"),
-        target_identity=_on_demand(f"{package}.restoring", "target_identity"),
+        restoration=_on_demand(f"{package}.restoring", "restoration"),
     )
 
 

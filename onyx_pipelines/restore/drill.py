@@ -18,7 +18,6 @@ from onyx_pipelines.restore.components import code_of
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.findings import ARCHIVE
-from onyx_pipelines.restore.objects import open_set
 from onyx_pipelines.restore.results import (
     ComponentResult,
     DrillResult,
@@ -31,6 +30,7 @@ from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import set_in_use
 from onyx_pipelines.vault.manifest import Manifest
+from onyx_pipelines.vault.reading import open_set
 from onyx_pipelines.vault.stores import open_stores
 from onyx_pipelines.vault.trust import Trust
 

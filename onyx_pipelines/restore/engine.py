@@ -6,7 +6,7 @@ is done, what is skipped and what is said of it is decided here. A drill is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
-from onyx_pipelines.core.errors import IntegrityError, NotFoundError, SettingsError
+from onyx_pipelines.core.errors import IntegrityError, NotFoundError, SettingsError, SourceError
+from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.progress import Meter, ProgressCallback
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
@@ -27,7 +28,6 @@ from onyx_pipelines.restore.journal import (
     has_failed,
     still_the_same,
 )
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import (
     ComponentResult,
     Finding,
@@ -37,7 +37,9 @@ from onyx_pipelines.restore.results import (
     share_of,
 )
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.reading import SetObjects
 
+_log = logger("restore")
 Placed: TypeAlias = Mapping[str, JsonValue]
 # Keeps in the journal what tells an item in its place from another of its name.
 Note: TypeAlias = Callable[[Placed], None]
@@ -172,6 +174,35 @@ class PlannedChange:
     detail: str
 
 
+class Restoration(Protocol):
+    """One component of a set, as a person has chosen from it, and the place that it goes to.
+
+    Making one raises NotFoundError, SettingsError: the choice fits neither the set nor this host.
+    """
+
+    @property
+    def identity(self) -> str:
+        """What tells the place from every other."""
+        ...
+
+    def plan(self) -> Sequence[PlannedChange]:
+        """What would be done; reads only.
+
+        Raises:
+            RestoreError: something is in the way that no restore would remove.
+            SourceError: the place does not answer.
+        """
+
+    def restore(self, work: Work, journal: RestoreJournal) -> ComponentResult:
+        """Item after item. What the journal has is compared again.
+
+        Raises:
+            RestoreError: something is in the way; what was there is there.
+            SourceError: the place does not answer, or is not one that can take it.
+            StoreError, KeyFileError: the set cannot be read.
+        """
+
+
 class StagedItem(Protocol):
     """Something of a set that is made where it disturbs nobody, and thrown away again."""
 
@@ -213,6 +244,36 @@ class Item(StagedItem, Protocol):
 
     def complete(self) -> Sequence[Finding]:
         """What can be done in its place only; after a kill once more."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What a killed drill or restore had made: `discard` takes it away, or completes it where that
+    loses nothing."""
+
+    what: str
+    discard: Callable[[], object]
+
+
+def sweep(leftovers: Iterable[Leftover]) -> list[str]:
+    """Discard what killed ones had made; the host's lock says that they are dead. Gives what went.
+
+    What cannot go is told in the log: it keeps nobody from a restore.
+
+    Raises:
+        RestoreError: without it, data would be lost.
+    """
+    gone = []
+    for each in leftovers:
+        try:
+            each.discard()
+        except (OSError, SourceError) as error:
+            why = error.what if isinstance(error, SourceError) else error.strerror
+            _log.warning("left by an interrupted run, and still there: %s (%s)", each.what, why)
+        else:
+            _log.warning("left by an interrupted run, and discarded: %s", each.what)
+            gone.append(each.what)
+    return gone
 
 
 class Drilling:

@@ -14,15 +14,15 @@ from onyx_pipelines.orchestration.launcher import WorkerIdentity
 from onyx_pipelines.orchestration.progress_lines import log_progress
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.reporting.markdown import code, table, text
-from onyx_pipelines.restore.recovery import (
-    RestoreChoice,
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.report.formatting import speed_text
+from onyx_pipelines.restore.safety_backup import take_safety_backup
+from onyx_pipelines.restore.whole_restore import (
     RestorePlan,
     RestoreResult,
     plan_restore,
     restore_set,
 )
-from onyx_pipelines.restore.report.formatting import speed_text
-from onyx_pipelines.restore.safety_backup import take_safety_backup
 from onyx_pipelines.sources.source import Component
 
 RESTORED = dg.AssetKey(Job.RESTORE)

@@ -21,9 +21,9 @@ from onyx_pipelines.load_test.plan import Profile
 from onyx_pipelines.load_test.running.run_folder import RunFolder, RunRecord
 from onyx_pipelines.reporting.publish import Published
 from onyx_pipelines.restore.engine import PlannedChange
-from onyx_pipelines.restore.recovery import RestorePlan
-from onyx_pipelines.restore.recovery.estimate import Estimate
+from onyx_pipelines.restore.estimate import Estimate
 from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding
+from onyx_pipelines.restore.whole_restore import RestorePlan
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.cli.all_commands import call, command_of, is_group, words_of_all
 from onyx_pipelines_tests.cli.awkward_names import AWKWARD, arguments, names, unprintable

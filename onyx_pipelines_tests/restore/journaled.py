@@ -1,26 +1,33 @@
-"""One component's restore with a journal of its own, as the whole restore keeps it."""
+"""One component of a set, planned and restored as the whole restore does it: with a journal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
+from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.components import code_of
+from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
 from onyx_pipelines.restore.results import ComponentResult
+from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.reading import SetObjects
 
 
-def with_journal(
-    state_dir: Path,
-    asked: object,
-    restore: Callable[[RestoreJournal], ComponentResult],
-    *,
-    force: bool = False,
-) -> ComponentResult:
-    """Open until nothing is unfinished, so that the same call goes on."""
-    journal = RestoreJournal.open(state_dir, "a set", request_digest(asked), datetime.now(UTC))
+def planned(
+    component: Component, objects: SetObjects, choice: RestoreChoice, settings: Settings
+) -> Sequence[PlannedChange]:
+    return code_of(component).restoration(objects, choice, settings).plan()
+
+
+def restored(work: Work, choice: RestoreChoice, *, force: bool = False) -> ComponentResult:
+    """The journal is open until nothing is unfinished, so that the same call goes on."""
+    restoration = code_of(work.component).restoration(work.objects, choice, work.settings)
+    asked = request_digest(work.objects.manifest.backup_id, choice)
+    journal = RestoreJournal.open(work.settings.state_dir, "a set", asked, datetime.now(UTC))
     if force:
         journal.force("the set")
-    result = restore(journal)
+    result = restoration.restore(work, journal)
     journal.end([result])
     return result

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.core.errors import IntegrityError
+from onyx_pipelines.core.errors import IntegrityError, RestoreError
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.engine import Drilling, Note, Placed, Restoring
+from onyx_pipelines.restore.engine import Drilling, Leftover, Note, Placed, Restoring, sweep
 from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal, request_digest
 from onyx_pipelines.restore.results import ComponentResult, Finding
@@ -212,3 +212,25 @@ def test_what_fails_half_way_is_thrown_away_too(live: Path) -> None:
         Drilling().run(item, 3)
 
     assert item.steps == ["stage", "discard"] * 2
+
+
+def test_what_a_killed_one_left_is_discarded_and_what_resists_stops_nothing(
+    live: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left, folder = File(live.parent), live.parent / "folder"
+    left.stage()
+    folder.mkdir()
+
+    gone = sweep([Leftover("a folder", folder.unlink), Leftover("a file", left.discard)])
+
+    assert gone == ["a file"]
+    assert not left.beside.exists()
+    assert "still there: a folder" in caplog.text
+
+
+def test_what_cannot_be_discarded_without_a_loss_stops_the_restore() -> None:
+    def lose() -> None:
+        raise RestoreError("A swap stopped half way.", remedy="Mend it.")
+
+    with pytest.raises(RestoreError, match="half way"):
+        sweep([Leftover("a swap", lose)])

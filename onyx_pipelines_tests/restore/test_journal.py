@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.core.errors import AlreadyRunningError, RestoreError
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.journal import (
     RESUMED_WITHIN,
     UNKNOWN_EXTENT,
@@ -23,7 +24,6 @@ from onyx_pipelines.restore.journal import (
     request_digest,
     still_the_same,
 )
-from onyx_pipelines.restore.recovery import RestoreChoice
 from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring

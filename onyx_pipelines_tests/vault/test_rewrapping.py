@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.core.errors import KeyFileError, StoreError
-from onyx_pipelines.vault.authenticity import distrust_of, signed
+from onyx_pipelines.vault.authenticity import authenticate, distrust_of, signed
 from onyx_pipelines.vault.keys import Recipient
 from onyx_pipelines.vault.layout import manifest_key
 from onyx_pipelines.vault.manifest import Manifest, to_bytes
-from onyx_pipelines.vault.reading import authenticate, load_manifest
+from onyx_pipelines.vault.reading import load_manifest
 from onyx_pipelines.vault.rewrapping import RewrapOutcome, Rewrapper, RewrapResult, rewrap
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.stores.store import Store

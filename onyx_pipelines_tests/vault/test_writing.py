@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from onyx_pipelines.core.errors import KeyFileError, NotFoundError, SourceError, StoreError
 from onyx_pipelines.sources.source import Component, ComponentStatus, object_path
+from onyx_pipelines.vault.authenticity import authenticate
 from onyx_pipelines.vault.keys import RECIPIENTS
 from onyx_pipelines.vault.manifest import BackupType
-from onyx_pipelines.vault.reading import authenticate, load_manifest
+from onyx_pipelines.vault.reading import load_manifest
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.verification import verify
 from onyx_pipelines.vault.writing import SetWriter

@@ -12,7 +12,7 @@ from typing import Final
 
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError
 from onyx_pipelines.host.scratch import shortage_bytes
-from onyx_pipelines.restore.engine import Drilling, Work
+from onyx_pipelines.restore.engine import Drilling, Work, sweep
 from onyx_pipelines.restore.findings import damaged
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.bound_extensions import PRELOADED, bound_extensions
@@ -30,8 +30,8 @@ from onyx_pipelines.restore.postgres.globals_script import roles_in, with_tables
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.marked_databases import (
     STAGED_PREFIX,
+    leftovers_on,
     new_name,
-    recover_interrupted,
 )
 from onyx_pipelines.restore.postgres.server import (
     TargetServer,
@@ -67,17 +67,7 @@ class _Place:
 
 
 def drill(work: Work) -> ComponentResult:
-    """Restore every database of the set there, and compare it.
-
-    A database that scratch has no room for is left out as could-not-verify, and `share` says so.
-
-    Raises:
-        SettingsError: scratch lies in a configured volume; nothing was touched.
-        RestoreError: there is no server to restore into, or it is the one that is backed up;
-            nothing was touched.
-        SourceError: it does not answer.
-        StoreError, KeyFileError: the set cannot be read.
-    """
+    """Restore every database of the set into a cluster or a server for drills, and compare it."""
     work.refuse_inside_volumes()
     databases = loading.databases_of(work.objects)
     is_named = bool(work.settings.drill_pg_host)
@@ -138,7 +128,7 @@ def _server_for_drills(work: Work, databases: Sequence[DatabaseObjects]) -> Iter
         binaries = find_binaries(
             max(server.major, major), bindir=settings.pg_bindir, programs=("pg_restore", "psql")
         )
-        recover_interrupted(target)
+        sweep(leftovers_on(target))
     staging = Staging(target, binaries, with_roles=False, may_lack_locale=True)
     with work.scratch("onyx-scratch-pg-server-") as scratch:
         yield _Place(staging, scratch, server.version, _roles_in_script(work))

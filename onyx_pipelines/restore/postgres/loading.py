@@ -26,15 +26,14 @@ from onyx_pipelines.host.processes import (
     text_of,
 )
 from onyx_pipelines.restore.engine import Work, chosen_of
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.server_facts import read_globals
 from onyx_pipelines.sources.postgres.target import OWN_ROLE, PostgresTarget, postgres_errors
-from onyx_pipelines.sources.source import Component, object_path
-from onyx_pipelines.vault.layout import SEALED_SUFFIX
+from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.manifest import ObjectRecord
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines.vault.stores.store import ObjectReader
 
 MAINTENANCE_DATABASE = "postgres"
@@ -66,28 +65,25 @@ def databases_of(objects: SetObjects, chosen: Sequence[str] = ()) -> list[Databa
     Raises:
         NotFoundError: a chosen one is not in the set.
     """
-    found = []
-    for record in objects.records(Component.POSTGRESQL, prefix="postgresql/"):
-        if record.key.endswith(".dump" + SEALED_SUFFIX):
-            key = object_path("facts", "postgresql", f"db-{record.name}", suffix=".json")
-            facts = objects.read(objects.record(Component.POSTGRESQL, key + SEALED_SUFFIX))
-            found.append(
-                DatabaseObjects(record.name, record, DatabaseFacts.model_validate_json(facts))
-            )
+    found = [
+        DatabaseObjects(
+            record.name,
+            record,
+            DatabaseFacts.model_validate_json(
+                objects.facts(Component.POSTGRESQL, f"db-{record.name}")
+            ),
+        )
+        for record in objects.records(Component.POSTGRESQL, prefix="postgresql/", suffix=".dump")
+    ]
     return chosen_of(found, chosen, "database")
 
 
 def globals_of(objects: SetObjects) -> tuple[ObjectRecord, GlobalsFacts] | None:
     """Roles and grants, where the set has them."""
-    scripts = [
-        record
-        for record in objects.records(Component.POSTGRESQL, prefix="postgresql/globals")
-        if record.key.endswith(".sql" + SEALED_SUFFIX)
-    ]
+    scripts = objects.records(Component.POSTGRESQL, prefix="postgresql/globals", suffix=".sql")
     if not scripts:
         return None
-    key = object_path("facts", "postgresql", "globals", suffix=".json") + SEALED_SUFFIX
-    facts = objects.read(objects.record(Component.POSTGRESQL, key))
+    facts = objects.facts(Component.POSTGRESQL, "globals")
     return scripts[0], GlobalsFacts.model_validate_json(facts)
 
 

@@ -12,13 +12,13 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 import psycopg
 from psycopg import sql
 
-from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.core.logs import logger
+from onyx_pipelines.restore.engine import Leftover
 from onyx_pipelines.restore.postgres.loading import MAINTENANCE_DATABASE, session
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
@@ -26,7 +26,6 @@ STAGED_PREFIX: Final = "onyx_restore_"
 PREVIOUS_PREFIX: Final = "onyx_replaced_"
 _MARK: Final = "onyx-pipelines-restore"
 _TEMPLATE: Final = "template1"
-_log = logger("restore")
 
 
 def new_name(prefix: str) -> str:
@@ -109,24 +108,16 @@ def _drop_subscriptions(
     return tuple(f"{slot} of subscription {name}" for name, slot in found if slot)
 
 
-def recover_interrupted(target: PostgresTarget) -> None:
-    """Drop what an interrupted restore of this host left; the host's lock says it is dead.
-
-    What cannot be dropped is told in the log: a leftover must not keep anybody from a restore.
-    """
+def leftovers_on(target: PostgresTarget) -> list[Leftover]:
+    """What interrupted restores of this host left."""
     with session(target) as connection:
         rows = connection.execute(
-            "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
-            " WHERE starts_with(datname, %s) OR starts_with(datname, %s) ORDER BY 1",
-            (STAGED_PREFIX, PREVIOUS_PREFIX),
+            "SELECT datname FROM pg_database"
+            " WHERE (starts_with(datname, %s) OR starts_with(datname, %s))"
+            " AND shobj_description(oid, 'pg_database') = %s ORDER BY 1",
+            (STAGED_PREFIX, PREVIOUS_PREFIX, mark()),
         ).fetchall()
-    for name in [name for name, comment in rows if comment == mark()]:
-        try:
-            drop(target, name)
-        except SourceError as error:
-            _log.warning("left by an interrupted restore, not dropped: %s", error.what)
-        else:
-            _log.warning("left by an interrupted restore, dropped: database %s", name)
+    return [Leftover(f"database {name}", partial(drop, target, name)) for (name,) in rows]
 
 
 @contextmanager

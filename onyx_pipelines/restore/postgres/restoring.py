@@ -5,10 +5,10 @@ Database by database; one that fails its comparison leaves what was there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from pydantic import TypeAdapter
 
@@ -16,10 +16,17 @@ from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work
+from onyx_pipelines.restore.engine import (
+    Note,
+    Placed,
+    Placement,
+    PlannedChange,
+    Restoring,
+    Work,
+    sweep,
+)
 from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal, has_failed
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres import loading
 from onyx_pipelines.restore.postgres.archive_listing import renamed
 from onyx_pipelines.restore.postgres.bound_extensions import bound_extensions
@@ -30,9 +37,9 @@ from onyx_pipelines.restore.postgres.late_extensions import LateExtensions
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.marked_databases import (
     STAGED_PREFIX,
+    leftovers_on,
     new_name,
     oid_of,
-    recover_interrupted,
 )
 from onyx_pipelines.restore.postgres.server import (
     DatabaseThere,
@@ -49,69 +56,131 @@ from onyx_pipelines.restore.postgres.swapping import put_in_place
 from onyx_pipelines.restore.postgres.table_restoring import TableRestore, tables_of
 from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.sources.postgres.binaries import find_binaries
+from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.reading import SetObjects
 
+_NAMED_ROLES: Final = 5
 PROGRAMS: Final = ("pg_restore", "pg_dump", "psql")
 _LIMITS: Final = TypeAdapter(HostLimits)
 
 
-def target_identity(_: SetObjects, choice: RestoreChoice, settings: Settings) -> str:
-    """What tells the server that is restored into from every other. Raises as `plan`."""
-    target = target_of(choice, settings)
-    return f"{target.address} {identifier_of(target)}"
-
-
-def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentResult:
-    """Restore the chosen databases, or tables of one. What the journal has is compared again.
+@dataclass(frozen=True)
+class DatabasesRestoration:
+    """The chosen databases, or tables of one, and the server that they go to.
 
     A database is made under another name, compared, and renamed into place; sessions of the one
     that it replaces are ended. Tables are restored into such a database too, and then copied in one
     transaction (see `table_restoring`).
-
-    Raises:
-        SettingsError: the choice fits neither the set nor this host.
-        RestoreError: something is in the way; what was there is there.
-        SourceError: the server does not answer, or is not one that can take it.
-        StoreError, KeyFileError: the set cannot be read.
     """
-    databases = loading.databases_of(work.objects, choice.databases)
-    placements = placed(choice, databases)
-    tables = tables_of(choice.tables, placements)
-    target = target_of(choice, work.settings)
-    with work.clock.step(Step.PREPARE, "server"):
-        server = look_at(target)
-        _refuse(placements, server, with_tables=bool(tables))
-        binaries = find_binaries(
-            max((server.major, *(each.facts.server_major for each in databases))),
-            bindir=work.settings.pg_bindir,
-            programs=PROGRAMS,
-        )
-        recover_interrupted(target)
-    restoring, staging = Restoring(journal), Staging(target, binaries)
-    with work.scratch("onyx-restore-postgresql-") as scratch:
-        if choice.with_globals and not tables:
-            # What a second run finds there already it leaves alone, so it needs no journal.
-            restoring.findings += restore_globals(work, staging, scratch)
-            if has_failed(restoring.findings):
-                restoring.leave(GLOBALS)
-        for placement in placements:
-            item = RestoredDatabase(
-                work,
-                staging,
-                placement.of_set,
-                new_name(STAGED_PREFIX),
-                final_name=placement.final_name,
-                there=server.databases.get(placement.final_name),
-                keep_old=choice.keep_old,
-                tables=tables,
-                scratch=scratch,
+
+    objects: SetObjects
+    choice: RestoreChoice
+    placements: Sequence[Placement[DatabaseObjects]]
+    tables: Sequence[str]
+    target: PostgresTarget
+
+    @classmethod
+    def of(cls, objects: SetObjects, choice: RestoreChoice, settings: Settings) -> Self:
+        placements = placed(choice, loading.databases_of(objects, choice.databases))
+        tables = tables_of(choice.tables, placements)
+        return cls(objects, choice, placements, tables, target_of(choice, settings))
+
+    @property
+    def identity(self) -> str:
+        return f"{self.target.address} {identifier_of(self.target)}"
+
+    def plan(self) -> list[PlannedChange]:
+        """One change for the roles, and one for each database or table."""
+        server = look_at(self.target)
+        if self.tables:
+            return [self._table_change(name) for name in self.tables]
+        changes = list(self._roles(server)) if self.choice.with_globals else []
+        return [*changes, *(self._change(each, server) for each in self.placements)]
+
+    def restore(self, work: Work, journal: RestoreJournal) -> ComponentResult:
+        databases = [each.of_set for each in self.placements]
+        with work.clock.step(Step.PREPARE, "server"):
+            server = look_at(self.target)
+            _refuse(self.placements, server, with_tables=bool(self.tables))
+            binaries = find_binaries(
+                max((server.major, *(each.facts.server_major for each in databases))),
+                bindir=work.settings.pg_bindir,
+                programs=PROGRAMS,
             )
-            restoring.run(item)
-    return restoring.result(
-        work,
-        plain_bytes=sum(each.dump.plain_bytes for each in databases),
-        versions={"restore_postgresql": server.version},
-    )
+            sweep(leftovers_on(self.target))
+        restoring, staging = Restoring(journal), Staging(self.target, binaries)
+        with work.scratch("onyx-restore-postgresql-") as scratch:
+            if self.choice.with_globals and not self.tables:
+                # What a second run finds there already it leaves alone, so it needs no journal.
+                restoring.findings += restore_globals(work, staging, scratch)
+                if has_failed(restoring.findings):
+                    restoring.leave(GLOBALS)
+            for placement in self.placements:
+                item = RestoredDatabase(
+                    work,
+                    staging,
+                    placement.of_set,
+                    new_name(STAGED_PREFIX),
+                    final_name=placement.final_name,
+                    there=server.databases.get(placement.final_name),
+                    keep_old=self.choice.keep_old,
+                    tables=self.tables,
+                    scratch=scratch,
+                )
+                restoring.run(item)
+        return restoring.result(
+            work,
+            plain_bytes=sum(each.dump.plain_bytes for each in databases),
+            versions={"restore_postgresql": server.version},
+        )
+
+    def _change(self, placement: Placement[DatabaseObjects], server: TargetServer) -> PlannedChange:
+        database, name = placement.of_set, placement.final_name
+        there = server.databases.get(name)
+        sentences = [
+            f"{len(database.facts.tables)} tables, {database.facts.rows:,} rows,"
+            f" {database.facts.size_bytes:,} bytes when it was backed up."
+        ]
+        if there is not None:
+            kept = "kept under another name" if self.choice.keep_old else "dropped afterwards"
+            sentences.append(f"The one that is there has {there.size_bytes:,} bytes. It is {kept}.")
+            if there.sessions:
+                sentences.append(f"Its {there.sessions} sessions are ended.")
+        return PlannedChange(
+            what=f"database {database.name}",
+            target=f"{name} at {self.target.address}",
+            overwrites=there is not None,
+            detail=" ".join(sentences),
+        )
+
+    def _table_change(self, table: str) -> PlannedChange:
+        (placement,) = self.placements
+        (facts,) = (each for each in placement.of_set.facts.tables if each.name == table)
+        return PlannedChange(
+            what=f"table {table} of database {placement.of_set.name}",
+            target=f"{placement.final_name} at {self.target.address}",
+            overwrites=True,
+            detail=f"{facts.rows:,} rows take the place of those that are there, in one"
+            " transaction; a table that is not there is created.",
+        )
+
+    def _roles(self, server: TargetServer) -> Iterator[PlannedChange]:
+        found = loading.globals_of(self.objects)
+        if found is None:
+            return
+        new = sorted({role.name for role in found[1].roles} - server.roles)
+        more = f" and {len(new) - _NAMED_ROLES} more" if len(new) > _NAMED_ROLES else ""
+        yield PlannedChange(
+            what="roles and grants",
+            target=self.target.address,
+            overwrites=False,
+            detail=f"Created: {', '.join(new[:_NAMED_ROLES]) or 'none'}{more}. Roles that are"
+            " there stay as they are, with their passwords.",
+        )
+
+
+restoration = DatabasesRestoration.of
 
 
 @dataclass

@@ -10,11 +10,10 @@ from pydantic import ValidationError
 
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError
 from onyx_pipelines.restore.engine import chosen_of
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sources.qdrant.facts import AliasFacts, CollectionFacts
-from onyx_pipelines.sources.source import Component, object_path
-from onyx_pipelines.vault.layout import SEALED_SUFFIX
+from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.manifest import ObjectRecord
+from onyx_pipelines.vault.reading import SetObjects
 
 Damage: TypeAlias = IntegrityError | NotFoundError
 
@@ -43,11 +42,7 @@ def collections_of(objects: SetObjects, chosen: Sequence[str] = ()) -> SetCollec
         NotFoundError: a chosen one is not in the set.
         IntegrityError: the facts of none can be read.
     """
-    records = [
-        each
-        for each in objects.records(Component.QDRANT, prefix="qdrant/")
-        if each.key.endswith(".snapshot" + SEALED_SUFFIX)
-    ]
+    records = objects.records(Component.QDRANT, prefix="qdrant/", suffix=".snapshot")
     unread = missing_of(objects)
     why = [f" {n} could not be backed up: {unread[n]}" for n in sorted({*chosen} & {*unread})]
     records = chosen_of(records, chosen, "collection", "".join(why))
@@ -66,8 +61,7 @@ def collections_of(objects: SetObjects, chosen: Sequence[str] = ()) -> SetCollec
 
 
 def _facts_of(objects: SetObjects, name: str) -> CollectionFacts:
-    key = object_path("facts", "qdrant", name, suffix=".json") + SEALED_SUFFIX
-    data = objects.read(objects.record(Component.QDRANT, key))
+    data = objects.facts(Component.QDRANT, name)
     try:
         return CollectionFacts.model_validate_json(data)
     except ValidationError:
@@ -89,8 +83,6 @@ def aliases_of(objects: SetObjects) -> dict[str, str]:
     Raises:
         NotFoundError, IntegrityError: they are damaged in the set.
     """
-    key = object_path("qdrant", "aliases", suffix=".json") + SEALED_SUFFIX
-    for record in objects.records(Component.QDRANT, prefix=key):
-        if record.key == key:
-            return AliasFacts.model_validate_json(objects.read(record)).aliases
+    for record in objects.records(Component.QDRANT, prefix="qdrant/aliases", suffix=".json"):
+        return AliasFacts.model_validate_json(objects.read(record)).aliases
     return {}

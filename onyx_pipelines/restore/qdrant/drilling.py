@@ -21,7 +21,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.host.tree_removal import discard_tree
 from onyx_pipelines.restore import findings as findings_of
-from onyx_pipelines.restore.engine import Drilling, Work
+from onyx_pipelines.restore.engine import Drilling, Work, sweep
 from onyx_pipelines.restore.findings import ARCHIVE
 from onyx_pipelines.restore.qdrant.collections import (
     CollectionObjects,
@@ -63,16 +63,8 @@ _READ_WHOLE_UP_TO: Final = 100_000
 
 
 def drill(work: Work) -> ComponentResult:
-    """Open every collection of the set in scratch, and compare it.
-
-    A collection that scratch has no room for is left out as could-not-verify, and `share` says so.
-    Where the settings name a server for drills, that one does it.
-
-    Raises:
-        SettingsError: scratch lies in a configured volume; nothing was touched.
-        RestoreError: there is no engine or no place for scratch.
-        StoreError, KeyFileError: the set cannot be read.
-    """
+    """Open every collection of the set in scratch, and compare it. Where the settings name a server
+    for drills, that one does it."""
     drilling = Drilling()
     collections = collections_of(work.objects)
     drilling.findings += [findings_of.damaged(*each) for each in collections.damaged.items()]
@@ -275,13 +267,7 @@ def _cannot_tell(collection: CollectionObjects, said: str) -> Finding:
 
 
 def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling) -> ComponentResult:
-    """Restore every collection of the set there, compare it, delete it.
-
-    Raises:
-        RestoreError: it is the server that is backed up; nothing was touched.
-        SourceError: it does not answer; one collection that it does not take is a finding.
-        StoreError, KeyFileError: the set cannot be read.
-    """
+    """Restore every collection there, compare it, delete it. One that it refuses is a finding."""
     settings = work.settings
     address = Address(
         normalised_url(settings.drill_qdrant_url),
@@ -293,7 +279,7 @@ def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling)
         with work.clock.step(Step.PREPARE, "server for drills"):
             _refuse_production(server, address, settings)
             journaled = JournaledServer(server, Leftovers(settings.state_dir, address.url), work)
-            journaled.recover_interrupted()
+            sweep(journaled.leftovers())
         for collection in collections.whole:
             item = _DrilledCollection(server, journaled, collection, journaled.begin_staged())
             try:

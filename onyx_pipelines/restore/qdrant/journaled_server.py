@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.progress import Meter
-from onyx_pipelines.restore.engine import Work
+from onyx_pipelines.restore.engine import Leftover, Work
 from onyx_pipelines.restore.journal import has_failed
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
 from onyx_pipelines.restore.qdrant.comparison import compare_collection
@@ -84,17 +84,12 @@ class JournaledServer:
         """Or leave it to the next call, with a warning."""
         with self._work.clock.step(Step.CLEAN_UP, collection):
             try:
-                if self._server.is_recovering(collection):
-                    _log.warning("%s is left for the next restore: it is being made", collection)
-                    return
-                self._server.delete(collection)
+                self._remove(collection)
             except SourceError as error:
                 _log.warning("%s is left for the next restore: %s", collection, error.what)
-            else:
-                self._leftovers.gone(collection)
 
-    def recover_interrupted(self) -> None:
-        """Delete what an interrupted restore or drill left under names that are only ours.
+    def leftovers(self) -> Iterator[Leftover]:
+        """What an interrupted restore or drill left under names that are only ours.
 
         What was being made under its own name stays: somebody may have mended it, and this restore
         puts the data there anyway. What an alias means is in use.
@@ -104,18 +99,13 @@ class JournaledServer:
         """
         for upload in self._leftovers.uploads:
             if not self._wait_until_recovered(upload.collection):
-                raise SourceError(
-                    "The Qdrant server still unpacks what an interrupted restore sent it for the"
-                    f" collection {upload.collection}.",
-                    remedy="Run it again when the server is done.",
-                    transient=True,
-                )
-            self._delete_file(upload)
+                self._refuse_while_recovering(upload.collection)
+            what = f"file {upload.file} of collection {upload.collection}"
+            yield Leftover(what, partial(self._remove_file, upload))
         in_use = set(self._server.aliases().values()) if self._leftovers.staged else set()
         for name in self._leftovers.staged:
             if (is_scratch(name) or _OF_AN_ALIAS.search(name)) and name not in in_use:
-                _log.warning("left by an interrupted restore: collection %s", name)
-                self.take_away(name)
+                yield Leftover(f"collection {name}", partial(self._remove, name))
             else:
                 self._leftovers.gone(name)
 
@@ -150,27 +140,42 @@ class JournaledServer:
 
     def _delete_file(self, upload: Upload) -> None:
         """Or leave it to the next call, with a warning."""
-        name = upload.collection
         try:
-            if self._server.is_recovering(name):
-                _log.warning("%s is left for the next restore: it is being unpacked", upload.file)
-                return
-            if name not in self._server.collections():
-                upload = self._leftovers.make_bare(upload)
-                self._server.make_bare(name)
-            self._server.delete_file(name, upload.file)
-            if upload.is_bare and self._server.is_bare(name):
-                self._server.delete(name)
+            self._remove_file(upload)
         except SourceError as error:
             _log.warning(
                 "the uploaded file %s of the collection %s stays on the server until the next"
                 " restore: %s",
                 upload.file,
-                name,
+                upload.collection,
                 error.what,
             )
-        else:
-            self._leftovers.file_gone(upload)
+
+    def _remove(self, collection: str) -> None:
+        """Raises SourceError: it stays there."""
+        self._refuse_while_recovering(collection)
+        self._server.delete(collection)
+        self._leftovers.gone(collection)
+
+    def _remove_file(self, upload: Upload) -> None:
+        """Raises SourceError: it stays there."""
+        name = upload.collection
+        self._refuse_while_recovering(name)
+        if name not in self._server.collections():
+            upload = self._leftovers.make_bare(upload)
+            self._server.make_bare(name)
+        self._server.delete_file(name, upload.file)
+        if upload.is_bare and self._server.is_bare(name):
+            self._server.delete(name)
+        self._leftovers.file_gone(upload)
+
+    def _refuse_while_recovering(self, collection: str) -> None:
+        if self._server.is_recovering(collection):
+            raise SourceError(
+                f"The Qdrant server still unpacks a snapshot for the collection {collection}.",
+                remedy="Run it again when the server is done.",
+                transient=True,
+            )
 
     def _wait_until_recovered(self, collection: str) -> bool:
         """False: it took too long."""

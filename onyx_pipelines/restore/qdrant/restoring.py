@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final, Self
 
 from onyx_pipelines.core.errors import (
     IntegrityError,
@@ -25,89 +26,148 @@ from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.text import stamp_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.engine import Note, Placed, Placement, Restoring, Work, placements_of
+from onyx_pipelines.restore.engine import (
+    Note,
+    Placed,
+    Placement,
+    PlannedChange,
+    Restoring,
+    Work,
+    placements_of,
+    sweep,
+)
 from onyx_pipelines.restore.findings import IN_PLACE, not_restored, outcome
 from onyx_pipelines.restore.journal import RestoreJournal
-from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.qdrant.collections import CollectionObjects, aliases_of, collections_of
+from onyx_pipelines.restore.qdrant.collections import (
+    CollectionObjects,
+    SetCollections,
+    aliases_of,
+    collections_of,
+    missing_of,
+)
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
 from onyx_pipelines.restore.qdrant.leftovers import Leftovers, give_back_aliases, restore_aliases
-from onyx_pipelines.restore.qdrant.server import TargetQdrant, address_of, new_name_of, open_target
+from onyx_pipelines.restore.qdrant.server import (
+    Address,
+    TargetQdrant,
+    address_of,
+    new_name_of,
+    open_target,
+    peak_in_place_text,
+    peak_text,
+)
 from onyx_pipelines.restore.qdrant.versions import is_older
 from onyx_pipelines.restore.results import ComponentResult, Finding, Step, StepClock
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.reading import SetObjects
+
+_DAMAGED: Final = "It is damaged in the set and stays as it is"
+_MISSING: Final = "It is not in the set and stays as it is; it could not be backed up"
 
 
-def target_identity(_: SetObjects, choice: RestoreChoice, settings: Settings) -> str:
-    """What tells the server that is restored into from every other. Raises as `plan`."""
-    return address_of(choice, settings).url
-
-
-def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentResult:
-    """Restore the chosen collections. What the journal has is compared again.
+@dataclass(frozen=True)
+class CollectionsRestoration:
+    """The chosen collections, and the server that they go to.
 
     One that cannot be restored does not stop the others: it is `unfinished`, and the same call goes
     on with it.
-
-    Raises:
-        NotFoundError, SettingsError: the choice fits neither the set nor this host.
-        RestoreError: something is in the way; nothing was touched.
-        SourceError: the server does not answer.
-        StoreError, KeyFileError: the set cannot be read.
     """
-    began_at = time.monotonic()
-    collections = collections_of(work.objects, choice.collections)
-    placements = placements_of(collections.whole, new_name_of(choice), "collection")
-    address = address_of(choice, work.settings)
-    restoring = Restoring(journal)
-    with open_target(address) as server:
-        leftovers = Leftovers(work.settings.state_dir, address.url)
-        journaled = JournaledServer(server, leftovers, work)
-        with work.clock.step(Step.PREPARE, "server"):
-            _refuse(placements, server)
-            journaled.recover_interrupted()
-            give_back_aliases(server, leftovers)
-        for name, damage in collections.damaged.items():
-            restoring.leave(name, not_restored(name, damage))
-        for placement in placements:
-            try:
-                restoring.run(
-                    RestoredCollection(server, journaled, leftovers, work.clock, placement)
-                )
-            except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
-                if not server.answers():
-                    raise
-                restoring.leave(placement.final_name, not_restored(placement.final_name, error))
-        if not new_name_of(choice):
-            with work.clock.step(Step.RESTORE, "aliases"):
-                for finding in _aliases(server, work.objects, restoring.in_place):
-                    restoring.findings.append(finding)
-                    if finding.aspect == IN_PLACE:
-                        restoring.unfinished.append(finding.item)
-        watch = IndexWatch(
-            server,
-            {
-                each.final_name: each.of_set.facts
-                for each in placements
-                if each.final_name in restoring.in_place
-            },
+
+    objects: SetObjects
+    choice: RestoreChoice
+    collections: SetCollections
+    placements: Sequence[Placement[CollectionObjects]]
+    address: Address
+
+    @classmethod
+    def of(cls, objects: SetObjects, choice: RestoreChoice, settings: Settings) -> Self:
+        found = collections_of(objects, choice.collections)
+        placements = placements_of(found.whole, new_name_of(choice), "collection")
+        return cls(objects, choice, found, placements, address_of(choice, settings))
+
+    @property
+    def identity(self) -> str:
+        return self.address.url
+
+    def plan(self) -> list[PlannedChange]:
+        """One change for each collection, and one for each alias that would mean another one; what
+        the set lacks is told too, as a change that is none."""
+        with open_target(self.address) as server:
+            aliases, there = server.aliases(), set(server.collections())
+            changes = [_change(each, server, aliases, there) for each in self.placements]
+            lacking = {n: f"{_DAMAGED}: {e.what}" for n, e in self.collections.damaged.items()}
+            if not self.choice.collections:
+                missing = sorted(missing_of(self.objects).items())
+                lacking |= {name: f"{_MISSING}: {why}" for name, why in missing}
+            changes += [
+                _no_change(f"collection {name}", why, server) for name, why in lacking.items()
+            ]
+            if not new_name_of(self.choice):
+                names = {each.final_name for each in self.placements}
+                try:
+                    changes += [
+                        _alias_change(alias, name, server, aliases)
+                        for alias, name in sorted(aliases_of(self.objects).items())
+                        if name in names and aliases.get(alias) != name
+                    ]
+                except (IntegrityError, NotFoundError) as error:
+                    changes.append(_no_change("aliases", f"{_DAMAGED}: {error.what}", server))
+        return changes
+
+    def restore(self, work: Work, journal: RestoreJournal) -> ComponentResult:
+        began_at = time.monotonic()
+        restoring = Restoring(journal)
+        with open_target(self.address) as server:
+            leftovers = Leftovers(work.settings.state_dir, self.address.url)
+            journaled = JournaledServer(server, leftovers, work)
+            with work.clock.step(Step.PREPARE, "server"):
+                _refuse(self.placements, server)
+                sweep(journaled.leftovers())
+                give_back_aliases(server, leftovers)
+            for name, damage in self.collections.damaged.items():
+                restoring.leave(name, not_restored(name, damage))
+            for placement in self.placements:
+                try:
+                    restoring.run(
+                        RestoredCollection(server, journaled, leftovers, work.clock, placement)
+                    )
+                except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
+                    if not server.answers():
+                        raise
+                    restoring.leave(placement.final_name, not_restored(placement.final_name, error))
+            if not new_name_of(self.choice):
+                with work.clock.step(Step.RESTORE, "aliases"):
+                    for finding in _aliases(server, self.objects, restoring.in_place):
+                        restoring.findings.append(finding)
+                        if finding.aspect == IN_PLACE:
+                            restoring.unfinished.append(finding.item)
+            watch = IndexWatch(
+                server,
+                {
+                    each.final_name: each.of_set.facts
+                    for each in self.placements
+                    if each.final_name in restoring.in_place
+                },
+            )
+            watch.wait(work.settings.restore_qdrant_index_wait_s)
+            restoring.findings += watch.findings()
+            version = server.version
+        if not restoring.findings:
+            said = "The set has no collections: nothing was restored."
+            restoring.findings.append(outcome(Verdict.PASSED, Component.QDRANT, said))
+        is_as_before = watch.is_as_before() and not restoring.unfinished
+        return restoring.result(
+            work,
+            plain_bytes=sum(each.snapshot.plain_bytes for each in self.collections.whole),
+            versions={"restore_qdrant": version},
+            indexing=watch.found(),
+            indexed_after_s=round(time.monotonic() - began_at, 3) if is_as_before else None,
         )
-        watch.wait(work.settings.restore_qdrant_index_wait_s)
-        restoring.findings += watch.findings()
-        version = server.version
-    if not restoring.findings:
-        said = "The set has no collections: nothing was restored."
-        restoring.findings.append(outcome(Verdict.PASSED, Component.QDRANT, said))
-    is_as_before = watch.is_as_before() and not restoring.unfinished
-    return restoring.result(
-        work,
-        plain_bytes=sum(each.snapshot.plain_bytes for each in collections.whole),
-        versions={"restore_qdrant": version},
-        indexing=watch.found(),
-        indexed_after_s=round(time.monotonic() - began_at, 3) if is_as_before else None,
-    )
+
+
+restoration = CollectionsRestoration.of
 
 
 @dataclass
@@ -238,3 +298,47 @@ def _refuse(placements: Sequence[Placement[CollectionObjects]], server: TargetQd
                 f" {placement.of_set.name} is of {version}, which it may not read.",
                 remedy=f"Restore into Qdrant {version} or newer.",
             )
+
+
+def _change(
+    placement: Placement[CollectionObjects],
+    server: TargetQdrant,
+    aliases: dict[str, str],
+    collections: set[str],
+) -> PlannedChange:
+    facts, name = placement.of_set.facts, placement.final_name
+    sentences = [f"{facts.points_after:,} points, a snapshot of {facts.snapshot_bytes:,} bytes."]
+    room = peak_text(facts.snapshot_bytes)
+    if name in aliases:
+        sentences.append(
+            f"{name} is an alias: it is switched to a new collection; {aliases[name]} stays."
+        )
+    elif name in collections:
+        sentences.append(
+            f"The one that is there has {server.count(name):,} points. The new data is uploaded"
+            " beside and compared first, and stays until it is made anew."
+        )
+        room = f"up to {peak_in_place_text(facts.snapshot_bytes)}"
+    sentences.append(f"The server's disk needs {room}.")
+    return PlannedChange(
+        what=f"collection {placement.of_set.name}",
+        target=f"{name} at {server.url}",
+        overwrites=name in aliases or name in collections,
+        detail=" ".join(sentences),
+    )
+
+
+def _no_change(what: str, detail: str, server: TargetQdrant) -> PlannedChange:
+    target = f"nothing at {server.url}"
+    return PlannedChange(what=what, target=target, overwrites=False, detail=detail)
+
+
+def _alias_change(
+    alias: str, collection: str, server: TargetQdrant, aliases: dict[str, str]
+) -> PlannedChange:
+    return PlannedChange(
+        what=f"alias {alias}",
+        target=f"{collection} at {server.url}",
+        overwrites=alias in aliases,
+        detail=f"It means {aliases[alias]} now." if alias in aliases else "It is not there now.",
+    )

@@ -8,14 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from onyx_pipelines.core.errors import NotFoundError, RestoreError
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.keeping import stay_with
 from onyx_pipelines.restore.volumes.live_tree import existing_part
-from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection, select
-from onyx_pipelines.restore.volumes.swap_record import Placement, placement
+from onyx_pipelines.restore.volumes.selection import (
+    WHOLE,
+    Parts,
+    Reach,
+    Selection,
+    parts_of,
+    select,
+)
+from onyx_pipelines.restore.volumes.swap_record import Placement
 from onyx_pipelines.restore.volumes.swapping import NEW
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
+from onyx_pipelines.vault.reading import SetObjects
 
 
 def selection_in(objects: SetObjects, volume: VolumeObjects, paths: tuple[str, ...]) -> Selection:
@@ -33,12 +40,12 @@ def selection_in(objects: SetObjects, volume: VolumeObjects, paths: tuple[str, .
     sources: set[Parts] = set()
     with open_facts(objects, volume) as (_, entries):
         for entry in entries:
-            parts = tuple(entry.path.split(b"/"))
+            parts = parts_of(entry.path)
             if not entry.archived or selection.reach(parts) is not Reach.CHOSEN:
                 continue
             absent.discard(parts)
             if entry.hard_link_to is not None:
-                source = tuple(entry.hard_link_to.split(b"/"))
+                source = parts_of(entry.hard_link_to)
                 if selection.reach(source) is not Reach.CHOSEN:
                     sources.add(source)
     if absent:
@@ -88,11 +95,11 @@ def placements_of(
             )
         live = target.joinpath(*map(os.fsdecode, parts))
         placements.append(
-            placement(
-                (*in_live_root, *parts),
-                (NEW, *parts),
-                staged.lstat().st_ino,
-                stay_with(kept, parts, live, staged),
+            Placement(
+                live=(*in_live_root, *parts),
+                staged=(NEW, *parts),
+                inode=staged.lstat().st_ino,
+                kept=stay_with(kept, parts, live, staged),
             )
         )
     return placements

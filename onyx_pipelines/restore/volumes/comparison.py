@@ -10,6 +10,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from onyx_pipelines.archive.attributes import NO_ATTRIBUTES, read_attributes
@@ -17,8 +18,8 @@ from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.text import count_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.volumes.differences import Difference, differences
-from onyx_pipelines.restore.volumes.metadata import Limit, Limits
-from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection
+from onyx_pipelines.restore.volumes.metadata import Limit
+from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection, parts_of
 from onyx_pipelines.restore.volumes.volume_findings import VolumeFindings, shown
 from onyx_pipelines.sources.volumes.content import error_name, open_for_reading
 from onyx_pipelines.sources.volumes.describing import describe
@@ -43,7 +44,7 @@ class Comparison:
     def __init__(
         self,
         findings: VolumeFindings,
-        limits: Limits,
+        limits: AbstractSet[Limit],
         *,
         selection: Selection = WHOLE,
         kept: frozenset[Parts] | None = None,
@@ -88,7 +89,7 @@ class Comparison:
 
     def _expected(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         for entry in entries:
-            reach = self._selection.reach(_parts(entry.path))
+            reach = self._selection.reach(parts_of(entry.path))
             if reach is Reach.OUTSIDE or (self._is_in_place and reach is Reach.ABOVE):
                 continue
             self._statuses[entry.status] += 1
@@ -101,20 +102,20 @@ class Comparison:
 
     def _found(self, root_fd: int) -> Iterator[Found]:
         for file in Walk(root_fd, self._is_left_out):
-            if not self._is_in_place or self._selection.reach(_parts(file.path)) is Reach.CHOSEN:
+            if not self._is_in_place or self._selection.reach(parts_of(file.path)) is Reach.CHOSEN:
                 yield file
 
     def _is_left_out(self, path: bytes, *, is_directory: bool) -> bool:  # noqa: ARG002  (others need it)
         if not self._is_in_place:
             return False
-        parts = _parts(path)
+        parts = parts_of(path)
         return parts in self._kept or self._selection.reach(parts) is Reach.OUTSIDE
 
     def _compare(self, entry: Entry, file: Found) -> None:
         self._counts["entries"] += 1
         if file.file is None or file.error is not None:
             if entry.type is EntryType.DIRECTORY:
-                self._unlisted = _parts(entry.path)
+                self._unlisted = parts_of(entry.path)
             self._leave_unreadable(entry.path, file.error)
             return
         kind = stat.S_IFMT(file.file.st_mode)
@@ -180,7 +181,7 @@ class Comparison:
     def _expected_link(self, entry: Entry) -> bytes | None:
         """Where only some names of an inode were chosen, the first of those stands for it."""
         source = entry.hard_link_to
-        if source is None or self._selection.reach(_parts(source)) is Reach.CHOSEN:
+        if source is None or self._selection.reach(parts_of(source)) is Reach.CHOSEN:
             return source
         first = self._first_chosen.setdefault(source, entry.path)
         return None if first == entry.path else first
@@ -208,16 +209,16 @@ class Comparison:
         )
 
     def _report_missing(self, entry: Entry) -> None:
-        parts = _parts(entry.path)
+        parts = parts_of(entry.path)
         if self._unlisted is not None and parts[: len(self._unlisted)] == self._unlisted:
             self._findings.leave_unverified(entry.path, "lies in a directory that cannot be listed")
-        elif entry.type in _DEVICES and self._limits.met(Limit.DEVICES):
+        elif entry.type in _DEVICES and Limit.DEVICES in self._limits:
             self._findings.leave_unverified(entry.path, "device nodes were not restored")
         else:
             self._findings.fail(entry.path, "missing", "It is missing.", entry.type, "nothing")
 
     def _report_extra(self, file: Found) -> None:
-        if _parts(file.path) in self._above_kept:
+        if parts_of(file.path) in self._above_kept:
             return
         self._findings.fail(
             file.path, "extra", "It was not in the volume.", "nothing", _type_of(file)
@@ -254,13 +255,8 @@ def _order(entry: Entry | None, file: Found | None) -> int:
         return 1
     if file is None:
         return -1
-    wanted, there = _parts(entry.path), _parts(file.path)
+    wanted, there = parts_of(entry.path), parts_of(file.path)
     return (wanted > there) - (wanted < there)
-
-
-def _parts(path: bytes) -> Parts:
-    """In the order of these, a directory comes before what it holds, and that before the next."""
-    return () if path == b"." else tuple(path.split(b"/"))
 
 
 def _link_words(to: bytes | None) -> str:

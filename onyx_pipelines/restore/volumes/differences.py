@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from onyx_pipelines.core.text import utc_second
-from onyx_pipelines.restore.volumes.metadata import Limit, Limits
+from onyx_pipelines.restore.volumes.metadata import Limit
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.sources.volumes.facts import Entry
 
@@ -30,7 +31,7 @@ class Difference:
     limit: Limit | None = None
 
 
-def differences(expected: Entry, found: Entry, limits: Limits) -> Iterator[Difference]:
+def differences(expected: Entry, found: Entry, limits: AbstractSet[Limit]) -> Iterator[Difference]:
     """`found` is what the disk has, described as the archiver would; hard links apart.
 
     `limits` are those that were met when the tree was extracted.
@@ -76,7 +77,7 @@ def time_text(time_ns: int | None) -> str:
     return f"{utc_second(moment)}.{fraction_ns:09d} UTC"
 
 
-def _mode(expected: Entry, found: Entry, limits: Limits) -> Difference:
+def _mode(expected: Entry, found: Entry, limits: AbstractSet[Limit]) -> Difference:
     # Without its owner or group a file does not get these; and the kernel takes setgid away from
     # one of a group that its owner is no member of.
     lost = (expected.mode or 0) ^ (found.mode or 0)
@@ -90,7 +91,7 @@ def _mode(expected: Entry, found: Entry, limits: Limits) -> Difference:
     )
 
 
-def _lists(expected: Entry, found: Entry, limits: Limits) -> Iterator[Difference]:
+def _lists(expected: Entry, found: Entry, limits: AbstractSet[Limit]) -> Iterator[Difference]:
     for aspect, wanted, there in (
         ("access control list", expected.acl_access, found.acl_access),
         ("default access control list", expected.acl_default, found.acl_default),
@@ -101,7 +102,7 @@ def _lists(expected: Entry, found: Entry, limits: Limits) -> Iterator[Difference
 
 
 def _attributes(
-    expected: Mapping[str, str], found: Mapping[str, str], limits: Limits
+    expected: Mapping[str, str], found: Mapping[str, str], limits: AbstractSet[Limit]
 ) -> Iterator[Difference]:
     for name, digest in expected.items():
         if found.get(name) != digest:
@@ -120,8 +121,8 @@ def _attributes(
             )
 
 
-def _if_met(limit: Limit, limits: Limits) -> Limit | None:
-    return limit if limits.met(limit) else None
+def _if_met(limit: Limit, limits: AbstractSet[Limit]) -> Limit | None:
+    return limit if limit in limits else None
 
 
 def _words(kind: str) -> str:

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.host.tree_removal import remove_tree
 from onyx_pipelines.restore.engine import Drilling, Work
 from onyx_pipelines.restore.results import ComponentResult, Finding, Step
-from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
+from onyx_pipelines.restore.volumes.staged_volume import StagedVolume, refusals
 from onyx_pipelines.restore.volumes.volume_objects import needed_bytes, volumes_of
 
 
 def drill(work: Work) -> ComponentResult:
-    """Restore every volume of the set into scratch, and compare it.
-
-    A volume that scratch has no room for is left out as could-not-verify, and `share` says so.
-
-    Raises:
-        SettingsError: scratch lies in a configured volume; nothing was touched.
-        RestoreError: there is no place for scratch, or it fails.
-        StoreError, KeyFileError: the set cannot be read.
-    """
+    """Restore every volume of the set into scratch, and compare it."""
     work.refuse_inside_volumes()
     drilling = Drilling()
     with work.scratch("onyx-scratch-volumes-") as scratch:
@@ -59,12 +49,8 @@ class DrilledVolume(StagedVolume):
         with self._refusals(), self.work.clock.step(Step.CLEAN_UP, self.volume.name):
             remove_tree(self.directory)
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RestoreError(
-                f"The scratch directory {self.directory.parent} cannot be used ({error.strerror}).",
-                remedy="Check that disk, or name another scratch directory.",
-            ) from None
+    def _refusals(self) -> AbstractContextManager[None]:
+        return refusals(
+            f"The scratch directory {self.directory.parent} cannot be used",
+            remedy="Check that disk, or name another scratch directory.",
+        )

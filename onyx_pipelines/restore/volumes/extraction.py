@@ -6,7 +6,6 @@ outside of the root can be reached, whatever the archive says.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from typing import Final
@@ -14,18 +13,15 @@ from typing import Final
 from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.archive.reading import Archive, Member, refused
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.host.directories import DIRECTORY_FLAGS, Level, Levels
 from onyx_pipelines.restore.volumes.metadata import (
     Limit,
-    Limits,
     apply_to_name,
     apply_to_open_file,
     drop_inherited_lists,
 )
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Reach, Selection
 
-# Directories kept open at a time; deeper trees come back up through `..`, checked.
-_MAX_OPEN_LEVELS: Final = 64
-_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE_FLAGS: Final = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 )
@@ -54,8 +50,8 @@ class Extractor:
         self._link_sources_fd = link_sources_fd
         self._staged_sources: dict[Parts, bytes] = {}
         self._left_out: set[Parts] = set()
-        self._levels: list[_Level] = []
-        self.limits = Limits()
+        self._levels = Levels[_Filled]()
+        self.limits: set[Limit] = set()
 
     def extract(self, archive: Archive) -> None:
         """Everything that was selected; the archive is read to its end in any case.
@@ -78,8 +74,7 @@ class Extractor:
             while self._levels:
                 self._leave()
         finally:
-            for level in self._levels:
-                level.close()
+            self._levels.close()
 
     def _add(self, archive: Archive, member: Member) -> None:
         reach = self._selection.reach(member.parts)
@@ -103,31 +98,23 @@ class Extractor:
     def _parent_fd(self, member: Member) -> int:
         """Leave the directories that are complete now."""
         above = member.parts[:-1]
-        while self._levels and self._levels[-1].parts != above[: len(self._levels[-1].parts)]:
+        while self._levels and self._levels.last.parts != above[: len(self._levels.last.parts)]:
             self._leave()
         if not member.parts:
             return self._root_fd
-        if not self._levels or self._levels[-1].parts != above:
+        if not self._levels or self._levels.last.parts != above:
             raise refused(f"has {member.path[:300]!r} without its directory")
-        return self._levels[-1].fd
+        return self._levels.last.fd
 
     def _enter(self, member: Member, name: bytes, parent_fd: int) -> None:
         if member.parts:
             os.mkdir(name, 0o700, dir_fd=parent_fd)
-        level = _Level(member, os.open(name, _DIRECTORY_FLAGS, dir_fd=parent_fd))
-        self._levels.append(level)
-        if len(self._levels) > _MAX_OPEN_LEVELS:
-            self._levels[-_MAX_OPEN_LEVELS - 1].close()
+        self._levels.enter(_Filled(member, os.open(name, DIRECTORY_FLAGS, dir_fd=parent_fd)))
 
     def _leave(self) -> None:
         """A directory gets its own mode and time last: what came into it has changed both."""
-        left = self._levels.pop()
-        try:
-            if self._levels and not self._levels[-1].is_open:
-                self._levels[-1].reopen_from(left.fd)
+        with self._levels.leaving() as left:
             apply_to_open_file(left.fd, left.member, self.limits)
-        finally:
-            left.close()
 
     def _write_file(self, archive: Archive, member: Member, name: bytes, parent_fd: int) -> None:
         fd = os.open(name, _NEW_FILE_FLAGS, 0o600, dir_fd=parent_fd)
@@ -159,10 +146,10 @@ class Extractor:
             os.close(folder_fd)
 
     def _open_folder(self, member: Member, folder: Parts) -> int:
-        fd = os.open(".", _DIRECTORY_FLAGS, dir_fd=self._root_fd)
+        fd = os.open(".", DIRECTORY_FLAGS, dir_fd=self._root_fd)
         for name in folder:
             try:
-                below = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
+                below = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
             except OSError:
                 raise _no_such_source(member) from None
             finally:
@@ -206,28 +193,13 @@ class Extractor:
         return True
 
 
-class _Level:
+class _Filled(Level):
     """One directory that is being filled."""
 
     def __init__(self, member: Member, fd: int) -> None:
+        super().__init__(fd)
         self.member = member
         self.parts = member.parts
-        self.fd = fd
-        self._inode = os.fstat(fd).st_ino
-
-    @property
-    def is_open(self) -> bool:
-        return self.fd >= 0
-
-    def close(self) -> None:
-        if self.is_open:
-            os.close(self.fd)
-            self.fd = -1
-
-    def reopen_from(self, child_fd: int) -> None:
-        self.fd = os.open("..", _DIRECTORY_FLAGS, dir_fd=child_fd)
-        if os.fstat(self.fd).st_ino != self._inode:
-            raise OSError(errno.ESTALE, "a directory was moved while it was filled")
 
 
 def _write_all(fd: int, data: memoryview, offset: int) -> None:

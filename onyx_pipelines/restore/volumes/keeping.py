@@ -17,18 +17,17 @@ from typing import Final, Self
 from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.text import count_text
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.host.directories import opened
 from onyx_pipelines.restore.volumes.live_tree import holds_anything
-from onyx_pipelines.restore.volumes.renaming import opened
-from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
-from onyx_pipelines.restore.volumes.staging import STAGING_PREFIX
+from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection, parts_of
 from onyx_pipelines.restore.volumes.swap_record import KeptPath
-from onyx_pipelines.restore.volumes.swapping import copy_metadata
+from onyx_pipelines.restore.volumes.swapping import STAGING_PREFIX, copy_metadata
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule, exclude_rule
 from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus
 from onyx_pipelines.sources.volumes.walking import Found, Walk
+from onyx_pipelines.vault.reading import SetObjects
 
 # They are named in the record of the swap.
 _MOST: Final = 100_000
@@ -91,7 +90,7 @@ def stay_with(
         staged_fd = stack.enter_context(opened(os.fsencode(staged_root))) if below else -1
         times = {parts[:-1]: _make_folder(parts[:-1], live_fd, staged_fd) for parts in below}
     return tuple(
-        KeptPath.of(parts, old_mtime_ns=old, new_mtime_ns=new)
+        KeptPath(path=parts, old_mtime_ns=old, new_mtime_ns=new)
         for parts in below
         for old, new in [times[parts[:-1]]]
     )
@@ -116,7 +115,7 @@ class _Lacking:
         closed: Parts | None = None
         with open_facts(objects, volume) as (header, entries):
             for entry in entries:
-                parts = _parts(entry.path)
+                parts = parts_of(entry.path)
                 if closed is not None and parts[: len(closed)] != closed:
                     unlisted.add(closed)
                 closed = None
@@ -141,7 +140,7 @@ class _Candidates(ExcludeRule):
         self._is_excluded = exclude_rule((*lacking.excludes, *excludes))
 
     def __call__(self, path: bytes, *, is_directory: bool) -> bool:
-        parts = _parts(path)
+        parts = parts_of(path)
         reach = self._selection.reach(parts)
         if reach is not Reach.CHOSEN or parts[0].startswith(os.fsencode(STAGING_PREFIX)):
             return reach is not Reach.ABOVE
@@ -156,7 +155,7 @@ class _Candidates(ExcludeRule):
 
     def look_at(self, found: Found) -> None:
         """What this user cannot read is in no backup of today."""
-        parts = _parts(found.path)
+        parts = parts_of(found.path)
         if self._selection.reach(parts) is not Reach.CHOSEN or _may(os.R_OK, found):
             return
         self._add(parts)
@@ -199,7 +198,7 @@ def _in_the_way(unheld: set[Parts], entries: Iterable[Entry]) -> set[Parts]:
     above = {parts[:length] for parts in unheld for length in range(1, len(parts))}
     taken: set[Parts] = set()
     for entry in entries:
-        parts = _parts(entry.path)
+        parts = parts_of(entry.path)
         if entry.archived and (
             parts in unheld or (parts in above and entry.type is not EntryType.DIRECTORY)
         ):
@@ -244,10 +243,6 @@ def _mkdir(name: bytes, parent_fd: int) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _parts(path: bytes) -> Parts:
-    return () if path == b"." else tuple(path.split(b"/"))
 
 
 def _named(paths: Sequence[Parts]) -> str:

@@ -6,15 +6,13 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.host.directories import DIRECTORY_FLAGS
 from onyx_pipelines.host.inode_flags import is_unchangeable
 from onyx_pipelines.host.mounts import is_mount_point, mount_points
 from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection
 from onyx_pipelines.restore.volumes.volume_findings import shown
-
-_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def refuse_immovable(directory: Path, selection: Selection) -> None:
@@ -118,7 +116,7 @@ def existing_part(directory: Path, parts: Parts) -> Parts:
         RestoreError: on the way lies something that is no directory, such as a symbolic link.
     """
     try:
-        fd = os.open(directory, _FLAGS)
+        fd = os.open(directory, DIRECTORY_FLAGS)
     except FileNotFoundError:
         return ()
     try:
@@ -135,7 +133,7 @@ def existing_part(directory: Path, parts: Parts) -> Parts:
                     f" {shown(b'/'.join(parts[: count + 1]))} is no directory there.",
                     remedy="Move that away, or restore the path into another directory.",
                 )
-            below = os.open(name, _FLAGS, dir_fd=fd)
+            below = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
             os.close(fd)
             fd = below
     finally:

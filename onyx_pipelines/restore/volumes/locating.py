@@ -20,12 +20,12 @@ from onyx_pipelines.core.errors import (
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.restore.choice import RestoreChoice, not_a_place
 from onyx_pipelines.restore.engine import chosen_of
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts, volumes_of
 from onyx_pipelines.sources.volumes.docker_engine import DockerEngine, open_engine
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 from onyx_pipelines.sources.volumes.recipe import RECIPE
+from onyx_pipelines.vault.reading import SetObjects
 
 
 @dataclass(frozen=True)

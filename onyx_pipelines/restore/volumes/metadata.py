@@ -1,6 +1,6 @@
 """Owner, attributes, mode and times of one extracted file, set in the order that keeps them all.
 
-What this user or file system cannot do is counted, so that the comparison can tell a limit of the
+What this user or file system cannot do is noted, so that the comparison can tell a limit of the
 host from damage to the data.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from enum import StrEnum
@@ -36,20 +35,7 @@ class Limit(StrEnum):
     TIMES = "times"
 
 
-class Limits:
-    """How often each limit was met."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[Limit] = Counter()
-
-    def add(self, limit: Limit) -> None:
-        self._counts[limit] += 1
-
-    def met(self, limit: Limit) -> bool:
-        return self._counts[limit] > 0
-
-
-def apply_to_open_file(fd: int, member: Member, limits: Limits) -> None:
+def apply_to_open_file(fd: int, member: Member, limits: set[Limit]) -> None:
     """To a regular file or directory. Raises OSError."""
     status = os.fstat(fd)
     if (status.st_uid, status.st_gid) != (member.uid, member.gid):
@@ -61,7 +47,7 @@ def apply_to_open_file(fd: int, member: Member, limits: Limits) -> None:
     _note_time(os.fstat(fd), member, limits)
 
 
-def apply_to_name(name: bytes, parent_fd: int, member: Member, limits: Limits) -> None:
+def apply_to_name(name: bytes, parent_fd: int, member: Member, limits: set[Limit]) -> None:
     """To a link, fifo or device, which is never opened. Raises OSError."""
     status = os.lstat(name, dir_fd=parent_fd)
     if (status.st_uid, status.st_gid) != (member.uid, member.gid):
@@ -82,7 +68,7 @@ def drop_inherited_lists(fd: int) -> None:
             os.removexattr(fd, name)
 
 
-def _note_time(status: os.stat_result, member: Member, limits: Limits) -> None:
+def _note_time(status: os.stat_result, member: Member, limits: set[Limit]) -> None:
     """File systems keep times of some centuries, and of some precision."""
     if status.st_mtime_ns != member.mtime_ns:
         limits.add(Limit.TIMES)
@@ -99,7 +85,7 @@ def _mode_of(member: Member, status: os.stat_result) -> int:
 
 
 def _set_owner(
-    file: int | bytes, member: Member, limits: Limits, *, dir_fd: int | None = None
+    file: int | bytes, member: Member, limits: set[Limit], *, dir_fd: int | None = None
 ) -> None:
     for uid, gid in ((member.uid, member.gid), (-1, member.gid)):
         try:
@@ -115,7 +101,7 @@ def _set_owner(
 
 
 def _set_attributes(
-    file: int | bytes, attributes: Iterable[tuple[str, bytes]], limits: Limits
+    file: int | bytes, attributes: Iterable[tuple[str, bytes]], limits: set[Limit]
 ) -> None:
     for name, value in attributes:
         try:

@@ -1,4 +1,4 @@
-"""What a restore of volumes would do, for a person who decides. Reads only."""
+"""What a restore does to one volume, or to paths of one, for a person who decides. Reads only."""
 
 from __future__ import annotations
 
@@ -7,46 +7,28 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.host.directories import opened
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.scratch import shortage_bytes
-from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import PlannedChange
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence
 from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
-from onyx_pipelines.restore.volumes.locating import RestoreTarget, targets_of
-from onyx_pipelines.restore.volumes.renaming import opened
+from onyx_pipelines.restore.volumes.locating import RestoreTarget
 from onyx_pipelines.restore.volumes.selection import WHOLE
-from onyx_pipelines.restore.volumes.staging import folder_for
+from onyx_pipelines.restore.volumes.swapping import folder_for
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import needed_bytes
 from onyx_pipelines.sources.volumes.containers import names_of_users
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
 from onyx_pipelines.sources.volumes.walking import measure_bytes
+from onyx_pipelines.vault.reading import SetObjects
 
 # A larger tree is not measured: a plan should not take minutes.
 _MEASURED_ENTRIES: Final = 100_000
 
 
-def plan(objects: SetObjects, choice: RestoreChoice, settings: Settings) -> list[PlannedChange]:
-    """One change for each volume, or for each path that is restored alone.
-
-    Raises:
-        NotFoundError, SettingsError: the choice fits neither the set nor this host.
-        RestoreError: something is in the way that no restore would remove.
-        IntegrityError, StoreError, KeyFileError: the set cannot be read.
-    """
-    changes: list[PlannedChange] = []
-    for target in targets_of(objects, choice, settings):
-        if choice.paths:
-            changes += _path_changes(objects, choice, target, settings)
-        else:
-            changes.append(_volume_change(objects, target, settings))
-    return changes
-
-
-def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Settings) -> PlannedChange:
+def volume_change(objects: SetObjects, target: RestoreTarget, settings: Settings) -> PlannedChange:
     refuse_immovable(target.directory, WHOLE)
     overwrites = holds_anything(target.directory)
     sentences = [f"The archive has {target.volume.plain_bytes:,} bytes."]
@@ -67,13 +49,13 @@ def _volume_change(objects: SetObjects, target: RestoreTarget, settings: Setting
     )
 
 
-def _path_changes(
+def path_changes(
     objects: SetObjects,
-    choice: RestoreChoice,
+    paths: tuple[str, ...],
     target: RestoreTarget,
     settings: Settings,
 ) -> list[PlannedChange]:
-    selection = selection_in(objects, target.volume, choice.paths)
+    selection = selection_in(objects, target.volume, paths)
     refuse_immovable(target.directory, selection)
     excludes = settings.excludes_of(target.volume.name)
     kept_paths(objects, target.volume, target.directory, selection, excludes)

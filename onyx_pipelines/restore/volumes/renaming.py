@@ -1,5 +1,4 @@
-"""Directories held open while names in them change, and renames that Python does not offer: two
-names exchanged in one step, and never onto something.
+"""Renames that Python does not offer: two names exchanged in one step, and never onto something.
 
 renameat2(2) and syncfs(2) through the C library; where they are missing, callers are told.
 """
@@ -9,27 +8,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 _NO_REPLACE: Final = 1
-_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXCHANGE: Final = 2
 # The kernel, the C library or the file system knows no such thing.
 _UNSUPPORTED: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
-
-
-@contextmanager
-def opened(name: bytes | Path, parent_fd: int | None = None) -> Iterator[int]:
-    """A directory, which is no symbolic link. Raises OSError."""
-    fd = os.open(name, _DIRECTORY, dir_fd=parent_fd)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def exchange(first: bytes, first_fd: int, second: bytes, second_fd: int) -> bool:

@@ -9,34 +9,43 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from onyx_pipelines.core.errors import RestoreError, SourceError
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.engine import Note, Placed, Restoring, Work, in_place_since
+from onyx_pipelines.restore.engine import (
+    Leftover,
+    Note,
+    Placed,
+    PlannedChange,
+    Restoring,
+    Work,
+    in_place_since,
+    sweep,
+)
 from onyx_pipelines.restore.findings import outcome
 from onyx_pipelines.restore.journal import RestoreJournal
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.restore.volumes.choosing import placements_of, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
 from onyx_pipelines.restore.volumes.live_tree import refuse_immovable
 from onyx_pipelines.restore.volumes.locating import RestoreTarget, made_volume, targets_of
+from onyx_pipelines.restore.volumes.planning import path_changes, volume_change
 from onyx_pipelines.restore.volumes.selection import Parts
-from onyx_pipelines.restore.volumes.staged_volume import StagedVolume
-from onyx_pipelines.restore.volumes.staging import (
+from onyx_pipelines.restore.volumes.staged_volume import StagedVolume, refusals
+from onyx_pipelines.restore.volumes.swap_record import PlacedVolume
+from onyx_pipelines.restore.volumes.swapping import (
     Staging,
     folder_for,
-    recover_interrupted,
+    leftovers_at,
     staging_for,
 )
-from onyx_pipelines.restore.volumes.swap_record import PlacedVolume
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import needed_bytes
 from onyx_pipelines.sources.source import Component
@@ -46,67 +55,82 @@ from onyx_pipelines.sources.volumes.containers import (
     names_of_users,
 )
 from onyx_pipelines.sources.volumes.read_volume import known_places
+from onyx_pipelines.vault.reading import SetObjects
 
 # Who is to read every difference before it is let pass is told every one, up to here.
 _MOST_NAMED: Final = 1000
 _log = logging.getLogger(__name__)
 
 
-def target_identity(objects: SetObjects, choice: RestoreChoice, settings: Settings) -> str:
-    """What tells the directories that are restored into from all others. Raises as `plan`."""
-    return repr([str(each.directory) for each in targets_of(objects, choice, settings)])
-
-
-def restore(work: Work, choice: RestoreChoice, journal: RestoreJournal) -> ComponentResult:
-    """Restore the chosen volumes. What the journal has is compared again.
+@dataclass(frozen=True)
+class VolumesRestoration:
+    """The chosen volumes, or paths of one, and where each goes.
 
     A volume whose data does not pass is not put in place: its findings say so, and the next ones
-    are restored all the same. Containers that have the directory mounted
-    are stopped while the restored data takes its place, and started again.
-
-    Raises:
-        NotFoundError, SettingsError: the choice fits neither the set nor this host.
-        RestoreError: something is in the way, or a file system refuses; what was there is there.
-        StoreError, KeyFileError: the set cannot be read.
-        SourceError: a container could not be stopped, or not be started again.
+    are restored all the same. Containers that have the directory mounted are stopped while the
+    restored data takes its place, and started again.
     """
-    targets = targets_of(work.objects, choice, work.settings)
-    items = [
-        RestoredVolume(
-            work,
-            target.volume,
-            make_devices=choice.make_devices,
-            most_named=_MOST_NAMED,
-            selection=selection_in(work.objects, target.volume, choice.paths),
-            target=target,
-        )
-        for target in targets
-    ]
-    with work.clock.step(Step.PREPARE, "staging"):
-        for path in recover_configured(work.settings, *(target.directory for target in targets)):
-            _log.warning("an interrupted restore was recovered: %s", path)
+
+    objects: SetObjects
+    choice: RestoreChoice
+    settings: Settings
+    targets: Sequence[RestoreTarget]
+
+    @classmethod
+    def of(cls, objects: SetObjects, choice: RestoreChoice, settings: Settings) -> Self:
+        return cls(objects, choice, settings, targets_of(objects, choice, settings))
+
+    @property
+    def identity(self) -> str:
+        return repr([str(each.directory) for each in self.targets])
+
+    def plan(self) -> list[PlannedChange]:
+        """One change for each volume, or for each path that is restored alone."""
+        changes: list[PlannedChange] = []
+        for target in self.targets:
+            if self.choice.paths:
+                changes += path_changes(self.objects, self.choice.paths, target, self.settings)
+            else:
+                changes.append(volume_change(self.objects, target, self.settings))
+        return changes
+
+    def restore(self, work: Work, journal: RestoreJournal) -> ComponentResult:
+        items = [
+            RestoredVolume(
+                work,
+                target.volume,
+                make_devices=self.choice.make_devices,
+                most_named=_MOST_NAMED,
+                selection=selection_in(self.objects, target.volume, self.choice.paths),
+                target=target,
+            )
+            for target in self.targets
+        ]
+        with work.clock.step(Step.PREPARE, "staging"):
+            directories = [target.directory for target in self.targets]
+            sweep(leftovers(self.settings))
+            sweep(leftovers_at(directories))
+            for item in items:
+                if not in_place_since(journal, item):
+                    item.prepare()
+        restoring = Restoring(journal)
         for item in items:
-            if not in_place_since(journal, item):
-                item.prepare()
-    restoring = Restoring(journal)
-    for item in items:
-        restoring.run(item)
-    return restoring.result(
-        work,
-        plain_bytes=sum(target.volume.plain_bytes for target in targets),
-        versions={"restore_python": platform.python_version()},
-    )
+            restoring.run(item)
+        return restoring.result(
+            work,
+            plain_bytes=sum(target.volume.plain_bytes for target in self.targets),
+            versions={"restore_python": platform.python_version()},
+        )
 
 
-def recover_configured(settings: Settings, *others: Path) -> list[Path]:
-    """Finish or undo what killed restores left at the configured volumes and these other targets.
+restoration = VolumesRestoration.of
 
-    Raises:
-        RestoreError: a swap cannot be completed.
-    """
+
+def leftovers(settings: Settings) -> Iterator[Leftover]:
+    """At the configured volumes."""
     places = known_places(settings.docker_host)
     configured = (places.data_of(path) for path in settings.volume_paths.values())
-    return recover_interrupted([*others, *(Path(os.path.realpath(path)) for path in configured)])
+    return leftovers_at(Path(os.path.realpath(path)) for path in configured)
 
 
 @dataclass
@@ -145,7 +169,7 @@ class RestoredVolume(StagedVolume):
         known = PlacedVolume.model_validate(placed)
         with self._refusals():
             directory = self.target.directory
-            return self.compared(directory, known.limits_met(), kept=known.kept_parts())
+            return self.compared(directory, known.limits, kept=known.kept)
 
     def stage(self) -> None:
         with self._refusals():
@@ -196,7 +220,7 @@ class RestoredVolume(StagedVolume):
             return kept
         placements = placements_of(target.directory, selection, staging.directory, kept)
         inodes = {
-            staging.directory.parent.joinpath(*map(os.fsdecode, item.live_parts)): item.inode
+            staging.directory.parent.joinpath(*map(os.fsdecode, item.live)): item.inode
             for item in placements
         }
         note(PlacedVolume.at(inodes, self.limits, kept).as_json())
@@ -215,16 +239,12 @@ class RestoredVolume(StagedVolume):
         assert self._staging is not None, "not staged"  # noqa: S101  (the engine's order)
         return self._staging
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RestoreError(
-                f"The volume {self.volume.name!r} could not be restored to"
-                f" {self.target.directory} ({error.strerror}); what was there is as it was.",
-                remedy="Check that this user may create, rename and remove files there.",
-            ) from None
+    def _refusals(self) -> AbstractContextManager[None]:
+        return refusals(
+            f"The volume {self.volume.name!r} could not be restored to {self.target.directory}",
+            "; what was there is as it was",
+            remedy="Check that this user may create, rename and remove files there.",
+        )
 
 
 @contextmanager

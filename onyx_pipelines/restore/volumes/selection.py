@@ -47,6 +47,12 @@ class Selection:
 WHOLE = Selection()
 
 
+def parts_of(path: bytes) -> Parts:
+    """Of a path as facts and walks have it; `.` is the root. In the order of these, a directory
+    comes before what it holds, and that before the next."""
+    return () if path == b"." else tuple(path.split(b"/"))
+
+
 def select(paths: Iterable[str]) -> Selection:
     """Paths relative to the volume's root, as people write them; none at all: everything.
 

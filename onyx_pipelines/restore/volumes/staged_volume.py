@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from onyx_pipelines.archive.reading import Archive, ArchiveBlocks
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.host.directories import opened
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.results import Finding, Step
 from onyx_pipelines.restore.volumes.comparison import Comparison
 from onyx_pipelines.restore.volumes.extraction import Extractor
-from onyx_pipelines.restore.volumes.metadata import Limits
-from onyx_pipelines.restore.volumes.renaming import opened
+from onyx_pipelines.restore.volumes.metadata import Limit
 from onyx_pipelines.restore.volumes.selection import WHOLE, Parts, Selection
 from onyx_pipelines.restore.volumes.volume_findings import MAX_NAMED, VolumeFindings, shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
@@ -39,7 +40,7 @@ class StagedVolume:
     most_named: int = MAX_NAMED
     selection: Selection = WHOLE
     damage: tuple[Finding, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    limits: AbstractSet[Limit] = frozenset()
 
     @property
     def name(self) -> str:
@@ -62,14 +63,18 @@ class StagedVolume:
         try:
             with (
                 self.work.clock.step(Step.RESTORE, volume.name, plain_bytes=volume.plain_bytes),
-                _refusals_of(directory),
+                refusals(
+                    f"The file system of {directory} does not take the volume",
+                    remedy="Free space there, or name a directory on a file system like the"
+                    " volume's own.",
+                ),
             ):
                 self._extract(volume.archive, directory, link_sources)
         except (IntegrityError, NotFoundError) as error:
             self.damage = self._failed("archive", error.what)
 
     def compared(
-        self, directory: Path, limits: Limits, *, kept: frozenset[Parts] | None = None
+        self, directory: Path, limits: AbstractSet[Limit], *, kept: frozenset[Parts] | None = None
     ) -> tuple[Finding, ...]:
         """What is wrong with it there. `kept`: as `Comparison` has it."""
         if self.damage:
@@ -117,11 +122,9 @@ class StagedVolume:
 
 
 @contextmanager
-def _refusals_of(directory: Path) -> Iterator[None]:
+def refusals(what: str, rest: str = "", *, remedy: str) -> Iterator[None]:
+    """Raises RestoreError for an OSError of the block: `what` happened, why, and the rest."""
     try:
         yield
     except OSError as error:
-        raise RestoreError(
-            f"The file system of {directory} does not take the volume ({error.strerror}).",
-            remedy="Free space there, or name a directory on a file system like the volume's own.",
-        ) from None
+        raise RestoreError(f"{what} ({error.strerror}){rest}.", remedy=remedy) from None

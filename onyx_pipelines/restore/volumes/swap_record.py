@@ -8,16 +8,25 @@ who finds the two trees what they are.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    JsonValue,
+    PlainSerializer,
+    ValidationError,
+)
 
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.record_file import RecordFile
-from onyx_pipelines.restore.volumes.metadata import Limit, Limits
+from onyx_pipelines.restore.volumes.metadata import Limit
 from onyx_pipelines.restore.volumes.selection import Parts
 
 
@@ -29,7 +38,25 @@ class Stage(StrEnum):
     FILLING = "filling"
 
 
-_Path = Annotated[str, Field(pattern="^([0-9a-f]{2})+$")]
+def _from_digits(path: object) -> object:
+    if not isinstance(path, str):
+        return path
+    if not _DIGITS.fullmatch(path):
+        raise ValueError("a path in hexadecimal digits")
+    parts = tuple(bytes.fromhex(path).split(b"/"))
+    if any(part in (b"", b".", b"..") for part in parts):
+        raise RestoreError(
+            "The record of an interrupted restore names a path that leads elsewhere.",
+            remedy="Look at the hidden directories beside the volume, and who wrote them.",
+        )
+    return parts
+
+
+_DIGITS: Final = re.compile("(?:[0-9a-f]{2})+")
+# Written in hexadecimal digits: names of files may be any bytes.
+_Path = Annotated[
+    Parts, BeforeValidator(_from_digits), PlainSerializer(lambda parts: b"/".join(parts).hex())
+]
 
 
 class KeptPath(BaseModel):
@@ -44,18 +71,9 @@ class KeptPath(BaseModel):
     new_mtime_ns: int
     old_mtime_ns: int
 
-    @classmethod
-    def of(cls, parts: Parts, *, new_mtime_ns: int, old_mtime_ns: int) -> Self:
-        path = b"/".join(parts).hex()
-        return cls(path=path, new_mtime_ns=new_mtime_ns, old_mtime_ns=old_mtime_ns)
-
-    @property
-    def parts(self) -> Parts:
-        return _parts(self.path)
-
 
 class Placement(BaseModel):
-    """One staged file or tree and where it goes, both as paths in hexadecimal digits.
+    """One staged file or tree and where it goes.
 
     `inode` is the staged one's: as long as it lies at `staged`, it has not been put in place.
     """
@@ -66,14 +84,6 @@ class Placement(BaseModel):
     staged: _Path
     inode: int
     kept: tuple[KeptPath, ...] = ()
-
-    @property
-    def live_parts(self) -> Parts:
-        return _parts(self.live)
-
-    @property
-    def staged_parts(self) -> Parts:
-        return _parts(self.staged)
 
 
 class SwapRecord(BaseModel):
@@ -86,12 +96,6 @@ class SwapRecord(BaseModel):
     kept: tuple[KeptPath, ...] = ()
     # Of the staged root, which every rename out of it changes.
     root_mtime_ns: int = 0
-
-
-def placement(live: Parts, staged: Parts, inode: int, kept: tuple[KeptPath, ...] = ()) -> Placement:
-    return Placement(
-        live=b"/".join(live).hex(), staged=b"/".join(staged).hex(), inode=inode, kept=kept
-    )
 
 
 def unfinished_swap(file: RecordFile[SwapRecord]) -> SwapRecord | None:
@@ -110,35 +114,27 @@ def unfinished_swap(file: RecordFile[SwapRecord]) -> SwapRecord | None:
         ) from None
 
 
-def _parts(digits: str) -> Parts:
-    parts = tuple(bytes.fromhex(digits).split(b"/"))
-    if any(part in (b"", b".", b"..") for part in parts):
-        raise RestoreError(
-            "The record of an interrupted restore names a path that leads elsewhere.",
-            remedy="Look at the hidden directories beside the volume, and who wrote them.",
-        )
-    return parts
-
-
 class PlacedVolume(BaseModel):
     """What the journal keeps of one: how to know it again, and what a second comparison leaves out.
 
     `inodes` of what was put in place, by path; others are there if it never was, or if somebody
-    replaced it since. `kept`: what is in no backup and lies there too. Paths in hexadecimal
-    digits."""
+    replaced it since, by paths in hexadecimal digits. `kept`: what is in no backup and lies there
+    too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inodes: dict[str, int]
-    limits: tuple[Limit, ...]
-    kept: tuple[str, ...]
+    limits: frozenset[Limit]
+    kept: frozenset[_Path]
 
     @classmethod
-    def at(cls, inodes: Mapping[Path, int], limits: Limits, kept: Sequence[Parts]) -> Self:
+    def at(
+        cls, inodes: Mapping[Path, int], limits: AbstractSet[Limit], kept: Sequence[Parts]
+    ) -> Self:
         return cls(
             inodes={os.fsencode(path).hex(): inode for path, inode in inodes.items()},
-            limits=tuple(limit for limit in Limit if limits.met(limit)),
-            kept=tuple(b"/".join(parts).hex() for parts in kept),
+            limits=frozenset(limits),
+            kept=frozenset(kept),
         )
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -146,15 +142,6 @@ class PlacedVolume(BaseModel):
 
     def is_there(self) -> bool:
         return all(_inode(bytes.fromhex(path)) == inode for path, inode in self.inodes.items())
-
-    def limits_met(self) -> Limits:
-        limits = Limits()
-        for limit in self.limits:
-            limits.add(limit)
-        return limits
-
-    def kept_parts(self) -> frozenset[Parts]:
-        return frozenset(tuple(bytes.fromhex(path).split(b"/")) for path in self.kept)
 
 
 def _inode(path: bytes) -> int | None:

@@ -1,25 +1,33 @@
-"""Staged data takes the place of live data: whole, or everything is as it was.
+"""Where a volume is restored before it takes its place, and how it takes it: whole, or
+everything is as it was.
 
-All paths are relative to two directories: `live_root`, which holds the live names, and the staging
-directory in it, which holds `new` and gets what was replaced. A record on disk precedes the first
-rename and goes after the last; a killed swap is finished from it.
+The staging directory is hidden, private, on the same file system: beside the target, or inside of
+it where that is a mount point, which cannot be renamed. All paths are relative to two directories:
+`live_root`, which holds the live names, and the staging directory in it, which holds `new` and gets
+what was replaced. A record on disk precedes the first rename and goes after the last; a killed swap
+is finished from it.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.host.directories import opened
+from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.record_file import RecordFile
+from onyx_pipelines.host.scratch import OwnedDirectory, abandoned, create_owned
+from onyx_pipelines.restore.engine import Leftover
 from onyx_pipelines.restore.volumes.renaming import (
     exchange,
-    opened,
     rename_to_new,
     sync_file_system,
 )
@@ -33,9 +41,11 @@ from onyx_pipelines.restore.volumes.swap_record import (
 )
 from onyx_pipelines.sources.volumes.walking import smallest_names
 
+STAGING_PREFIX: Final = ".onyx-restore-"
 NEW: Final = b"new"
 _OLD: Final = b"old"
 _NAMES_AT_A_TIME: Final = 10_000
+_log = logging.getLogger(__name__)
 
 
 class Swap:
@@ -172,11 +182,70 @@ class Swap:
         )
 
 
+class Staging:
+    """`new` and `link_sources` are empty at first."""
+
+    def __init__(self, directory: Path, target: Path) -> None:
+        self.directory = directory
+        self.is_inside = directory.parent == target
+        self.new = directory / os.fsdecode(NEW)
+        self.link_sources = directory / "link_sources"
+        self.swap = Swap(directory)
+        self.new.mkdir(mode=0o700)
+        self.link_sources.mkdir(mode=0o700)
+
+
+@contextmanager
+def staging_for(target: Path) -> Iterator[Staging]:
+    """A staging directory for the block; removed at its end, with what it then holds.
+
+    Raises:
+        RestoreError: it cannot be made.
+    """
+    owned = create_owned(folder_for(target), prefix=STAGING_PREFIX)
+    try:
+        yield Staging(owned.path, target)
+    finally:
+        try:
+            _recover(owned)
+        except (OSError, RestoreError) as error:
+            _log.warning("%s is left for the next restore (%s)", owned.path, error)
+
+
+def leftovers_at(targets: Iterable[Path]) -> Iterator[Leftover]:
+    """What killed restores left at these targets: a swap that had begun is completed, whatever had
+    not come so far is removed."""
+    folders = {folder for target in targets for folder in (target.parent, target)}
+    for folder in sorted(folders):
+        for owned in abandoned(folder, prefix=STAGING_PREFIX):
+            yield Leftover(str(owned.path), partial(_recover, owned))
+
+
+def folder_for(target: Path) -> Path:
+    """Where the staging directory of a target is made."""
+    return target if is_mount_point(target) else target.parent
+
+
+def _recover(owned: OwnedDirectory) -> None:
+    """Never removes what a swap still needs. Raises RestoreError: it cannot be completed."""
+    folder = owned.path.parent
+    try:
+        if owned.path.is_dir():
+            Swap(owned.path).finish_interrupted()
+        before = folder.stat()
+        owned.remove()
+    finally:
+        owned.release()
+    with suppress(PermissionError):
+        # Where it lay inside of a restored root, that root's own time is restored too.
+        os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def _place(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int) -> None:
     """Idempotent: does what is still to be done."""
     with (
-        _parent(staging_fd, item.staged_parts) as (staged_fd, staged),
-        _parent(live_root_fd, item.live_parts) as (live_fd, live),
+        _parent(staging_fd, item.staged) as (staged_fd, staged),
+        _parent(live_root_fd, item.live) as (live_fd, live),
     ):
         if _inode(staged, staged_fd) != item.inode:
             return
@@ -196,10 +265,10 @@ def _carry(
     if not item.kept:
         return
     has_old = _inode(old_name, staging_fd) is not None
-    replaced: Parts = (old_name,) if has_old else item.staged_parts
+    replaced: Parts = (old_name,) if has_old else item.staged
     with (
         _parent(staging_fd, (*replaced, b".")) as (old_fd, _),
-        _parent(live_root_fd, (*item.live_parts, b".")) as (live_fd, _),
+        _parent(live_root_fd, (*item.live, b".")) as (live_fd, _),
     ):
         for kept in item.kept:
             if back:
@@ -211,10 +280,10 @@ def _carry(
 def _move_kept(kept: KeptPath, source_fd: int, target_fd: int, mtime_ns: int) -> None:
     with ExitStack() as stack:
         try:
-            from_fd, name = stack.enter_context(_parent(source_fd, kept.parts))
+            from_fd, name = stack.enter_context(_parent(source_fd, kept.path))
         except FileNotFoundError:
             return  # the tree is not there yet, so nothing of it was moved
-        to_fd, _ = stack.enter_context(_parent(target_fd, kept.parts))
+        to_fd, _ = stack.enter_context(_parent(target_fd, kept.path))
         if _inode(name, from_fd) is not None:
             rename_to_new(name, from_fd, name, to_fd)
         os.utime(to_fd, ns=(mtime_ns, mtime_ns))
@@ -223,11 +292,11 @@ def _move_kept(kept: KeptPath, source_fd: int, target_fd: int, mtime_ns: int) ->
 def _take_back(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int) -> None:
     """Undo whatever part of `_place` was done, also none."""
     has_old = _inode(old_name, staging_fd) is not None
-    with _parent(staging_fd, item.staged_parts) as (staged_fd, staged):
+    with _parent(staging_fd, item.staged) as (staged_fd, staged):
         replaced = _inode(staged, staged_fd)
         if replaced == item.inode and not has_old:
             return
-        with _parent(live_root_fd, item.live_parts) as (live_fd, live):
+        with _parent(live_root_fd, item.live) as (live_fd, live):
             is_in_place = _inode(live, live_fd) == item.inode
             if is_in_place:
                 _carry(item, old_name, live_root_fd, staging_fd, back=True)

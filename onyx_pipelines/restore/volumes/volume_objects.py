@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from onyx_pipelines.core.errors import IntegrityError
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes.facts import Entry, FactsHeader, read_facts
 from onyx_pipelines.vault.layout import SEALED_SUFFIX
 from onyx_pipelines.vault.manifest import ObjectRecord
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines.vault.stores.store import ObjectReader
 
 _ARCHIVES = "volumes/"
@@ -99,9 +99,7 @@ def needed_bytes(objects: SetObjects, volume: VolumeObjects) -> int:
 
 def _by_path(objects: SetObjects, folder: str, suffix: str) -> dict[str, ObjectRecord]:
     """Records by what their keys have in common: the volume's safe name."""
-    ending = suffix + SEALED_SUFFIX
     return {
-        record.key.removeprefix(folder).removesuffix(ending): record
-        for record in objects.records(Component.VOLUMES, prefix=folder)
-        if record.key.endswith(ending)
+        record.key.removeprefix(folder).removesuffix(suffix + SEALED_SUFFIX): record
+        for record in objects.records(Component.VOLUMES, prefix=folder, suffix=suffix)
     }

@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.host.directories import DIRECTORY_FLAGS, MAX_OPEN_LEVELS, Level, Levels
 from onyx_pipelines.host.mounts import pseudo_devices
 from onyx_pipelines.sources.volumes.excludes import ExcludeRule
 
-# Directories kept open at a time; deeper trees come back up through `..`, checked.
-MAX_OPEN_LEVELS: Final = 64
 # Names of one directory kept in memory at a time; a larger one is listed again for the next.
 NAMES_PER_PASS: Final = 50_000
-
-_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +45,27 @@ class Walk:
         self.excluded = 0
         self._root_fd = root_fd
         self._is_excluded = is_excluded
-        self._levels: list[_Level] = []
+        self._levels = Levels[_Level]()
 
     def __iter__(self) -> Iterator[Found]:
         try:
             yield self._enter_root()
             while self._levels:
-                name = self._levels[-1].next_name()
+                name = self._levels.last.next_name()
                 if name is None:
                     self._leave()
                 else:
                     yield from self._visit(name)
         finally:
-            for level in self._levels:
-                level.close()
+            self._levels.close()
 
     def _enter_root(self) -> Found:
         try:
             # Opened again, so that closing the levels leaves the caller's descriptor alone.
-            fd = os.open(".", _DIRECTORY_FLAGS, dir_fd=self._root_fd)
+            fd = os.open(".", DIRECTORY_FLAGS, dir_fd=self._root_fd)
             file = os.fstat(fd)
-            level = _Level(b"", fd, file)
-            self._levels = [level]
+            level = _Level(b"", fd)
+            self._levels.enter(level)
             level.list()
         except OSError as error:
             raise SourceError(
@@ -79,7 +75,7 @@ class Walk:
         return Found(b".", b".", fd, file, fd=fd)
 
     def _visit(self, name: bytes) -> Iterator[Found]:
-        level = self._levels[-1]
+        level = self._levels.last
         path = level.prefix + name
         try:
             file = os.stat(name, dir_fd=level.fd, follow_symlinks=False)
@@ -92,7 +88,7 @@ class Walk:
             self.excluded += 1
         elif not is_directory:
             yield Found(path, name, level.fd, file)
-        elif file.st_dev != level.device and file.st_dev in pseudo_devices():
+        elif file.st_dev != level.identity[0] and file.st_dev in pseudo_devices():
             yield Found(path, name, level.fd, file, is_pseudo=True)
         else:
             yield from self._enter(path, name, level.fd, file)
@@ -101,68 +97,41 @@ class Walk:
         self, path: bytes, name: bytes, parent_fd: int, file: os.stat_result
     ) -> Iterator[Found]:
         try:
-            fd = os.open(name, _DIRECTORY_FLAGS, dir_fd=parent_fd)
+            fd = os.open(name, DIRECTORY_FLAGS, dir_fd=parent_fd)
         except OSError as error:
             yield Found(path, name, parent_fd, file, error=error)
             return
-        level = _Level(path + b"/", fd, file)
+        level = _Level(path + b"/", fd)
         try:
-            level.identify()
             level.list()
         except OSError as error:
             yield Found(path, name, parent_fd, file, fd=fd, error=error)
             level.close()
             return
-        self._levels.append(level)
-        if len(self._levels) > MAX_OPEN_LEVELS:
-            self._levels[-MAX_OPEN_LEVELS - 1].close()
+        self._levels.enter(level)
         yield Found(path, name, parent_fd, file, fd=fd)
 
     def _leave(self) -> None:
-        left = self._levels.pop()
         try:
-            if self._levels and not self._levels[-1].is_open:
-                self._levels[-1].reopen_from(left.fd)
-        finally:
-            left.close()
-
-
-class _Level:
-    """One directory that is being walked."""
-
-    def __init__(self, prefix: bytes, fd: int, directory: os.stat_result) -> None:
-        self.prefix = prefix
-        self.fd = fd
-        self.device = directory.st_dev
-        self._inode = directory.st_ino
-        self._names: list[bytes] = []
-        self._after: bytes | None = None
-        self._is_complete = False
-
-    @property
-    def is_open(self) -> bool:
-        return self.fd >= 0
-
-    def close(self) -> None:
-        if self.is_open:
-            os.close(self.fd)
-            self.fd = -1
-
-    def reopen_from(self, child_fd: int) -> None:
-        self.fd = os.open("..", _DIRECTORY_FLAGS, dir_fd=child_fd)
-        here = os.fstat(self.fd)
-        if (here.st_dev, here.st_ino) != (self.device, self._inode):
+            with self._levels.leaving():
+                pass
+        except OSError:
             raise SourceError(
                 f"A directory {MAX_OPEN_LEVELS} levels deep was moved while it was read.",
                 remedy="Run the backup again, or stop what moves directories meanwhile.",
                 transient=True,
-            )
+            ) from None
 
-    def identify(self) -> None:
-        """Take the directory that was opened, which may be another than was looked at."""
-        directory = os.fstat(self.fd)
-        self.device = directory.st_dev
-        self._inode = directory.st_ino
+
+class _Level(Level):
+    """One directory that is being walked."""
+
+    def __init__(self, prefix: bytes, fd: int) -> None:
+        super().__init__(fd)
+        self.prefix = prefix
+        self._names: list[bytes] = []
+        self._after: bytes | None = None
+        self._is_complete = False
 
     def list(self) -> None:
         """Read the next names, in reverse order for `pop`. Raises OSError."""

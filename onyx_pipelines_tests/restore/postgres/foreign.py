@@ -10,11 +10,11 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.drilling import drill
 from onyx_pipelines.restore.results import ComponentResult, Finding
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import find_binaries
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.fixtures_postgres import target_of
 from onyx_pipelines_tests.requirements_of_tests import program
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets, work_on

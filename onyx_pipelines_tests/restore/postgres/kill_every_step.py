@@ -17,7 +17,7 @@ import psycopg
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import execute
-from onyx_pipelines_tests.restore.killing import completes, dies_at
+from onyx_pipelines_tests.restore.killing import at_measured_steps, kill_at_every_step
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
 
 _OLD = [("old",)] * 3
@@ -57,20 +57,20 @@ def main() -> None:
         rows = sets.rows(database, "SELECT body FROM t")
         assert rows in allowed, rows
 
-    step = 1
-    reset()
-    while dies_at(step, restore, (psycopg.Connection, "execute")):
-        expect(_OLD, _NEW)
-        completes(restore)
+    def restored() -> None:
         expect(_NEW)
         assert sets.databases() == before, sets.databases() - before
         left = [*(root / "scratch").iterdir(), *(root / "state" / "restores").iterdir()]
         assert left == [], left
-        reset()
-        step += 1
-    expect(_NEW)
+
+    kill_at_every_step(
+        restore,
+        at_measured_steps((psycopg.Connection, "execute")),
+        reset=reset,
+        killed=lambda: expect(_OLD, _NEW),
+        restored=restored,
+    )
     execute(server, "postgres", f"DROP DATABASE {database}")
-    print(step - 1)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.postgres.marked_databases import STAGED_PREFIX, drop, mark
 from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.binaries import Binaries
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.examples import random_examples
 from onyx_pipelines_tests.fixtures_postgres import execute, target_of
 from onyx_pipelines_tests.restore.postgres.foreign import (

@@ -16,7 +16,7 @@ from onyx_pipelines.core.errors import OnyxError, RestoreError, SettingsError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.postgres.marked_databases import drop
-from onyx_pipelines.restore.postgres.restoring import target_identity
+from onyx_pipelines.restore.postgres.restoring import restoration
 from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute, target_of
@@ -404,7 +404,7 @@ def test_what_is_taken_for_done_is_of_this_server_alone(sets: PostgresSets) -> N
     """Of its address, and of the cluster that has it now."""
     [(identifier,)] = sets.rows("postgres", "SELECT system_identifier FROM pg_control_system()")
 
-    identity = target_identity(sets.of("postgres"), RestoreChoice(), sets.settings)
+    identity = restoration(sets.of("postgres"), RestoreChoice(), sets.settings).identity
 
     assert str(sets.server.port) in identity
     assert str(identifier) in identity

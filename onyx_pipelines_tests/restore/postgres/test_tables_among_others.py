@@ -10,8 +10,8 @@ import pytest
 
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.fixtures_postgres import execute
 from onyx_pipelines_tests.restore.postgres.foreign import make_sets
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets

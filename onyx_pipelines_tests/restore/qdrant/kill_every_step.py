@@ -19,7 +19,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sources.qdrant.collection_api import CollectionApi
 from onyx_pipelines.sources.qdrant.snapshot_api import SnapshotApi
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
-from onyx_pipelines_tests.restore.killing import completes, dies_at
+from onyx_pipelines_tests.restore.killing import at_measured_steps, kill_at_every_step
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 
 _NEW, _OLD = 20, 17
@@ -56,21 +56,21 @@ def main() -> None:
     def kept_files() -> list[Path]:
         return sorted(Path(snapshots).rglob("*.snapshot")) if snapshots else []
 
-    step, kept = 1, kept_files()
-    reset()
-    while dies_at(step, restore, *_CHANGES):
+    def killed() -> None:
         assert counts() & {_NEW, _OLD}, counts()
-        completes(restore)
+
+    def restored() -> None:
         assert sets.count(name) == _NEW
         assert sets.collections() == before, sets.collections() - before
         left = list((root / "state" / "restores").iterdir())
         assert left == [], left
         assert server.request("GET", "/aliases") == aliases
         assert kept_files() == kept
-        reset()
-        step += 1
-    assert sets.count(name) == _NEW
-    print(step - 1)
+
+    kept = kept_files()
+    kill_at_every_step(
+        restore, at_measured_steps(*_CHANGES), reset=reset, killed=killed, restored=restored
+    )
 
 
 if __name__ == "__main__":

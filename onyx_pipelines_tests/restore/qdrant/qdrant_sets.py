@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,15 @@ from onyx_pipelines.core.progress import ProgressCallback, silent
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import PlannedChange, Work
-from onyx_pipelines.restore.objects import SetObjects, open_set
 from onyx_pipelines.restore.qdrant.drilling import drill
-from onyx_pipelines.restore.qdrant.planning import plan
-from onyx_pipelines.restore.qdrant.restoring import restore
 from onyx_pipelines.restore.results import ComponentResult, StepClock
 from onyx_pipelines.sources.qdrant import QdrantSource
 from onyx_pipelines.sources.source import Component, Source, object_path
-from onyx_pipelines.vault.keys import create_private_key, load_private_key
-from onyx_pipelines.vault.manifest import BackupType
-from onyx_pipelines.vault.stores import LocalStore
-from onyx_pipelines.vault.writing import SetWriter
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer
 from onyx_pipelines_tests.restore.doctored_source import DoctoredSource, Edit
-from onyx_pipelines_tests.restore.journaled import with_journal
-from onyx_pipelines_tests.vault.sets import signers, signing_key
+from onyx_pipelines_tests.restore.journaled import planned, restored
+from onyx_pipelines_tests.restore.sealed import seal
 
 
 def work_on(
@@ -77,17 +70,12 @@ class QdrantSets:
         force: bool = False,
         **request: Any,
     ) -> ComponentResult:
-        asked = RestoreChoice(**request)
         settings = self.settings(restore_qdrant_index_wait_s=index_wait_s)
-        return with_journal(
-            settings.state_dir,
-            [objects.manifest.backup_id, asked],
-            lambda j: restore(work_on(objects, self.root, settings, progress), asked, j),
-            force=force,
-        )
+        work = work_on(objects, self.root, settings, progress)
+        return restored(work, RestoreChoice(**request), force=force)
 
-    def plan(self, objects: SetObjects, **request: Any) -> list[PlannedChange]:
-        return plan(objects, RestoreChoice(**request), self.settings())
+    def plan(self, objects: SetObjects, **request: Any) -> Sequence[PlannedChange]:
+        return planned(Component.QDRANT, objects, RestoreChoice(**request), self.settings())
 
     def drill(self, objects: SetObjects, **settings: Any) -> ComponentResult:
         return drill(work_on(objects, self.root, self.settings(**settings)))
@@ -97,23 +85,3 @@ class QdrantSets:
 
     def count(self, collection: str) -> int:
         return self.server.client.count(collection, exact=True).count
-
-
-def seal(root: Path, source: Source) -> SetObjects:
-    """A set of that source alone in `<root>/store`, opened."""
-    key_file = root / f"{uuid.uuid4()}.json"
-    store = LocalStore(root / "store", name="local")
-    backup_id = str(uuid.uuid4())
-    writer = SetWriter(store, backup_id, [create_private_key(key_file, "test")])
-    began = datetime.now(UTC)
-    sink = writer.component(source.component)
-    sink.finish(source.back_up(sink, silent), began)
-    writer.complete(
-        signing_key=signing_key(),
-        components=[source.component],
-        timestamp=began,
-        backup_type=BackupType.DAILY,
-        retention_days=7,
-        host="test",
-    )
-    return open_set(store, backup_id, load_private_key(key_file), signers())

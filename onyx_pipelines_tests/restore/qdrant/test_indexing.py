@@ -12,8 +12,6 @@ import pytest
 from onyx_pipelines.cli.restore import result_json
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.job import result_markdown
-from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.recovery import RestoreResult
 from onyx_pipelines.restore.report.formatting import speed_text
 from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.writing import page_of
@@ -25,8 +23,10 @@ from onyx_pipelines.restore.results import (
     Step,
     StepTiming,
 )
+from onyx_pipelines.restore.whole_restore import RestoreResult
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sources.source import Component
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.fixtures_qdrant import (
     MakeSource,
     QdrantServer,
@@ -36,8 +36,9 @@ from onyx_pipelines_tests.fixtures_qdrant import (
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_host
 from onyx_pipelines_tests.recorded_qdrant import Recorded, SnapshotSource
 from onyx_pipelines_tests.reporting.page import Page
-from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets, seal
+from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 from onyx_pipelines_tests.restore.report.drills import drill
+from onyx_pipelines_tests.restore.sealed import seal
 
 NAME = "mixed_vectors"
 INDEXED = 108

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
+from onyx_pipelines_tests.restore.killing import kills_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -20,32 +19,18 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(
     make_collection: MakeCollection,
     standin_process: QdrantStandIn,
 ) -> None:
-    program = "onyx_pipelines_tests.restore.qdrant.kill_every_step"
     name = make_collection(points=20)
     set_alias(qdrant_server, f"{name}-live", name)
     is_here = qdrant_server.url == standin_process.url
     snapshots = standin_process.data_dir / "snapshots" if is_here else ""
     of_server = (qdrant_server.url, qdrant_server.api_key, name, snapshots)
 
-    done = subprocess.run(
-        [sys.executable, "-m", program, tmp_path, *of_server],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert int(done.stdout) >= 8
+    assert kills_of("qdrant.kill_every_step", tmp_path, *of_server) >= 8
 
 
 def test_a_kill_while_the_server_unpacks_leaves_a_file_until_the_next_run(
     tmp_path: Path, faulty_collection: str, standin: QdrantStandIn
 ) -> None:
-    program = "onyx_pipelines_tests.restore.qdrant.kill_while_unpacking"
     arguments = (tmp_path, standin.data_dir.parent, faulty_collection)
 
-    done = subprocess.run(
-        [sys.executable, "-m", program, *arguments], capture_output=True, text=True, check=False
-    )
-
-    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr[-3000:]
+    assert kills_of("qdrant.kill_while_unpacking", *arguments) == 1

@@ -13,11 +13,11 @@ from qdrant_client import models
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.progress import Progress
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.qdrant.collections import collections_of
 from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, set_alias
 from onyx_pipelines_tests.planting import flip_a_byte
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets

@@ -6,8 +6,8 @@ import pytest
 
 from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets
 

@@ -14,7 +14,8 @@ from onyx_pipelines.restore.qdrant.drilling import drill
 from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sources.qdrant.facts import CollectionFacts
 from onyx_pipelines_tests.recorded_qdrant import VERSIONS, Recorded, SnapshotSource, recorded
-from onyx_pipelines_tests.restore.qdrant.qdrant_sets import seal, work_on
+from onyx_pipelines_tests.restore.qdrant.qdrant_sets import work_on
+from onyx_pipelines_tests.restore.sealed import seal
 
 pytestmark = pytest.mark.slow
 

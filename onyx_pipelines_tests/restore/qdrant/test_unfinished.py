@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.core.progress import silent
-from onyx_pipelines.restore.recovery import RestoreChoice, RestoreResult, restore_set
-from onyx_pipelines.restore.recovery.execution import abort
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.whole_restore import RestoreResult, abort, restore_set
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_host
 from onyx_pipelines_tests.planting import flip_a_byte

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, make_vault
 from onyx_pipelines_tests.sources.volumes.trees import Node, tree_of
 

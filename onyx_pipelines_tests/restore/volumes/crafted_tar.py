@@ -10,7 +10,7 @@ from onyx_pipelines.archive import headers
 from onyx_pipelines.archive.headers import END_OF_ARCHIVE, EntryType, Header, encode_header, padding
 from onyx_pipelines.archive.reading import Archive, ArchiveBlocks
 from onyx_pipelines.restore.volumes.extraction import Extractor
-from onyx_pipelines.restore.volumes.metadata import Limits
+from onyx_pipelines.restore.volumes.metadata import Limit
 from onyx_pipelines.restore.volumes.selection import WHOLE, Selection
 from onyx_pipelines.sources.volumes.facts import (
     Counts,
@@ -75,7 +75,7 @@ def extract(
     make_devices: bool = False,
     selection: Selection = WHOLE,
     link_sources: Path | None = None,
-) -> Limits:
+) -> set[Limit]:
     into.mkdir(exist_ok=True)
     root_fd = os.open(into, os.O_RDONLY)
     link_sources_fd = None if link_sources is None else os.open(link_sources, os.O_RDONLY)

@@ -4,23 +4,23 @@ After each kill the old data must still be somewhere or the new data be in place
 restore runs again, and must leave the new data and nothing else. Prints how many kills there were.
 
 Arguments: a directory, and exchange, renames, contents or paths; with `-kept` behind it, something
-that no backup holds lies there too, and stays. A program of its own because it
-forks: it has one thread.
+that no backup holds lies there too, and stays.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.volumes import renaming, staging, swapping
+from onyx_pipelines.restore.volumes import renaming, swapping
+from onyx_pipelines.vault.reading import SetObjects
+from onyx_pipelines_tests.restore.killing import kill_at_every_step
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     bytes_of,
     make_vault,
@@ -49,7 +49,7 @@ class _Scenario:
         if self._kind == "renames":
             renaming._renameat2 = lambda *_: False  # type: ignore[assignment]  # replaced to count
         if self._kind == "contents":
-            staging.is_mount_point = lambda path: path == self.target
+            swapping.is_mount_point = lambda path: path == self.target
 
     def reset(self) -> None:
         shutil.rmtree(self.place, ignore_errors=True)
@@ -103,27 +103,7 @@ def _prepared(folder: Path) -> tuple[SetObjects, Settings]:
     return objects, settings_for(folder / "host")
 
 
-def _run_until_killed(scenario: _Scenario, step: int) -> bool:
-    """In a child of its own. False: it came to its end before that step."""
-    child = os.fork()
-    if child == 0:
-        _kill_at(step)
-        scenario.run()
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the restore failed"
-    return os.WIFSIGNALED(status)
-
-
-def _kill_at(step: int) -> None:
-    seen = 0
-
-    def count() -> None:
-        nonlocal seen
-        seen += 1
-        if seen == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+def _count(count: Callable[[], None]) -> None:
     renameat2 = renaming._renameat2
 
     def counted(*arguments: object) -> bool:
@@ -145,16 +125,13 @@ def main() -> None:
     swapping.sync_file_system = lambda _: None
     os.fsync = lambda _: None
     scenario = _Scenario(Path(sys.argv[1]), sys.argv[2])
-    step = 1
-    scenario.reset()
-    while _run_until_killed(scenario, step):
-        scenario.expect_old_or_new()
-        scenario.run()
-        scenario.expect_new_and_nothing_else()
-        scenario.reset()
-        step += 1
-    scenario.expect_new_and_nothing_else()
-    print(step - 1)
+    kill_at_every_step(
+        scenario.run,
+        _count,
+        reset=scenario.reset,
+        killed=scenario.expect_old_or_new,
+        restored=scenario.expect_new_and_nothing_else,
+    )
 
 
 if __name__ == "__main__":

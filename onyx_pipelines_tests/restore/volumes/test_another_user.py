@@ -14,13 +14,13 @@ from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.results import ComponentResult
-from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     drilled,
     make_vault,
+    plan,
     restored,
     settings_for,
     unverified,

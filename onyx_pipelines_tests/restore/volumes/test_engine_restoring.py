@@ -16,9 +16,8 @@ from onyx_pipelines.core.progress import silent
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines.sources.volumes import VolumesSource
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_docker import Troubled
 from onyx_pipelines_tests.mounting import Kind, overlay_options
@@ -27,6 +26,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     bytes_of,
     failed,
+    plan,
     restored,
     settings_for,
 )

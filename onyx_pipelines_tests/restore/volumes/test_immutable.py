@@ -11,13 +11,13 @@ import pytest
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.immutable import immutable, make_immutable, make_mutable
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     bytes_of,
     make_vault,
+    plan,
     restored,
     settings_for,
 )

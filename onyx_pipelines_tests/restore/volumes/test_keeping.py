@@ -14,9 +14,8 @@ import pytest
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.restore.results import ComponentResult
-from onyx_pipelines.restore.volumes.planning import plan
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.immutable import immutable
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.requirements_of_tests import unavailable
@@ -24,6 +23,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     bytes_of,
     make_vault,
+    plan,
     restored,
     settings_for,
     unverified,

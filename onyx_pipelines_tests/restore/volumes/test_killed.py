@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from onyx_pipelines_tests.restore.killing import kills_of
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,4 @@ import pytest
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(
     tmp_path: Path, kind: str
 ) -> None:
-    program = "onyx_pipelines_tests.restore.volumes.kill_every_step"
-
-    done = subprocess.run(
-        [sys.executable, "-m", program, tmp_path, kind], capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert int(done.stdout) > 30
+    assert kills_of("volumes.kill_every_step", tmp_path, kind) > 30

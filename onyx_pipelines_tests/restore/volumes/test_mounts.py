@@ -11,11 +11,11 @@ from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.tree_removal import remove_tree
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
     bytes_of,
+    plan,
     restored,
     settings_for,
 )

@@ -8,10 +8,9 @@ import pytest
 
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import PlannedChange
-from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines.restore.volumes.volume_objects import volumes_of
 from onyx_pipelines_tests.docker_world import DockerWorld
-from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, settings_for
+from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, plan, settings_for
 from onyx_pipelines_tests.sources.volumes.trees import tree_of
 
 

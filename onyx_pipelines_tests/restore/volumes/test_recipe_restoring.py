@@ -10,12 +10,17 @@ from onyx_pipelines.core.progress import silent
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.objects import SetObjects
-from onyx_pipelines.restore.volumes.planning import plan
 from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.recipe import RECIPE, Recipe
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.recording_sink import RecordingSink
-from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, drilled, restored, settings_for
+from onyx_pipelines_tests.restore.volumes.volume_sets import (
+    Vault,
+    drilled,
+    plan,
+    restored,
+    settings_for,
+)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from onyx_pipelines.core.errors import (
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.objects import SetObjects
 from onyx_pipelines.vault.layout import object_key
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_docker import Troubled
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
@@ -361,7 +361,7 @@ def test_a_mount_point_keeps_its_inode_and_gets_the_contents(
     volume.chmod(0o700)
     inode = volume.stat().st_ino
     monkeypatch.setattr(
-        "onyx_pipelines.restore.volumes.staging.is_mount_point", lambda path: path == volume
+        "onyx_pipelines.restore.volumes.swapping.is_mount_point", lambda path: path == volume
     )
 
     result = restored(objects, RestoreChoice(), settings_for(tmp_path, {"v": volume}))

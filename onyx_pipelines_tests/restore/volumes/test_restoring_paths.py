@@ -12,7 +12,7 @@ from onyx_pipelines.core.errors import (
 )
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.objects import SetObjects
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     bytes_of,
     restored,

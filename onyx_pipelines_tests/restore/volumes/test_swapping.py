@@ -12,15 +12,14 @@ from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.host.mounts import is_mount_point, parse_mount_points
 from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.host.scratch import create_owned
+from onyx_pipelines.restore.engine import sweep
 from onyx_pipelines.restore.volumes import renaming
-from onyx_pipelines.restore.volumes.staging import recover_interrupted
 from onyx_pipelines.restore.volumes.swap_record import (
     Placement,
     Stage,
     SwapRecord,
-    placement,
 )
-from onyx_pipelines.restore.volumes.swapping import Swap
+from onyx_pipelines.restore.volumes.swapping import Swap, leftovers_at
 from onyx_pipelines_tests.restore.volumes.volume_sets import bytes_of
 from onyx_pipelines_tests.sources.volumes.trees import make_tree, tree_of
 
@@ -40,10 +39,12 @@ def staging(tmp_path: Path) -> Path:
 
 
 def _placed(staging: Path, *names: bytes) -> list[Placement]:
-    return [
-        placement((b"v", name), (b"new", name), (staging / "new" / os.fsdecode(name)).stat().st_ino)
-        for name in names
-    ]
+    return [_placement(staging, name, b"v", name) for name in names]
+
+
+def _placement(staging: Path, name: bytes, *live: bytes) -> Placement:
+    inode = (staging / "new" / os.fsdecode(name)).stat().st_ino
+    return Placement(live=live, staged=(b"new", name), inode=inode)
 
 
 @pytest.fixture(params=["exchange", "renames"])
@@ -64,9 +65,7 @@ def test_entries_take_the_place_of_others_or_of_nothing(live: Path, staging: Pat
 @pytest.mark.usefixtures("either_way")
 def test_one_that_cannot_be_placed_takes_the_others_back(live: Path, staging: Path) -> None:
     before = tree_of(live)
-    impossible = placement(
-        (b"v", b"nowhere", b"c"), (b"new", b"c"), (staging / "new" / "c").stat().st_ino
-    )
+    impossible = _placement(staging, b"c", b"v", b"nowhere", b"c")
 
     with pytest.raises(RestoreError, match="what was there is as it was"):
         Swap(staging).place([*_placed(staging, b"a", b"d"), impossible])
@@ -163,18 +162,15 @@ def test_a_record_that_cannot_be_read_stops_and_nothing_is_removed(tmp_path: Pat
     (owned.path / "swap.json").write_bytes(b"{")
     owned.release()
 
-    with pytest.raises(RestoreError, match="cannot be understood"):
-        recover_interrupted([tmp_path / "v"])
+    for _ in ("at first", "and again, in the same process"):
+        with pytest.raises(RestoreError, match="cannot be understood"):
+            sweep(leftovers_at([tmp_path / "v"]))
 
     assert (owned.path / "swap.json").exists()
 
 
 def test_a_record_that_leads_elsewhere_is_refused(live: Path, staging: Path) -> None:
-    inode = (staging / "new" / "a").stat().st_ino
-    record = SwapRecord(
-        stage=Stage.PLACING,
-        placements=(Placement(live=b"../x".hex(), staged=b"new/a".hex(), inode=inode),),
-    )
+    record = SwapRecord(stage=Stage.PLACING, placements=(_placement(staging, b"a", b"..", b"x"),))
     RecordFile(staging / "swap.json", SwapRecord).write(record)
 
     with pytest.raises(RestoreError, match="leads elsewhere"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,16 @@ from onyx_pipelines.core.progress import ProgressCallback, silent
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.engine import Work
-from onyx_pipelines.restore.objects import SetObjects, open_set
+from onyx_pipelines.restore.engine import PlannedChange, Work
 from onyx_pipelines.restore.results import ComponentResult, Finding, StepClock
 from onyx_pipelines.restore.volumes.drilling import drill
-from onyx_pipelines.restore.volumes.restoring import restore
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.sources.volumes import VolumesSource
+from onyx_pipelines.vault.reading import SetObjects, open_set
 from onyx_pipelines.vault.stores.local import LocalStore
 from onyx_pipelines.vault.writing import SetWriter
-from onyx_pipelines_tests.restore.journaled import with_journal
+from onyx_pipelines_tests.restore import journaled
+from onyx_pipelines_tests.restore.journaled import planned
 from onyx_pipelines_tests.sources.volumes.trees import archive
 from onyx_pipelines_tests.vault.sets import (
     BEGAN,
@@ -146,20 +146,15 @@ def drilled(objects: SetObjects, folder: Path) -> ComponentResult:
     return result
 
 
+def plan(objects: SetObjects, choice: RestoreChoice, settings: Settings) -> Sequence[PlannedChange]:
+    return planned(Component.VOLUMES, objects, choice, settings)
+
+
 def restored(
-    objects: SetObjects,
-    request: RestoreChoice,
-    settings: Settings,
-    *,
-    force: bool = False,
+    objects: SetObjects, request: RestoreChoice, settings: Settings, *, force: bool = False
 ) -> ComponentResult:
-    state = settings.state_dir
-    return with_journal(
-        state,
-        [objects.manifest.backup_id, request],
-        lambda j: restore(work_on(objects, state, settings), request, j),
-        force=force,
-    )
+    work = work_on(objects, settings.state_dir, settings)
+    return journaled.restored(work, request, force=force)
 
 
 def failed(result: ComponentResult) -> list[Finding]:

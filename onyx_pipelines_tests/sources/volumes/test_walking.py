@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.archive.attributes import acl_text
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.host.directories import MAX_OPEN_LEVELS
 from onyx_pipelines.host.mounts import parse_pseudo_devices, pseudo_devices
 from onyx_pipelines.sources.volumes import walking
 from onyx_pipelines.sources.volumes.excludes import exclude_rule
@@ -99,7 +100,7 @@ def test_few_directories_are_held_open(tmp_path: Path, folder_fd: int) -> None:
 
     most = max(_open_files() for _ in Walk(folder_fd, _everything))
 
-    assert most - before <= walking.MAX_OPEN_LEVELS + 2
+    assert most - before <= MAX_OPEN_LEVELS + 2
     assert _open_files() == before
 
 

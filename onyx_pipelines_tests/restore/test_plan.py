@@ -11,10 +11,10 @@ import pytest
 from onyx_pipelines.core.progress import silent
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.drill import run_drill
-from onyx_pipelines.restore.recovery.estimate import Estimate
-from onyx_pipelines.restore.recovery.execution import plan_restore
+from onyx_pipelines.restore.estimate import Estimate
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.writing import write_report
+from onyx_pipelines.restore.whole_restore import plan_restore
 from onyx_pipelines_tests.fixtures_sandbox import VOLUME, HostUnderTest
 
 

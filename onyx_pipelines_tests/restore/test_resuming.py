@@ -12,7 +12,8 @@ import pytest
 
 from onyx_pipelines.core.progress import Progress, silent
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.recovery import RestoreChoice, RestoreResult, restore_set
+from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.restore.whole_restore import RestoreResult, restore_set
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring

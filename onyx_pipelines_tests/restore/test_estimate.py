@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
+from onyx_pipelines.restore.estimate import Estimate, estimate
 from onyx_pipelines.restore.results import ComponentResult, DrillResult, Finding, Step, StepTiming
 from onyx_pipelines.sources.source import Component
 

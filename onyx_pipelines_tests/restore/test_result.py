@@ -8,8 +8,8 @@ import pytest
 
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.job import result_markdown
-from onyx_pipelines.restore.recovery import RestoreResult
 from onyx_pipelines.restore.results import ComponentResult, Finding
+from onyx_pipelines.restore.whole_restore import RestoreResult
 from onyx_pipelines.sources.source import Component
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -3,10 +3,9 @@ component after component, each compared before it takes the place of what was t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -19,16 +18,16 @@ from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.components import code_of
-from onyx_pipelines.restore.engine import PlannedChange, Work
+from onyx_pipelines.restore.engine import PlannedChange, Restoration, Work, sweep
+from onyx_pipelines.restore.estimate import Estimate, estimate
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.journal import DESPITE, RestoreJournal, forget_all, request_digest
-from onyx_pipelines.restore.objects import SetObjects, open_set
-from onyx_pipelines.restore.recovery.estimate import Estimate, estimate
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.results import ComponentResult, StepClock
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.host_keys import required_private_key
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
+from onyx_pipelines.vault.reading import SetObjects, open_set
 from onyx_pipelines.vault.trust import Trust
 
 
@@ -68,20 +67,34 @@ def plan_restore(
         SourceError, StoreError: a target or the store does not answer.
     """
     found = find_set(settings, backup_id, store_name)
+    objects = _opened(settings, found)
+    return _planned(settings, choice, found, objects, _restorations(settings, choice, objects))
+
+
+def _opened(settings: Settings, found: FoundSet) -> SetObjects:
     key, signers = required_private_key(settings), Trust.of(settings).signers
-    objects = open_set(found.store, found.backup_id, key, signers)
-    return plan_found(settings, choice, found, objects)
+    return open_set(found.store, found.backup_id, key, signers)
 
 
-def plan_found(
-    settings: Settings, choice: RestoreChoice, found: FoundSet, objects: SetObjects
-) -> RestorePlan:
-    """The same for a set that is open."""
-    choice.refuse_to_force_another(found.backup_id)
+def _restorations(
+    settings: Settings, choice: RestoreChoice, objects: SetObjects
+) -> dict[Component, Restoration]:
+    """In the order of restoring."""
+    choice.refuse_to_force_another(objects.manifest.backup_id)
     present = [record.component for record in objects.manifest.components.values()]
-    chosen = choice.components_of(present)
-    changes = {part: tuple(code_of(part).plan(objects, choice, settings)) for part in chosen}
-    sizes = {part: _asked_bytes(objects, part, choice.names_of(part)) for part in chosen}
+    parts = choice.components_of(present)
+    return {part: code_of(part).restoration(objects, choice, settings) for part in parts}
+
+
+def _planned(
+    settings: Settings,
+    choice: RestoreChoice,
+    found: FoundSet,
+    objects: SetObjects,
+    restorations: Mapping[Component, Restoration],
+) -> RestorePlan:
+    changes = {part: tuple(each.plan()) for part, each in restorations.items()}
+    sizes = {part: _asked_bytes(objects, part, choice.names_of(part)) for part in restorations}
     expected = estimate(sizes, read_history(settings.reports_dir))
     return RestorePlan(
         backup_id=found.backup_id,
@@ -178,19 +191,19 @@ def restore_set(
         OnyxError: as `plan_restore` and each component's `restore`; what was not put in place yet
             is as it was, and the same call goes on.
     """
-    key = required_private_key(settings)
     found = find_set(settings, backup_id, store_name)
     set_id = found.backup_id
     with set_in_use(settings.state_dir, set_id):
-        objects = open_set(found.store, set_id, key, Trust.of(settings).signers)
-        plan = plan_found(settings, choice, found, objects)
+        objects = _opened(settings, found)
+        restorations = _restorations(settings, choice, objects)
+        plan = _planned(settings, choice, found, objects, restorations)
         announce(plan)
-        asked = _digest(objects, plan, choice, settings)
+        asked = _digest(set_id, choice, restorations)
         with ExclusiveLock(settings.state_dir, "restore"):
             journal = RestoreJournal.open(settings.state_dir, set_id, asked, datetime.now(UTC))
             if journal.went_stale:
                 # What it left half done must not come into the safety backup.
-                _recovered_volumes(settings)
+                _swept_volumes(settings)
         if choice.despite_differences_of:
             journal.force(set_id)
         # Which takes the lock itself.
@@ -200,10 +213,10 @@ def restore_set(
             journal.begin(taken)
             clock = StepClock()
             workdir = scratch_root(settings.scratch_dir)
-            for component in plan.components:
+            for component, restoration in restorations.items():
                 work = Work(component, objects, clock, workdir, settings, progress)
                 with journal.changing(command, plan.components[len(done) :]):
-                    result = code_of(component).restore(work, choice, journal)
+                    result = restoration.restore(work, journal)
                 _log.info(
                     "component restored",
                     extra={
@@ -238,25 +251,23 @@ def abort(settings: Settings) -> list[str]:
         AlreadyRunningError: a task holds the host's lock.
     """
     with ExclusiveLock(settings.state_dir, "restore"):
-        done = [str(path) for path in _recovered_volumes(settings)]
-        done += [str(path) for path in forget_all(settings.state_dir)]
-    return done
+        return _swept_volumes(settings) + [str(path) for path in forget_all(settings.state_dir)]
 
 
-def _recovered_volumes(settings: Settings) -> Sequence[Path]:
-    from onyx_pipelines.restore.volumes.restoring import recover_configured
+def _swept_volumes(settings: Settings) -> list[str]:
+    from onyx_pipelines.restore.volumes.restoring import leftovers
 
-    return recover_configured(settings)
+    return sweep(leftovers(settings))
 
 
 def _digest(
-    objects: SetObjects, plan: RestorePlan, choice: RestoreChoice, settings: Settings
+    backup_id: str, choice: RestoreChoice, restorations: Mapping[Component, Restoration]
 ) -> str:
     """Of the set, the choice, and each target."""
-    targets = [code_of(part).target_identity(objects, choice, settings) for part in plan.components]
+    targets = [each.identity for each in restorations.values()]
     # Who wants differences to pass goes on with the restore that has named them.
     asked = asdict(replace(choice, despite_differences_of=""))
-    return request_digest(plan.backup_id, asked, targets)
+    return request_digest(backup_id, asked, targets)
 
 
 def _taken(
