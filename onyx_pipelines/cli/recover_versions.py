@@ -98,7 +98,7 @@ def recover_versions(
 def _store(host: BackupHost, name: str | None) -> Store:
     if name is None and not host.copies:
         raise SettingsError("There is no off-site store.", remedy="Set ONYX_OFFSITE_URL.")
-    return store_named(host.stores, name or host.copies[0].name)
+    return store_named(host.stores, host.copies[0].name if name is None else name)
 
 
 def _show(recovery: Recovery, *, done: bool, as_json: bool) -> None:

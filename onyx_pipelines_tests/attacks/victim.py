@@ -42,7 +42,7 @@ class Victim:
         """Those of the history that a store (None: the local one) no longer lists, or of which a
         byte does not unseal to what it was."""
         opened = self.host.open()
-        looked_at = store or opened.local
+        looked_at = store or opened.first
         listed = {view.backup_id for view in opened.catalog.sets() if looked_at.name in view.stores}
         return [
             each
@@ -79,7 +79,7 @@ def _backup(host: HostUnderTest, at: datetime) -> tuple[str, bytes]:
     (host.volume / "canary.txt").write_bytes(canary)
     opened = host.open()
     steps.back_up_component(opened, backup_id, Component.VOLUMES, silent)
-    SetWriter(opened.local, backup_id, opened.recipients()).complete(
+    SetWriter(opened.first, backup_id, opened.recipients()).complete(
         signing_key=opened.trust.signing_key(),
         components=[Component.VOLUMES],
         timestamp=at,

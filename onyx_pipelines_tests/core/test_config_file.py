@@ -225,6 +225,9 @@ def _strategy(name: str) -> st.SearchStrategy[Any]:
         command = st.lists(_TEXT, min_size=1, max_size=3)
         hook = {"component": st.sampled_from(["qdrant", "volumes"]), "before": st.lists(command)}
         return st.lists(st.fixed_dictionaries(hook), max_size=2)
+    if name == "stack":
+        # Four letters: none of the names that stand for something else.
+        return st.from_regex(r"([a-z0-9][a-z0-9-]{3})?", fullmatch=True).filter("sets".__ne__)
     if name == "stores":
         names = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,9}", fullmatch=True), unique=True)
         return names.map(lambda found: [{"name": each, "url": f"/{each}"} for each in found])
