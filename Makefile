@@ -37,7 +37,7 @@ check: $(STAMP)  ## in a minute: lint, and beside it the tests that are fast and
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint fast-tests
 
 fast-tests: $(STAMP)
-	$(BIN)/python -m pytest -n 3 -m "not (servers or slow or measures)"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not (servers or slow or measures)"
 
 lint: $(STAMP)  ## ruff, mypy --strict, and which package may import which
 	$(BIN)/ruff check .

@@ -8,6 +8,8 @@ import pytest
 
 from onyx_pipelines_tests.restore.killing import kills_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "kind",
