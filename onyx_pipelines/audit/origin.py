@@ -60,7 +60,7 @@ class Origin(BaseModel):
 def cli_origin() -> Origin:
     """The user of this process. Behind sudo the one who signed in is named as well."""
     address = ""
-    with suppress(ValueError):
+    with suppress(ValueError):  # nobody came by SSH
         client = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
         address = str(ipaddress.ip_address(client))
     host = socket.gethostname()

@@ -57,7 +57,7 @@ def follow(
     registry = CollectorRegistry()
     registry.register(counts)
     err.line(f"Following {log}; its figures are in {file}.")
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):  # how it is stopped
         while True:
             try:
                 counts.read_on()

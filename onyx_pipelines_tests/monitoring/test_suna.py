@@ -49,7 +49,7 @@ class FrontEnd:
     metrics_port: int
 
     def get(self, path: str, method: str = "GET") -> None:
-        with suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError):  # some answers are meant to break off
             httpx.request(method, f"http://127.0.0.1:{self.port}{path}", trust_env=False)
 
     def metrics(self, path: str = "/metrics", secret: str = PASSWORD) -> httpx.Response:

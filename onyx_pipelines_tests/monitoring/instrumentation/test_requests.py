@@ -217,6 +217,7 @@ async def _goes_away(app: Callable[..., Awaitable[None]], version: str) -> None:
         "headers": [],
         "query_string": b"",
     }
+    # What Starlette itself raises then.
     with contextlib.suppress(ClientDisconnect):
         await app(scope, receive, send)
 
