@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -30,6 +31,8 @@ from onyx_pipelines.core.settings import HostSettings
 from onyx_pipelines.host.durable_files import replace_durably, sync_folder
 from onyx_pipelines.host.locks import lock
 
+# Bytes from the end that have the last record, as good as always.
+_WINDOW: Final = 64 * 1024
 _LOCK_PATIENCE_S = 30.0
 
 
@@ -118,8 +121,8 @@ class Trail:
             raise _unreadable(path, error) from error
 
     def _append(self, fd: int, event: AuditEvent) -> AuditRecord:
-        before = self._read(self.path)
-        last, torn = _end_of(before)
+        size_bytes = os.fstat(fd).st_size
+        (last, torn), is_whole_line = _end_of_file(fd, size_bytes)
         # A file behind its head was cut off, or rewritten without it; see `chain`.
         noted = self.head()
         if noted and (last is None or noted.sequence >= last.sequence):
@@ -130,7 +133,7 @@ class Trail:
             time=datetime.now(UTC),
             sealed=fragment_of(torn),
         )
-        line_break = b"\n" if before and not before.endswith(b"\n") else b""
+        line_break = b"" if is_whole_line else b"\n"
         rest = line_break + record.line() + b"\n"
         try:
             while rest:
@@ -139,7 +142,7 @@ class Trail:
             replace_durably(self._head_path, record.head.model_dump_json().encode() + b"\n")
             self._give_to_owner(self._head_path)
         except BaseException:
-            self._take_back(fd, len(before), record)
+            self._take_back(fd, size_bytes, record)
             raise
         return record
 
@@ -181,6 +184,18 @@ class Trail:
         if os.geteuid() == 0:
             owner = self.folder.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def _end_of_file(fd: int, size_bytes: int) -> tuple[tuple[Head | None, bytes], bool]:
+    """`_end_of` a trail that may be long, and whether it ends with a line's end (or is empty)."""
+    window = _WINDOW
+    while True:
+        start = max(0, size_bytes - window)
+        read = os.pread(fd, size_bytes - start, start)
+        found = _end_of(read)
+        if found[0] or start == 0:
+            return found, not read or read.endswith(b"\n")
+        window *= 4
 
 
 def _end_of(trail: bytes) -> tuple[Head | None, bytes]:

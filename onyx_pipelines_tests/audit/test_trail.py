@@ -193,6 +193,19 @@ def test_the_very_first_line_may_be_torn(trail: Trail) -> None:
     assert [(each.kind, each.line) for each in state_of(trail).findings] == [(Kind.TORN, 1)]
 
 
+@pytest.mark.parametrize("length", [1, 64 * 1024 - 1, 64 * 1024, 300_000])
+def test_a_torn_line_of_any_length_is_sealed_behind_the_last_record(
+    trail: Trail, length: int
+) -> None:
+    """Longer than what is read of the file's end at first."""
+    trail.append(event(1))
+    with trail.path.open("ab") as file:
+        file.write(b"x" * length)
+
+    assert trail.append(event(2)).sequence == 2
+    assert problems(trail) == []
+
+
 def test_removing_a_sealed_torn_line_is_found(trail: Trail) -> None:
     trail.append(event(1))
     with trail.path.open("ab") as file:
