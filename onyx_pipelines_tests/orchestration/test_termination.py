@@ -133,7 +133,8 @@ def test_while_a_volume_is_read_and_its_container_is_stopped(
     assert run_id not in host.listed()
 
 
-def test_while_the_second_store_hangs(host: HostUnderTest, workers: Workers, volume: Path) -> None:
+def hang_in(workers: Workers, host: HostUnderTest, volume: Path, job: str, step: str) -> str:
+    """Ends a run of the job that asks a second store which never answers; the run's id."""
     with hanging_server() as port:
         configure(
             host,
@@ -141,14 +142,38 @@ def test_while_the_second_store_hangs(host: HostUnderTest, workers: Workers, vol
             OFFSITE_URL="s3://bucket/prefix",
             S3_ENDPOINT_URL=f"http://127.0.0.1:{port}",
         )
-        run_id = workers.launch("nightly_backup")
-        into(workers, run_id, "offsite_copy")
+        run_id = workers.launch(job)
+        into(workers, run_id, step)
         run = ended_by_a_person(workers, run_id)
 
     configure(host)
     assert_over(host, run)
     assert workers.retries(run_id) == 0
+    return run_id
+
+
+def test_while_the_second_store_hangs(host: HostUnderTest, workers: Workers, volume: Path) -> None:
+    run_id = hang_in(workers, host, volume, "nightly_backup", "offsite_copy")
+
     assert host.intact(run_id)
+
+
+@pytest.mark.parametrize(
+    ("job", "step"),
+    [
+        ("verify_backups", "verify_sets"),
+        ("prune_backups", "backup_retention"),
+        ("offsite_catch_up", "offsite_copy"),
+    ],
+)
+def test_while_the_second_store_hangs_what_was_there_stays(
+    host: HostUnderTest, workers: Workers, volume: Path, job: str, step: str
+) -> None:
+    kept = host.run().backup_id
+
+    hang_in(workers, host, volume, job, step)
+
+    assert host.intact(kept)
 
 
 def test_while_it_waits_for_the_next_try(
