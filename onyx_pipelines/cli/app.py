@@ -39,6 +39,7 @@ _PLACES = {
     "keys": ("keys", "app"),
     "load-test": ("load_test", "app"),
     "metrics": ("metrics", "app"),
+    "monitoring": ("monitoring", "app"),
     "sandbox": ("sandbox", "app"),
 }
 

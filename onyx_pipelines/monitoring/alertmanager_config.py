@@ -6,49 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
-
-_SECRETS: Final = "/etc/alertmanager/secrets"
-
-
-class Window(BaseModel):
-    """A time in which warnings are kept back: people are at work on it. Critical alerts never are.
-
-    Args:
-        weekday: e.g. `sunday`, `monday:wednesday`.
-        begins, ends: hours and minutes, UTC.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    weekday: str
-    begins: str
-    ends: str
-
-
-class Receivers(BaseModel):
-    """Where alerts go.
-
-    Args:
-        slack_channel: with the webhook's address in a file.
-        mail_to: empty: no mail.
-        webhook_url: of a receiver of our own; empty: none.
-        watchdog_url: of a dead man's switch outside of this machine; empty: none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    slack_channel: str = "#onyx-alerts"
-    slack_url_file: str = f"{_SECRETS}/slack_webhook_url"
-    mail_to: str = ""
-    mail_from: str = "alerts@localhost"
-    mail_host: str = "localhost:25"
-    mail_user: str = ""
-    mail_password_file: str = f"{_SECRETS}/mail_password"
-    webhook_url: str = ""
-    watchdog_url: str = ""
-    quiet: tuple[Window, ...] = ()
+from onyx_pipelines.core.settings import Receivers, Window
 
 
 @dataclass(frozen=True)

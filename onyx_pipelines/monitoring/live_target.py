@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 
 from onyx_pipelines.core.certificates import usual_certificates
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.core.whole_answer import unanswered, whole_answer
 from onyx_pipelines.monitoring.contract import (
     UnreadableMetricsError,
@@ -17,7 +18,6 @@ from onyx_pipelines.monitoring.contract import (
 )
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.rule import Alert
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 _LIMIT_S: Final = 20.0
 _LARGEST_BYTES: Final = 32 << 20

@@ -14,6 +14,8 @@ from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from onyx_pipelines.core.settings import CHAT_BUCKETS_S
+
 # How many series one service may have: what a scrape costs is linear in it.
 SERIES_BUDGET: Final = 1000
 
@@ -57,7 +59,7 @@ CHAT: Final = Family(
     Kind.HISTOGRAM,
     "Chat answers, from the request to their last token.",
     {"model": (), "success": _TRUTH},
-    (0.1, 0.5, 1.0, 1.5, 2.0, 5.0),
+    CHAT_BUCKETS_S,
 )
 RETRIEVAL: Final = Family(
     "onyx_rag_retrieval_duration_seconds",

@@ -1,4 +1,5 @@
-"""Everything that other programs read, as text. `make docs` writes it into deploy/monitoring/."""
+"""Everything that other programs read, as text: by default settings in deploy/monitoring/ (`make
+docs` writes it), by this host's where `onyx monitoring render` is told to."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from onyx_pipelines.monitoring.alertmanager_config import Receivers, alertmanager_config
+from onyx_pipelines.core.settings import MonitoringSettings, Receivers, Thresholds
+from onyx_pipelines.monitoring.alertmanager_config import alertmanager_config
 from onyx_pipelines.monitoring.dashboards.five import dashboards
 from onyx_pipelines.monitoring.grafana_config import (
     DASHBOARDS_PROVIDER,
@@ -16,23 +18,33 @@ from onyx_pipelines.monitoring.grafana_config import (
 )
 from onyx_pipelines.monitoring.prometheus_config import RULE_FILE, prometheus_config
 from onyx_pipelines.monitoring.rules.catalog import groups
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 _HEAD: Final = "# Rendered from onyx_pipelines/monitoring by `make docs`; do not edit.\n"
-DOCS_URL: Final = "http://localhost:3001/docs"
-GRAFANA_URL: Final = "http://localhost:3001"
+_DEFAULT: Final = MonitoringSettings.model_construct()
+
+
+def rendered_for(settings: MonitoringSettings) -> Mapping[str, str]:
+    """Text by path below the folder."""
+    return rendered(
+        settings.alert_thresholds,
+        settings.alert_receivers,
+        docs_url=settings.docs_url,
+        grafana_url=settings.grafana_url,
+    )
 
 
 def rendered(
     thresholds: Thresholds | None = None,
     receivers: Receivers | None = None,
     *,
-    docs_url: str = DOCS_URL,
-    grafana_url: str = GRAFANA_URL,
+    docs_url: str = _DEFAULT.docs_url,
+    grafana_url: str = _DEFAULT.grafana_url,
 ) -> Mapping[str, str]:
-    """Text by path below the folder."""
+    """The same, of the defaults but for what is given."""
     thresholds = thresholds or Thresholds()
-    rules = [each.rendered(docs_url, grafana_url) for each in groups(thresholds)]
+    rules = [
+        each.rendered(docs_url.rstrip("/"), grafana_url.rstrip("/")) for each in groups(thresholds)
+    ]
     boards = {
         f"grafana/dashboards/{each.board.value}.json": each.rendered()
         for each in dashboards(thresholds)

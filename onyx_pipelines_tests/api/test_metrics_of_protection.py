@@ -13,12 +13,12 @@ from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.api.qdrant_condition import QdrantCondition
 from onyx_pipelines.backup.host import open_host
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.promoted_latency import FOLDER, promoted_p95_s
 from onyx_pipelines.monitoring.expression import needs_of
 from onyx_pipelines.monitoring.metrics import APPLICATION
 from onyx_pipelines.monitoring.rules.catalog import groups
-from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 

@@ -231,11 +231,15 @@ def _strategy(name: str) -> st.SearchStrategy[Any]:
     if name == "stores":
         names = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,9}", fullmatch=True), unique=True)
         return names.map(lambda found: [{"name": each, "url": f"/{each}"} for each in found])
+    if name == "alert_thresholds":
+        return st.fixed_dictionaries({}, optional={"error_share": st.floats(0.01, 1)})
+    if name == "alert_receivers":
+        return st.fixed_dictionaries({}, optional={"mail_to": _TEXT, "slack_channel": _TEXT})
     return _BY_KIND.get(_kind(name), _TEXT)
 
 
 def _in_the_environment(name: str, value: object) -> str:
-    if name in ("hooks", "stores"):
+    if name in ("hooks", "stores") or name.startswith("alert_"):
         return json.dumps(value)
     if isinstance(value, list):
         return ",".join(item.replace(",", "\\,") for item in value)

@@ -11,16 +11,14 @@ from typing import Final
 import pytest
 import yaml
 
+from onyx_pipelines.core.settings import Receivers, Thresholds, Window
 from onyx_pipelines.monitoring.alertmanager_config import (
     INHIBITIONS,
     Inhibition,
-    Receivers,
-    Window,
     alertmanager_config,
 )
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.rule import Alert, Severity
-from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines_tests.monitoring.alertmanager_server import (
     AlertmanagerServer,
     Labels,

@@ -11,11 +11,11 @@ from typing import Final
 
 import pytest
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.expression import parsed
 from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.rule import Alert
-from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines_tests.monitoring.faults import ABSENT, FAULTS
 from onyx_pipelines_tests.monitoring.healthy import HEALTHY, MINUTES, requests
 from onyx_pipelines_tests.monitoring.promtool import WATCHDOG, Expected, judged_by_promtool

@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.contract import (
     UnreadableMetricsError,
     blind,
@@ -20,7 +21,6 @@ from onyx_pipelines.monitoring.expression import needs_of
 from onyx_pipelines.monitoring.metrics import LABELS
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.rule import Alert
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 RECORDED: Final = sorted((Path(__file__).parents[1] / "data" / "metrics").glob("*.txt"))
 EXPRESSIONS: Final = [

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.contract import blind, job_of, read
 from onyx_pipelines.monitoring.dashboards.board import Dashboard
 from onyx_pipelines.monitoring.dashboards.five import dashboards
@@ -18,7 +19,6 @@ from onyx_pipelines.monitoring.expression import needs_of, parsed
 from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.rule import Board
-from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines_tests.monitoring.test_contract import RECORDED, job_in
 
 BOARDS: Final = dashboards(Thresholds())

@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 import yaml
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.recorded import recordings
 from onyx_pipelines.monitoring.rules.rule import Alert
-from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines_tests.examples import random_examples
 from onyx_pipelines_tests.monitoring.faults import FAULTS
 from onyx_pipelines_tests.monitoring.mutants import Mutant, mutants

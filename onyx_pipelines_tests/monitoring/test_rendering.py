@@ -11,10 +11,10 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import ValidationError
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.metrics import APPLICATION, CHAT, LABELS, MAKERS, SPECIFIED
 from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.services import CORE
-from onyx_pipelines.monitoring.thresholds import Thresholds
 from onyx_pipelines_tests.requirements_of_tests import program
 
 DEPLOYED: Final = Path(__file__).parents[2] / "deploy" / "monitoring"

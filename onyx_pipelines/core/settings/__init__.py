@@ -14,6 +14,14 @@ from onyx_pipelines.core.settings.backups import (
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
 from onyx_pipelines.core.settings.loading import load_settings
+from onyx_pipelines.core.settings.monitoring import (
+    CHAT_BUCKETS_S,
+    MonitoringSettings,
+    PrometheusSettings,
+    Receivers,
+    Thresholds,
+    Window,
+)
 from onyx_pipelines.core.settings.notifications import NotificationSettings
 from onyx_pipelines.core.settings.part import PREFIX
 from onyx_pipelines.core.settings.restores import DrillSettings, RestoreSettings
@@ -32,6 +40,7 @@ from onyx_pipelines.core.settings.stores import (
 from onyx_pipelines.core.settings.whole import NAMES, PARTS, Settings
 
 __all__ = [
+    "CHAT_BUCKETS_S",
     "NAMES",
     "PARTS",
     "PREFIX",
@@ -45,18 +54,23 @@ __all__ = [
     "HostSettings",
     "KeySettings",
     "LoadTestSettings",
+    "MonitoringSettings",
     "NotificationSettings",
     "ObjectiveSettings",
     "PostgresSettings",
+    "PrometheusSettings",
     "QdrantSettings",
+    "Receivers",
     "ReportSettings",
     "RestoreSettings",
     "RetentionSettings",
     "Settings",
     "StorePlace",
     "StoreSettings",
+    "Thresholds",
     "TransferSettings",
     "Volume",
     "VolumeSettings",
+    "Window",
     "load_settings",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from onyx_pipelines.core.settings.monitoring import PrometheusSettings
 from onyx_pipelines.core.settings.part import Part, Words, joined, split_pairs
 
 # One text, or in a file a list of such.
@@ -29,7 +30,7 @@ class ObjectiveSettings(Part):
     )
 
 
-class LoadTestSettings(ObjectiveSettings):
+class LoadTestSettings(ObjectiveSettings, PrometheusSettings):
     """The deployment that load tests send to."""
 
     load_test_url: str = Field(
@@ -60,7 +61,4 @@ class LoadTestSettings(ObjectiveSettings):
     )
     load_test_llm: str = Field(
         "", description="Which language model answers; runs with different ones are not compared."
-    )
-    prometheus_url: str = Field(
-        "", description="Prometheus, e.g. http://127.0.0.1:9090. Empty: no metrics summary."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from onyx_pipelines.core.settings.part import Part, is_secret, variable
@@ -84,6 +85,8 @@ def _row(name: str, field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_defaults=True)
     if isinstance(value, tuple):
         value = ",".join(value)
     return "none" if is_secret(field) or value in (None, "", {}) else f"`{value}`"

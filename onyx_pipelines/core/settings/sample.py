@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from onyx_pipelines.core.settings.layers import named_file
@@ -42,6 +43,8 @@ def _sample_lines(name: str, field: FieldInfo) -> Iterator[str]:
         yield f'#{named_file(name)}: ""'
     else:
         value = field.get_default(call_default_factory=True)
+        if isinstance(value, BaseModel):
+            value = value.model_dump(exclude_defaults=True)
         yield f"#{name}: {json.dumps(value, default=str, ensure_ascii=False)}"
 
 

@@ -13,6 +13,7 @@ from onyx_pipelines.core.settings.backups import (
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
 from onyx_pipelines.core.settings.layers import ConfigFile, FileVariants
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
+from onyx_pipelines.core.settings.monitoring import MonitoringSettings, PrometheusSettings
 from onyx_pipelines.core.settings.notifications import NotificationSettings
 from onyx_pipelines.core.settings.part import PREFIX, Part
 from onyx_pipelines.core.settings.restores import DrillSettings, RestoreSettings
@@ -35,6 +36,8 @@ PARTS: tuple[type[Part], ...] = (
     DrillSettings,
     RestoreSettings,
     ReportSettings,
+    PrometheusSettings,
+    MonitoringSettings,
     ObjectiveSettings,
     LoadTestSettings,
     DagsterSettings,
@@ -63,6 +66,7 @@ class Settings(
     DrillSettings,
     RestoreSettings,
     ReportSettings,
+    MonitoringSettings,
     LoadTestSettings,
     DagsterSettings,
     ApiSettings,

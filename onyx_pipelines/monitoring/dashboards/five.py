@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.dashboards.board import Dashboard, Line, Panel, Shape, Unit
 from onyx_pipelines.monitoring.rules.recorded import errors, p95
 from onyx_pipelines.monitoring.rules.rule import Board
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 _WINDOW: Final = "$__rate_interval"
 _CHAT: Final = "onyx_chat_duration_seconds"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.recorded import errors
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 # The multi-window burn rates of Google's SRE Workbook, chapter 5: the share of a month's budget
 # that is gone within the long window is 2 % (1 h) and 5 % (6 h).

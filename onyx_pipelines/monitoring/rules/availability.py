@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
 from onyx_pipelines.monitoring.services import CORE, PROBED
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 _PLAYBOOKS = {
     "litellm": Playbook.LLM_DOWN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.rules.application import application
 from onyx_pipelines.monitoring.rules.availability import availability
 from onyx_pipelines.monitoring.rules.backups import backups
@@ -11,7 +12,6 @@ from onyx_pipelines.monitoring.rules.recorded import recordings
 from onyx_pipelines.monitoring.rules.resources import resources
 from onyx_pipelines.monitoring.rules.rule import Group
 from onyx_pipelines.monitoring.rules.watcher import watcher
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 
 def groups(thresholds: Thresholds) -> list[Group]:

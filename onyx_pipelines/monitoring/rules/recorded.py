@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.rules.rule import Group, Recording
-from onyx_pipelines.monitoring.thresholds import Thresholds
 
 REQUESTS = "onyx_http_requests_total"
 LATENCY = "onyx_http_request_duration_seconds"
