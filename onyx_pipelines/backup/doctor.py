@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
 from onyx_pipelines.core.errors import OnyxError, SettingsError, StoreError
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import second_text, size_text
+from onyx_pipelines.core.text import duration_text, second_text, size_text
 from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 from onyx_pipelines.sources.qdrant.examining import describe_target
@@ -238,25 +238,27 @@ def _clock(host: BackupHost) -> str:
     with target.connect(database) as connection, postgres_errors(target, database):
         row = connection.execute("SELECT clock_timestamp()").fetchone()
     offset = (datetime.now(UTC) - row[0]).total_seconds() if row else 0.0
+    apart = duration_text(abs(offset))
     if abs(offset) > CLOCK_TOLERANCE_S:
         raise SettingsError(
-            f"This host's clock and PostgreSQL's differ by {offset:.0f} s.",
+            f"This host's clock and PostgreSQL's differ by {apart}.",
             remedy="Set both by NTP (timedatectl).",
         )
-    return f"within {abs(offset):.1f} s of PostgreSQL's"
+    return f"within {apart} of PostgreSQL's"
 
 
 def _newest_set(host: BackupHost) -> str:
     sets = _local_sets(host)
     if not sets:
         return "there is none yet"
-    age_hours = (datetime.now(UTC) - sets[0].timestamp).total_seconds() / 3600
-    if age_hours > host.settings.backup_max_age_hours:
+    age = datetime.now(UTC) - sets[0].timestamp
+    old = f"{duration_text(age.total_seconds())} old"
+    if age > timedelta(hours=host.settings.backup_max_age_hours):
         raise SettingsError(
-            f"The newest set is {age_hours:.0f} hours old.",
+            f"The newest set is {old}.",
             remedy="See why the nightly backup did not run (Dagster UI → Runs).",
         )
-    return f"{sets[0].backup_id}, {age_hours:.1f} hours old"
+    return f"{sets[0].backup_id}, {old}"
 
 
 def _notifications(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from onyx_pipelines.backup.rendering import (
     retention_rows,
 )
 from onyx_pipelines.backup.size_plausibility import SizeVerdict
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import duration_text, size_text
 from onyx_pipelines.vault.manifest import ComponentRecord, Manifest
 from onyx_pipelines.vault.pruning import PruneReport
 
@@ -82,14 +82,14 @@ def copy_metadata(outcome: CopyOutcome, *, location: str) -> Metadata:
     """Of one run that copied: sets, objects, bytes and seconds, plotted under fixed names."""
     seconds = sum(report.duration_s for report in outcome.reports)
     table = markdown_table(
-        ("set", "objects sent", "already there", "bytes sent", "seconds"),
+        ("set", "objects sent", "already there", "bytes sent", "took"),
         [
             (
                 report.backup_id,
                 str(report.copied_objects),
                 str(report.already_there),
                 size_text(report.copied_bytes),
-                f"{report.duration_s:.1f}",
+                duration_text(report.duration_s),
             )
             for report in outcome.reports
         ],

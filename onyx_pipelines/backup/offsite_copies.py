@@ -11,6 +11,7 @@ from onyx_pipelines.backup.retained_sets import policy_of
 from onyx_pipelines.core.errors import OnyxError, SettingsError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.progress import ProgressCallback
+from onyx_pipelines.core.text import count_text, duration_text
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import CopyReport, copy_set, lag, pending
 from onyx_pipelines.vault.lock import set_in_use
@@ -132,8 +133,8 @@ class OffsiteLag:
         if not self.pending:
             return f"Every set has its copy in the {self.store} store."
         return (
-            f"{len(self.pending)} sets wait for their copy in the {self.store} store; recovery"
-            f" from there would be {self.age_s / 3600:.1f} hours behind."
+            f"{count_text(len(self.pending), 'set')} without a copy in the {self.store} store;"
+            f" recovery from there would be {duration_text(self.age_s)} behind."
         )
 
 

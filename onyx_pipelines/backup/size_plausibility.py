@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from onyx_pipelines.core.text import size_text
+
 HISTORY = 7
 
 
@@ -55,7 +57,7 @@ def _judge(
             plain_bytes=size,
             median_bytes=None,
             change_percent=None,
-            reason=f"{component}: {size:,} bytes; no earlier set to compare with",
+            reason=f"{component}: {size_text(size)}; no earlier set to compare with",
         )
     change = 100.0 * (size - median) / median
     ok = change >= -drop_error_percent
@@ -66,6 +68,6 @@ def _judge(
         plain_bytes=size,
         median_bytes=median,
         change_percent=round(change, 2),
-        reason=f"{component}: {size:,} bytes, {change:+.1f} % against the median {median:,} of the"
-        f" last {len(earlier)}{limit}",
+        reason=f"{component}: {size_text(size)}, {change:+.1f} % against the"
+        f" median {size_text(median)} of the last {len(earlier)}{limit}",
     )

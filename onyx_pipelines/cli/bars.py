@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from onyx_pipelines.core.progress import Progress, ProgressCallback, silent
-from onyx_pipelines.core.text import duration_text, printable, shortened
+from onyx_pipelines.core.text import (
+    count_text,
+    duration_text,
+    latency_text,
+    per_second_text,
+    percent_text,
+    printable,
+    shortened,
+)
 from onyx_pipelines.terminal.output import err
 
 if TYPE_CHECKING:
@@ -75,13 +83,13 @@ def load_test_bar(*, shown: bool) -> Iterator[Callable[[LoadProgress], None]]:
         task = bars.add_task("starting", total=1.0, left="")
 
         def show(progress: LoadProgress) -> None:
-            p95 = "" if progress.p95_ms is None else f", p95 {progress.p95_ms:.0f} ms"
-            failing = f", {100 * progress.error_rate:.0f} % fail" if progress.error_rate else ""
+            p95 = "" if progress.p95_ms is None else f", p95 {latency_text(progress.p95_ms)}"
+            failing = f", {percent_text(progress.error_rate)} fail" if progress.error_rate else ""
             bars.update(
                 task,
                 completed=progress.share,
-                description=f"{progress.unit}: {progress.users} users, {progress.rate_per_s:.0f}/s"
-                f"{p95}{failing}",
+                description=f"{progress.unit}: {count_text(progress.users, 'user')},"
+                f" {per_second_text(progress.rate_per_s)}{p95}{failing}",
                 left=f"about {duration_text(progress.left_s)} left",
             )
 

@@ -13,7 +13,7 @@ from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import load_test_bar
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
-from onyx_pipelines.core.text import latency_text, second_text, utc_minute
+from onyx_pipelines.core.text import latency_text, per_second_text, second_text, utc_minute
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.plan import Profile, profile_named
@@ -224,9 +224,7 @@ def _show(result: LoadTestResult, files: Published) -> None:
                     for each in (p50, p95, p99)
                 ),
                 interval_text(p95.interval) if p95 else "",
-                "unknown"
-                if summary.throughput_per_s is None
-                else f"{summary.throughput_per_s:.1f}/s",
+                per_second_text(summary.throughput_per_s),
                 str(summary.errors),
                 str(summary.samples),
             )

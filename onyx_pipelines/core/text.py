@@ -67,6 +67,11 @@ def rate_text(size_bytes: float, duration_s: float) -> str:
     return f"{rate:,.0f} MB/s" if rate >= 10 else f"{rate:.1f} MB/s"
 
 
+def per_second_text(rate: float | None) -> str:
+    """Requests: "12.3/s"."""
+    return NOT_KNOWN if rate is None else f"{rate:,.1f}/s"
+
+
 def duration_text(duration_s: float) -> str:
     """0.042 -> "0.04 s", 4.25 -> "4.2 s", 252 -> "4 min 12 s", 3840 -> "1 h 04 min"."""
     if 0 < duration_s < 0.005:

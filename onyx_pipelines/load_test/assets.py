@@ -10,7 +10,13 @@ from pydantic import Field
 
 from onyx_pipelines.core.names import OWNERS, Asset, Group, Tag
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import duration_text
+from onyx_pipelines.core.text import (
+    count_text,
+    duration_text,
+    latency_text,
+    per_second_text,
+    percent_text,
+)
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.metadata import (
     comparison_metadata,
@@ -366,11 +372,11 @@ class _Telling:
         if now - self._told < _TOLD_EVERY_S:
             return
         self._told = now
-        p95 = "unknown" if progress.p95_ms is None else f"{progress.p95_ms:.0f} ms"
         self._log(
-            f"{progress.unit}: {progress.users} users, {progress.rate_per_s:.1f}/s, p95 {p95},"
-            f" {100 * progress.error_rate:.1f} % errors, about {duration_text(progress.left_s)}"
-            f" left ({100 * progress.share:.0f} %)"
+            f"{progress.unit}: {count_text(progress.users, 'user')},"
+            f" {per_second_text(progress.rate_per_s)}, p95 {latency_text(progress.p95_ms)},"
+            f" {percent_text(progress.error_rate, 1)} errors,"
+            f" about {duration_text(progress.left_s)} left ({percent_text(progress.share)})"
         )
 
 

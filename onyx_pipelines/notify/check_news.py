@@ -20,7 +20,10 @@ from onyx_pipelines.host.durable_files import replace_durably
 
 _REMINDED_AFTER: Final = timedelta(days=7)
 # What grows every night although nothing has changed: moments, and measured numbers. Counts do not.
-_PASSING: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d+\.\d+")
+_MEASURED: Final = r"[\d,.]+ (?:days|h|min|s|B|kB|MB|GB|TB)\b"
+_PASSING: Final = re.compile(
+    rf"\d{{4}}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?|{_MEASURED}(?: {_MEASURED})?|\d+\.\d+"
+)
 
 _log = logger("notify")
 

@@ -12,7 +12,7 @@ from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.names import Asset, Job, Tag
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import duration_text, size_text
+from onyx_pipelines.core.text import duration_text, limit_text, size_text
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.notify.check_news import CheckNews, KnownChecks, known_after, news_of
 from onyx_pipelines.notify.configured import WITH_PLAYBOOK, deliver_pending, keep
@@ -95,8 +95,8 @@ def _overdue(settings: Settings, scans: Sequence[Scan], now: datetime) -> Event 
     if age <= allowed:
         return None
     said = (
-        f"The newest set is {age.total_seconds() / 3600:.0f} hours old; at most"
-        f" {settings.backup_max_age_hours:g} are allowed."
+        f"The newest set is {duration_text(age.total_seconds())} old; at most"
+        f" {limit_text(allowed.total_seconds())} are allowed."
     )
     return _missed(settings, latest.backup_id, said)
 

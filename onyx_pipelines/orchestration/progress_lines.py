@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from onyx_pipelines.core.progress import Progress, ProgressCallback
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import duration_text, percent_text, size_text
 
 
 def log_progress(log: Callable[[str], None], *, interval_s: float = 15) -> ProgressCallback:
@@ -30,8 +30,8 @@ def log_progress(log: Callable[[str], None], *, interval_s: float = 15) -> Progr
 def progress_line(progress: Progress) -> str:
     """ "qdrant documents: 120 MB, 35 %, 60.2 MB/s"."""
     share = progress.share
-    known = "" if share is None or progress.finished else f", {share:.0%}"
-    state = f" in {progress.elapsed_s:.1f} s" if progress.finished else ""
+    known = "" if share is None or progress.finished else f", {percent_text(share)}"
+    state = f" in {duration_text(progress.elapsed_s)}" if progress.finished else ""
     return (
         f"{progress.component} {progress.item}: {size_text(progress.done_bytes)}{state}{known},"
         f" {size_text(int(progress.bytes_per_s))}/s"

@@ -7,7 +7,7 @@ from onyx_pipelines.audit import Outcome, audited, origin_of_run
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.names import OWNERS, Group, Job, Op, Tag, run_tags
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import second_text
+from onyx_pipelines.core.text import duration_text, second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.launcher import WorkerIdentity
@@ -220,7 +220,7 @@ def plan_markdown(plan: RestorePlan) -> str:
 def result_markdown(result: RestoreResult) -> str:
     """Each component's verdict, every finding that is not a pass, and what goes on."""
     rows = [
-        (each.component.value, text(each.verdict.value), f"{each.recovery_s:.1f}")
+        (each.component.value, text(each.verdict.value), duration_text(each.recovery_s))
         for each in result.components
     ]
     lines = [
@@ -244,7 +244,7 @@ def result_markdown(result: RestoreResult) -> str:
             f" command line only: {code('onyx restore')} with the same options and {option}."
         )
     lines += [f"- {text(note)}" for note in result.notes]
-    return "\n".join([table(("component", "verdict", "seconds"), rows), "", *lines])
+    return "\n".join([table(("component", "verdict", "took"), rows), "", *lines])
 
 
 @dg.job(

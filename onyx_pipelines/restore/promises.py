@@ -66,7 +66,7 @@ def recency_answer(last_passed: datetime | None, now: datetime, max_age: timedel
     if last_passed is None:
         return Answer(Verdict.FAILED, ("no drill has passed yet",))
     age = now - last_passed
-    sentence = f"the last drill passed {age.total_seconds() / 86400:.1f} days ago"
+    sentence = f"the last drill passed {duration_text(age.total_seconds())} ago"
     return Answer(Verdict.PASSED if age <= max_age else Verdict.FAILED, (sentence,))
 
 

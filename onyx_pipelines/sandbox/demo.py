@@ -13,7 +13,7 @@ from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import second_text, size_text
+from onyx_pipelines.core.text import duration_text, second_text, size_text
 from onyx_pipelines.load_test.report.sentences import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
@@ -45,7 +45,9 @@ def main() -> int:
     os.environ.update(sandbox.environment())
     _summarise()
     out.line()
-    out.line(f"Done in {time.monotonic() - begun:.0f} s. The state is in {sandbox.state_dir}")
+    out.line(
+        f"Done in {duration_text(time.monotonic() - begun)}. The state is in {sandbox.state_dir}"
+    )
     for name, folder in _REPORTS.items():
         report = sandbox.state_dir / "reports" / folder / "latest" / "report.html"
         out.line(f"The report of the {name}: {report}")

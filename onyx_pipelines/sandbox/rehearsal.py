@@ -18,6 +18,7 @@ from pathlib import Path
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import duration_text, limit_text
 from onyx_pipelines.sandbox.application_data import application_data, differences
 from onyx_pipelines.sandbox.sample_postgres import DATABASES
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
@@ -200,8 +201,8 @@ def main() -> int:
     out.line(
         f"{'PASSED' if good else 'FAILED'}: {rehearsal.things - len(rehearsal.lost)} of"
         f" {rehearsal.things} tables, collections and files are the same,"
-        f" {rehearsal.seconds:.1f} s after the empty machine"
-        f" (objective {objective_s / 60:.0f} min)."
+        f" {duration_text(rehearsal.seconds)} after the empty machine"
+        f" (objective {limit_text(objective_s)})."
     )
     return 0 if good else 1
 

@@ -176,7 +176,7 @@ class TestNames:
         lags = {each.store: each for each in offsite_copies.offsite_lags(host.open(), now=NOW)}
 
         assert lags["nas"].sentence == "Every set has its copy in the nas store."
-        assert "1 sets wait for their copy in the attic store" in lags["attic"].sentence
+        assert "1 set without a copy in the attic store" in lags["attic"].sentence
 
 
 class TestCredentials:

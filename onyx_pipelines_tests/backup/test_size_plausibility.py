@@ -14,7 +14,7 @@ def test_a_component_less_than_half_its_median_is_implausible() -> None:
 
     assert not verdict.ok
     assert verdict.change_percent == -60.0
-    assert "qdrant: 40 bytes, -60.0 % against the median 100" in verdict.reason
+    assert "qdrant: 40 B, -60.0 % against the median 100 B" in verdict.reason
 
 
 def test_a_drop_of_exactly_the_limit_is_still_plausible() -> None:

@@ -82,8 +82,9 @@ def test_what_says_something_else_is_told(people: People, before: str, after: st
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("1 sets wait; 24.1 hours behind", "1 sets wait; 48.2 hours behind"),
-        ("the last drill passed 36.0 days ago", "the last drill passed 37.0 days ago"),
+        ("1 set without a copy; 24 h 06 min behind", "1 set without a copy; 2 days 0 h behind"),
+        ("the last drill passed 36 days 2 h ago", "the last drill passed 37 days 2 h ago"),
+        ("qdrant: 1.24 GB, -60.1 %", "qdrant: 987 MB, -61.3 %"),
         ("dated 2026-11-26 03:00:01", "dated 2026-11-27 03:00:02"),
     ],
 )

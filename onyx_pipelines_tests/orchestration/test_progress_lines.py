@@ -52,5 +52,5 @@ def test_what_is_finished_is_always_a_line(clock: list[float]) -> None:
 
 
 def test_a_line_has_the_share_only_where_the_total_is_known() -> None:
-    assert "50%" in progress_line(step(500))
+    assert "50 %" in progress_line(step(500))
     assert "%" not in progress_line(step(500, total_bytes=None))

@@ -14,6 +14,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
+from onyx_pipelines.core.text import duration_text, percent_text
 from onyx_pipelines.host.processes import dying_with_us, end_group
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.k6.following import RowFollower, SoFar
@@ -166,11 +167,11 @@ def _watch(
             _stop(process)
             return (
                 f"{so_far.errors} of {so_far.requests} requests failed, more than"
-                f" {100 * max_error_rate:.0f} %"
+                f" {percent_text(max_error_rate)}"
             )
         if time.monotonic() > deadline:
             _stop(process)
-            return f"k6 did not end within {wanted:.0f} s"
+            return f"k6 did not end within {duration_text(wanted)}"
 
 
 def _stop(process: subprocess.Popen[bytes], *, grace_s: float = _GRACE_S) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.text import latency_text
 from onyx_pipelines.core.whole_answer import whole_answer
 from onyx_pipelines.load_test.k6.binary import K6
 from onyx_pipelines.load_test.k6.following import SoFar
@@ -227,8 +228,8 @@ class _Run:
                 what = "to the first token" if limit.of_first_token else "to the whole answer"
                 self._tell(
                     f"{unit.scenario.value} is slow",
-                    f"p95 {what} is {p95:.0f} ms at {unit.users} users so far; the objective is"
-                    f" {limit.p95_ms:.0f} ms.",
+                    f"p95 {what} is {latency_text(p95)} at {unit.users} users so far; the"
+                    f" objective is {latency_text(limit.p95_ms)}.",
                 )
 
     def _tell(self, name: str, text: str) -> None:
