@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from onyx_pipelines.core.settings import Receivers, Window
+from onyx_pipelines.monitoring.deployment import PRODUCTION, Pace
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,7 @@ def alertmanager_config(
     receivers: Receivers,
     inhibitions: Sequence[Inhibition] = INHIBITIONS,
     *,
-    group_wait: str = "10s",
-    group_interval: str = "1m",
-    repeat_interval: str = "4h",
+    pace: Pace = PRODUCTION,
 ) -> dict[str, Any]:
     """For its YAML."""
     quiet = [each.name for each in receivers.quiet]
@@ -75,9 +74,9 @@ def alertmanager_config(
         "route": {
             "receiver": "critical",
             "group_by": ["alertname", "service"],
-            "group_wait": group_wait,
-            "group_interval": group_interval,
-            "repeat_interval": repeat_interval,
+            "group_wait": pace.group_wait,
+            "group_interval": pace.group_interval,
+            "repeat_interval": "4h",
             "routes": routes,
         },
         "inhibit_rules": [each.rendered() for each in inhibitions],
@@ -89,11 +88,13 @@ def alertmanager_config(
 def _global(receivers: Receivers) -> dict[str, Any]:
     if not receivers.mail_to:
         return {"resolve_timeout": "5m"}
-    found = {
+    found: dict[str, Any] = {
         "resolve_timeout": "5m",
         "smtp_smarthost": receivers.mail_host,
         "smtp_from": receivers.mail_from,
     }
+    if not receivers.mail_tls:
+        found["smtp_require_tls"] = False
     if receivers.mail_user:
         found |= {
             "smtp_auth_username": receivers.mail_user,

@@ -5,34 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from onyx_pipelines.monitoring.deployment import Deployment, duration
 from onyx_pipelines.monitoring.metrics import SERIES_BUDGET
-from onyx_pipelines.monitoring.services import AROUND, CORE, PROBED, Probed, Scraped
+from onyx_pipelines.monitoring.services import Probed
 
-# AC9.1.1.
-INTERVAL: Final = "15s"
+_LONGEST_SCRAPE: Final = "10s"
 RULE_FILE: Final = "rules.yml"
 
 
-def prometheus_config(
-    scraped: Sequence[Scraped] = (*CORE, *AROUND),
-    probed: Sequence[Probed] = PROBED,
-    *,
-    interval: str = INTERVAL,
-    alertmanager: str = "alertmanager:9093",
-    blackbox: str = "blackbox-exporter:9115",
-) -> dict[str, Any]:
+def prometheus_config(deployment: Deployment) -> dict[str, Any]:
     """For its YAML."""
+    interval, probed = deployment.pace.interval, deployment.probed
+    targets = [deployment.alertmanager]
     return {
         "global": {
             "scrape_interval": interval,
-            "scrape_timeout": "10s" if interval == INTERVAL else interval,
+            "scrape_timeout": min(interval, _LONGEST_SCRAPE, key=duration),
             "evaluation_interval": interval,
         },
         "rule_files": [RULE_FILE],
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": targets}]}]},
         "scrape_configs": [
-            *(_limited(each.rendered()) for each in scraped),
-            *([_probes(probed, blackbox)] if probed else []),
+            *(_limited(each.rendered()) for each in deployment.scraped),
+            *([_probes(probed, deployment.blackbox)] if probed else []),
         ],
     }
 

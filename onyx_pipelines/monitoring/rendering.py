@@ -11,6 +11,7 @@ import yaml
 from onyx_pipelines.core.settings import MonitoringSettings, Receivers, Thresholds
 from onyx_pipelines.monitoring.alertmanager_config import alertmanager_config
 from onyx_pipelines.monitoring.dashboards.five import dashboards
+from onyx_pipelines.monitoring.deployment import MANUS_NETWORK, Deployment
 from onyx_pipelines.monitoring.grafana_config import (
     DASHBOARDS_PROVIDER,
     DATASOURCE,
@@ -36,6 +37,7 @@ def rendered_for(settings: MonitoringSettings) -> Mapping[str, str]:
 def rendered(
     thresholds: Thresholds | None = None,
     receivers: Receivers | None = None,
+    deployment: Deployment = MANUS_NETWORK,
     *,
     docs_url: str = _DEFAULT.docs_url,
     grafana_url: str = _DEFAULT.grafana_url,
@@ -43,7 +45,8 @@ def rendered(
     """The same, of the defaults but for what is given."""
     thresholds = thresholds or Thresholds()
     rules = [
-        each.rendered(docs_url.rstrip("/"), grafana_url.rstrip("/")) for each in groups(thresholds)
+        each.rendered(docs_url.rstrip("/"), grafana_url.rstrip("/"), deployment.pace)
+        for each in groups(thresholds, deployment)
     ]
     boards = {
         f"grafana/dashboards/{each.board.value}.json": each.rendered()
@@ -54,9 +57,11 @@ def rendered(
         "grafana/provisioning/dashboards/onyx.yml": _yaml(DASHBOARDS_PROVIDER),
         "grafana/provisioning/datasources/prometheus.yml": _yaml(DATASOURCE),
         "grafana/grafana.ini": GRAFANA_INI,
-        "prometheus/prometheus.yml": _yaml(prometheus_config()),
+        "prometheus/prometheus.yml": _yaml(prometheus_config(deployment)),
         f"prometheus/{RULE_FILE}": _yaml({"groups": rules}),
-        "alertmanager/alertmanager.yml": _yaml(alertmanager_config(receivers or Receivers())),
+        "alertmanager/alertmanager.yml": _yaml(
+            alertmanager_config(receivers or Receivers(), pace=deployment.pace)
+        ),
     }
 
 

@@ -82,6 +82,7 @@ class Receivers(BaseModel):
     Args:
         slack_channel: with the webhook's address in a file.
         mail_to: empty: no mail.
+        mail_tls: whether its server must speak TLS; one of this machine need not.
         webhook_url: of a receiver of our own; empty: none.
         watchdog_url: of a dead man's switch outside of this machine; empty: none.
     """
@@ -93,6 +94,7 @@ class Receivers(BaseModel):
     mail_to: str = ""
     mail_from: str = "alerts@localhost"
     mail_host: str = "localhost:25"
+    mail_tls: bool = True
     mail_user: str = ""
     mail_password_file: str = f"{_SECRETS}/mail_password"
     webhook_url: str = ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.monitoring.deployment import Deployment
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
-from onyx_pipelines.monitoring.services import CORE, PROBED
 
 _PLAYBOOKS = {
     "litellm": Playbook.LLM_DOWN,
@@ -14,10 +14,10 @@ _PLAYBOOKS = {
 }
 
 
-def availability(thresholds: Thresholds) -> list[Group]:
+def availability(thresholds: Thresholds, deployment: Deployment) -> list[Group]:
     """One alert for each service: it names it, and links to what to do about this one."""
-    down = [_down(each.job, each.service) for each in CORE]
-    probed = [_unreachable(each.service) for each in PROBED]
+    down = [_down(each.job, each.service) for each in deployment.core]
+    probed = [_unreachable(each.service) for each in deployment.probed]
     return [
         Group("onyx-availability", [*down, *probed, *_dependencies()]),
         Group("onyx-certificates", _certificates(thresholds.certificate_days)),

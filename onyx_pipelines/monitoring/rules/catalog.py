@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.monitoring.deployment import MANUS_NETWORK, Deployment
 from onyx_pipelines.monitoring.rules.application import application
 from onyx_pipelines.monitoring.rules.availability import availability
 from onyx_pipelines.monitoring.rules.backups import backups
@@ -14,11 +15,11 @@ from onyx_pipelines.monitoring.rules.rule import Group
 from onyx_pipelines.monitoring.rules.watcher import watcher
 
 
-def groups(thresholds: Thresholds) -> list[Group]:
+def groups(thresholds: Thresholds, deployment: Deployment = MANUS_NETWORK) -> list[Group]:
     """Recordings first: alerts read them."""
     return [
         *recordings(thresholds),
-        *availability(thresholds),
+        *availability(thresholds, deployment),
         *application(thresholds),
         *models(thresholds),
         *resources(thresholds),

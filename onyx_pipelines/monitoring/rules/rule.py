@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from onyx_pipelines.monitoring.deployment import PRODUCTION, Pace
 from onyx_pipelines.monitoring.playbooks import Playbook
 
 
@@ -63,7 +64,7 @@ class Alert:
     description: str
     service: str = ""
 
-    def rendered(self, docs_url: str, grafana_url: str) -> dict[str, Any]:
+    def rendered(self, docs_url: str, grafana_url: str, pace: Pace = PRODUCTION) -> dict[str, Any]:
         """For Prometheus' YAML.
 
         Args:
@@ -76,7 +77,7 @@ class Alert:
         return {
             "alert": self.name,
             "expr": self.expr,
-            "for": self.hold,
+            "for": pace.hold(self.hold),
             "labels": labels,
             "annotations": {
                 "summary": self.summary,
@@ -105,11 +106,14 @@ class Group:
         """Without the alerts."""
         return [rule for rule in self.rules if isinstance(rule, Recording)]
 
-    def rendered(self, docs_url: str, grafana_url: str) -> dict[str, Any]:
+    def rendered(self, docs_url: str, grafana_url: str, pace: Pace = PRODUCTION) -> dict[str, Any]:
         """For Prometheus' YAML."""
-        interval = {"interval": self.interval} if self.interval else {}
+        every = pace.evaluated_every(self.interval)
+        interval = {"interval": every} if every else {}
         rules = [
-            rule.rendered(docs_url, grafana_url) if isinstance(rule, Alert) else rule.rendered()
+            rule.rendered(docs_url, grafana_url, pace)
+            if isinstance(rule, Alert)
+            else rule.rendered()
             for rule in self.rules
         ]
         return {"name": self.name, **interval, "rules": rules}
