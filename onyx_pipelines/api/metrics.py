@@ -7,8 +7,9 @@ from fastapi import FastAPI, Request, Response, Security
 from onyx_pipelines.api.admission import BASIC
 from onyx_pipelines.api.metrics_page import MEDIA_TYPE, MetricsPage
 from onyx_pipelines.api.models import MetricsHealth, MetricsSummary
-from onyx_pipelines.api.prometheus import Prometheus
 from onyx_pipelines.api.service import Service
+from onyx_pipelines.monitoring.prometheus import Prometheus
+from onyx_pipelines.monitoring.summary import collecting, key_figures
 
 
 def add_metrics(app: FastAPI, service: Service) -> None:
@@ -17,13 +18,19 @@ def add_metrics(app: FastAPI, service: Service) -> None:
 
     @service.reads.get("/api/metrics/health")
     def metrics_health() -> MetricsHealth:
-        """Whether Prometheus collects."""
-        return Prometheus(settings.prometheus_url).health()
+        """Whether Prometheus collects; a problem where none is configured."""
+        found = collecting(Prometheus(settings))
+        return MetricsHealth(
+            prometheus_scraping=found.is_scraping,
+            last_scrape=found.last_scrape,
+            services_reporting=list(found.services),
+            metrics_count=found.metrics_count,
+        )
 
     @service.reads.get("/api/metrics/summary")
     def metrics_summary() -> MetricsSummary:
         """Key figures, computed by Prometheus."""
-        found = Prometheus(settings.prometheus_url).summary(datetime.now(UTC))
+        found = key_figures(Prometheus(settings), datetime.now(UTC))
         whole = {name: None if value is None else round(value) for name, value in found.items()}
         return MetricsSummary(
             uptime_percentage=found["uptime_percentage"],

@@ -225,13 +225,12 @@ class BaselineAnswer(BaseModel):
 
 
 class MetricsHealth(BaseModel):
-    """`detail`: why nothing is scraped."""
+    """`services_reporting`: those of which every target answered its last scrape."""
 
     prometheus_scraping: bool
     last_scrape: AwareDatetime | None
     services_reporting: list[str]
     metrics_count: int
-    detail: str = ""
 
 
 class MetricsSummary(BaseModel):

@@ -24,6 +24,7 @@ from onyx_pipelines.core.errors import (
 )
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.whole_answer import OTHER_FORM
+from onyx_pipelines.monitoring.prometheus import PrometheusError
 
 _log = logger("api")
 MEDIA_TYPE = "application/problem+json"
@@ -35,6 +36,7 @@ _STATUS: dict[type[OnyxError], int] = {
     SettingsError: 409,
     StoreError: 503,
     SourceError: 503,
+    PrometheusError: 503,
 }
 _TITLES = {
     400: "Bad request",

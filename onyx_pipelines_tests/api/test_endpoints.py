@@ -348,8 +348,9 @@ def test_without_dagster_what_the_stores_know_is_still_answered(
     assert client.get(f"/api/backup/status/{uuid.uuid4()}").status_code == 503
 
 
-def test_without_prometheus_the_summary_says_why(api: Api) -> None:
-    answer = api.client().get("/api/metrics/summary")
+@pytest.mark.parametrize("what", ["health", "summary"])
+def test_without_prometheus_the_answer_says_why(api: Api, what: str) -> None:
+    answer = api.client().get(f"/api/metrics/{what}")
 
     assert answer.status_code == 503
     assert "ONYX_PROMETHEUS_URL" in answer.json()["remedy"]

@@ -47,6 +47,9 @@ class TestHealth:
         found = observed.client().get("/api/metrics/health").json()
 
         assert found["prometheus_scraping"] is True
+        assert found.keys() == {
+            "prometheus_scraping", "last_scrape", "services_reporting", "metrics_count"
+        }  # fmt: skip
         assert found["services_reporting"] == ["onyx"]
         assert found["metrics_count"] > 10
         age = datetime.now(UTC) - datetime.fromisoformat(found["last_scrape"])

@@ -11,13 +11,13 @@ import pytest
 
 from onyx_pipelines.api.dagster_client import DagsterClient
 from onyx_pipelines.api.problems import ProblemError
-from onyx_pipelines.api.prometheus import Prometheus
 from onyx_pipelines.core.errors import OnyxError
-from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.settings import PrometheusSettings, load_settings
 from onyx_pipelines.core.whole_answer import AnswerLimitError, whole_answer
 from onyx_pipelines.load_test.telemetry.pool_gauges import read_pool
 from onyx_pipelines.load_test.telemetry.prometheus_usage import usage_between
 from onyx_pipelines.load_test.telemetry.services import WatchedService
+from onyx_pipelines.monitoring.prometheus import Prometheus
 from onyx_pipelines.sources.volumes.docker_engine import DockerEngine
 from onyx_pipelines_tests.vault.stores.nonsense_server import Answer, NonsenseServer, http
 
@@ -31,7 +31,8 @@ LIMIT_S = 0.5
 
 
 def prometheus(url: str) -> object:
-    return Prometheus(url, limit_s=LIMIT_S).metrics_count()
+    settings = PrometheusSettings(prometheus_url=url)
+    return Prometheus(settings, limit_s=LIMIT_S).metrics_count()
 
 
 def dagster(url: str) -> object:
