@@ -4,6 +4,7 @@ many small ones. The server is that of QDRANT_TEST_URL; without it, the sandbox'
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import resource
@@ -194,7 +195,8 @@ def _made(curl: str, snapshots: str) -> str:
 
 
 def _restore(directory: Path, server: Server, environment: dict[str, str]) -> list[Line]:
-    """Ours reads the sealed set, uploads and compares; curl uploads the plain snapshot."""
+    """Ours reads the sealed set, uploads and compares; curl uploads the plain snapshot, and once
+    more lets the server check its sum, as ours does."""
     plain, curl = directory / "large.snapshot", _curl(directory, server)
     snapshots = f"{server.url}/collections/{_LARGE}/snapshots"
     shell(
@@ -202,6 +204,7 @@ def _restore(directory: Path, server: Server, environment: dict[str, str]) -> li
         f" && {curl} -X DELETE {snapshots}/$name"
     )
     target = f"{server.url}/collections/{_RESTORED}"
+    checked = f"&checksum={_sha256(plain)}"
     cpu: dict[str, list[float]] = {"ours": [], "curl": []}
 
     def ours() -> float:
@@ -209,18 +212,20 @@ def _restore(directory: Path, server: Server, environment: dict[str, str]) -> li
         command = f"{_ONYX} restore latest --confirm --no-safety-backup --into {target} --json"
         return _timed(cpu["ours"], lambda: shell(command, environment))
 
-    def upload() -> float:
+    def upload(asked: str = "") -> float:
         server.drop(_RESTORED)
         command = (
             f"{curl} -X POST -F snapshot=@{plain}"
-            f" '{target}/snapshots/upload?wait=true&priority=snapshot'"
+            f" '{target}/snapshots/upload?wait=true&priority=snapshot{asked}'"
         )
         took = _timed(cpu["curl"], lambda: shell(command))
         for left in server.request("GET", f"/collections/{_RESTORED}/snapshots"):
             server.request("DELETE", f"/collections/{_RESTORED}/snapshots/{left['name']}")
         return took
 
-    seconds = medians({"ours": ours, "curl": upload}, rounds=ROUNDS)
+    seconds = medians(
+        {"ours": ours, "curl": upload, "curl, sum checked": lambda: upload(checked)}, rounds=ROUNDS
+    )
     server.drop(_RESTORED)
     return [
         Line(
@@ -232,6 +237,11 @@ def _restore(directory: Path, server: Server, environment: dict[str, str]) -> li
             f" {plain.stat().st_size / 1e6:.0f} MB; {server.called}",
         )
     ]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _drill(directory: Path, server: Server) -> list[Line]:

@@ -36,11 +36,14 @@ def quiet_disk() -> float:
 
 
 def shell(command: str, environment: Mapping[str, str] | None = None) -> None:
-    """A pipeline as a person would type it; fails if any part of it does."""
+    """A pipeline as a person would type it; fails if any part of it does.
+
+    Python keeps what it has compiled, as what was installed has it: the first round compiles.
+    """
     subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         check=True,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -17,6 +18,7 @@ from typing import Any, Final, TypeVar
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.progress import Meter
+from onyx_pipelines.core.threads import begun
 from onyx_pipelines.restore.engine import Leftover, Work
 from onyx_pipelines.restore.journal import has_failed
 from onyx_pipelines.restore.qdrant.collections import CollectionObjects
@@ -47,6 +49,7 @@ class JournaledServer:
         self._server = server
         self._leftovers = leftovers
         self._work = work
+        self._deleting: Future[None] | None = None
 
     def begin_staged(self) -> str:
         """A name for a collection that is taken away again."""
@@ -55,7 +58,7 @@ class JournaledServer:
         return name
 
     def upload_as(self, name: str, collection: CollectionObjects, *, step: str = "") -> None:
-        """A collection `name` of the snapshot.
+        """A collection `name` of the snapshot, whose file is deleted beside what comes next.
 
         Raises:
             SourceError, IntegrityError: as `TargetQdrant.upload`; no file is left.
@@ -64,7 +67,8 @@ class JournaledServer:
         size = collection.snapshot.plain_bytes
         item = f"{collection.name} ({step})" if step else collection.name
         with self._work.clock.step(Step.RESTORE, item, plain_bytes=size):
-            self._upload(name, collection, item)
+            upload = self._upload(name, collection, item)
+        self._deleting = begun(partial(self._delete_file, upload), "file deleted")
 
     def compare(
         self, name: str, collection: CollectionObjects, *, step: str = ""
@@ -72,17 +76,21 @@ class JournaledServer:
         """What the server has under `name`, once its replicas agree. Raises SourceError."""
         item = f"{collection.name} ({step})" if step else collection.name
         with self._work.clock.step(Step.COMPARE, item):
-            found = once_settled(
-                lambda: self._server.cluster(name),
-                lambda: self._compare_now(name, collection.facts),
-                lambda found: not has_failed(found),
-                lambda seconds: self._server.patience.sleep(seconds, name),
-            )
+            try:
+                found = once_settled(
+                    lambda: self._server.cluster(name),
+                    lambda: self._compare_now(name, collection.facts),
+                    lambda found: not has_failed(found),
+                    lambda seconds: self._server.patience.sleep(seconds, name),
+                )
+            finally:
+                self._wait_for_deletion()
         return tuple(found)
 
     def take_away(self, collection: str) -> None:
         """Or leave it to the next call, with a warning."""
         with self._work.clock.step(Step.CLEAN_UP, collection):
+            self._wait_for_deletion()
             try:
                 self._remove(collection)
             except SourceError as error:
@@ -109,17 +117,18 @@ class JournaledServer:
             else:
                 self._leftovers.gone(name)
 
-    def _upload(self, name: str, collection: CollectionObjects, item: str) -> None:
+    def _upload(self, name: str, collection: CollectionObjects, item: str) -> Upload:
         upload = self._leftovers.begin_upload(name)
         pieces = partial(self._pieces, collection.snapshot, item)
         try:
             self._server.upload(name, upload.file, collection, pieces)
-        except Exception:
+        except BaseException as error:
             # Not for an interrupt: who sends one does not wait, and the next call knows of it.
-            self._wait_until_recovered(name)
-            raise
-        finally:
+            if isinstance(error, Exception):
+                self._wait_until_recovered(name)
             self._delete_file(upload)
+            raise
+        return upload
 
     @contextmanager
     def _pieces(self, snapshot: ObjectRecord, item: str) -> Iterator[Iterator[bytes]]:
@@ -137,6 +146,12 @@ class JournaledServer:
             found.answer,
             of_another_version=not same_minor(self._server.version, facts.server_version),
         )
+
+    def _wait_for_deletion(self) -> None:
+        """Until the journal is only ours again."""
+        deleting, self._deleting = self._deleting, None
+        if deleting is not None:
+            deleting.result()
 
     def _delete_file(self, upload: Upload) -> None:
         """Or leave it to the next call, with a warning."""

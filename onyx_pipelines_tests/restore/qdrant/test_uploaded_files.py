@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import httpx
 from pydantic import SecretStr
 from qdrant_client import models
 
 from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.qdrant.collections import collections_of
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
@@ -21,6 +24,7 @@ from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.qdrant_standin.snapshot_files import disk_usage
 from onyx_pipelines.sources.qdrant.failures import QdrantErrors
 from onyx_pipelines.sources.qdrant.snapshot_api import open_http
+from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.fixtures_qdrant import QdrantServer, open_client, sample_points
 from onyx_pipelines_tests.restore.qdrant.conftest import sets_in
 from onyx_pipelines_tests.restore.qdrant.qdrant_sets import QdrantSets, work_on
@@ -37,38 +41,62 @@ def is_unpacking(standin: QdrantStandIn) -> bool:
     return any(re.match(r"snapshot_recovery_running\{.*\} [1-9]", each) for each in lines)
 
 
+@contextmanager
+def journaled(
+    sets: QdrantSets, objects: SetObjects, at_request: Callable[[httpx.Request], None]
+) -> Iterator[JournaledServer]:
+    server, settings = sets.server, sets.settings()
+    with open_http(server.url, SecretStr(""), read_timeout_s=60) as http:
+        http.event_hooks["request"] = [at_request]
+        errors = QdrantErrors(server.url, SecretStr(""))
+        yield JournaledServer(
+            TargetQdrant(address_of(RestoreChoice(), settings), http, errors),
+            Leftovers(settings.state_dir, server.url),
+            work_on(objects, sets.root, settings),
+        )
+
+
 class TestAFileThatWasUploaded:
     def test_is_deleted_before_its_collection_is(
         self, faulty_sets: QdrantSets, faulty_collection: str
     ) -> None:
         objects = faulty_sets.of(faulty_collection)
         [collection] = collections_of(objects).whole
-        server, settings = faulty_sets.server, faulty_sets.settings()
         deleted: list[str] = []
 
         def note(request: httpx.Request) -> None:
             if request.method == "DELETE":
                 deleted.append(request.url.path)
 
-        with open_http(server.url, SecretStr(""), read_timeout_s=60) as http:
-            http.event_hooks["request"] = [note]
-            target = TargetQdrant(
-                address_of(RestoreChoice(), settings),
-                http,
-                QdrantErrors(server.url, SecretStr("")),
-            )
-            journaled = JournaledServer(
-                target,
-                Leftovers(settings.state_dir, server.url),
-                work_on(objects, faulty_sets.root, settings),
-            )
-            name = journaled.begin_staged()
-            journaled.upload_as(name, collection)
-            journaled.take_away(name)
+        with journaled(faulty_sets, objects, note) as server:
+            name = server.begin_staged()
+            server.upload_as(name, collection)
+            server.take_away(name)
 
         file, gone = deleted
         assert file.startswith(f"/collections/{name}/snapshots/")
         assert gone == f"/collections/{name}"
+
+    def test_is_deleted_beside_the_comparison(
+        self, faulty_sets: QdrantSets, faulty_collection: str
+    ) -> None:
+        objects = faulty_sets.of(faulty_collection)
+        [collection] = collections_of(objects).whole
+        is_compared, waited = Event(), list[bool]()
+
+        def wait(request: httpx.Request) -> None:
+            if request.method == "DELETE" and "/snapshots/" in request.url.path:
+                waited.append(is_compared.wait(timeout=60))
+            elif "/points" in request.url.path:
+                is_compared.set()
+
+        with journaled(faulty_sets, objects, wait) as server:
+            name = server.begin_staged()
+            server.upload_as(name, collection)
+            findings = server.compare(name, collection)
+            server.take_away(name)
+
+        assert (waited, worst(each.verdict for each in findings)) == ([True], Verdict.PASSED)
 
     def test_is_not_left_where_the_disk_was_full(
         self, faulty_sets: QdrantSets, faulty_collection: str, standin: QdrantStandIn
