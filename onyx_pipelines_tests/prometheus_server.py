@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +47,13 @@ class PrometheusServer:
 
 @contextmanager
 def prometheus(
-    folder: Path, jobs: Mapping[str, Mapping[str, object]]
+    folder: Path, jobs: Mapping[str, Mapping[str, object]], *, rules: Sequence[Path] = ()
 ) -> Iterator[PrometheusServer]:
     """`jobs`: what goes into the configuration besides the name, e.g. static_configs."""
     folder.mkdir(parents=True, exist_ok=True)
     configuration = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(each) for each in rules],
         "scrape_configs": [{"job_name": name, **job} for name, job in jobs.items()],
     }
     # JSON is YAML.

@@ -19,6 +19,7 @@ from onyx_pipelines.api.reports import add_reports
 from onyx_pipelines.api.restores import add_restores
 from onyx_pipelines.api.runs import add_runs
 from onyx_pipelines.api.service import Service
+from onyx_pipelines.api.stack_health import add_stack_health
 from onyx_pipelines.api.verifications import add_verifications
 from onyx_pipelines.core.settings import Settings
 
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_runs(service)
     add_load_tests(service)
     add_metrics(app, service)
+    add_stack_health(app, service)
     add_notifications(service)
     add_reports(service)
     for router in (service.reads, service.operates, service.restores):

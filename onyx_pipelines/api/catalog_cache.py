@@ -3,26 +3,24 @@ slow."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
-from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.refreshed import Refreshed
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.vault.catalog import Catalog, CatalogRow
+from onyx_pipelines.health.examining import examine
+from onyx_pipelines.health.verdict import StackHealth
+from onyx_pipelines.vault.catalog import Catalog, CatalogRow, Scan
 from onyx_pipelines.vault.scanning import DamagedSet, ScanMemory, UntrustedSet
 from onyx_pipelines.vault.set_view import SetView
 
-_FRESH_S: Final = 5.0
-# Older is not shown: somebody asks for the first time in a while, or a store does not answer.
-_SHOWN_S: Final = 30.0
-# Of the time that looking takes, so that a large catalog does not keep a core busy.
-_REST: Final = 10.0
+_HEALTH_FRESH_S: Final = 15.0
+_HEALTH_SHOWN_S: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -30,22 +28,26 @@ class Listing:
     """One look at the stores; `sets`: those that some store has whole, newest first."""
 
     sets: tuple[tuple[CatalogRow, SetView], ...]
-    damaged: tuple[DamagedSet, ...]
-    untrusted: tuple[UntrustedSet, ...]
+    scan: Scan
+
+    @property
+    def damaged(self) -> tuple[DamagedSet, ...]:
+        """Of every store."""
+        return self.scan.damaged
+
+    @property
+    def untrusted(self) -> tuple[UntrustedSet, ...]:
+        """Of every store."""
+        return self.scan.untrusted
 
 
 class CatalogCache:
-    """Rows of `onyx catalog list`; one look at the stores at a time. What is a little old is
-    answered while a thread looks again."""
+    """Rows of `onyx catalog list`."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._clock = clock
         self._memory = ScanMemory()
-        self._looking = threading.Lock()
-        self._listed: Listing | None = None
-        self._looked_at = 0.0
-        self._took_s = 0.0
+        self._kept = Refreshed(self._look, clock)
 
     def rows(self) -> list[CatalogRow]:
         """Of `listed`, newest first."""
@@ -57,32 +59,20 @@ class CatalogCache:
         Raises:
             StoreError: a store does not answer; what was seen before is not passed off as current.
         """
-        listed, age_s = self._listed, self._clock() - self._looked_at
-        if listed is None or age_s > max(_SHOWN_S, 2 * _REST * self._took_s):
-            return self._look()
-        if age_s > max(_FRESH_S, _REST * self._took_s) and not self._looking.locked():
-            threading.Thread(target=self._look_again, name="catalog", daemon=True).start()
-        return listed
+        return self._kept.value()
 
     def forget(self) -> None:
         """After something was changed."""
-        with self._looking:
-            self._listed = None
+        self._kept.forget()
 
     def _look(self) -> Listing:
-        asked_at = self._clock()
-        with self._looking:
-            if self._listed is None or self._looked_at < asked_at:
-                begun = self._clock()
-                host = open_host(self._settings)
-                catalog = Catalog(host.stores, host.trust, self._memory)
-                found = retained_sets.listed_sets(host, catalog)
-                self._listed = Listing(tuple(found), catalog.damaged, catalog.untrusted)
-                self._looked_at = begun
-                self._took_s = self._clock() - begun
-            return self._listed
+        host = open_host(self._settings)
+        catalog = Catalog(host.stores, host.trust, self._memory)
+        found = retained_sets.listed_sets(host, catalog)
+        return Listing(tuple(found), catalog.last_scan)
 
-    def _look_again(self) -> None:
-        # Whoever asks when the old answer is too old gets the error.
-        with suppress(OnyxError):
-            self._look()
+
+def health_cache(settings: Settings, catalog: CatalogCache) -> Refreshed[StackHealth]:
+    """How the stack is, as of some seconds ago: it is scraped, and asks Prometheus itself."""
+    look = partial(examine, settings, lambda: catalog.listed().scan)
+    return Refreshed(look, fresh_s=_HEALTH_FRESH_S, shown_s=_HEALTH_SHOWN_S)

@@ -9,7 +9,7 @@ from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.service import Service
 
 # Reports are one file, without a script.
-_POLICY: Final = (
+PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'"
 )
@@ -26,5 +26,5 @@ def add_reports(service: Service) -> None:
         page = service.settings.reports_dir / kind / "latest" / "report.html"
         if not page.is_file():
             raise ProblemError(404, f"There is no report of {kind} yet.", remedy="Run one first.")
-        headers = {"Content-Security-Policy": _POLICY}
+        headers = {"Content-Security-Policy": PAGE_POLICY}
         return FileResponse(page, media_type="text/html", headers=headers)

@@ -10,7 +10,7 @@ from typing import Any
 
 from onyx_pipelines.api.access import Access, Caller
 from onyx_pipelines.api.admission import router_for
-from onyx_pipelines.api.catalog_cache import CatalogCache
+from onyx_pipelines.api.catalog_cache import CatalogCache, health_cache
 from onyx_pipelines.api.dagster_client import DagsterClient, Run
 from onyx_pipelines.api.launching import Asked, Launch, Launcher
 from onyx_pipelines.api.models import RunAnswer, RunState
@@ -38,6 +38,7 @@ class Service:
         self.dagster = DagsterClient(settings)
         self.launcher = Launcher(settings, self.dagster)
         self.catalog = CatalogCache(settings)
+        self.health = health_cache(settings, self.catalog)
         self.reads, self.operates, self.restores = (
             router_for(self.access, scope) for scope in Scope
         )

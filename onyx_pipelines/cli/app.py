@@ -31,6 +31,7 @@ _PLACES = {
     "hold": ("catalog", "hold"),
     "release": ("catalog", "release"),
     "doctor": ("backup", "doctor"),
+    "health": ("health", "health"),
     "config": ("config", "app"),
     "api": ("api", "app"),
     "audit": ("audit", "app"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from onyx_pipelines.core.whole_answer import OTHER_FORM, unanswered, whole_answe
 _REMEDY: Final = "See whether it runs, and whether ONYX_PROMETHEUS_URL is right."
 _TIMEOUT_S: Final = 10.0
 _LIMIT_S: Final = 20.0
+_DURATION: Final = re.compile(r"(\d+)(ms|[smhd])")
+_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class PrometheusError(OnyxError):
@@ -49,7 +52,7 @@ class Target:
     error: str
     scraped_at: datetime | None
     took_s: float
-    interval: str
+    interval_s: float
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def _target(told: Mapping[str, Any]) -> Target:
         error=str(told.get("lastError", "")),
         scraped_at=_moment(told["lastScrape"]),
         took_s=float(told.get("lastScrapeDuration", math.nan)),
-        interval=str(told.get("scrapeInterval", "")),
+        interval_s=_seconds(str(told.get("scrapeInterval", ""))),
     )
 
 
@@ -188,6 +191,11 @@ def _firing(told: Mapping[str, Any]) -> Firing:
 def _point(told: tuple[float, str]) -> tuple[float, float]:
     at, value = told
     return float(at), float(value)
+
+
+def _seconds(duration: str) -> float:
+    """Of Prometheus' notation: "1m30s" is 90; 0 of what is none."""
+    return sum(int(count) * _UNIT_S[unit] for count, unit in _DURATION.findall(duration))
 
 
 @contextmanager

@@ -1,0 +1,98 @@
+"""One result, many voices: the stack's health as JSON, as rows, and as a page for guests."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from onyx_pipelines.core.text import NOTHING, duration_text, second_text
+from onyx_pipelines.health.verdict import Condition, Finding, StackHealth
+from onyx_pipelines.reporting.markdown import table_markdown
+from onyx_pipelines.reporting.palette import Badge
+from onyx_pipelines.reporting.tables import Cell, Table, plain_table
+
+BADGES: Final = {
+    Condition.OK: Badge("passed", "✓", "ok"),
+    Condition.DEGRADED: Badge("inconclusive", "!", "degraded"),
+    Condition.UNKNOWN: Badge("could-not-verify", "?", "unknown"),
+    Condition.FAILING: Badge("failed", "✕", "failing"),
+    Condition.NOT_WATCHED: Badge("muted", NOTHING, "not watched"),
+}
+_COLUMNS: Final = (("Area", "name"), ("Condition", ""), ("What is known", ""), ("As of", "nowrap"))
+
+
+def as_json(health: StackHealth) -> dict[str, Any]:
+    """For whoever operates it."""
+    return {
+        "stack": health.stack,
+        "at": health.at.isoformat(),
+        "condition": health.condition.value,
+        "sentence": health.sentence,
+        "action": health.action,
+        "areas": [_finding(each, health) for each in health.findings],
+    }
+
+
+def age_text(finding: Finding, health: StackHealth) -> str:
+    """Of its evidence."""
+    age_s = finding.age_s(health.at)
+    return NOTHING if age_s is None else f"{duration_text(age_s)} ago"
+
+
+def markdown(health: StackHealth) -> str:
+    """For Dagster's metadata."""
+    table = plain_table(
+        (*_COLUMNS, ("What to do", "mono")),
+        [(*_row(each, health), each.action) for each in health.findings],
+    )
+    return table_markdown(table)
+
+
+def guest_page(health: StackHealth) -> str:
+    """One file for people without a token: no name, address, path or command of the stack."""
+    from onyx_pipelines.reporting.pages import render
+
+    condition = health.condition
+    return render(
+        "health",
+        title=f"The stack is {condition.value}",
+        subtitle=f"Stack health, {second_text(health.at)}",
+        verdict=BADGES[condition],
+        headline=_headline(condition),
+        shown=_guest_table(health),
+        command="onyx health",
+        reproduction=[("asked at", second_text(health.at))],
+    )
+
+
+def _headline(condition: Condition) -> str:
+    return {
+        Condition.OK: "Everything that is watched is as it should be.",
+        Condition.DEGRADED: "It works, and something needs a look.",
+        Condition.UNKNOWN: "Something could not be asked, so nobody can say that all is well.",
+        Condition.FAILING: "Something that people rely on fails.",
+    }[condition]
+
+
+def _guest_table(health: StackHealth) -> Table:
+    return plain_table(_COLUMNS, [_row(each, health) for each in health.findings])
+
+
+def _row(finding: Finding, health: StackHealth) -> tuple[str | Cell, ...]:
+    return (
+        finding.area.words,
+        Cell(badge=BADGES[finding.condition]),
+        finding.summary,
+        age_text(finding, health),
+    )
+
+
+def _finding(finding: Finding, health: StackHealth) -> dict[str, Any]:
+    return {
+        "area": finding.area.value,
+        "condition": finding.condition.value,
+        "summary": finding.summary,
+        "at": None if finding.at is None else finding.at.isoformat(),
+        "age_seconds": finding.age_s(health.at),
+        "details": list(finding.details),
+        "action": finding.action,
+    }
