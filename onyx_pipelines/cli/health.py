@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.health.examining import examine
 from onyx_pipelines.health.rendering import age_text
 from onyx_pipelines.health.rendering import as_json as written
 from onyx_pipelines.health.verdict import Condition
@@ -34,6 +33,8 @@ _EXIT_CODES: Final = {
 def health(*, as_json: JsonOption = False) -> None:
     """How the whole stack is, in a sentence: backups, drills, load tests, scraping, alerts. Exit
     code 0: all is well, 1: something is degraded or fails, 2: something is not known."""
+    from onyx_pipelines.health.examining import examine  # it asks servers
+
     found = examine(load_settings())
     if as_json:
         print_json(written(found))

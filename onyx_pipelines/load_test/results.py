@@ -207,6 +207,8 @@ class Capacity(_Record):
 
 
 class ChangeKind(StrEnum):
+    """Of a figure against the baseline; INCONCLUSIVE where the samples do not decide it."""
+
     REGRESSED = "regressed"
     IMPROVED = "improved"
     UNCHANGED = "unchanged"
