@@ -55,7 +55,7 @@ class Finding:
     """Of one area.
 
     Args:
-        summary: the worst of it in a sentence that anybody may read: no set, store or address in it.
+        summary: the worst of it in a sentence that anybody may read: no set, store, address in it.
         at: of when the evidence is; None: there is none.
         details: further sentences, for whoever operates it.
         action: the command to run next; empty: none is needed.
