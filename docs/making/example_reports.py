@@ -16,6 +16,7 @@ from typing import Final
 import pandas as pd
 from playwright.sync_api import sync_playwright
 
+from docs.making.pictures import smaller
 from onyx_pipelines.load_test.analysis.comparison import series_of
 from onyx_pipelines.load_test.analysis.result import analyse
 from onyx_pipelines.load_test.baselines import Baseline, BaselineStore
@@ -51,6 +52,8 @@ ENVIRONMENT: Final = Environment(
     target="https://onyx.example",
     llm="mock, 40 tokens per s",
 )
+# At a desk, and at night on a phone.
+_LOOKS: Final = (("", 1100, 1400, "light"), ("-phone", 390, 844, "dark"))
 # Of the drills before this one, in weeks of steps: how long each took beside it.
 EARLIER: Final = (1.04, 0.98, 1.01, 1.4, 0.97, 0.93, 0.95, 0.9, 0.88, 0.91, 0.85)
 
@@ -163,9 +166,13 @@ def write() -> None:
         playwright.chromium.launch(executable_path=shutil.which("chromium")) as browser,
     ):
         for name in ("load-test", "restore-drill"):
-            window = browser.new_page(viewport={"width": 1100, "height": 1400})
-            window.goto((EXAMPLES / name / "report.html").as_uri())
-            window.screenshot(path=EXAMPLES / name / "report.png")
+            for suffix, width, height, scheme in _LOOKS:
+                window = browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=scheme
+                )
+                window.goto((EXAMPLES / name / "report.html").as_uri())
+                picture = EXAMPLES / name / f"report{suffix}.png"
+                picture.write_bytes(smaller(window.screenshot()))
 
 
 if __name__ == "__main__":

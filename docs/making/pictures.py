@@ -18,13 +18,20 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from docs.making.pages import DOCS
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.sandbox.ports import HOST, free_port
 
 _WIDTH, _COLOURS = 1280, 128
 _LOADED_S: Final = 120
+_RUN_IDS: Final = "{... on Runs {results {runId}}}"
 _LOCATION: Final = "locations/onyx_pipelines"
-# Name → the page, the text that comes last when it is drawn, and the height.
+# Name → the page, the text that comes last when it is drawn, and the height. {run}: of the backup.
 _PAGES: Final = {
+    "run": ("runs/{run}", "Finished steps", 900),
+    "asset": ("assets/backup_set", "compression_ratio", 900),
+    "drill": ("assets/restore_drill_report", "Restored from", 900),
+    "automation": ("automation", "weekly_verification", 660),
+    "load_test": (f"{_LOCATION}/asset-groups/load_test/lineage", "Passed", 660),
     "lineage": (f"{_LOCATION}/asset-groups/backup/lineage", "3 / 3 Passed", 660),
     "launchpad": (f"{_LOCATION}/jobs/restore_from_backup/playground", "safety_backup", 660),
     "checks": ("assets/backup_set?view=checks", "Latest execution", 560),
@@ -37,8 +44,9 @@ def main() -> None:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
+        run = _run_of(url, Job.BACKUP)
         for name, (page, text, height) in _PAGES.items():
-            picture = _smaller(_shot(chromium, f"{url}/{page}", text, height))
+            picture = smaller(_shot(chromium, f"{url}/{page.format(run=run)}", text, height))
             (DOCS / "pictures" / f"{name}.png").write_bytes(picture)
         chromium.close()
 
@@ -62,6 +70,13 @@ def _wait_for(url: str) -> None:
         client.get(f"{url}/server_info").raise_for_status()
 
 
+def _run_of(url: str, job: str) -> str:
+    query = f'{{runsOrError(filter: {{pipelineName: "{job}"}}, limit: 1) {_RUN_IDS}}}'
+    with httpx.Client(trust_env=False, timeout=_LOADED_S) as client:
+        answer = client.post(f"{url}/graphql", json={"query": query}).raise_for_status().json()
+    return str(answer["data"]["runsOrError"]["results"][0]["runId"])
+
+
 def _shot(chromium: Browser, url: str, text: str, height: int) -> bytes:
     context = chromium.new_context(viewport={"width": _WIDTH, "height": height})
     page = context.new_page()
@@ -74,7 +89,7 @@ def _shot(chromium: Browser, url: str, text: str, height: int) -> bytes:
     return picture
 
 
-def _smaller(picture: bytes) -> bytes:
+def smaller(picture: bytes) -> bytes:
     """A UI has few colours: a third of the bytes."""
     smaller = io.BytesIO()
     Image.open(io.BytesIO(picture)).convert("RGB").quantize(_COLOURS).save(

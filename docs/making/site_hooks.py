@@ -23,7 +23,7 @@ def on_files(files: Files, config: Any) -> Files:
     """The repository's own pages, the example reports, and mermaid."""
     for name in _PAGES_OF_THE_ROOT:
         files.append(File.generated(config, name, abs_src_path=str(_ROOT / name)))
-    for path in sorted(_EXAMPLES.rglob("report.*")):
+    for path in sorted(_EXAMPLES.rglob("report*.*")):
         place = f"examples/{path.relative_to(_EXAMPLES)}"
         files.append(File.generated(config, place, abs_src_path=str(path)))
     files.append(File.generated(config, _MERMAID, abs_src_path=str(_mermaid())))

@@ -14,6 +14,7 @@ from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from onyx_pipelines.api.problems import answer
+from onyx_pipelines.core.text import limit_text
 
 _MOST: Final = 1000
 
@@ -174,7 +175,7 @@ class _LimitedProtocol(H11Protocol):
         seconds = self._crowd.limits.seconds(phase)
         self._refuse(
             408,
-            f"The {phase.value} of the request did not arrive within {seconds:g} s.",
+            f"The {phase.value} of the request did not arrive within {limit_text(seconds)}.",
             "Send the whole request at once.",
         )
 

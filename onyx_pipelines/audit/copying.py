@@ -27,6 +27,7 @@ from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.core.errors import KeyFileError, OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.settings import KeySettings, Settings
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import SigningKey
@@ -86,7 +87,7 @@ def copy_in_time(settings: Settings, *, patience_s: float = COPY_PATIENCE_S) -> 
     thread = threading.Thread(target=copy, name="audit copy", daemon=True)
     thread.start()
     thread.join(patience_s)
-    late = f"The stores did not take the copy within {patience_s:g} s."
+    late = f"The stores did not take the copy within {limit_text(patience_s)}."
     _note(trail, _ANY_STORE, late if thread.is_alive() else None)
 
 

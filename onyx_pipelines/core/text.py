@@ -74,6 +74,8 @@ def per_second_text(rate: float | None) -> str:
 
 def duration_text(duration_s: float) -> str:
     """0.042 -> "0.04 s", 4.25 -> "4.2 s", 252 -> "4 min 12 s", 3840 -> "1 h 04 min"."""
+    if duration_s == 0:
+        return "0 s"
     if 0 < duration_s < 0.005:
         return "under 0.01 s"
     if duration_s < 0.995:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx
 
 from onyx_pipelines.core.exchange import Exchange
+from onyx_pipelines.core.text import limit_text
 
 _LIMIT_BYTES: Final = 64 << 20
 # What reading an answer of another form than its program's own raises: no JSON, nested without end,
@@ -40,7 +41,7 @@ def whole_answer(
         httpx.HTTPError: there is no answer.
     """
     kept = {**asked.pop("headers", {}), "Connection": "close"}
-    too_slow = AnswerLimitError(f"was not done with its answer after {limit_s:g} s")
+    too_slow = AnswerLimitError(f"was not done with its answer after {limit_text(limit_s)}")
     with Exchange(limit_s) as exchange:
         try:
             watched = {"trace": exchange.trace}

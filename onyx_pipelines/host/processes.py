@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.text import limit_text
 
 _PIPE_BYTES = 1024 * 1024
 _KEPT_LINES = 25
@@ -114,7 +115,7 @@ class OutputStream:
         """
         if not self._poll.poll(self._stall_timeout_s * 1000):
             raise ProgramError(
-                f"{self._name} wrote nothing for {self._stall_timeout_s:g} s.",
+                f"{self._name} wrote nothing for {limit_text(self._stall_timeout_s)}.",
                 remedy="See whether its server hangs or is locked; ONYX_STALL_TIMEOUT_S sets the"
                 " limit.",
                 transient=True,
@@ -163,7 +164,7 @@ class InputStream:
         while rest:
             if not self._poll.poll(self._stall_timeout_s * 1000):
                 raise ProgramError(
-                    f"{self._name} read nothing for {self._stall_timeout_s:g} s.",
+                    f"{self._name} read nothing for {limit_text(self._stall_timeout_s)}.",
                     remedy="See whether its server hangs or is locked.",
                     transient=True,
                     stderr_tail=self._stderr.text(),
@@ -356,7 +357,7 @@ def text_of(
             pieces.append(data)
             if time.monotonic() > deadline:
                 raise ProgramError(
-                    f"{Path(command[0]).name} was not done after {timeout_s:g} s.",
+                    f"{Path(command[0]).name} was not done after {limit_text(timeout_s)}.",
                     remedy="See whether its server hangs.",
                     transient=True,
                 )

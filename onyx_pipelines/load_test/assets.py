@@ -285,6 +285,7 @@ def bottleneck_report(
     context: dg.AssetExecutionContext, config: RunChoice, onyx: OnyxSettings
 ) -> Materialized:
     from onyx_pipelines.load_test.report.markdown import summary_markdown
+    from onyx_pipelines.load_test.report.sentences import cause_text
     from onyx_pipelines.load_test.report.writing import thumbnail_png
 
     with dagster_failures():
@@ -304,7 +305,7 @@ def bottleneck_report(
     for each in result.attributions:
         if each.cause is not None:
             name = each.scenario.value
-            metadata[f"{name}/cause"] = f"{each.cause.service}: {each.cause.kind.value}"
+            metadata[f"{name}/cause"] = cause_text(each.cause)
             metadata[f"{name}/confidence"] = each.cause.confidence
     return dg.MaterializeResult(metadata=metadata)
 

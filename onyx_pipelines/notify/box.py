@@ -22,7 +22,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.retry_after import LONGEST_ASKED_S
-from onyx_pipelines.core.text import stamp_text
+from onyx_pipelines.core.text import limit_text, stamp_text
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.locks import lock
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, next_try_s
@@ -103,7 +103,7 @@ class Box:
 
     def note_silence(self, waited_s: float, now: datetime) -> None:
         """It is still being told, and somebody has waited long enough."""
-        text = f"It has not answered for {waited_s:g} s."
+        text = f"It has not answered for {limit_text(waited_s)}."
         _log.warning("%s was not told yet: %s", self._channel.name, text)
         self._note(last_error=text, last_error_at=now)
 

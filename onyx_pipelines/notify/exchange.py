@@ -10,6 +10,7 @@ from typing import Final
 
 from onyx_pipelines.core.exchange import Exchange
 from onyx_pipelines.core.retry_after import asked_wait_s
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.notify.channels.channel import DeliveryError
 
 _LIMIT_S: Final = 15.0
@@ -83,7 +84,7 @@ def _exchanged(exchange: Exchange, url: str, body: bytes, media_type: str) -> An
 
 
 def too_slow(who: str, limit_s: float) -> DeliveryError:
-    return DeliveryError(f"{who} was not done after {limit_s:g} s.", transient=True)
+    return DeliveryError(f"{who} was not done after {limit_text(limit_s)}.", transient=True)
 
 
 def certificate_fault(who: str, error: BaseException | None) -> DeliveryError | None:

@@ -48,6 +48,8 @@ _ENVIRONMENT.filters.update(
     duration=text.duration_text,
     latency=text.latency_text,
     moment=text.moment_text,
+    place=lambda percent: f"{percent:.2f}%",
     role=role,
     second=text.second_text,
+    words=lambda meaning: meaning.replace("_", " "),
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 
+import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,6 +62,48 @@ def test_the_same_run_is_drawn_to_the_same_bytes(draw: Draw) -> None:
 @EVERY_CHART
 def test_charts_have_only_colours_of_the_page(draw: Draw) -> None:
     assert re.findall(r"#[0-9a-fA-F]{6}\b", _svg(draw(FAILING))) == []
+
+
+@EVERY_CHART
+def test_every_reference_inside_a_chart_has_its_target(draw: Draw) -> None:
+    svg = _svg(draw(FAILING))
+
+    ids = re.findall(r'\bid="([^"]+)"', svg)
+    references = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', svg)
+
+    assert len(ids) == len(set(ids))
+    assert {first or second for first, second in references} <= set(ids)
+
+
+def test_a_chart_is_named_and_described_for_who_cannot_see_it() -> None:
+    svg = _svg(panels.throughput(FAILING.result)[:1])
+
+    assert 'role="img" aria-labelledby="chart-0-title chart-0-desc"' in svg
+    assert '<title id="chart-0-title">chat</title>' in svg
+    assert '<desc id="chart-0-desc">answers per second by users at a time</desc>' in svg
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
+    before = dict(matplotlib.rcParams)
+
+    _svg(panels.budget(FAILING.result))
+
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_charts_are_drawn_without_pyplot_and_a_drill_without_matplotlib() -> None:
+    program = (
+        "import sys\n"
+        "from onyx_pipelines_tests.restore.report.drills import whole_stack\n"
+        "from onyx_pipelines.restore.report.history import History\n"
+        "from onyx_pipelines.restore.report.writing import drill_page\n"
+        "drill_page(whole_stack(), History(()))\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "import onyx_pipelines.load_test.report.panels\n"
+        "sys.exit('matplotlib.pyplot' in sys.modules)\n"
+    )
+
+    assert subprocess.run([sys.executable, "-W", "error", "-c", program]).returncode == 0
 
 
 @EVERY_CHART

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.reporting.charts.ticks import date_ticks, days, decade_ticks, duration_ticks
+from onyx_pipelines.reporting.ticks import date_ticks, days, decade_ticks, duration_ticks
 
 
 @given(st.floats(0.001, 4e6), st.integers(3, 12))
@@ -30,7 +30,7 @@ def test_a_logarithmic_axis_goes_by_seconds_minutes_and_hours() -> None:
 
 @given(
     st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  (naive on purpose, or made aware below)
-    st.timedeltas(timedelta(minutes=20), timedelta(days=4000)),
+    st.timedeltas(timedelta(minutes=3), timedelta(days=4000)),
     st.integers(3, 9),
 )
 def test_dates_lie_within_their_axis_and_are_few(

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from onyx_pipelines import __version__
-from onyx_pipelines.core.text import NOT_KNOWN, gigabytes_text, latency_text, second_text
+from onyx_pipelines.core.text import (
+    NOT_KNOWN,
+    duration_text,
+    gigabytes_text,
+    latency_text,
+    second_text,
+)
 from onyx_pipelines.load_test.part import FIXED_PARTS, Part
 from onyx_pipelines.load_test.results import (
     Change,
@@ -117,7 +123,7 @@ def reproduction_pairs(result: LoadTestResult) -> list[tuple[str, str]]:
         ("Target", result.target),
         ("Began", second_text(result.started_at)),
         ("Ended", second_text(result.finished_at)),
-        ("Time of the generator", f"{result.generator_s:.0f} s"),
+        ("Time of the generator", duration_text(result.generator_s)),
         ("Attempts per unit", f"at most {result.attempts}"),
         ("Environment", environment.fingerprint),
         ("Processor", f"{environment.cpu_model}, {environment.cores} cores"),

@@ -44,7 +44,7 @@ from onyx_pipelines.load_test.results import (
 )
 
 NO_BASELINE: Final = (
-    "No baseline was promoted for this environment (`onyx load-test baseline promote RUN`)."
+    "No baseline was promoted for this environment: onyx load-test baseline promote RUN does it."
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from onyx_pipelines.core.text import NOT_KNOWN, latency_text, percent_text
+from onyx_pipelines.core.text import NOT_KNOWN, NOTHING, latency_text, percent_text
 from onyx_pipelines.load_test.capacity.fitting import steps_of
 from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report import formatting, sentences
@@ -27,9 +27,9 @@ from onyx_pipelines.load_test.results import (
     SweepStep,
 )
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
-from onyx_pipelines.reporting.charts.ticks import Tick
 from onyx_pipelines.reporting.palette import Badge, role
 from onyx_pipelines.reporting.tables import Cell, Row, Table, plain_table
+from onyx_pipelines.reporting.ticks import Tick, log_percent
 
 _SIGNS: Final = {
     LoadVerdict.PASSED: "✓",
@@ -158,7 +158,7 @@ def remedies(result: LoadTestResult) -> Table:
 
 def _remedy(attribution: Attribution, remedy: Remedy) -> Row:
     advice = sentences.advice(remedy)
-    first, *others = [*map(formatting.gain_text, remedy.gains)] or [""]
+    first, *others = [*map(formatting.gain_text, remedy.gains)] or [NOTHING]
     return (
         f"{words(attribution.scenario)}: {advice.action}",
         Cell(first, tuple(others)),
@@ -235,7 +235,7 @@ def ratios(result: LoadTestResult) -> list[Ratio]:
             row,
             each.is_gating,
             _KINDS[each.kind],
-            tuple(_percent(end, low, high) for end in _ends(each)),
+            tuple(log_percent(end, low, high) for end in _ends(each)),
         )
         for row, each in zip(rows, result.comparison.changes, strict=True)
     ]
@@ -245,7 +245,7 @@ def ratio_ticks(result: LoadTestResult) -> list[Tick]:
     """Their places in percent."""
     low, high = _scale(result)
     ticks = [ratio for ratio in _TICKS if low <= ratio <= high]
-    return [Tick(_percent(ratio, low, high), f"{ratio:g}{TIMES}") for ratio in ticks]
+    return [Tick(log_percent(ratio, low, high), f"{ratio:g}{TIMES}") for ratio in ticks]
 
 
 def causes(attribution: Attribution) -> list[tuple[str, str, Cause]]:
@@ -298,11 +298,6 @@ def _scale(result: LoadTestResult) -> tuple[float, float]:
     """The ends of the scale of ratios; one far outside stands at its end, and squeezes no other."""
     ends = [end for each in result.comparison.changes for end in _ends(each)]
     return max(min(0.7, *ends, 0.7), _TICKS[0]) / 1.08, min(max(2.3, *ends, 2.3), _TICKS[-1]) * 1.08
-
-
-def _percent(ratio: float, low: float, high: float) -> float:
-    share = (math.log(ratio) - math.log(low)) / (math.log(high) - math.log(low))
-    return 100 * min(max(share, 0.0), 1.0)
 
 
 def _memory_share(load: ServiceLoad | None, machine_bytes: int) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.monitoring.dashboards.board import Dashboard, Line, Panel, Shape, Unit
 from onyx_pipelines.monitoring.rules.recorded import errors, p95
 from onyx_pipelines.monitoring.rules.rule import Board
@@ -67,7 +68,7 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
         ),
         _stat(
             "Age of the newest backup",
-            f"More than {age_s / 3600:g} hours: an alert.",
+            f"More than {limit_text(age_s)}: an alert.",
             Unit.SECONDS,
             "time() - onyx_backup_last_success_timestamp_seconds",
             above=age_s,
@@ -81,7 +82,7 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
         ),
         Panel(
             "Chat answers, p95",
-            f"Objective: {thresholds.latency_objective_s:g} s for a complete answer.",
+            f"Objective: {limit_text(thresholds.latency_objective_s)} for a complete answer.",
             Unit.SECONDS,
             [Line(p95(_CHAT, "service", _WINDOW), "{{service}}")],
             columns=12,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.recorded import errors
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
@@ -52,7 +53,7 @@ def _latency(thresholds: Thresholds) -> list[Alert]:
             Board.APPLICATION,
             "Chat answers take longer than their objective",
             "{{ $value | humanizePercentage }} of the answers took more than"
-            f" {thresholds.latency_objective_s:g} s; the objective is one in twenty (p95).",
+            f" {limit_text(thresholds.latency_objective_s)}; the objective is one in twenty (p95).",
         ),
     ]
 

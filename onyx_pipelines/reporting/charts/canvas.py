@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import matplotlib
 from markupsafe import Markup, escape
@@ -39,16 +39,11 @@ _drawing = threading.Lock()
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, and what its SVG says to who cannot see it.
-
-    Args:
-        tooltips: what an artist means, by its id.
-    """
+    """A figure, and what its SVG says to who cannot see it."""
 
     figure: Figure
     title: str
     description: str
-    tooltips: Mapping[str, str] = field(default_factory=dict)
 
 
 def new_figure(width_px: float, height_px: float) -> Figure:
@@ -123,9 +118,6 @@ def _embedded(svg: str, chart_id: str, drawing: Drawing) -> str:
     body = _FONT_FAMILY.sub("", _NOT_FOR_PAGES.sub("", body))
     body = _REFERENCE.sub(lambda found: f"{found[1] or found[0]}{chart_id}-", body)
     body = _COLOUR.sub(lambda found: _VARIABLES[found[0]], body)
-    for artist, tooltip in drawing.tooltips.items():
-        group = f'<g id="{chart_id}-{artist}">'
-        body = body.replace(group, f"{group}<title>{escape(tooltip)}</title>")
     box = re.search(r'viewBox="[^"]*"', opening)
     return (
         f'<svg {box[0] if box else ""} role="img"'

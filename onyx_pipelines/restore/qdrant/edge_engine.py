@@ -17,6 +17,7 @@ from typing import IO, Final, Self, cast
 from pydantic import ValidationError
 
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.host.processes import end_group
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeFailure, EdgeRequest
 from onyx_pipelines.sources.qdrant.snapshot_archive import UnknownFormError
@@ -147,7 +148,7 @@ def _read_line(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([descriptor], [], [], left)[0]:
             raise RestoreError(
-                f"Qdrant's Edge engine was not done after {timeout_s:.0f} s.",
+                f"Qdrant's Edge engine was not done after {limit_text(timeout_s)}.",
                 remedy="See whether this host has enough memory for the collection.",
             )
         data = os.read(descriptor, _CHUNK)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from onyx_pipelines.core.text import duration_text, moment_text
-from onyx_pipelines.reporting.markdown import code, table, table_markdown, text
+from onyx_pipelines.core.text import duration_text, moment_text, size_text
+from onyx_pipelines.reporting.markdown import code, table_markdown, text
 from onyx_pipelines.restore.report import view
+from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES
 from onyx_pipelines.restore.report.summary import (
     headline,
     problems,
@@ -13,26 +14,32 @@ from onyx_pipelines.restore.report.summary import (
     recovery_point_age,
     recovery_text,
 )
-from onyx_pipelines.restore.results import DrillResult
+from onyx_pipelines.restore.results import ComponentResult, DrillResult
 
 MOST_FINDINGS = 50
 
 
 def summary_markdown(result: DrillResult) -> str:
-    """The verdict, the times and a row per component: a screenful."""
+    """The verdict, the times and a line per component: lines that wrap, as the column of the UI is
+    narrow and cuts a table off."""
     notes = " ".join([recovery_against_objective(result), *recovery_notes(result)])
+    took = duration_text((result.finished_at - result.started_at).total_seconds())
     facts = [
-        ("Recovery time", f"**{recovery_text(result)}** {text(notes)}"),
-        ("Recovery point", f"{moment_text(result.recovery_point)}, {recovery_point_age(result)}"),
-        ("Restored from store", text(result.store)),
-        ("Backup set", code(result.backup_id)),
-        ("Drill took", duration_text((result.finished_at - result.started_at).total_seconds())),
+        f"Recovery time: **{recovery_text(result)}** {text(notes)}",
+        f"Recovery point: {moment_text(result.recovery_point)}, {recovery_point_age(result)}.",
+        f"Restored from store {text(result.store)}, backup set {code(result.backup_id)}.",
+        f"Drill took {took}.",
+        *map(_component, result.components),
     ]
     verdict = str(view.badge(result.verdict)).upper()
-    parts = [f"**{verdict}**: {text(headline(result))}", table(("", ""), facts)]
-    if result.components:
-        parts.append(table_markdown(view.components(result)))
-    return "\n\n".join(parts) + "\n"
+    lines = "\n".join(f"- {fact}" for fact in facts)
+    return f"**{verdict}**: {text(headline(result))}\n\n{lines}\n"
+
+
+def _component(drill: ComponentResult) -> str:
+    verdict, size = view.badge(drill.verdict), size_text(drill.plain_bytes)
+    restored = f", {size} in {duration_text(drill.recovery_s)}" if drill.recovery_s else ""
+    return f"{COMPONENT_NAMES[drill.component]}: {verdict}{restored}"
 
 
 def findings_markdown(result: DrillResult) -> str:

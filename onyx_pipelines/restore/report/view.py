@@ -20,9 +20,9 @@ from onyx_pipelines.core.text import (
     size_text,
 )
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.reporting.charts.ticks import Tick, duration_ticks
 from onyx_pipelines.reporting.palette import Badge, role
 from onyx_pipelines.reporting.tables import Cell, Row, Table, plain_table
+from onyx_pipelines.reporting.ticks import Tick, duration_ticks
 from onyx_pipelines.restore.report import summary
 from onyx_pipelines.restore.report.formatting import (
     COMPONENT_NAMES,

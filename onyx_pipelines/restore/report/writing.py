@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -21,11 +20,9 @@ from onyx_pipelines.reporting.publish import (
 from onyx_pipelines.restore.report import summary, view
 from onyx_pipelines.restore.report.formatting import VERDICT_NAMES
 from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History
+from onyx_pipelines.restore.report.over_time import over_time
 from onyx_pipelines.restore.report.view import MOST_DRILLS, badge
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 _REMEDY = "The drill need not run again: its verdict and times are in the run's metadata."
 
@@ -58,29 +55,6 @@ def write_report(
 
 def drill_page(result: DrillResult, earlier: History) -> str:
     """The whole page. `earlier` has the drills before this one, newest first."""
-    # Drawing costs half a second to import, which whoever only loads definitions need not pay.
-    from onyx_pipelines.reporting.charts.canvas import WIDTHS_PX, to_svg
-    from onyx_pipelines.reporting.charts.durations import Occasion, durations_drawing
-
-    occasions = [
-        Occasion(
-            drill.started_at,
-            drill.recovery_s if drill.recovery_is_measured else None,
-            badge(drill.verdict),
-        )
-        for drill in [*reversed(earlier.drills[: MOST_DRILLS - 1]), result]
-    ]
-    charts = {
-        name: to_svg(
-            durations_drawing(occasions, result.objective_s, width_px=width_px), f"history-{name}"
-        )
-        for name, width_px in WIDTHS_PX.items()
-    }
-    return page_of(result, earlier, charts)
-
-
-def page_of(result: DrillResult, earlier: History, charts: Mapping[str, Markup]) -> str:
-    """The page around the charts of the history, by their width."""
     from onyx_pipelines.reporting.pages import render
 
     return render(
@@ -95,7 +69,7 @@ def page_of(result: DrillResult, earlier: History, charts: Mapping[str, Markup])
         earlier=earlier,
         summary=summary,
         view=view,
-        charts=charts,
+        over_time=over_time([*reversed(earlier.drills[: MOST_DRILLS - 1]), result]),
     )
 
 

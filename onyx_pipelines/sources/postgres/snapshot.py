@@ -18,6 +18,7 @@ import psycopg
 
 from onyx_pipelines.core.errors import OnyxError, SourceError
 from onyx_pipelines.core.progress import Meter
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.host.processes import output_of
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.content import (
@@ -185,7 +186,7 @@ class ContentReader:
                 f"PostgreSQL {self._target.address}, database"
                 f" {self._snapshot.inventory.facts.database}: counting table"
                 f" {self._snapshot.inventory.table_names[max(seen, 1) - 1]} was not done"
-                f" {self._stall_timeout_s:g} s after the dump.",
+                f" {limit_text(self._stall_timeout_s)} after the dump.",
                 remedy="See whether its server hangs; ONYX_STALL_TIMEOUT_S sets the limit.",
                 transient=True,
             )

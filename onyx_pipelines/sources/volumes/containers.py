@@ -18,6 +18,7 @@ from typing import Final, Self
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.settings import VolumeSettings
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.sources.volumes.container_order import (
     in_stop_order,
     needs_healthy,
@@ -272,7 +273,8 @@ class PauseSession:
         while waiting and waiting.is_unhealthy and not self._interruption.is_pending:
             if time.monotonic() > deadline:
                 self._warnings.append(
-                    f"container {container.name} was not healthy after {_HEALTHY_WITHIN_S:.0f} s,"
+                    f"container {container.name} was not healthy after"
+                    f" {limit_text(_HEALTHY_WITHIN_S)},"
                     " and what depends on it was started all the same"
                 )
                 return

@@ -27,6 +27,7 @@ from botocore.exceptions import (
 from urllib3.exceptions import HTTPError
 
 from onyx_pipelines.core.errors import NotFoundError, OnyxError, RefusedError, StoreError
+from onyx_pipelines.core.text import limit_text
 
 _CREDENTIALS = "Check ONYX_S3_ACCESS_KEY_ID and ONYX_S3_SECRET_ACCESS_KEY (and ONYX_S3_REGION)."
 _LATER = "It may be over soon; if it stays, check the provider's status and the network."
@@ -183,7 +184,7 @@ def not_s3(place: Place, action: str, problem: str) -> StoreError:
 def too_slow(place: Place, action: str, limit_s: float) -> StoreError:
     return StoreError(
         f"Cannot {action} in {place.url}: the answer of {place.endpoint_url} did not end within"
-        f" {limit_s:.0f} s.",
+        f" {limit_text(limit_s)}.",
         remedy=_LATER,
         transient=True,
     )

@@ -14,7 +14,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.job import result_markdown
 from onyx_pipelines.restore.report.formatting import speed_text
 from onyx_pipelines.restore.report.history import History
-from onyx_pipelines.restore.report.writing import page_of
+from onyx_pipelines.restore.report.writing import drill_page
 from onyx_pipelines.restore.results import (
     ComponentResult,
     DrillResult,
@@ -132,8 +132,7 @@ def test_a_drill_on_a_server_says_how_far_it_is(
     assert result.verdict is Verdict.PASSED, result.problems()
     assert of_the_index(result).limits.startswith("not yet as fast as before")
     assert (
-        f"{NAME}: {of_the_index(result).limits}."
-        in Page(page_of(drill(result), NO_OTHERS, {})).text
+        f"{NAME}: {of_the_index(result).limits}." in Page(drill_page(drill(result), NO_OTHERS)).text
     )
     assert DrillResult.model_validate_json(drill(result).model_dump_json()).components == (result,)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onyx_pipelines.core.text import printable
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.report.history import History, UnreadableDrill
-from onyx_pipelines.restore.report.writing import drill_page, page_of
+from onyx_pipelines.restore.report.writing import drill_page
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.reporting.page import Page
@@ -39,9 +39,8 @@ def failed_page() -> str:
     return drill_page(whole_stack(*problems_found), History(tuple(days_before(30))))
 
 
-def _undrawn(result: DrillResult) -> str:
-    """Without the chart, which shows no name and takes longer than all else."""
-    return page_of(result, FIRST, {})
+def _first(result: DrillResult) -> str:
+    return drill_page(result, FIRST)
 
 
 def _in_order(text: str, *parts: str) -> bool:
@@ -190,7 +189,7 @@ def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
         error=attack,
     ).model_copy(update={"store": attack, "backup_id": attack, "drill_id": attack})
 
-    page = Page(_undrawn(result))
+    page = Page(_first(result))
 
     assert {"script", "img"}.isdisjoint(page.tags)
     assert not [key for key, _ in page.attributes if key.startswith("on")]
@@ -203,7 +202,7 @@ def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
 def test_every_row_of_findings_keeps_its_columns(names: list[str]) -> None:
     findings = tuple(finding(Verdict.FAILED, name, name, name, name, name) for name in names)
 
-    page = _undrawn(drill(component(findings=findings)))
+    page = _first(drill(component(findings=findings)))
 
     table = Page(page[page.index("<table") : page.index("</table>")])
     assert table.tags.count("td") == 4 * len(names)
@@ -231,7 +230,7 @@ def test_without_a_timed_step_there_is_no_timeline() -> None:
 
 
 def test_no_bar_leaves_its_row() -> None:
-    page = _undrawn(whole_stack())
+    page = _first(whole_stack())
 
     places = re.findall(r"left:(.*?)%;width:(.*?)%;top:(.*?)%;height:(.*?)%", page)
     assert len(places) == 3 + 3 * (3 + 4 + 5)

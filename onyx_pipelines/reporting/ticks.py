@@ -14,8 +14,28 @@ _ROUND_S = (
     *(3600 * hours for hours in (1, 2, 3, 6, 12, 24)),
 )
 _DECADES_S = (0.01, 0.1, 1, 10, 60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
-_ROUND_DAYS = (*(hours / 24 for hours in (1, 2, 3, 6, 12)), 1, 2, 7, 14, 28, 91, 182, 364)
+_ROUND_DAYS = (
+    *(hours / 24 for hours in (1 / 12, 1 / 2, 1, 2, 3, 6, 12)),
+    1,
+    2,
+    7,
+    14,
+    28,
+    91,
+    182,
+    364,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def percent(value: float, low: float, high: float) -> float:
+    """Where it is between both; 0 and 100 are the ends for what is outside."""
+    return 100 * min(max((value - low) / (high - low), 0.0), 1.0)
+
+
+def log_percent(value: float, low: float, high: float) -> float:
+    """The same on a logarithmic scale; all are positive."""
+    return percent(math.log(value), math.log(low), math.log(high))
 
 
 @dataclass(frozen=True)
@@ -52,8 +72,8 @@ def date_ticks(first: datetime, last: datetime, *, most: int) -> list[Tick]:
     step = next((d for d in _ROUND_DAYS if span / d < most), 364 * math.ceil(span / 364 / most))
     # Counted back from the last midnight (or round hour), so the newest date is always there.
     anchor = math.floor(days(last) / min(step, 1)) * min(step, 1)
-    count = int((anchor - days(first)) / step) + 1
-    values = [anchor - step * index for index in range(max(count, 0))]
+    count = math.floor((anchor - days(first)) / step) + 1
+    values = [anchor - step * index for index in range(count)]
     return [Tick(value, _date(value, last)) for value in sorted(values)]
 
 
