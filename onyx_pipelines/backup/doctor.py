@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -276,7 +276,3 @@ def _notifications(settings: Settings) -> str:
 def _local_sets(host: BackupHost) -> list[SetView]:
     """A second store that is down is one finding, not one in every check."""
     return host.first_catalog.sets()
-
-
-def all_well(results: Sequence[CheckResult]) -> bool:
-    return all(result.ok for result in results)

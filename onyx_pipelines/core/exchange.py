@@ -10,7 +10,6 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Final, Self
 
 _CONNECTED: Final = ("connection.connect_tcp.complete", "connection.connect_unix_socket.complete")
@@ -31,12 +30,7 @@ class Exchange:
         self._timer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         with self._lock:
             for each in self._watched:

@@ -88,8 +88,8 @@ class BackgroundProcess:
         """As a power cut would."""
         self._end(signal.SIGKILL)
 
-    def log_tail(self, lines: int = 12) -> str:
-        return tail_of(self.log_path, lines)
+    def log_tail(self) -> str:
+        return tail_of(self.log_path, 12)
 
     def _end(self, *signals: signal.Signals) -> None:
         pid = self._child.pid if self._child is not None else self.pid

@@ -129,7 +129,7 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
     key=Asset.DRILL_REPORT,
     deps=list(DRILL_ASSETS.values()),
     group_name=Group.RESTORE,
-    kinds={"html", "matplotlib"},
+    kinds={"html"},
     owners=OWNERS,
     tags={Tag.ACCEPTANCE: "AC9.4.1"},
     description="What the drill found and how long recovery took, as a page for people, with the"

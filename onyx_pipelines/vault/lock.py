@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from onyx_pipelines.core.errors import AlreadyRunningError, SettingsError
@@ -79,12 +78,7 @@ class ExclusiveLock:
         _write_holder(self._lock, text)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lock and self._lock.is_held:
             _write_holder(self._lock, "")
             self._lock.release()

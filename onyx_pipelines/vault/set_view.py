@@ -37,11 +37,6 @@ class SetView:
         return tuple(copy.store for copy in self.copies if copy.is_whole)
 
     @property
-    def incomplete_in(self) -> tuple[str, ...]:
-        """Names of those where objects of it are missing."""
-        return tuple(copy.store for copy in self.copies if not copy.is_whole)
-
-    @property
     def backup_id(self) -> str:
         return self.manifest.backup_id
 

@@ -65,7 +65,7 @@ def purge(store: Store, prefix: str) -> Remains:
     return Remains(len(left), sum(each.size_bytes for each in left), _last_lock(store, left))
 
 
-def census(store: Store, prefix: str = "") -> Census:
+def census(store: Store) -> Census:
     """Count what is not listed.
 
     Raises:
@@ -75,7 +75,7 @@ def census(store: Store, prefix: str = "") -> Census:
         return Census()
     unlisted: list[StoredVersion] = []
     hidden: set[str] = set()
-    for versions in _by_key(store.versions.under(prefix)):
+    for versions in _by_key(store.versions.under("")):
         data = [each for each in versions if not each.deletion and not each.current]
         unlisted += data
         listed = any(each.current and not each.deletion for each in versions)

@@ -62,10 +62,10 @@ def judge_percentile(
     )
 
 
-def share_bounds(hits: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def share_bounds(hits: int, count: int) -> tuple[float, float]:
     """Exact bounds of a share (Clopper and Pearson, Biometrika 26, 1934), each by itself certain to
     that degree: a verdict rests on one of them."""
-    tail = 1 - confidence
+    tail = 1 - CONFIDENCE
     low = float(beta.ppf(tail, hits, count - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, count - hits)) if hits < count else 1.0
     return low, high

@@ -7,7 +7,6 @@ Source: W. J. Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -53,10 +52,8 @@ def percentile(
     )
 
 
-def percentiles(
-    values: npt.NDArray[np.float64], wanted: Sequence[float] = REPORTED
-) -> tuple[Percentile, ...]:
-    return tuple(percentile(values, q) for q in wanted)
+def percentiles(values: npt.NDArray[np.float64]) -> tuple[Percentile, ...]:
+    return tuple(percentile(values, q) for q in REPORTED)
 
 
 def _ranks(count: int, q: float, confidence: float) -> tuple[int, int]:
