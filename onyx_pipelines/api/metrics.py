@@ -14,7 +14,7 @@ from onyx_pipelines.monitoring.summary import collecting, key_figures
 
 def add_metrics(app: FastAPI, service: Service) -> None:
     settings = service.settings
-    page = MetricsPage(settings, service.catalog)
+    page = MetricsPage(settings, service.catalog, service.health)
 
     @service.reads.get("/api/metrics/health")
     def metrics_health() -> MetricsHealth:

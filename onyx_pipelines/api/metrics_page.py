@@ -13,11 +13,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from onyx_pipelines import __version__
-from onyx_pipelines.api.catalog_cache import CatalogCache
+from onyx_pipelines.api.catalog_cache import CatalogCache, health_cache
 from onyx_pipelines.api.qdrant_condition import QdrantCondition
 from onyx_pipelines.backup.protection import counted_versions
 from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.refreshed import Refreshed
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.health.exposition import health_metrics, schedule_metrics
+from onyx_pipelines.health.verdict import StackHealth
 from onyx_pipelines.load_test.promoted_latency import promoted_p95_s
 from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.vault.catalog import CatalogRow
@@ -31,9 +34,15 @@ MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 class MetricsPage:
     """Computed when it is asked for; a store that does not answer makes its own metric 0."""
 
-    def __init__(self, settings: Settings, catalog: CatalogCache) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: CatalogCache,
+        health: Refreshed[StackHealth] | None = None,
+    ) -> None:
         self._settings = settings
         self._catalog = catalog
+        self._health = health or health_cache(settings, catalog)
         places = [place.name for place in settings.places]
         self._copies = places[1:]
         self._stores = places if settings.stores else ["local", "offsite"]
@@ -66,6 +75,8 @@ class MetricsPage:
         )
         build.add_metric([__version__], 1)
         yield build
+        yield from health_metrics(self._health.value())
+        yield from schedule_metrics(self._settings)
         yield from self._of_sets()
         yield from self._of_versions()
         yield from self._of_notifications()

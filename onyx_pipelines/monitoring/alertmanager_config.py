@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from onyx_pipelines.core.settings import Receivers, Window
+from onyx_pipelines.core.settings import Receivers, Thresholds, Window
 from onyx_pipelines.monitoring.deployment import PRODUCTION, Pace
+from onyx_pipelines.monitoring.rules.catalog import groups
+from onyx_pipelines.monitoring.rules.rule import Severity
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class Inhibition:
 
 
 _FAILURES: Final = "ErrorRateHigh|ErrorBudget.*|ErrorsAtLowTraffic|LatencyAboveBaseline|ChatSlow"
+_CRITICAL: Final = "|".join(
+    alert.name
+    for group in groups(Thresholds())
+    for alert in group.alerts
+    if alert.severity is Severity.CRITICAL
+)
 INHIBITIONS: Final = (
     # It is down: whatever else it does not do is no news.
     Inhibition(".+Down", "(.+Un(healthy|reachable))|Latency.+|Error.+|ChatSlow", ["service"]),
@@ -44,8 +52,12 @@ INHIBITIONS: Final = (
     Inhibition("ErrorRateHigh", "ErrorBudget.*|ErrorsAtLowTraffic", ["service"]),
     Inhibition("ErrorBudgetFastBurn", "ErrorBudgetSlowBurn|ErrorsAtLowTraffic", ["service"]),
     Inhibition("HostMemoryHigh|HostCpuHigh", "Container(Memory|Cpu)High|LatencyAboveBaseline"),
-    Inhibition("BackupsUnknown", "Backup(Stale|Unverified)|DrillStale|OffsiteCopyBehind"),
-    Inhibition("BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale"),
+    Inhibition(
+        "BackupsUnknown", "Backup(Stale|Unverified)|DrillStale|OffsiteCopyBehind|StackNotKnown"
+    ),
+    Inhibition("BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale|Schedule.+"),
+    # The worst of all says nothing that the worst itself has not said.
+    Inhibition(_CRITICAL, "StackFailing"),
 )
 
 

@@ -141,6 +141,52 @@ APPLICATION: Final = (
     ACTIVE_USERS,
 )
 
+STACK_HEALTH: Final = Family(
+    "onyx_stack_health",
+    Kind.GAUGE,
+    "The whole stack: 0 ok, 1 degraded, 2 unknown, 3 failing. What is unknown is never ok.",
+)
+COMPONENT_HEALTH: Final = Family(
+    "onyx_stack_health_component",
+    Kind.GAUGE,
+    "The same of each component that is watched: backups, drills, load_tests, scraping, alerts.",
+    {"component": ()},
+)
+HEALTH_EVIDENCE: Final = Family(
+    "onyx_stack_health_evidence_timestamp_seconds",
+    Kind.GAUGE,
+    "Of when the evidence of each component is; nothing where there is none.",
+    {"component": ()},
+)
+SCHEDULE_EVERY: Final = Family(
+    "onyx_schedule_interval_seconds",
+    Kind.GAUGE,
+    "The longest time between two runs of each schedule that is on; its name is the job's.",
+    {"schedule": ()},
+)
+SCHEDULE_LAST: Final = Family(
+    "onyx_schedule_last_run_timestamp_seconds",
+    Kind.GAUGE,
+    "When its job last ended, however, or by whomever it was launched; 0: never.",
+    {"schedule": ()},
+)
+SCHEDULE_SUCCESS: Final = Family(
+    "onyx_schedule_last_success_timestamp_seconds",
+    Kind.GAUGE,
+    "When its job last succeeded; 0: never.",
+    {"schedule": ()},
+)
+SCHEDULE_FAILED: Final = Family(
+    "onyx_schedule_failed",
+    Kind.GAUGE,
+    "1 where the last run of its job failed.",
+    {"schedule": ()},
+)
+OPERATION: Final = (
+    *(STACK_HEALTH, COMPONENT_HEALTH, HEALTH_EVIDENCE),
+    *(SCHEDULE_EVERY, SCHEDULE_LAST, SCHEDULE_SUCCESS, SCHEDULE_FAILED),
+)
+
 # A label may have these names; anything else might tell who did what.
 LABELS: Final = frozenset(
     {name for family in APPLICATION for name in family.labels}

@@ -29,6 +29,7 @@ from onyx_pipelines.notify.channels.mail import MailChannel, MailServer, SmtpSec
 from onyx_pipelines.notify.channels.other import OtherChannel
 from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.check_news import CheckOutcome, KnownChecks, known_after, news_of
+from onyx_pipelines.notify.last_runs import LastRuns
 from onyx_pipelines.notify.outbox import Outbox
 from onyx_pipelines.notify.routing import routes
 
@@ -85,6 +86,7 @@ def keep(settings: Settings, event: Event) -> bool:
     """
     event = without_secrets(event, settings)
     notify(event, [LogNotifier()])
+    LastRuns(settings.state_dir).note(event)
     return Outbox(settings.state_dir).put(event, channels_of(settings))
 
 

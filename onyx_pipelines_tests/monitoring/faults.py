@@ -66,6 +66,8 @@ UNREACHABLE: Final = {
 _BASELINE: Final = 'onyx_latency_baseline_seconds{service="onyx"}'
 _CERTIFICATE: Final = 'probe_ssl_earliest_cert_expiry{service="edge"}'
 _DAY: Final = 86400
+_LAST_RUN: Final = 'onyx_schedule_last_run_timestamp_seconds{schedule="restore_drill"}'
+_BACKUPS: Final = 'onyx_stack_health_component{component="backups"}'
 _RULES_FAILED: Final = (
     'prometheus_rule_evaluation_failures_total{service="prometheus",rule_group="g"}'
 )
@@ -236,6 +238,19 @@ FAULTS: Final[Mapping[str, Fault]] = {
         {"onyx_backup_last_verified_timestamp_seconds": flat(-8 * _DAY - 1)},
         15,
         {"onyx_backup_last_verified_timestamp_seconds": flat(-7.5 * _DAY)},
+    ),
+    # A quarter of a day and an hour late; at minute 15 the history itself is 900 s old.
+    "ScheduleStale": Fault(
+        {_LAST_RUN: flat(-1.25 * _DAY - 3601)},
+        15,
+        {_LAST_RUN: flat(-1.25 * _DAY + 6000)},
+    ),
+    "ScheduledRunFailed": Fault({'onyx_schedule_failed{schedule="restore_drill"}': flat(1)}, 5),
+    "StackFailing": Fault(
+        {"onyx_stack_health": flat(3)}, 60, near=(({"onyx_stack_health": flat(2)}, 100),)
+    ),
+    "StackNotKnown": Fault(
+        {_BACKUPS: flat(2)}, 60, near=(({_BACKUPS: flat(1)}, 100), ({_BACKUPS: flat(3)}, 100))
     ),
     "ScrapeTooLarge": Fault(
         {'prometheus_target_scrapes_exceeded_sample_limit_total{service="prometheus"}': rising(1)},

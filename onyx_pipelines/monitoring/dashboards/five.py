@@ -7,6 +7,7 @@ from typing import Final
 from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.monitoring.dashboards.board import Dashboard, Line, Panel, Shape, Unit
+from onyx_pipelines.monitoring.metrics import COMPONENT_HEALTH, STACK_HEALTH
 from onyx_pipelines.monitoring.rules.recorded import errors, p95
 from onyx_pipelines.monitoring.rules.rule import Board
 
@@ -79,6 +80,22 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
             Unit.SECONDS,
             "time() - onyx_restore_drill_last_success_timestamp_seconds",
             above=thresholds.drill_age.total_seconds(),
+        ),
+        _stat(
+            "The stack",
+            "0: ok, 1: degraded, 2: unknown, 3: failing; `onyx health` says what to do.",
+            Unit.NUMBER,
+            f"max({STACK_HEALTH.name})",
+            above=1,
+        ),
+        Panel(
+            "What it is made of",
+            "0: ok, 1: degraded, 2: unknown, 3: failing.",
+            Unit.NUMBER,
+            [Line(f"max by (component) ({COMPONENT_HEALTH.name})", "{{component}}")],
+            Shape.STAT,
+            columns=18,
+            bad_above=1,
         ),
         Panel(
             "Chat answers, p95",

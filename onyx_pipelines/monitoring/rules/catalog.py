@@ -12,6 +12,7 @@ from onyx_pipelines.monitoring.rules.models import models
 from onyx_pipelines.monitoring.rules.recorded import recordings
 from onyx_pipelines.monitoring.rules.resources import resources
 from onyx_pipelines.monitoring.rules.rule import Group
+from onyx_pipelines.monitoring.rules.stack import stack
 from onyx_pipelines.monitoring.rules.watcher import watcher
 
 
@@ -25,5 +26,6 @@ def groups(thresholds: Thresholds, deployment: Deployment = MANUS_NETWORK) -> li
         *resources(thresholds),
         *databases(thresholds),
         *backups(thresholds),
+        *stack(),
         *watcher(),
     ]

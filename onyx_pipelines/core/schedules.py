@@ -1,0 +1,40 @@
+"""Which jobs come by themselves, and how often: for whoever watches that they do where Dagster does
+not run. The definitions in Dagster are held against it by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from onyx_pipelines.core.names import Job
+from onyx_pipelines.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`every`: the longest time between two of its runs."""
+
+    cron: str
+    every: timedelta
+
+
+_DAY: Final = timedelta(days=1)
+# By the name of the job. UTC.
+SCHEDULES: Final[Mapping[str, Schedule]] = {
+    Job.BACKUP: Schedule("0 2 * * *", _DAY),
+    Job.VERIFY: Schedule("0 5 * * 0", 7 * _DAY),
+    Job.DRILL: Schedule("0 4 1 * *", 31 * _DAY),
+    Job.LOAD_TEST: Schedule("0 5 2 * *", 31 * _DAY),
+}
+
+
+def expected(settings: Settings) -> dict[str, Schedule]:
+    """Those that launch anything with these settings."""
+    sources = (settings.pg_host, settings.qdrant_url, settings.volumes)
+    wanted = {
+        Job.LOAD_TEST: bool(settings.load_test_url),
+    }
+    backs_up = any(sources) or settings.has_copies
+    return {job: each for job, each in SCHEDULES.items() if wanted.get(job, backs_up)}
