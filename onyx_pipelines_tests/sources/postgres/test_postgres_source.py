@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from onyx_pipelines_tests.fixtures_postgres import (
     target_of,
 )
 from onyx_pipelines_tests.recording_sink import RecordingSink
+from onyx_pipelines_tests.waiting import wait_until
 
 AWKWARD_NAMES = (
     "two words",
@@ -332,6 +335,7 @@ def test_progress_counts_the_bytes_of_each_dump_and_ends(
 def test_timeouts_of_the_server_do_not_end_a_backup(
     postgres_server: PostgresServer, make_database: MakeDatabase
 ) -> None:
+    """It waits for a lock, and for a slow store, for longer than each of them."""
     database = make_database()
     execute(
         postgres_server,
@@ -339,13 +343,26 @@ def test_timeouts_of_the_server_do_not_end_a_backup(
         "CREATE TABLE public.long AS SELECT repeat(md5(i::text), 32000) AS text"
         " FROM generate_series(1, 20) i",
         *(
-            f"ALTER DATABASE {database} SET {name} = '30ms'"
+            f"ALTER DATABASE {database} SET {name} = '1s'"
             for name in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
         ),
     )
-    sink = RecordingSink()
+    slow_writes = iter([None])
+    sink = RecordingSink(lambda path: [sleep(1.5) for _ in slow_writes if path.endswith(".dump")])
 
-    source_of(postgres_server, database).back_up(sink, silent)
+    with target_of(postgres_server).connect(database) as writer, ThreadPoolExecutor() as pool:
+        writer.execute("BEGIN; LOCK TABLE public.long")
+        backup = pool.submit(source_of(postgres_server, database).back_up, sink, silent)
+        wait_until(lambda: _waits_for_a_lock(postgres_server, database), "a lock is waited for")
+        sleep(1.5)
+        writer.execute("COMMIT")
+        backup.result()
 
     assert facts_in(sink, database).rows == 20
     assert len(dump_in(sink, database)) > 20_000_000
+
+
+def _waits_for_a_lock(server: PostgresServer, database: str) -> bool:
+    query = "SELECT FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    with server.connect() as connection:
+        return connection.execute(query, (database,)).fetchone() is not None
