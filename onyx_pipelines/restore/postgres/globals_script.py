@@ -17,7 +17,11 @@ _OF_ROLE = re.compile(rf"(?:CREATE|ALTER|COMMENT ON) ROLE (?!ALL )(?P<name>{NAME
 _OF_ALL = re.compile(rf"ALTER ROLE ALL SET (?P<name>{NAME}(?:\.{NAME})*) TO ")
 _OF_ONE = re.compile(rf"ALTER ROLE (?P<role>{NAME}) SET (?P<name>{NAME}) TO ")
 _ENCODING = re.compile(r"SET client_encoding = '(\w+)';")
-_TABLESPACE = re.compile(rf"CREATE TABLESPACE (?P<name>{NAME})\s.*?LOCATION (?=')", re.DOTALL)
+_TABLESPACE = re.compile(rf"CREATE TABLESPACE (?P<name>{NAME}) OWNER {NAME} LOCATION (?=')")
+_OF_TABLESPACE = re.compile(
+    rf"(?:(?:CREATE|ALTER|COMMENT ON)|(?:GRANT|REVOKE) [A-Z ,]+ ON|SECURITY LABEL FOR {NAME} ON)"
+    rf" TABLESPACE (?P<name>{NAME})(?=[\s;])"
+)
 _GRANTED_BY = re.compile(rf"(?P<grant>GRANT .*) GRANTED BY (?P<name>{NAME});\n?", re.DOTALL)
 
 
@@ -30,12 +34,12 @@ def without_existing(
 ) -> str:
     """What is left to be run where these roles and tablespaces exist: a restore must not change the
     password of a role that others use. Memberships stay: to grant one twice is no change. Neither
-    does it change what is set for all roles there."""
+    does it change what is set for all roles there, nor who may use a tablespace."""
     return "".join(
         statement
         for statement in statements(script)
         if not (_is_of(_OF_ROLE, statement, roles) or _is_of(_OF_ALL, statement, settings_of_all))
-        and not _is_of(_TABLESPACE, statement, tablespaces)
+        and not _is_of(_OF_TABLESPACE, statement, tablespaces)
     )
 
 

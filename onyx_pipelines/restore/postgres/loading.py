@@ -45,7 +45,10 @@ _SHOWN_ERRORS = 5
 # Nobody uses the database yet. What its transactions left unsynced is synced by the one that puts
 # it in its place. Settings of the database itself are there already: they must not keep rows out.
 FOR_WRITING = "-c default_transaction_read_only=off"
-_FOR_LOADING = ("-c synchronous_commit=off", "-c maintenance_work_mem=256MB", FOR_WRITING)
+_FOR_LOADING = (
+    *("-c synchronous_commit=off", "-c maintenance_work_mem=256MB", "-c default_tablespace="),
+    FOR_WRITING,
+)
 # How amounts of money stand in dumps that say so (facts of version 2).
 _OF_DUMP = "-c lc_monetary=C"
 

@@ -3,7 +3,7 @@ drill and a real restore take these very steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -86,8 +86,9 @@ class Staging:
             SourceError: the server was lost.
             IntegrityError, NotFoundError: the dump is not what the manifest says.
         """
-        limits = HostLimits(tablespaces=self._lacking_tablespaces(database.facts, name))
-        limits = replace(limits, locale=self._create(database.facts, name, limits))
+        spaces = self._tablespaces(database.facts, name)
+        limits = HostLimits(tablespaces=tuple(k for k, there in spaces.items() if there is None))
+        limits = replace(limits, locale=self._create(database.facts, name, spaces))
         with self._maintenance(name) as connection:
             connection.execute(marked(name))
         try:
@@ -189,20 +190,33 @@ class Staging:
         )
         return DatabaseStatements(settings, others, said.comment)
 
-    def _lacking_tablespaces(self, facts: DatabaseFacts, name: str) -> tuple[str, ...]:
+    def _tablespaces(self, facts: DatabaseFacts, name: str) -> dict[str, str | None]:
+        """Those that it wants, and what they are called from here; None: they are not there.
+
+        Each database reads the bytes of such names in its own encoding.
+        """
         wanted = {item.tablespace for item in facts.schema_items if item.tablespace}
         if facts.properties is not None:
             wanted.add(facts.properties.tablespace)
         with self._maintenance(name) as connection:
-            rows = connection.execute("SELECT spcname FROM pg_tablespace").fetchall()
-        return tuple(sorted(wanted - {name for (name,) in rows}))
+            rows = connection.execute(
+                "SELECT convert_to(spcname, getdatabaseencoding()), spcname FROM pg_tablespace"
+            ).fetchall()
+            codec = "utf-8"
+            if facts.encoding != "SQL_ASCII" and not all(map(str.isascii, wanted)):
+                connection.execute(sql.SQL("SET client_encoding = {}").format(facts.encoding))
+                codec = connection.info.encoding
+        there = {each.decode(codec, "replace"): known_as for each, known_as in rows}
+        return {space: there.get(space) for space in sorted(wanted)}
 
-    def _create(self, facts: DatabaseFacts, name: str, limits: HostLimits) -> str:
+    def _create(
+        self, facts: DatabaseFacts, name: str, tablespaces: Mapping[str, str | None]
+    ) -> str:
         """Empty; gives why it has another locale than the original."""
         with self._maintenance(name) as connection:
             options = _locale_options(facts, server_major(connection))
-            space = facts.properties.tablespace if facts.properties else ""
-            if space and space not in limits.tablespaces:
+            space = facts.properties and tablespaces[facts.properties.tablespace]
+            if space:
                 options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(space)))
             try:
                 connection.execute(_creation(name, facts, options))

@@ -16,7 +16,12 @@ import psycopg
 
 from onyx_pipelines.host.processes import output_of, plain_environment, text_of
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option
+from onyx_pipelines.restore.postgres.globals_script import NAME
+from onyx_pipelines.sources.postgres.attachments import INHERITED_COMMENT
 from onyx_pipelines.sources.postgres.binaries import Binaries
+from onyx_pipelines.sources.postgres.content import use_canonical_settings
+from onyx_pipelines.sources.postgres.facts import SchemaItem
+from onyx_pipelines.sources.postgres.schema import read_schema
 from onyx_pipelines.sources.postgres.session_encoding import encoded
 from onyx_pipelines.sources.postgres.target import PostgresTarget
 
@@ -28,14 +33,20 @@ _FOR_PSQL = re.compile(rb"^\\restrict (?P<token>\S+)\n", re.MULTILINE)
 
 @dataclass(frozen=True)
 class CreationScripts:
-    """Statements before the rows and after them."""
+    """Statements before the rows and after them; `sequences`: made by them besides the tables."""
 
     before: bytes
     after: bytes
+    sequences: Sequence[str] = ()
 
 
 def creation_scripts(
-    target: PostgresTarget, binaries: Binaries, database: str, names: Sequence[str], scratch: Path
+    target: PostgresTarget,
+    binaries: Binaries,
+    database: str,
+    tables: Sequence[str],
+    sequences: Sequence[str],
+    scratch: Path,
 ) -> CreationScripts:
     """For tables and sequences of a database, whose names are quoted where they must be.
 
@@ -44,12 +55,16 @@ def creation_scripts(
     Raises:
         ProgramError: pg_dump or pg_restore cannot do it.
     """
-    if not names:
+    if not tables:
         return CreationScripts(b"", b"")
     file = scratch / "tables"
     command: list[str | Path] = [
         *(binaries.path("pg_dump"), "--format=custom", "--schema-only", "--no-password"),
-        *("--encoding=UTF8", f"--file={file}", *(f"--table={name}" for name in names)),
+        *(
+            "--encoding=UTF8",
+            f"--file={file}",
+            *(f"--table={name}" for name in (*tables, *sequences)),
+        ),
     ]
     try:
         text_of(
@@ -68,6 +83,7 @@ def creation_scripts(
         return CreationScripts(
             _script(binaries, file, [each for each in before if not _ATTACHING.match(each)]),
             b"".join(_script(binaries, file, entries) for entries in steps if entries),
+            sequences,
         )
     finally:
         file.unlink(missing_ok=True)
@@ -93,6 +109,86 @@ def _without_commands_of_psql(script: bytes) -> bytes:
 
 
 Connection = psycopg.Connection[Any]
+
+_GIVEN = """
+SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END || c.oid::regclass,
+       quote_ident(pg_get_userbyid(c.relowner)),
+       (SELECT string_agg(DISTINCT CASE g.grantee WHEN 0 THEN 'PUBLIC'
+                          ELSE quote_ident(pg_get_userbyid(g.grantee)) END, ', ')
+        FROM aclexplode(c.relacl) g)
+FROM pg_class c WHERE c.oid = ANY (%s::text[]::regclass[]) AND c.relacl IS NOT NULL
+"""
+
+
+def revoke_what_was_given(names: Sequence[str], connection: Connection) -> None:
+    """Default privileges apply to what is new only: these have their own grants, which follow."""
+    for what, owner, grantees in connection.execute(_GIVEN, (list(names),)).fetchall():
+        statement = f"REVOKE ALL ON {what} FROM {grantees}; GRANT ALL ON {what} TO {owner}"
+        connection.execute(encoded(connection, statement))
+
+
+# They go with what they are about.
+_SAID = frozenset({"comment", INHERITED_COMMENT, "security label", "grants"})
+_FOREIGN_KEY = re.compile(rf"(?P<table>.+) (?P<key>{NAME})", re.DOTALL)
+_STATE = re.compile(r"(; not validated|; not enforced)+\Z")
+
+
+def what_went_with(
+    source: Connection, connection: Connection, tables: Sequence[str]
+) -> tuple[str, ...]:
+    """What DROP TABLE … CASCADE takes along and nobody has made again: a sentence each.
+
+    Args:
+        source: to the copy, which loses nothing.
+        tables: that were gone and are there again.
+    """
+    if not tables:
+        return ()
+    try:
+        with source.transaction(force_rollback=True):
+            before = _items(source)
+            for name in tables:
+                source.execute(encoded(source, f"DROP TABLE {name} CASCADE"))
+            without = _items(source)
+        with connection.transaction():
+            now = _items(connection)
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        return (f"What else went with {', '.join(tables)} cannot be told ({str(error).strip()}).",)
+    lost = {
+        key
+        for key, item in before.items()
+        if without.get(key) != item and now.get(key) == without.get(key)
+    }
+    gone = {name for kind, name in lost if (kind, name) not in without}
+    return tuple(
+        _lost(before[kind, name], is_gone=name in gone)
+        for kind, name in sorted(lost)
+        if kind not in _SAID and not any(_is_part_of(name, other) for other in gone)
+    )
+
+
+def _items(connection: Connection) -> dict[tuple[str, str], SchemaItem]:
+    use_canonical_settings(connection)
+    return {(item.kind, item.name): item for item in read_schema(connection)}
+
+
+def _is_part_of(name: str, other: str) -> bool:
+    return name.startswith((f"{other}.", f"{other} ")) or name.endswith(f" as of {other}")
+
+
+def _lost(item: SchemaItem, *, is_gone: bool) -> str:
+    key = _FOREIGN_KEY.fullmatch(item.name)
+    if is_gone and key and item.definition.startswith("FOREIGN KEY "):
+        return (
+            f"The foreign key {key['key']} of {key['table']} went with the table that was gone and"
+            f" is not made: ALTER TABLE {key['table']} ADD CONSTRAINT {key['key']}"
+            f" {_STATE.sub('', item.definition)}"
+        )
+    how = "went with" if is_gone else "lost a part with"
+    return f"The {item.kind} {item.name} {how} the table that was gone, which is not made again."
+
 
 # Their own ones, and others that a default names; a partition's may be that of the whole table.
 _SEQUENCES = """

@@ -22,7 +22,9 @@ from onyx_pipelines.restore.postgres.table_creation import (
     CreationScripts,
     advance_sequences,
     creation_scripts,
+    revoke_what_was_given,
     sequences_of,
+    what_went_with,
 )
 from onyx_pipelines.restore.results import Finding, Step, StepClock
 from onyx_pipelines.sources.postgres.binaries import Binaries
@@ -52,11 +54,6 @@ WITH RECURSIVE found (oid, parent) AS (
 SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid),
        quote_literal(obj_description(k.oid, 'pg_constraint'))
 FROM found JOIN pg_constraint k USING (oid) WHERE k.conparentid = 0 ORDER BY 1, 2
-"""
-_KEYS_TO = """
-SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid)
-FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0
-  AND k.confrelid = ANY (%s::text[]::regclass[]) ORDER BY 1, 2
 """
 _TRIGGERS = """
 SELECT quote_ident(tgname), tgenabled FROM pg_trigger
@@ -133,6 +130,7 @@ class TableRestore:
             with connection.transaction(), _foreign_keys_named():
                 with _refused_where_impossible(missing):
                     connection.execute(scripts.before)
+                    revoke_what_was_given([*missing, *scripts.sequences], connection)
                 keys = _drop_keys(connection, present)
                 _replace_contents(source, connection, tables, truncated=present)
                 with _refused_where_impossible(missing):
@@ -147,10 +145,10 @@ class TableRestore:
                         " (--into NAME) and compare by hand.",
                     )
                 advance_sequences(source, connection, tables)
-            gone = _keys_that_went_with(source, connection, missing)
+            lost = what_went_with(source, connection, missing)
         return [
             *(_in_place(final_name, facts[name], created=name in missing) for name in tables),
-            *(_key_is_gone(final_name, *each) for each in gone),
+            *(Finding.passed(final_name, "note", each) for each in lost),
         ]
 
     def _scripts(
@@ -163,9 +161,7 @@ class TableRestore:
         """With the sequences that they need and that are not there, whoever owned them."""
         sequences = sequences_of(source, missing)
         lacking = [each for each in sequences if not _is_there(connection, each)]
-        return creation_scripts(
-            self.target, self.binaries, staged, [*missing, *lacking], self.scratch
-        )
+        return creation_scripts(self.target, self.binaries, staged, missing, lacking, self.scratch)
 
 
 def _is_there(connection: psycopg.Connection[Any], name: str) -> bool:
@@ -277,7 +273,7 @@ def _replace_contents(
 
 def _copy(source: psycopg.Connection[Any], connection: psycopg.Connection[Any], table: str) -> None:
     columns = ", ".join(name for name, _ in source.execute(_COLUMNS, (table,)).fetchall())
-    what = f"{table} ({columns})"
+    what = f"{table} ({columns})" if columns else table
     with (
         source.cursor().copy(encoded(source, f"COPY {what} TO STDOUT")) as outgoing,
         connection.cursor().copy(encoded(connection, f"COPY {what} FROM STDIN")) as incoming,
@@ -304,29 +300,11 @@ def _differing(
     ]
 
 
-def _keys_that_went_with(
-    source: psycopg.Connection[Any], connection: psycopg.Connection[Any], missing: Sequence[str]
-) -> list[tuple[str, str, str]]:
-    """Foreign keys of other tables to tables that were gone."""
-    then = source.execute(_KEYS_TO, (list(missing),)).fetchall()
-    now = set(connection.execute(_KEYS_TO, (list(missing),)).fetchall())
-    return [key for key in then if key not in now and connection.execute(_KIND, key[:1]).fetchone()]
-
-
 def _in_place(database: str, table: TableFacts, *, created: bool) -> Finding:
     return Finding.passed(
         database,
         "in place",
         f"Put in place: table {table.name}{' (created)' if created else ''}, {table.rows:,} rows.",
-    )
-
-
-def _key_is_gone(database: str, table: str, key: str, definition: str) -> Finding:
-    return Finding.passed(
-        database,
-        "note",
-        f"The foreign key {key} of {table} went with the table that was gone and is not"
-        f" made: ALTER TABLE {table} ADD CONSTRAINT {key} {definition}",
     )
 
 

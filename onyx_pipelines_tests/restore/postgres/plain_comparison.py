@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import unified_diff
 
 import psycopg
@@ -19,8 +19,9 @@ from onyx_pipelines_tests.fixtures_postgres import target_of
 
 # The header of an entry of a plain dump.
 _ENTRY = re.compile(r"^--\n-- Name: (.+)\n--\n", re.MULTILINE)
-# Stand between entries and hold for all that follow.
-_DEFAULT = re.compile(r"^SET (default_tablespace|default_table_access_method) = (.*);\n", re.M)
+# Stands between entries and holds for all that follow.
+_DEFAULT = re.compile(r"^SET default_table_access_method = (.*);\n", re.MULTILINE)
+_PLACE = "tablespace of "
 _OF_TABLES = re.compile(r"; Type: (TABLE|INDEX|MATERIALIZED VIEW|CONSTRAINT);")
 _END = re.compile(r"^--\n-- PostgreSQL database dump complete\n--\n.*", re.MULTILINE | re.DOTALL)
 
@@ -37,6 +38,13 @@ _SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences
 _OTHERS = {
     "materialized view without rows": """
 SELECT oid::regclass::text, '' FROM pg_class WHERE relkind = 'm' AND NOT relispopulated""",
+    f"{_PLACE}the database": """
+SELECT '', spcname FROM pg_tablespace t JOIN pg_database d ON t.oid = dattablespace
+WHERE datname = current_database()""",
+    f"{_PLACE}": """
+SELECT format('%I.%I', n.nspname, relname), spcname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_tablespace t ON t.oid = reltablespace WHERE n.nspname !~ '^pg_'""",
     "large object": """
 SELECT m.oid::text, concat_ws(' ', pg_get_userbyid(lomowner), sha256(lo_get(m.oid)),
   obj_description(m.oid, 'pg_largeobject'), (SELECT string_agg(
@@ -66,7 +74,15 @@ SELECT concat_ws(' ', nullif(setrole, 0)::regrole, split_part(line, '=', 1)), li
 FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) AS line
 WHERE datname = current_database()""",
 }
-_ROLES = {
+_GLOBALS = {
+    "tablespace": """
+SELECT spcname, to_jsonb(t) - '{{oid,spcacl,spcowner}}'::text[] || jsonb_build_object(
+  'owner', pg_get_userbyid(spcowner), 'comment', shobj_description(oid, 'pg_tablespace'),
+  'grants', (SELECT jsonb_agg(format('%s:%s:%s', CASE grantee WHEN 0 THEN '' ELSE
+      grantee::regrole::text END, privilege_type, is_grantable)
+      ORDER BY grantee::regrole::text)
+    FROM aclexplode(coalesce(spcacl, acldefault('t', spcowner)))))
+FROM pg_tablespace t WHERE spcname ~ '{pattern}'""",
     "role": """
 SELECT rolname, to_jsonb(r) - 'oid' || jsonb_build_object(
   'comment', shobj_description(oid, 'pg_authid'),
@@ -95,10 +111,15 @@ class Description:
     rows: Mapping[str, bytes]
     others: Mapping[str, str]
 
+    def without_places(self) -> Description:
+        """Whatever tablespaces its relations and itself are in."""
+        others = {k: v for k, v in self.others.items() if not k.startswith(_PLACE)}
+        return replace(self, others=others)
+
 
 def describe(server: PostgresServer, database: str, programs: Binaries) -> Description:
     """`programs`: of the newest of the versions that will be compared."""
-    script = _pg_dump(server, database, programs, "--schema-only")
+    script = _pg_dump(server, database, programs, "--schema-only", "--no-tablespaces")
     with server.connect(database) as connection:
         connection.execute(_SETTINGS.encode())
         others = {
@@ -116,12 +137,12 @@ def describe(server: PostgresServer, database: str, programs: Binaries) -> Descr
     return Description(_entries(script.decode("utf-8", "surrogateescape")), rows, others)
 
 
-def describe_roles(server: PostgresServer, pattern: str) -> Mapping[str, str]:
-    """The roles whose names match, with memberships and settings."""
+def describe_globals(server: PostgresServer, pattern: str) -> Mapping[str, str]:
+    """The roles whose names match, with memberships and settings; and the tablespaces."""
     with server.connect() as connection:
         return {
             f"{kind} {name}": str(value)
-            for kind, query in _ROLES.items()
+            for kind, query in _GLOBALS.items()
             for name, value in connection.execute(query.format(pattern=pattern).encode())
         }
 
@@ -129,8 +150,8 @@ def describe_roles(server: PostgresServer, pattern: str) -> Mapping[str, str]:
 def copy_plainly(
     server: PostgresServer, database: str, to: PostgresServer, name: str, programs: Binaries
 ) -> str:
-    """By `pg_dump | psql` of these programs into a new database of the same encoding; gives what
-    psql complained of."""
+    """By `pg_dump | psql` of these programs into a new database of the same encoding, all in its
+    own tablespace; gives what psql complained of."""
     with server.connect(database) as connection:
         encoding, collate, ctype = connection.execute(
             "SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_catalog.pg_database"
@@ -149,7 +170,7 @@ def copy_plainly(
             *(str(programs.path("psql")), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
             f"--dbname={make_conninfo(dbname=name)}",
         ],
-        input=_pg_dump(server, database, programs),
+        input=_pg_dump(server, database, programs, "--no-tablespaces"),
         env=target_of(to).environment(name),
         capture_output=True,
         check=False,
@@ -193,14 +214,14 @@ def _pg_dump(server: PostgresServer, database: str, programs: Binaries, *options
 def _entries(script: str) -> dict[str, str]:
     """The entries of a plain dump; those of tables with the defaults that hold for them."""
     pieces = _ENTRY.split(script)
-    defaults = dict(_DEFAULT.findall(pieces[0]))
+    default = _DEFAULT.findall(pieces[0])[-1:]
     found: dict[str, str] = {}
     for header, body in zip(pieces[1::2], pieces[2::2], strict=True):
         text = _DEFAULT.sub("", _END.sub("", body)).strip()
         if _OF_TABLES.search(header):
-            text += f"\n{sorted(defaults.items())}"
+            text += f"\n{default}"
         found[header] = found.get(header, "") + text
-        defaults |= _DEFAULT.findall(body)
+        default = _DEFAULT.findall(body)[-1:] or default
     return found
 
 

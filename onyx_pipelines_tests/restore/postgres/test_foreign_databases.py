@@ -177,7 +177,7 @@ class TestARestoreInPlace:
             "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
             " WHERE datname = 'in_archive'"
         )
-        assert psql(foreign, f"--command={query}") == "archive"
+        assert psql(foreign, f"--command={query}") == "archivé"
 
     def test_leaves_a_subscription_disabled_and_no_other_database(
         self, in_place: Restored, foreign: PostgresServer
@@ -238,7 +238,7 @@ class TestARestoreElsewhere:
         assert psql(elsewhere, show, database="shop") == "7"
 
     def test_says_that_a_tablespace_is_not_there(self, moved: ComponentResult) -> None:
-        assert "no tablespace archive" in messages(moved, "in_archive")
+        assert "no tablespace archiv" in messages(moved, "in_archive")
 
     def test_brings_settings_of_roles_whatever_names_come_before(
         self, moved: ComponentResult, elsewhere: PostgresServer

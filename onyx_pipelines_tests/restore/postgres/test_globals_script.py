@@ -9,6 +9,7 @@ from psycopg import sql
 from onyx_pipelines.restore.postgres.globals_script import (
     roles_in,
     settings_in,
+    with_tablespaces_in,
     without_existing,
 )
 from onyx_pipelines.sources.postgres.server_facts import script_of_settings
@@ -73,10 +74,29 @@ def test_a_setting_of_all_roles_is_left_out_where_they_have_one() -> None:
     )
 
 
-def test_a_tablespace_that_exists_is_left_out() -> None:
-    script = "CREATE TABLESPACE fast OWNER postgres LOCATION '/fast';\nGRANT a TO b;\n"
+def test_a_tablespace_that_exists_is_left_out_with_all_that_is_said_of_it() -> None:
+    script = "".join(
+        statement.replace("@", '"fast ""one"""')
+        for statement in (
+            "CREATE TABLESPACE @ OWNER postgres LOCATION '/fast';\n",
+            "ALTER TABLESPACE @ SET (random_page_cost=1.1);\n",
+            "REVOKE ALL ON TABLESPACE @ FROM postgres;\n",
+            "GRANT ALL ON TABLESPACE @ TO a WITH GRANT OPTION;\n",
+            "COMMENT ON TABLESPACE @ IS 'fast';\n",
+            "SECURITY LABEL FOR \"x\" ON TABLESPACE @ IS 'fast';\n",
+        )
+    )
+    others = 'GRANT "fast ""one""" TO b;\nGRANT ALL ON TABLESPACE "fast ""one""s" TO c;\n'
 
-    assert without_existing(script, roles=(), tablespaces={"fast"}) == "GRANT a TO b;\n"
+    assert without_existing(script + others, roles=(), tablespaces={'fast "one"'}) == others
+
+
+def test_a_tablespace_is_moved_whatever_its_owner_is_called() -> None:
+    script = """CREATE TABLESPACE fast OWNER "my LOCATION 'x" LOCATION '/live/fast';\n"""
+
+    moved = with_tablespaces_in(script, lambda name: f"/scratch/{name}")
+
+    assert moved == script.replace("/live", "/scratch")
 
 
 def test_names_are_quoted_as_psycopg_quotes_them() -> None:

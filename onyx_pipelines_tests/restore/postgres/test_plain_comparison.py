@@ -16,7 +16,7 @@ from onyx_pipelines_tests.restore.postgres.plain_comparison import (
     Description,
     copy_plainly,
     describe,
-    describe_roles,
+    describe_globals,
     differences,
     mapping_differences,
 )
@@ -140,9 +140,9 @@ def test_another_value_in_what_is_worded_otherwise_is_found(
 def test_a_role_that_is_not_as_it_was_is_found(
     postgres_server: PostgresServer, original: str
 ) -> None:
-    before = describe_roles(postgres_server, f"^{ROLE}$")
+    before = describe_globals(postgres_server, f"^{ROLE}$")
     execute(postgres_server, "postgres", f"ALTER ROLE {ROLE} NOLOGIN")
 
-    found = mapping_differences(before, describe_roles(postgres_server, f"^{ROLE}$"))
+    found = mapping_differences(before, describe_globals(postgres_server, f"^{ROLE}$"))
 
     assert [each.partition(":")[0] for each in found] == [f"role {ROLE}"]

@@ -38,6 +38,18 @@ MADE = (
     "CREATE TYPE mood AS ENUM ('calm')",
     "CREATE TABLE moods (mood mood)",
     "TRUNCATE log",
+    "CREATE TABLE nothing ()",
+    "INSERT INTO nothing DEFAULT VALUES",
+    "CREATE TABLE base (id serial, a int, b int)",
+    "CREATE TABLE other (n int DEFAULT nextval('base_id_seq'))",
+    "CREATE STATISTICS of_two ON a, b FROM base",
+    "CREATE VIEW seen AS SELECT a FROM base",
+    "CREATE VIEW seen_twice AS SELECT a FROM seen",
+    "CREATE PUBLICATION news FOR TABLE base",
+    "CREATE TABLE secret (id serial)",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO PUBLIC",
+    "CREATE TABLE open (id int)",
 )
 
 
@@ -164,3 +176,56 @@ def test_a_partitioned_table_is_refused_with_what_to_name(
         restored(sets, objects, database, "public.pt")
 
     assert "public.low" in raised.value.remedy
+
+
+def test_a_table_without_columns_gets_its_rows_back(
+    sets: PostgresSets, objects: SetObjects, postgres_server: PostgresServer, database: str
+) -> None:
+    execute(postgres_server, database, "TRUNCATE nothing")
+
+    restored(sets, objects, database, "public.nothing")
+
+    assert sets.rows(database, "SELECT count(*) FROM nothing") == [(1,)]
+
+
+def test_a_table_that_is_made_has_its_own_grants_and_none_that_new_ones_are_given(
+    sets: PostgresSets, objects: SetObjects, postgres_server: PostgresServer, database: str
+) -> None:
+    """Else everybody could read what was kept from them."""
+    grants = (
+        "SELECT relname, has_table_privilege('pg_monitor', oid, 'SELECT') FROM pg_class"
+        " WHERE relname IN ('secret', 'secret_id_seq', 'open') ORDER BY 1"
+    )
+    before = sets.rows(database, grants)
+    execute(postgres_server, database, "DROP TABLE secret, open")
+
+    restored(sets, objects, database, "public.secret", "public.open")
+
+    assert sets.rows(database, grants) == before
+    assert dict(before) == {"open": True, "secret": False, "secret_id_seq": False}
+
+
+def test_whatever_went_with_a_table_and_is_not_made_is_named(
+    sets: PostgresSets, objects: SetObjects, postgres_server: PostgresServer, database: str
+) -> None:
+    execute(
+        postgres_server, database, "DROP TABLE base CASCADE", "CREATE VIEW seen AS SELECT 1 AS a"
+    )
+
+    said = restored(sets, objects, database, "public.base")
+
+    assert [line for line in said.split("\n") if "the table that was gone" in line] == [
+        "The column public.other.n lost a part with the table that was gone, which is not made"
+        " again.",
+        "The publication news lost a part with the table that was gone, which is not made again.",
+        "The statistics public.of_two went with the table that was gone, which is not made again.",
+        "The view public.seen_twice went with the table that was gone, which is not made again.",
+    ]
+
+
+def test_nothing_is_named_where_nothing_else_went(
+    sets: PostgresSets, objects: SetObjects, postgres_server: PostgresServer, database: str
+) -> None:
+    execute(postgres_server, database, "DROP TABLE secret")
+
+    assert "the table that was gone" not in restored(sets, objects, database, "public.secret")

@@ -10,7 +10,13 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 from psycopg import sql
 
 from onyx_pipelines_tests.restore.postgres.generated import others, relations
-from onyx_pipelines_tests.restore.postgres.generated.drawing import ROLES, Drawing, literal
+from onyx_pipelines_tests.restore.postgres.generated.drawing import (
+    ROLES,
+    SPACES,
+    Drawing,
+    literal,
+    quoted,
+)
 
 # Of the cluster: once, before the first database.
 ROLE_STATEMENTS: Final = (
@@ -20,10 +26,12 @@ ROLE_STATEMENTS: Final = (
     "ALTER ROLE made_reader SET search_path = 'odd one', public",
     "COMMENT ON ROLE made_owner IS 'owns'",
 )
-ROLE_PATTERN: Final = "^made"
+# Of roles and tablespaces.
+NAME_PATTERN: Final = "^made"
 _TABLES: Final = (
     *(relations.ordinary_table, relations.ordinary_table, relations.partitioned_table),
     *(relations.inherited_table, relations.other_table, relations.keys_between),
+    relations.default_space,
 )
 _ON_TABLES: Final = (
     *(relations.constraint, relations.index, relations.column_change, relations.view),
@@ -79,6 +87,7 @@ def databases(draw: st.DrawFn, seed: int = 0) -> MadeDatabase:
             *("ENCODING 'LATIN1'", "CONNECTION LIMIT 40", f"OWNER {d.role()}"),
         ]
     )
+    options += d.place()
     properties = [
         f"COMMENT ON DATABASE {{}} IS {literal(d.plain_name())}",
         "REVOKE CONNECT ON DATABASE {} FROM PUBLIC",
@@ -88,7 +97,27 @@ def databases(draw: st.DrawFn, seed: int = 0) -> MadeDatabase:
         "ALTER DATABASE {} SET datestyle = 'German'",
         "ALTER DATABASE {} SET default_transaction_read_only = on",
         "ALTER DATABASE {} SET app.place = 'Köln'",
+        f"ALTER DATABASE {{}} SET default_tablespace = {d.space()}",
+        f"ALTER DATABASE {{}} SET temp_tablespaces = {d.space()}, {d.space()}",
         f"ALTER ROLE {d.role()} IN DATABASE {{}} SET work_mem = '9MB'",
     ]
     chosen = tuple(each for each in properties if d.chance())
     return MadeDatabase(options, chosen, tuple(d.statements))
+
+
+@st.composite
+def tablespaces(draw: st.DrawFn, seed: int = 0) -> tuple[str, ...]:
+    """What is said of those of the cluster: whose they are, who may use them, what they cost."""
+    d = Drawing(draw, {}, seed)
+    for space in map(quoted, SPACES):
+        statements = [
+            f"ALTER TABLESPACE {space} OWNER TO {d.role()}",
+            f"GRANT CREATE ON TABLESPACE {space} TO {d.role()} WITH GRANT OPTION",
+            f"GRANT CREATE ON TABLESPACE {space} TO PUBLIC",
+            f"REVOKE ALL ON TABLESPACE {space} FROM CURRENT_USER",
+            f"COMMENT ON TABLESPACE {space} IS {literal(d.plain_name())}",
+            f"ALTER TABLESPACE {space} SET (random_page_cost = 1.{d.number(1, 9)}, seq_page_cost"
+            f" = {d.number(1, 9)}, effective_io_concurrency = {d.number(1, 9)})",
+        ]
+        d.add(*(each for each in statements if d.chance()))
+    return tuple(d.statements)

@@ -19,6 +19,8 @@ _ODD: Final = (
 )
 # Of a cluster, so made once for all databases; the first may not log in.
 ROLES: Final = ("made_owner", "made_reader", 'made "quoted" o\'role')
+# Tablespaces of the cluster, too.
+SPACES: Final = ("made_space", 'made "quoted"\nspäce', "made it's LOCATION '")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,14 @@ class Drawing:
 
     def role(self) -> str:
         return quoted(self.one(ROLES))
+
+    def space(self) -> str:
+        """The last one is rare: no other server of this host may have it."""
+        return quoted(self.one(("pg_default", *SPACES[:2] * 4, *SPACES)))
+
+    def place(self, clause: str = "TABLESPACE") -> str:
+        """Of a new relation; often what its database has, or `default_tablespace` says."""
+        return f" {clause} {self.space()}" if self.one((True, False, False)) else ""
 
     def table(self, *kinds: str) -> Table | None:
         """One that there is, of these kinds if any are given."""

@@ -86,9 +86,14 @@ def _made(d: Drawing, table: Table, more: str = "", after: str = "") -> Table:
     ]
     inside = ", ".join([*filter(None, [more]), *columns])
     kind = "UNLOGGED TABLE" if table.kind == "unlogged" else "TABLE"
-    d.add(f"CREATE {kind} {table.name} ({inside}){after}")
+    d.add(f"CREATE {kind} {table.name} ({inside}){after}{d.place()}")
     d.tables.append(table)
     return table
+
+
+def default_space(d: Drawing) -> None:
+    """Of what is made from now on."""
+    d.add(f"SET default_tablespace = {d.space()}")
 
 
 def ordinary_table(d: Drawing) -> None:
@@ -113,7 +118,8 @@ def inherited_table(d: Drawing) -> None:
         return
     own = (d.plain_name(), d.one(_NUMBERS))
     child = Table(d.new(), (own, *parent.columns), "heir")
-    d.add(f"CREATE TABLE {child.name} ({child.any_of()[0]} {own[1]}) INHERITS ({parent.name})")
+    columns = f"{child.any_of()[0]} {own[1]}"
+    d.add(f"CREATE TABLE {child.name} ({columns}) INHERITS ({parent.name}){d.place()}")
     d.tables.append(child)
     fill(d, child)
     if d.chance():
@@ -132,7 +138,8 @@ def partitioned_table(d: Drawing) -> None:
     )
     _made(d, table, after=f" PARTITION BY {key}")
     for bounds in of:
-        d.add(f"CREATE TABLE {d.new()} PARTITION OF {table.name} FOR VALUES {bounds}")
+        part = f"{d.new()} PARTITION OF {table.name} FOR VALUES {bounds}"
+        d.add(f"CREATE TABLE {part}{d.place()}")
     if not key.startswith("HASH"):
         attached = d.new()
         d.add(
@@ -153,8 +160,9 @@ def other_table(d: Drawing) -> None:
     d.add(
         d.one(
             [
-                f"CREATE TABLE {d.new()} AS SELECT i, md5(i::text) FROM generate_series(1, 9) i",
-                f"CREATE TABLE {d.new()} (LIKE {source.name} INCLUDING ALL)",
+                f"CREATE TABLE {d.new()}{d.place()} AS SELECT i, md5(i::text)"
+                " FROM generate_series(1, 9) i",
+                f"CREATE TABLE {d.new()} (LIKE {source.name} INCLUDING ALL){d.place()}",
                 f"CREATE TABLE {d.new()} OF made_row (PRIMARY KEY (a))",
                 f"CREATE TABLE {d.new()} ()",
                 f"SELECT i INTO {d.new()} FROM generate_series(1, 3) i",
@@ -173,7 +181,8 @@ def keys_between(d: Drawing) -> None:
     valid = d.one(["", "NOT VALID"])
     match = d.one(["", "MATCH FULL"])
     d.add(
-        f"CREATE TABLE {parent.name} (id integer PRIMARY KEY, up integer REFERENCES {parent.name})",
+        f"CREATE TABLE {parent.name} (id integer PRIMARY KEY{d.place('USING INDEX TABLESPACE')},"
+        f" up integer REFERENCES {parent.name})",
         f"CREATE TABLE {child.name} (ref integer DEFAULT 1)",
         f"ALTER TABLE {child.name} ADD CONSTRAINT {d.name()} FOREIGN KEY (ref)"
         f" REFERENCES {parent.name} {match} {how} {when} {valid}",
@@ -195,7 +204,8 @@ def constraint(d: Drawing) -> None:
             f"CHECK ({n} BETWEEN -99999999999 AND 99999999999 AND {n} <> -7)",
             f"CHECK ({n} > 5) NOT VALID",
             f"EXCLUDE USING btree ({n} WITH =) WHERE ({n} < -99999)",
-            f"UNIQUE NULLS NOT DISTINCT ({n}) WITH (fillfactor = 70)",
+            f"UNIQUE NULLS NOT DISTINCT ({n}) WITH (fillfactor = 70)"
+            f"{d.place('USING INDEX TABLESPACE')}",
             f"UNIQUE ({n}) INCLUDE ({d.one(table.any_of())}) DEFERRABLE",
         ]
     if texts:
@@ -247,6 +257,7 @@ def index(d: Drawing) -> None:
                     f"ALTER TABLE {table.name} REPLICA IDENTITY USING INDEX {name}",
                     f"COMMENT ON INDEX {schema}.{name} IS 'of a table'",
                     f"ALTER INDEX {schema}.{name} ALTER COLUMN 1 SET STATISTICS 77",
+                    f"ALTER INDEX {schema}.{name} SET TABLESPACE {d.space()}",
                 ]
             )
         )
@@ -273,6 +284,7 @@ def column_change(d: Drawing) -> None:
             "SET (autovacuum_vacuum_scale_factor = 0.3, toast.autovacuum_enabled = off)",
             "ENABLE ROW LEVEL SECURITY",
             "FORCE ROW LEVEL SECURITY",
+            f"SET TABLESPACE {d.space()}",
         ]
     )
     d.add(f"ALTER TABLE {table.name} {change}")
@@ -307,8 +319,8 @@ def materialized_view(d: Drawing) -> None:
     source = table.name if table else "pg_catalog.pg_am"
     data = d.one(["", "WITH NO DATA"])
     d.add(
-        f"CREATE MATERIALIZED VIEW {name} AS SELECT count(*) AS n, 'x'::text AS t FROM {source}"
-        f" {data}",
+        f"CREATE MATERIALIZED VIEW {name}{d.place()} AS SELECT count(*) AS n, 'x'::text AS t"
+        f" FROM {source} {data}",
         f"CREATE UNIQUE INDEX {d.name()} ON {name} (n)",
     )
 

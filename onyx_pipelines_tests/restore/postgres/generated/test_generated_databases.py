@@ -20,10 +20,11 @@ from onyx_pipelines.sources.postgres.binaries import SERVER_PROGRAMS, Binaries, 
 from onyx_pipelines_tests.examples import NIGHTLY, random_examples
 from onyx_pipelines_tests.fixtures_postgres import execute
 from onyx_pipelines_tests.restore.postgres.generated.databases import (
-    ROLE_PATTERN,
+    NAME_PATTERN,
     ROLE_STATEMENTS,
     MadeDatabase,
     databases,
+    tablespaces,
 )
 from onyx_pipelines_tests.restore.postgres.generated.judging import Move, made_databases
 
@@ -67,20 +68,21 @@ def move(
 
 
 @DRAWN
-@given(drawn=st.tuples(*(databases(seed=seed) for seed in range(BATCH))))
+@given(
+    drawn=st.tuples(*(databases(seed=seed) for seed in range(BATCH))), said_of_spaces=tablespaces()
+)
 def test_what_is_said_of_a_random_database_is_true(
-    move: Move, public_dir: Path, drawn: tuple[MadeDatabase, ...]
+    move: Move, public_dir: Path, drawn: tuple[MadeDatabase, ...], said_of_spaces: tuple[str, ...]
 ) -> None:
     root = public_dir / f"made-sets-{secrets.token_hex(6)}"
     made = dict(zip(NAMES, drawn, strict=False))
 
-    wrong = made_databases(move, made, root, ROLE_PATTERN)
+    wrong = made_databases(move, made, said_of_spaces, root, NAME_PATTERN)
 
     assert wrong == {}, "\n\n".join(made[name].script() for name in wrong if name in made)
 
 
-# As in the reference's list of commands; what belongs to a cluster is made once for all, or not at
-# all (tablespaces).
+# As in the reference's list of commands; what belongs to a cluster is made once for all.
 KINDS = (
     *("ACCESS METHOD", "AGGREGATE", "CAST", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER"),
     *("EXTENSION", "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "FUNCTION", "INDEX", "LANGUAGE"),
