@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
-from onyx_pipelines_tests.requirements_of_tests import unavailable
+from onyx_pipelines_tests.requirements_of_tests import program, unavailable
+
+_XFS_LEAST_BYTES = 320 << 20
 
 
 class Kind(StrEnum):
@@ -32,6 +34,22 @@ def mounted(kind: Kind, point: Path, beside: Path) -> Iterator[None]:
     if not beside.exists():
         beside.mkdir()
     _mount(*_arguments(kind, beside), point)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", point], check=True)
+
+
+@contextmanager
+def mounted_xfs(point: Path, image: Path) -> Iterator[None]:
+    """A small file system of another kind than the machine's own, in a file that is made for it."""
+    if os.geteuid() != 0:
+        unavailable("only root can mount")
+    point.mkdir()
+    with image.open("wb") as file:
+        file.truncate(_XFS_LEAST_BYTES)
+    subprocess.run([program("mkfs.xfs"), "-q", image], check=True)
+    _mount("-o", "loop", image, point)
     try:
         yield
     finally:

@@ -24,6 +24,8 @@ from onyx_pipelines.archive.headers import (
 from onyx_pipelines.core.errors import IntegrityError
 
 _READ_BYTES: Final = 1 << 20
+# Most file systems end at 255 bytes; exFAT, NTFS and CIFS count letters, FUSE takes any path.
+_LONGEST_NAME: Final = 4095
 # A file's attributes and names; XFS allows 64 KiB for one attribute.
 _MAX_PAX_BYTES: Final = 32 << 20
 _SPARSE_KEYS: Final = frozenset(DataMap(0).records(b""))
@@ -263,6 +265,6 @@ def split_path(path: bytes, *, is_directory: bool) -> tuple[bytes, ...]:
         return ()
     parts = tuple(inner.split(b"/"))
     for part in parts:
-        if part in (b"", b".", b"..") or b"\0" in part or len(part) > 255:
+        if part in (b"", b".", b"..") or b"\0" in part or len(part) > _LONGEST_NAME:
             raise ValueError(f"the path {path[:300]!r}, which no file of a volume can have")
     return parts

@@ -94,11 +94,14 @@ def placements_of(
                 remedy="If it is a device node, ask for those; otherwise choose another path.",
             )
         live = target.joinpath(*map(os.fsdecode, parts))
+        new, old = staged.lstat(), live.lstat() if os.path.lexists(live) else None
         placements.append(
             Placement(
                 live=(*in_live_root, *parts),
                 staged=(NEW, *parts),
-                inode=staged.lstat().st_ino,
+                inode=new.st_ino,
+                new_mtime_ns=new.st_mtime_ns,
+                old_mtime_ns=None if old is None else old.st_mtime_ns,
                 kept=stay_with(kept, parts, live, staged),
             )
         )

@@ -54,8 +54,6 @@ def kept_paths(
     if not holds_anything(directory):
         return ()
     lacking = _Lacking.of(objects, volume)
-    if lacking.is_nothing and not excludes and os.geteuid() == 0:
-        return ()  # root reads everything
     candidates = _candidates(directory, selection, lacking, excludes)
     if candidates.found:
         with open_facts(objects, volume) as (_, entries):
@@ -103,10 +101,6 @@ class _Lacking:
     excludes: tuple[str, ...]
     unread: frozenset[Parts]
     unlisted: frozenset[Parts]
-
-    @property
-    def is_nothing(self) -> bool:
-        return not (self.excludes or self.unread or self.unlisted)
 
     @classmethod
     def of(cls, objects: SetObjects, volume: VolumeObjects) -> Self:

@@ -21,7 +21,7 @@ from onyx_pipelines.archive.reading import Member
 _LISTS: Final = frozenset({ACCESS_LIST, DEFAULT_LIST})
 # Not permitted, not known to this file system, or no such owner in this name space.
 _BEYOND_US: Final = frozenset(
-    {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL, errno.ENOSPC}
+    {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL, errno.EOVERFLOW, errno.ENOSPC}
 )
 
 

@@ -76,6 +76,7 @@ class Placement(BaseModel):
     """One staged file or tree and where it goes.
 
     `inode` is the staged one's: as long as it lies at `staged`, it has not been put in place.
+    The times are of both: to XFS an exchange of directories changes them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,6 +84,8 @@ class Placement(BaseModel):
     live: _Path
     staged: _Path
     inode: int
+    new_mtime_ns: int | None = None
+    old_mtime_ns: int | None = None
     kept: tuple[KeptPath, ...] = ()
 
 

@@ -247,14 +247,22 @@ def _place(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int)
         _parent(staging_fd, item.staged) as (staged_fd, staged),
         _parent(live_root_fd, item.live) as (live_fd, live),
     ):
-        if _inode(staged, staged_fd) != item.inode:
-            return
-        if _inode(live, live_fd) is None:
-            rename_to_new(staged, staged_fd, live, live_fd)
-        elif not exchange(staged, staged_fd, live, live_fd):
-            os.rename(live, old_name, src_dir_fd=live_fd, dst_dir_fd=staging_fd)
-            os.rename(staged, live, src_dir_fd=staged_fd, dst_dir_fd=live_fd)
+        if _inode(staged, staged_fd) == item.inode:
+            if _inode(live, live_fd) is None:
+                rename_to_new(staged, staged_fd, live, live_fd)
+            elif not exchange(staged, staged_fd, live, live_fd):
+                os.rename(live, old_name, src_dir_fd=live_fd, dst_dir_fd=staging_fd)
+                os.rename(staged, live, src_dir_fd=staged_fd, dst_dir_fd=live_fd)
+        if _inode(live, live_fd) == item.inode:
+            _set_time(live, live_fd, item.new_mtime_ns)
         os.fsync(live_fd)
+
+
+def _set_time(name: bytes, parent_fd: int, mtime_ns: int | None) -> None:
+    if mtime_ns is not None:
+        with suppress(PermissionError):  # of another owner
+            times = (mtime_ns, mtime_ns)
+            os.utime(name, ns=times, dir_fd=parent_fd, follow_symlinks=False)
 
 
 def _carry(
@@ -302,11 +310,12 @@ def _take_back(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: 
                 _carry(item, old_name, live_root_fd, staging_fd, back=True)
             if is_in_place and not has_old and replaced is not None:
                 exchange(staged, staged_fd, live, live_fd)
-                return
-            if is_in_place:
+            elif is_in_place:
                 os.rename(live, staged, src_dir_fd=live_fd, dst_dir_fd=staged_fd)
             if has_old:
                 os.rename(old_name, live, src_dir_fd=staging_fd, dst_dir_fd=live_fd)
+            if _inode(live, live_fd) is not None:
+                _set_time(live, live_fd, item.old_mtime_ns)
 
 
 def _old_name(number: int) -> bytes:

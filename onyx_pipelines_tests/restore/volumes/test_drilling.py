@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -131,11 +132,13 @@ def test_an_owner_that_is_not_as_it_was_fails(vault: Vault, volume: Path, tmp_pa
     ]
 
 
-def test_owners_that_this_user_cannot_set_could_not_be_verified(
-    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+# Of an owner who does not exist in a name space, or on a mount that maps owners.
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EINVAL, errno.EOVERFLOW])
+def test_owners_that_cannot_be_set_could_not_be_verified(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(*arguments: object, **options: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
+        raise OSError(number, os.strerror(number))
 
     entry = Entry(
         b"file", EntryType.FILE, size_bytes=1, mode=0o644, uid=12345, gid=12345,
@@ -153,6 +156,28 @@ def test_owners_that_this_user_cannot_set_could_not_be_verified(
     assert [finding.message for finding in unverified(result)] == [
         "1 path: owners cannot be restored by this user or on this file system (file)."
     ]
+
+
+def test_a_name_that_this_file_system_cannot_hold_keeps_no_other_volume_from_its_drill(
+    vault: Vault, tmp_path: Path
+) -> None:
+    name = "文".encode() * 100
+    long, damaged = tar_of(member(b"./" + name, content=b"x")), tar_of(member(b"./../outside"))
+
+    result = drilled(
+        vault.seal(
+            {
+                "volumes/a.tar": long,
+                "facts/volumes/a.jsonl": facts_of(Entry(name, EntryType.FILE)),
+                "volumes/b.tar": damaged,
+                "facts/volumes/b.jsonl": facts_of(),
+            }
+        ),
+        tmp_path,
+    )
+
+    assert [each.item for each in failed(result)] == ["b"]
+    assert ["File name too long" in each.message for each in unverified(result)] == [True]
 
 
 FAR_AWAY = 1 << 40

@@ -29,7 +29,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     unverified,
 )
 from onyx_pipelines_tests.sources.volumes.trees import tree_of
-from onyx_pipelines_tests.users import NOBODY, as_another_user
+from onyx_pipelines_tests.users import NOBODY, as_another_user, without_roots_rights_to_files
 
 
 def restored_in_place(
@@ -169,6 +169,19 @@ class TestExcluded:
             restored_in_place(objects, cached)
 
         assert tree_of(cached) == before
+
+
+def test_what_root_may_not_read_stays_as_well(vault: Vault, volume: Path) -> None:
+    with without_roots_rights_to_files():
+        objects = vault.back_up({"v": volume})
+        (volume / "new").write_bytes(b"secret")
+        (volume / "new").chmod(0o600)
+        os.chown(volume / "new", NOBODY, NOBODY)
+
+        result = restored_in_place(objects, volume)
+
+    assert result.verdict is Verdict.PASSED
+    assert (volume / "new").read_bytes() == b"secret"
 
 
 class TestUnreadable:
