@@ -14,13 +14,13 @@ from onyx_pipelines.backup.automation import JOBS, SCHEDULES, SENSORS
 from onyx_pipelines.backup.checks import CHECKS
 from onyx_pipelines.backup.job import verify_backups, weekly_verification_schedule
 from onyx_pipelines.backup.resources import BackupRun
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import ExpectationSettings
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sources.source import Component
 
 
 def backup_definitions(
-    onyx: OnyxSettings, settings: Settings, *, retry_delay_s: float
+    onyx: OnyxSettings, settings: ExpectationSettings, *, retry_delay_s: float
 ) -> dg.Definitions:
     """Assets, checks, jobs, schedules and sensors of backups."""
     return dg.Definitions(

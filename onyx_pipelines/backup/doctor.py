@@ -18,7 +18,7 @@ from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.protection import examine_locks, examine_versions
 from onyx_pipelines.backup.secret_hygiene import exposed_files, weak_passwords
 from onyx_pipelines.core.errors import OnyxError, SettingsError, StoreError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import NotificationSettings, Settings
 from onyx_pipelines.core.text import duration_text, second_text, size_text
 from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
@@ -261,7 +261,7 @@ def _newest_set(host: BackupHost) -> str:
     return f"{sets[0].backup_id}, {old}"
 
 
-def _notifications(settings: Settings) -> str:
+def _notifications(settings: NotificationSettings) -> str:
     channels = channel_states(settings)
     failing = [f"{each.name}: {each.last_error}" for each in channels if each.last_error]
     if failing:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import load_test_bar
 from onyx_pipelines.core.names import Job
-from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.settings import LoadTestSettings, load_settings
 from onyx_pipelines.core.text import latency_text, per_second_text, second_text, utc_minute
 from onyx_pipelines.load_test import steps
 from onyx_pipelines.load_test.baselines import BaselineStore
@@ -176,7 +176,7 @@ def promote(run_key: str, *, reason: str, by: str, as_json: bool) -> None:
 
 
 def _profile(
-    settings: Settings,
+    settings: LoadTestSettings,
     name: str,
     scenarios: list[Scenario] | None,
     users: int | None,

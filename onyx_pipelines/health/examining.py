@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.errors import OnyxError
-from onyx_pipelines.core.settings import Settings, StoreSettings
+from onyx_pipelines.core.settings import DrillSettings, LoadTestSettings, Settings, StoreSettings
 from onyx_pipelines.health import areas
 from onyx_pipelines.health.areas import BackupFacts, DrillFacts, LoadFacts
 from onyx_pipelines.health.verdict import Area, Finding, StackHealth
@@ -91,12 +91,12 @@ def _backups(settings: Settings, stored: Scan, now: datetime) -> Finding:
     )
 
 
-def _drills(settings: Settings, views: Sequence[SetView], now: datetime) -> Finding:
+def _drills(settings: DrillSettings, views: Sequence[SetView], now: datetime) -> Finding:
     max_age = timedelta(days=settings.drill_max_age_days)
     return areas.drills(drill_facts(views), now, max_age=max_age)
 
 
-def _load_tests(settings: Settings, now: datetime) -> Finding:
+def _load_tests(settings: LoadTestSettings, now: datetime) -> Finding:
     path = settings.reports_dir / "load-test" / "latest" / "result.json"
     try:
         result = LoadTestResult.model_validate_json(path.read_bytes())

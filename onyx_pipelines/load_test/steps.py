@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from onyx_pipelines.core.errors import NotFoundError, SettingsError
-from onyx_pipelines.core.settings import HostSettings, LoadTestSettings, ObjectiveSettings, Settings
+from onyx_pipelines.core.settings import HostSettings, LoadTestSettings, ObjectiveSettings
 from onyx_pipelines.core.text import BYTES_PER_GB
 from onyx_pipelines.load_test.k6.binary import find_k6
 from onyx_pipelines.load_test.plan import Profile, plan
@@ -56,7 +56,7 @@ def target_of(settings: LoadTestSettings) -> Target:
 
 
 def run(
-    settings: Settings,
+    settings: LoadTestSettings,
     profile: Profile,
     label: str,
     *,
@@ -133,7 +133,7 @@ def find_run(settings: HostSettings, wanted: str = LATEST, *, label: str = "") -
     return folders[0]
 
 
-def result_of(settings: Settings, folder: RunFolder) -> LoadTestResult:
+def result_of(settings: LoadTestSettings, folder: RunFolder) -> LoadTestResult:
     """What the run found; nothing is sent, and it is analysed once. Raises NotFoundError."""
     from onyx_pipelines.load_test.analysis import kept
 
@@ -149,7 +149,7 @@ def baseline_for(settings: HostSettings, folder: RunFolder) -> Baseline | None:
     return None if current is None or current.run_key == folder.run_key else current
 
 
-def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, Published]:
+def report(settings: LoadTestSettings, folder: RunFolder) -> tuple[LoadTestResult, Published]:
     """Write the run's report. Raises ReportError, NotFoundError."""
     from onyx_pipelines.load_test.report.writing import write_report
 
@@ -158,7 +158,9 @@ def report(settings: Settings, folder: RunFolder) -> tuple[LoadTestResult, Publi
     return result, write_report(result, samples, settings.reports_dir, drawn_targets(settings))
 
 
-def promote(settings: Settings, folder: RunFolder, *, by: str, reason: str = "") -> Baseline:
+def promote(
+    settings: LoadTestSettings, folder: RunFolder, *, by: str, reason: str = ""
+) -> Baseline:
     """Make the run its environment's baseline. Raises SettingsError: it is not fit for that."""
     from onyx_pipelines.load_test.analysis.comparison import series_of
     from onyx_pipelines.load_test.baselines import BaselineStore

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from onyx_pipelines.core.settings.host import ReportSettings
 from onyx_pipelines.core.settings.monitoring import PrometheusSettings
 from onyx_pipelines.core.settings.part import Part, Words, joined, split_pairs
 
@@ -30,7 +31,7 @@ class ObjectiveSettings(Part):
     )
 
 
-class LoadTestSettings(ObjectiveSettings, PrometheusSettings):
+class LoadTestSettings(ObjectiveSettings, PrometheusSettings, ReportSettings):
     """The deployment that load tests send to."""
 
     load_test_url: str = Field(

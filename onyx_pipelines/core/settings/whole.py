@@ -65,7 +65,6 @@ class Settings(
     ExpectationSettings,
     DrillSettings,
     RestoreSettings,
-    ReportSettings,
     MonitoringSettings,
     LoadTestSettings,
     DagsterSettings,
