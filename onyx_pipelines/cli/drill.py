@@ -18,7 +18,6 @@ from onyx_pipelines.notify.configured import notified
 from onyx_pipelines.reporting.publish import Published
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.report.formatting import finding_text
-from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.writing import write_report
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.sources.source import Component
@@ -58,7 +57,7 @@ def drill(
     """
     settings = load_settings()
     result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
-    paths = write_report(result, settings.reports_dir, history=read_history(settings.reports_dir))
+    paths = write_report(result, settings.reports_dir)
     for sentence in result.passed_over:
         err.warning(sentence)
     if as_json:

@@ -51,5 +51,6 @@ _ENVIRONMENT.filters.update(
     place=lambda percent: f"{percent:.2f}%",
     role=role,
     second=text.second_text,
+    size=text.size_text,
     words=lambda meaning: meaning.replace("_", " "),
 )

@@ -25,7 +25,6 @@ from onyx_pipelines.restore.promises import (
     rows_answer,
     schema_answer,
 )
-from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.markdown import findings_markdown, summary_markdown
 from onyx_pipelines.restore.report.writing import write_report
 from onyx_pipelines.restore.results import ComponentResult, StepClock
@@ -160,8 +159,7 @@ def restore_drill_report(
             settings, drillable, context.run.run_id, started_at, folder.results()
         )
         summary, findings = summary_markdown(result), findings_markdown(result)
-        history = read_history(settings.reports_dir)
-        paths = write_report(result, settings.reports_dir, history=history)
+        paths = write_report(result, settings.reports_dir)
     folder.remove()
     for sentence in result.passed_over:
         context.log.warning(sentence)

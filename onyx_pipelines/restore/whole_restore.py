@@ -95,7 +95,7 @@ def _planned(
 ) -> RestorePlan:
     changes = {part: tuple(each.plan()) for part, each in restorations.items()}
     sizes = {part: _asked_bytes(objects, part, choice.names_of(part)) for part in restorations}
-    expected = estimate(sizes, read_history(settings.reports_dir))
+    expected = estimate(sizes, read_history(settings.reports_dir).drills)
     return RestorePlan(
         backup_id=found.backup_id,
         store=found.store.name,

@@ -97,7 +97,7 @@ def test_charts_are_drawn_without_pyplot_and_a_drill_without_matplotlib() -> Non
         "from onyx_pipelines_tests.restore.report.drills import whole_stack\n"
         "from onyx_pipelines.restore.report.history import History\n"
         "from onyx_pipelines.restore.report.writing import drill_page\n"
-        "drill_page(whole_stack(), History(()))\n"
+        "drill_page(whole_stack(), History())\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import onyx_pipelines.load_test.report.panels\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"

@@ -12,7 +12,6 @@ from onyx_pipelines.core.progress import silent
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.drill import run_drill
 from onyx_pipelines.restore.estimate import Estimate
-from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.restore.report.writing import write_report
 from onyx_pipelines.restore.whole_restore import plan_restore
 from onyx_pipelines_tests.fixtures_sandbox import VOLUME, HostUnderTest
@@ -36,7 +35,7 @@ def host(volume_host: HostUnderTest, tmp_path: Path) -> HostUnderTest:
         drill_id=str(uuid.uuid4()),
         progress=silent,
     )
-    write_report(drilled, reports, history=read_history(reports))
+    write_report(drilled, reports)
     return volume_host
 
 

@@ -187,15 +187,6 @@ def verification(remedy: Remedy) -> str:
     )
 
 
-def no_remedies(result: LoadTestResult) -> str:
-    """Why nothing is proposed; that nothing has to be done, no test shows."""
-    if not result.attributions:
-        return "Without a sweep it cannot be told what would help."
-    if any(each.cause is not None for each in result.attributions):
-        return "No remedy is known for the cause."
-    return "No cause was found, so nothing is proposed."
-
-
 def command(result: LoadTestResult) -> str:
     """To be pasted into a shell, so that no profile's name can be anything but a name."""
     return f"onyx load-test run --profile {shlex.quote(printable(result.profile))}"

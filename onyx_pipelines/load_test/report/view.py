@@ -199,15 +199,6 @@ def filled(
     return found
 
 
-def compared(result: LoadTestResult) -> str:
-    comparison = result.comparison
-    if comparison.baseline_id is None:
-        return sentences.NO_BASELINE
-    regressed = [each for each in comparison.changes if each.kind is ChangeKind.REGRESSED]
-    decided = ", ".join(each.name for each in regressed) or "none"
-    return f"Baseline {comparison.baseline_id}. Regressed: {decided}."
-
-
 def changes(result: LoadTestResult) -> Table:
     """Every figure against the baseline."""
     return plain_table(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 from pydantic import ValidationError
 
@@ -26,25 +24,12 @@ class UnreadableDrill:
 
 
 @dataclass(frozen=True)
-class History(Sequence[DrillResult]):
+class History:
     """Drills, newest first, and what could not be read: one that is lost may be the one that
     matters, so it is carried along and shown."""
 
-    drills: tuple[DrillResult, ...]
+    drills: tuple[DrillResult, ...] = ()
     unreadable: tuple[UnreadableDrill, ...] = ()
-
-    @overload
-    def __getitem__(self, index: int) -> DrillResult: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[DrillResult, ...]: ...
-    def __getitem__(self, index: int | slice) -> DrillResult | tuple[DrillResult, ...]:
-        return self.drills[index]
-
-    def __len__(self) -> int:
-        return len(self.drills)
-
-    def __iter__(self) -> Iterator[DrillResult]:
-        return iter(self.drills)
 
     def before(self, result: DrillResult) -> History:
         """The drills that began before `result` did, without itself."""

@@ -26,7 +26,8 @@ def summary_markdown(result: DrillResult) -> str:
     took = duration_text((result.finished_at - result.started_at).total_seconds())
     facts = [
         f"Recovery time: **{recovery_text(result)}** {text(notes)}",
-        f"Recovery point: {moment_text(result.recovery_point)}, {recovery_point_age(result)}.",
+        f"Recovery point: {moment_text(result.recovery_point)}, {recovery_point_age(result)} when"
+        " the drill began.",
         f"Restored from store {text(result.store)}, backup set {code(result.backup_id)}.",
         f"Drill took {took}.",
         *map(_component, result.components),

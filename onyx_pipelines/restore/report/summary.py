@@ -15,7 +15,6 @@ from onyx_pipelines.core.text import (
     duration_text,
     limit_text,
     list_text,
-    moment_text,
     percent_text,
     printable,
 )
@@ -36,15 +35,6 @@ class Problem:
     finding: Finding
 
 
-@dataclass(frozen=True)
-class PassedGroup:
-    """Comparisons of one aspect that passed."""
-
-    component: Component
-    aspect: str
-    items: tuple[str, ...]
-
-
 def problems(result: DrillResult) -> list[Problem]:
     """Failed ones first, then the unverified ones, each in the order they were found.
 
@@ -57,16 +47,6 @@ def problems(result: DrillResult) -> list[Problem]:
         or ([] if drill.findings else [_nothing_compared(drill.component)])
     ]
     return sorted(found, key=lambda problem: _WEIGHT[problem.finding.verdict])
-
-
-def passed_groups(result: DrillResult) -> list[PassedGroup]:
-    """What passed, by component and aspect, in the order of the drill."""
-    items: dict[tuple[Component, str], list[str]] = {}
-    for drill in result.components:
-        for finding in drill.findings:
-            if finding.verdict is Verdict.PASSED:
-                items.setdefault((drill.component, finding.aspect), []).append(finding.item)
-    return [PassedGroup(*key, tuple(names)) for key, names in items.items()]
 
 
 def limits(result: DrillResult) -> list[str]:
@@ -132,20 +112,8 @@ def recovery_notes(result: DrillResult) -> list[str]:
 
 
 def recovery_point_age(result: DrillResult) -> str:
-    return (
-        f"{duration_text(age_s(result.recovery_point, result.started_at))} old when the drill began"
-    )
-
-
-def last_passed_text(earlier: Sequence[DrillResult]) -> str:
-    """Which set to turn to when this one did not pass. `earlier` is newest first."""
-    drill = next((drill for drill in earlier if drill.verdict is Verdict.PASSED), None)
-    if drill is None:
-        return "none, no earlier drill on record passed."
-    return (
-        f"data as of {moment_text(drill.recovery_point)}, set {drill.backup_id} from"
-        f" {drill.store}, drilled {moment_text(drill.started_at)}."
-    )
+    """ "5 min 13 s old", when the drill began."""
+    return f"{duration_text(age_s(result.recovery_point, result.started_at))} old"
 
 
 def reproduce_command(result: DrillResult) -> str:

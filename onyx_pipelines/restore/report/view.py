@@ -12,7 +12,6 @@ from itertools import groupby
 from onyx_pipelines import __version__
 from onyx_pipelines.core.text import (
     NOTHING,
-    count_text,
     duration_text,
     moment_text,
     percent_text,
@@ -31,7 +30,6 @@ from onyx_pipelines.restore.report.formatting import (
     VERDICT_SIGNS,
 )
 from onyx_pipelines.restore.report.history import History
-from onyx_pipelines.restore.report.summary import PassedGroup
 from onyx_pipelines.restore.report.timeline import Bar, ItemRow, timeline_rows
 from onyx_pipelines.restore.results import (
     ComponentResult,
@@ -39,38 +37,19 @@ from onyx_pipelines.restore.results import (
     Finding,
     Step,
     StepTiming,
-    age_s,
 )
 
 MOST_DRILLS = 120  # in the chart
 MOST_HISTORY_ROWS = 12
-MOST_NAMES = 300
 _MOST_TICKS = 11
 
 
-def chips(result: DrillResult) -> list[tuple[str, Badge]]:
-    """The verdict of each component, and of the recovery time."""
-    found = [(COMPONENT_NAMES[each.component], badge(each.verdict)) for each in result.components]
+def recovery_badge(result: DrillResult) -> Badge:
     if not result.recovery_is_measured:
-        recovery = badge(Verdict.COULD_NOT_VERIFY, "not measured")
-    elif result.within_objective:
-        recovery = badge(Verdict.PASSED, "within the objective")
-    else:
-        recovery = badge(Verdict.FAILED, "over the objective")
-    return [*found, ("Recovery time", recovery)]
-
-
-def facts(result: DrillResult) -> list[tuple[str, str, str, str]]:
-    """Name, figure, what it means, and of which set."""
-    age = duration_text(age_s(result.recovery_point, result.started_at))
-    point, began = moment_text(result.recovery_point), moment_text(result.started_at)
-    took_s = (result.finished_at - result.started_at).total_seconds()
-    size = size_text(sum(drill.plain_bytes for drill in result.components))
-    return [
-        ("Recovery point", f"{age} old", f"Data as of {point}; age when the drill began.", ""),
-        ("Drill took", duration_text(took_s), f"Began {began}; {size} of data.", ""),
-        ("Restored from store", result.store, "Backup set ", result.backup_id),
-    ]
+        return badge(Verdict.COULD_NOT_VERIFY, "not measured")
+    if result.within_objective:
+        return badge(Verdict.PASSED, "within the objective")
+    return badge(Verdict.FAILED, "over the objective")
 
 
 def findings(result: DrillResult) -> Table:
@@ -99,16 +78,6 @@ def _problem(finding: Finding) -> Row:
     )
 
 
-def problem_counts(result: DrillResult) -> str:
-    found = summary.problems(result)
-    failed = sum(problem.finding.verdict is Verdict.FAILED for problem in found)
-    parts = [
-        count_text(failed, "failed comparison") if failed else "",
-        f"{len(found) - failed:,} that could not be made" if len(found) > failed else "",
-    ]
-    return f"{', '.join(filter(None, parts))}."
-
-
 def timeline(result: DrillResult) -> list[tuple[str, list[ItemRow]]]:
     """The rows of each component; none if no step was timed."""
     groups = groupby(timeline_rows(result), key=lambda row: row.component)
@@ -131,17 +100,17 @@ def bar_text(row: ItemRow, bar: Bar) -> str:
     return f"{name}: {step} {took}, from {duration_text(bar.offset_s)} on"
 
 
-def passed(result: DrillResult) -> list[tuple[str, list[tuple[str, str]]]]:
-    """By component: what passed and how often, and of which items."""
-    groups = groupby(summary.passed_groups(result), key=lambda group: group.component)
-    return [
-        (COMPONENT_NAMES[component], [_passed(group) for group in own]) for component, own in groups
-    ]
-
-
-def passed_count(result: DrillResult) -> str:
-    count = sum(len(group.items) for group in summary.passed_groups(result))
-    return f"{count_text(count, 'comparison')}."
+def passed(result: DrillResult) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """By component: what passed, and the names of the items, each with how often."""
+    found = []
+    for drill in result.components:
+        by_aspect: dict[str, list[str]] = {}
+        for finding in drill.findings:
+            if finding.verdict is Verdict.PASSED:
+                by_aspect.setdefault(finding.aspect, []).append(finding.item)
+        if by_aspect:
+            found.append((COMPONENT_NAMES[drill.component], list(by_aspect.items())))
+    return found
 
 
 def history(result: DrillResult, earlier: History) -> Table:
@@ -165,15 +134,6 @@ def history(result: DrillResult, earlier: History) -> Table:
             for each in drills
         ],
     )
-
-
-def history_note(earlier: History) -> str:
-    if not earlier.drills:
-        return "This is the first drill on record."
-    text = f"This drill and {count_text(len(earlier.drills), 'earlier one')}"
-    if len(earlier.drills) >= MOST_DRILLS:
-        text += f"; the chart shows the newest {MOST_DRILLS}"
-    return f"{text}. The scale is logarithmic."
 
 
 def reproduction(result: DrillResult) -> list[tuple[str, str]]:
@@ -240,10 +200,3 @@ def _times(steps: Iterable[StepTiming]) -> list[str]:
     for timing in steps:
         spent[timing.step] += timing.duration_s
     return [duration_text(seconds) if seconds else NOTHING for seconds in spent.values()]
-
-
-def _passed(group: PassedGroup) -> tuple[str, str]:
-    names = summary.counted(group.items)
-    rest = len(names) - MOST_NAMES
-    more = f" and {rest:,} more, which drill.json names" if rest > 0 else ""
-    return f"{group.aspect}: {len(group.items):,}", ", ".join(names[:MOST_NAMES]) + more

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,8 +17,8 @@ from onyx_pipelines.reporting.publish import (
     report_directories,
 )
 from onyx_pipelines.restore.report import summary, view
-from onyx_pipelines.restore.report.formatting import VERDICT_NAMES
-from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History
+from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES, VERDICT_NAMES
+from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History, read_history
 from onyx_pipelines.restore.report.over_time import over_time
 from onyx_pipelines.restore.report.view import MOST_DRILLS, badge
 from onyx_pipelines.restore.results import DrillResult, parse_drill_result
@@ -27,23 +26,17 @@ from onyx_pipelines.restore.results import DrillResult, parse_drill_result
 _REMEDY = "The drill need not run again: its verdict and times are in the run's metadata."
 
 
-def write_report(
-    result: DrillResult, reports_dir: Path, *, history: Sequence[DrillResult]
-) -> Published:
-    """Write `restore-drills/<UTC time>-<backup id>/` and point `latest` at the newest.
-
-    Args:
-        history: the earlier drills, newest first, as `read_history` gives them. Later ones and
-            this one itself are left out.
+def write_report(result: DrillResult, reports_dir: Path) -> Published:
+    """Write `restore-drills/<UTC time>-<backup id>/`, with the drills before it that are there, and
+    point `latest` at the newest.
 
     Raises:
         ReportError: nothing was written, or (a drill written again) not everything.
     """
-    known = history if isinstance(history, History) else History(tuple(history))
     folder = reports_dir / FOLDER
     published = publish(
         _directory(folder, result),
-        drill_page(result, known.before(result)),
+        drill_page(result, read_history(reports_dir).before(result)),
         RESULT_FILE,
         result.model_dump_json(indent=1),
         remedy=_REMEDY,
@@ -69,6 +62,7 @@ def drill_page(result: DrillResult, earlier: History) -> str:
         earlier=earlier,
         summary=summary,
         view=view,
+        names=COMPONENT_NAMES,
         over_time=over_time([*reversed(earlier.drills[: MOST_DRILLS - 1]), result]),
     )
 

@@ -43,7 +43,7 @@ from onyx_pipelines_tests.restore.sealed import seal
 NAME = "mixed_vectors"
 INDEXED = 108
 HOURS_S = 1e6
-NO_OTHERS = History(())
+NO_OTHERS = History()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from onyx_pipelines_tests.restore.report.drills import (
 
 pytestmark = pytest.mark.slow
 
-FIRST = History(())
+FIRST = History()
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,19 @@ def _first(result: DrillResult) -> str:
 
 def _in_order(text: str, *parts: str) -> bool:
     return bool(re.search(".*".join(re.escape(part) for part in parts), text, re.DOTALL))
+
+
+def test_the_set_to_turn_to_is_the_newest_that_passed() -> None:
+    earlier = tuple(days_before(12)[9:])
+
+    text = Page(drill_page(whole_stack(failed("t")), History(earlier))).text
+
+    assert earlier[0].verdict is Verdict.FAILED
+    assert _in_order(text, "Last set that passed: ", "drilled 2026-11-12 04:00 UTC.")
+
+
+def test_without_an_earlier_pass_there_is_no_set_to_turn_to() -> None:
+    assert "none, no earlier drill on record passed." in Page(_first(drill())).text
 
 
 def test_the_verdict_and_its_reason_come_first_then_times_then_evidence(failed_page: str) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.report.summary import (
     headline,
-    last_passed_text,
-    passed_groups,
     problems,
     recovery_against_objective,
     recovery_notes,
@@ -18,7 +15,6 @@ from onyx_pipelines.restore.report.summary import (
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines_tests.restore.report.drills import (
     component,
-    days_before,
     drill,
     failed,
     finding,
@@ -110,25 +106,6 @@ def test_problems_stand_in_the_order_of_their_weight() -> None:
     )
 
     assert [problem.finding.item for problem in problems(result)] == ["b", "c", "a"]
-
-
-def test_every_finding_is_either_a_problem_or_in_a_passed_group() -> None:
-    result = drill(component(findings=(finding(), finding(aspect="schema"), failed("t"))))
-
-    in_groups = sum(len(group.items) for group in passed_groups(result))
-
-    assert (in_groups, len(problems(result))) == (2, 1)
-
-
-def test_the_set_to_turn_to_is_the_newest_that_passed() -> None:
-    earlier = days_before(12)[9:]
-
-    assert earlier[0].verdict is Verdict.FAILED
-    assert "drilled 2026-11-12 04:00 UTC" in last_passed_text(earlier)
-
-
-def test_without_an_earlier_pass_there_is_no_set_to_turn_to() -> None:
-    assert last_passed_text([]) == "none, no earlier drill on record passed."
 
 
 def test_the_command_to_repeat_it_survives_a_shell() -> None:

@@ -37,7 +37,7 @@ def _entries(reports_dir: Path) -> list[str]:
 def test_a_report_is_a_page_and_its_result_in_a_directory_of_time_and_set(
     tmp_path: Path,
 ) -> None:
-    paths = write_report(RESULT, tmp_path, history=[])
+    paths = write_report(RESULT, tmp_path)
 
     assert paths.directory == tmp_path / "restore-drills" / STEM
     assert set(paths.directory.iterdir()) == {paths.html, paths.result}
@@ -45,14 +45,14 @@ def test_a_report_is_a_page_and_its_result_in_a_directory_of_time_and_set(
 
 
 def test_the_result_reads_back_as_it_was(tmp_path: Path) -> None:
-    paths = write_report(RESULT, tmp_path, history=[])
+    paths = write_report(RESULT, tmp_path)
 
     assert parse_drill_result(paths.result.read_bytes()) == RESULT
-    assert list(read_history(tmp_path)) == [RESULT]
+    assert list(read_history(tmp_path).drills) == [RESULT]
 
 
 def test_names_of_tables_and_files_are_not_for_everyone(tmp_path: Path) -> None:
-    paths = write_report(RESULT, tmp_path, history=[])
+    paths = write_report(RESULT, tmp_path)
 
     modes = {stat.S_IMODE(path.stat().st_mode) for path in paths.directory.iterdir()}
     assert all(mode & 0o007 == 0 for mode in modes)
@@ -63,34 +63,34 @@ def test_the_time_in_the_name_is_utc(tmp_path: Path) -> None:
     kolkata = timezone(timedelta(hours=5, minutes=30))
     result = RESULT.model_copy(update={"started_at": NOW.astimezone(kolkata)})
 
-    assert write_report(result, tmp_path, history=[]).directory.name == STEM
+    assert write_report(result, tmp_path).directory.name == STEM
 
 
 def test_a_backup_id_cannot_lead_out_of_the_directory(tmp_path: Path) -> None:
     result = RESULT.model_copy(update={"backup_id": "../../../etc"})
 
-    paths = write_report(result, tmp_path, history=[])
+    paths = write_report(result, tmp_path)
 
     assert paths.directory.parent == tmp_path / "restore-drills"
 
 
 def test_the_same_drill_written_again_keeps_its_directory(tmp_path: Path) -> None:
-    write_report(RESULT, tmp_path, history=[])
-    write_report(RESULT, tmp_path, history=read_history(tmp_path))
+    write_report(RESULT, tmp_path)
+    write_report(RESULT, tmp_path)
 
     assert _entries(tmp_path) == [STEM, "latest"]
 
 
 def test_another_drill_in_the_same_second_gets_its_own(tmp_path: Path) -> None:
-    write_report(RESULT, tmp_path, history=[])
-    write_report(RESULT.model_copy(update={"drill_id": "other"}), tmp_path, history=[])
+    write_report(RESULT, tmp_path)
+    write_report(RESULT.model_copy(update={"drill_id": "other"}), tmp_path)
 
     assert _entries(tmp_path) == [STEM, f"{STEM}-2", "latest"]
 
 
 def test_latest_points_at_the_newest_even_if_an_older_one_is_written_later(tmp_path: Path) -> None:
-    write_report(RESULT, tmp_path, history=[])
-    write_report(days_before(1)[0], tmp_path, history=[])
+    write_report(RESULT, tmp_path)
+    write_report(days_before(1)[0], tmp_path)
 
     link = tmp_path / "restore-drills" / "latest"
     assert link.readlink() == Path(STEM)
@@ -102,7 +102,7 @@ def test_a_directory_in_the_place_of_the_link_is_left_alone(
 ) -> None:
     (tmp_path / "restore-drills" / "latest" / "mine").mkdir(parents=True)
 
-    paths = write_report(RESULT, tmp_path, history=[])
+    paths = write_report(RESULT, tmp_path)
 
     assert paths.html.is_file()
     assert (tmp_path / "restore-drills" / "latest" / "mine").is_dir()
@@ -110,7 +110,7 @@ def test_a_directory_in_the_place_of_the_link_is_left_alone(
 
 
 def test_a_drill_that_timed_nothing_still_gets_a_report(tmp_path: Path) -> None:
-    paths = write_report(drill(error="No private key fits."), tmp_path, history=[])
+    paths = write_report(drill(error="No private key fits."), tmp_path)
 
     assert "No private key fits." in paths.html.read_text()
 
@@ -118,16 +118,18 @@ def test_a_drill_that_timed_nothing_still_gets_a_report(tmp_path: Path) -> None:
 def test_later_drills_and_the_drill_itself_are_not_its_history(tmp_path: Path) -> None:
     oldest, newest = days_before(2)[1], days_before(1)[0]
 
-    paths = write_report(newest, tmp_path, history=[RESULT, newest, oldest])
+    for each in (RESULT, oldest, newest):
+        write_report(each, tmp_path)
+    paths = write_report(newest, tmp_path)
 
     assert "This drill and 1 earlier one." in paths.html.read_text()
 
 
 def test_the_history_is_newest_first(tmp_path: Path) -> None:
     for result in (days_before(2)[1], RESULT, days_before(1)[0]):
-        write_report(result, tmp_path, history=[])
+        write_report(result, tmp_path)
 
-    assert [result.drill_id for result in read_history(tmp_path)] == [
+    assert [result.drill_id for result in read_history(tmp_path).drills] == [
         "drill-0",
         "drill-1",
         "drill-2",
@@ -135,7 +137,7 @@ def test_the_history_is_newest_first(tmp_path: Path) -> None:
 
 
 def test_no_reports_are_an_empty_history(tmp_path: Path) -> None:
-    assert read_history(tmp_path / "absent") == History(())
+    assert read_history(tmp_path / "absent") == History()
 
 
 @pytest.mark.parametrize(
@@ -144,14 +146,14 @@ def test_no_reports_are_an_empty_history(tmp_path: Path) -> None:
 def test_a_result_that_cannot_be_read_is_reported_not_dropped(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_report(RESULT, tmp_path, history=[])
+    write_report(RESULT, tmp_path)
     broken = tmp_path / "restore-drills" / "20261101T040000Z-deadbeef"
     broken.mkdir()
     (broken / "drill.json").write_bytes(content)
 
     history = read_history(tmp_path)
 
-    assert list(history) == [RESULT]
+    assert history.drills == (RESULT,)
     assert [problem.directory for problem in history.unreadable] == [broken]
     assert history.unreadable[0].reason.startswith("drill.json: ")
     assert "cannot be read" in caplog.text
@@ -198,17 +200,17 @@ def test_a_failing_disk_leaves_no_half_report(
     monkeypatch.setattr(os, "fsync", full)
 
     with pytest.raises(ReportError, match="No space left on device") as caught:
-        write_report(RESULT, tmp_path, history=[])
+        write_report(RESULT, tmp_path)
 
     assert "need not run again" in caught.value.remedy
     assert _entries(tmp_path) == []
 
 
-def test_a_read_only_place_is_told_as_such(tmp_path: Path) -> None:
+def test_a_place_that_is_no_directory_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ReportError, match="cannot be written"):
-        write_report(RESULT, tmp_path / "file", history=[])
+    with pytest.raises(ReportError, match="cannot be listed"):
+        write_report(RESULT, tmp_path / "file")
 
 
 def test_a_report_killed_half_way_is_no_report_and_is_swept_later(tmp_path: Path) -> None:
@@ -218,7 +220,7 @@ def test_a_report_killed_half_way_is_no_report_and_is_swept_later(tmp_path: Path
         "from onyx_pipelines.restore.report.writing import write_report\n"
         "from onyx_pipelines_tests.restore.report.test_writing import RESULT\n"
         "os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "write_report(RESULT, Path(sys.argv[1]), history=[])\n"
+        "write_report(RESULT, Path(sys.argv[1]))\n"
     )
     child = subprocess.run([sys.executable, "-c", program, str(tmp_path)])
     (unfinished,) = (tmp_path / "restore-drills").iterdir()
@@ -226,10 +228,10 @@ def test_a_report_killed_half_way_is_no_report_and_is_swept_later(tmp_path: Path
     old = (NOW - timedelta(days=900)).timestamp()
     os.utime(unfinished, (old, old))
 
-    write_report(RESULT, tmp_path, history=[])
+    write_report(RESULT, tmp_path)
 
     assert child.returncode == -signal.SIGKILL
-    assert after_the_kill == History(())
+    assert after_the_kill == History()
     assert _entries(tmp_path) == [STEM, "latest"]
 
 
@@ -237,6 +239,6 @@ def test_what_another_process_is_writing_now_is_not_swept(tmp_path: Path) -> Non
     theirs = tmp_path / "restore-drills" / ".unfinished-theirs"
     theirs.mkdir(parents=True)
 
-    write_report(whole_stack(), tmp_path, history=[])
+    write_report(whole_stack(), tmp_path)
 
     assert theirs.is_dir()
