@@ -20,6 +20,7 @@ class Kind(StrEnum):
     BIND = "bind"
     TMPFS = "tmpfs"
     OVERLAY = "overlay"
+    DISK = "disk"
 
 
 @contextmanager
@@ -27,11 +28,12 @@ def mounted(kind: Kind, point: Path, beside: Path) -> Iterator[None]:
     """Something mounted at `point`, which exists.
 
     Args:
-        beside: for what a mount is made of, a directory if it is not there; a bind mount is of it.
+        beside: for what a mount is made of, a directory if it is not there; a bind mount is of it,
+            a disk of 8 MB is this file.
     """
     if os.geteuid() != 0:
         unavailable("only root can mount")
-    if not beside.exists():
+    if not beside.exists() and kind is not Kind.DISK:
         beside.mkdir()
     _mount(*_arguments(kind, beside), point)
     try:
@@ -59,6 +61,11 @@ def mounted_xfs(point: Path, image: Path) -> Iterator[None]:
 def _arguments(kind: Kind, beside: Path) -> list[str | Path]:
     if kind is Kind.BIND:
         return ["--bind", beside]
+    if kind is Kind.DISK:
+        beside.touch()
+        os.truncate(beside, 8 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", beside], check=True)
+        return ["-o", "loop", beside]
     if kind is Kind.TMPFS:
         return ["-t", "tmpfs", "-o", "size=256m", "none"]
     return ["-t", "overlay", "-o", overlay_options(beside), "none"]

@@ -36,10 +36,18 @@ def up(
         bool,
         typer.Option("--litellm", help="Put LiteLLM's real proxy before the model (750 MB once)."),
     ] = False,
+    monitoring: Annotated[
+        bool,
+        typer.Option(
+            "--monitoring",
+            help="Watch it: Debian's Prometheus, Alertmanager and exporters, with the product's"
+            " own configuration.",
+        ),
+    ] = False,
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""
     sandbox = _sandbox(state_dir)
-    sandbox.up(size=size, litellm=litellm, say=err.line)
+    sandbox.up(size=size, litellm=litellm, monitoring=monitoring, say=err.line)
     out.line(f"The sandbox is up in {sandbox.state_dir}.")
     out.line("Settings for this shell: ", bold('eval "$(onyx sandbox env)"'))
 

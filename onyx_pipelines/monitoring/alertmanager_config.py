@@ -47,6 +47,7 @@ INHIBITIONS: Final = (
     # What it needs is down.
     Inhibition("(Postgresql|Qdrant|Litellm|Redis)(Down|Unhealthy)", _FAILURES),
     Inhibition("(Postgresql|Qdrant|Litellm|Redis)Down", "(Suna|Edge)Unreachable"),
+    Inhibition("SunaDown", "EdgeUnreachable"),
     Inhibition("LitellmDown", "Model.+"),
     Inhibition("Model(Outage|Failing)", _FAILURES),
     Inhibition("ErrorRateHigh", "ErrorBudget.*|ErrorsAtLowTraffic", ["service"]),

@@ -18,25 +18,28 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours"}
 class Pace:
     """Args:
     interval: between two scrapes, and two evaluations (AC9.1.1: 15 s).
-    longest_hold: no alert waits for longer before it fires; None: as long as each says.
+    hold_share: of what each alert says that it must hold before it fires.
+    longest_hold: and no alert waits for longer; None: as long as that is.
     group_wait: from an alert's firing to its message, so that others can join it.
     group_interval: between two messages of a group, also until one says that it is over.
     """
 
     interval: str = "15s"
+    hold_share: float = 1.0
     longest_hold: timedelta | None = None
     group_wait: str = "10s"
     group_interval: str = "1m"
 
     def hold(self, wanted: str) -> str:
         """A rule's `for`, in this pace."""
-        if self.longest_hold is None or duration(wanted) <= self.longest_hold:
+        if self == PRODUCTION:
             return wanted
-        return f"{self.longest_hold.total_seconds():g}s"
+        share = duration(wanted) * self.hold_share
+        return f"{min(share, self.longest_hold or share).total_seconds():.0f}s"
 
     def evaluated_every(self, wanted: str) -> str:
         """A group's own interval; empty: as all others."""
-        return wanted if self.longest_hold is None else ""
+        return wanted if self == PRODUCTION else ""
 
 
 PRODUCTION: Final = Pace()

@@ -22,11 +22,7 @@ class ServiceProcess(BackgroundProcess):
     @property
     def port(self) -> int:
         """The same one at every start, so that who was told it still finds it."""
-        path = self.state_dir / f"{self.name}.port"
-        if not path.exists():
-            self.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-            path.write_text(str(free_port()), encoding="ascii")
-        return int(path.read_text(encoding="ascii"))
+        return kept_port(self.state_dir, self.name)
 
     @property
     def url(self) -> str:
@@ -72,6 +68,15 @@ class ServiceProcess(BackgroundProcess):
             raise
         self.stop()
         raise OnyxError(f"{self.name} {what}: {self.log_tail()}", remedy=f"See {self.log_path}.")
+
+
+def kept_port(state_dir: Path, name: str) -> int:
+    """A port that is free when it is first asked for, and the same from then on."""
+    path = state_dir / f"{name}.port"
+    if not path.exists():
+        state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.write_text(str(free_port()), encoding="ascii")
+    return int(path.read_text(encoding="ascii"))
 
 
 class Started(Protocol):

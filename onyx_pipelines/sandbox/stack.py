@@ -25,6 +25,7 @@ from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.llm.litellm_environment import default_directory
 from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
 from onyx_pipelines.sandbox.llm.server import MockModel
+from onyx_pipelines.sandbox.monitoring.stack import MonitoringStack, Watched
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.s3_server import S3Server
@@ -59,6 +60,7 @@ class Sandbox:
         self.llm = MockModel(self.state_dir / "llm")
         self.litellm = LiteLlmProxy(self.state_dir / "litellm", default_directory())
         self.app = SandboxApp(self.state_dir / "app")
+        self.monitoring = MonitoringStack(self.state_dir / "monitoring")
 
     def up(
         self,
@@ -66,6 +68,7 @@ class Sandbox:
         size: float = 1.0,
         litellm: bool = False,
         application: bool = True,
+        monitoring: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start what does not run and make what is not there.
@@ -74,6 +77,8 @@ class Sandbox:
             application: whether there is one, with a model, that load tests can send to.
             litellm: whether the application reaches its model through LiteLLM's proxy, which is
                 installed in an environment of its own (about 750 MB) the first time.
+            monitoring: whether all of it is watched by Prometheus; what this machine lacks for that
+                is left out, and said.
 
         Raises:
             OnyxError: a server did not start.
@@ -105,12 +110,18 @@ class Sandbox:
         secret = self.state_dir / "s3.secret"
         if not secret.exists():
             replace_durably(secret, self.s3.secret_access_key.encode())
-        environment = json.dumps(self._environment())
-        replace_durably(self.state_dir / "environment.json", environment.encode())
+        environment = self._environment(watched=monitoring)
+        if monitoring:
+            say("what watches it: Prometheus, Alertmanager, exporters …")
+            self.monitoring.up(
+                Watched(self.postgres, self.qdrant, self.llm, self.app, environment), say=say
+            )
+        replace_durably(self.state_dir / "environment.json", json.dumps(environment).encode())
 
     def down(self, *, keep_data: bool = False) -> None:
         """Stop every server; unless `keep_data`, delete the directory."""
         with ExitStack() as stack:
+            stack.callback(self.monitoring.down)
             for server in (
                 *(self.postgres, self.s3, self.qdrant),
                 *(self.llm, self.litellm, self.app),
@@ -130,6 +141,10 @@ class Sandbox:
             _service("model (mock)", self.llm, lambda: self.llm.api_url),
             _service("litellm", self.litellm, lambda: self.litellm.api_url, optional=True),
             _service("application", self.app, lambda: self.app.url),
+            *(
+                Service(each.state_dir.name, each.pid is not None, each.url, optional=True)
+                for each in self.monitoring.processes()
+            ),
         ]
 
     def environment(self) -> dict[str, str]:
@@ -154,7 +169,8 @@ class Sandbox:
     def _volumes_dir(self) -> Path:
         return self.state_dir / "volumes"
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, *, watched: bool) -> dict[str, str]:
+        prometheus = self.monitoring.prometheus
         volumes = sorted(path for path in self._volumes_dir.iterdir() if path.is_dir())
         return {
             "ONYX_STATE_DIR": str(self.state_dir / "state"),
@@ -177,6 +193,7 @@ class Sandbox:
             "ONYX_PG_PASSWORD_FILE": str(self.postgres.password_path),
             "ONYX_PG_DATABASES": ",".join(DATABASES),
             "ONYX_QDRANT_URL": self.qdrant.url,
+            **({"ONYX_PROMETHEUS_URL": prometheus.url} if watched or prometheus.pid else {}),
             "ONYX_VOLUMES": ",".join(f"{path.name}={path}" for path in volumes),
             "ONYX_REPORTS_DIR": str(self.state_dir / "reports"),
             "ONYX_LOAD_TEST_URL": self.app.url,

@@ -13,7 +13,7 @@ from onyx_pipelines.monitoring.deployment import MANUS_NETWORK, Deployment, Pace
 from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.services import CORE
 
-QUICK: Final = Pace("2s", timedelta(seconds=4), group_wait="1s", group_interval="3s")
+QUICK: Final = Pace("2s", 0.5, timedelta(seconds=20), group_wait="1s", group_interval="3s")
 
 
 def files(deployment: Deployment) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def test_in_a_quicker_pace_no_alert_waits_longer_and_none_is_lost() -> None:
     assert [rule["expr"] for rule in quick] == [rule["expr"] for rule in usual]
     for rule, before in zip(quick, usual, strict=True):
         if "for" in rule:
-            assert duration(rule["for"]) == min(duration(before["for"]), timedelta(seconds=4))
+            assert duration(rule["for"]) == min(duration(before["for"]) / 2, timedelta(seconds=20))
 
 
 def test_everything_is_scraped_and_evaluated_at_the_pace() -> None:

@@ -12,10 +12,13 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from prometheus_client import generate_latest
 from pydantic import BaseModel, ConfigDict
 
 from onyx_pipelines.sandbox.llm.delays import Delays
+from onyx_pipelines.sandbox.llm.litellm_families import LiteLlmFamilies
 
+NAME = "mock"
 _WORDS = (
     "the",
     "plan",
@@ -49,6 +52,7 @@ class Completion(BaseModel):
 class _Model:
     def __init__(self, delays: Delays) -> None:
         self.delays = delays
+        self.metrics = LiteLlmFamilies(NAME)
         self.second = 0
         self.in_second = 0
 
@@ -61,6 +65,14 @@ class _Model:
             self.second, self.in_second = now, 0
         self.in_second += 1
         return self.in_second <= limit
+
+    def answered(self, wanted: Completion, begun: float, received: int) -> None:
+        """For its metrics; a word is a token."""
+        self.metrics.answered(
+            seconds=time.perf_counter() - begun,
+            sent=sum(len(str(message.content).split()) for message in wanted.messages),
+            received=received,
+        )
 
     def words(self, wanted: Completion) -> list[str]:
         text = "\n".join(str(message.content) for message in wanted.messages)
@@ -77,6 +89,12 @@ def create_app(delays: Delays) -> FastAPI:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """In LiteLLM's place: it is the application's model."""
+        text = generate_latest(model.metrics.registry)
+        return Response(text, media_type="text/plain; version=0.0.4")
+
     @app.put("/delays")
     async def set_delays(wanted: Delays) -> Delays:
         model.delays = wanted
@@ -84,11 +102,12 @@ def create_app(delays: Delays) -> FastAPI:
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [{"id": "mock", "object": "model"}]}
+        return {"object": "list", "data": [{"id": NAME, "object": "model"}]}
 
     @app.post("/v1/chat/completions", response_model=None)
     async def complete(wanted: Completion) -> Response:
         if not model.admits():
+            model.metrics.failed()
             error = {"error": {"message": "rate limit", "type": "rate_limit_error"}}
             return JSONResponse(error, 429, {"Retry-After": "1"})
         begun = time.perf_counter()
@@ -98,6 +117,7 @@ def create_app(delays: Delays) -> FastAPI:
             (model.delays.first_token_ms + model.delays.token_ms * model.delays.tokens) / 1000
         )
         words = model.words(wanted)
+        model.answered(wanted, begun, len(words))
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": "".join(words)},
@@ -118,11 +138,15 @@ def create_app(delays: Delays) -> FastAPI:
 async def _chunks(model: _Model, wanted: Completion, begun: float) -> AsyncIterator[str]:
     delays = model.delays
     due = begun + delays.first_token_ms / 1000
-    for word in model.words(wanted):
+    words = model.words(wanted)
+    for number, word in enumerate(words):
         # Against the clock: delays that are added up would grow with the load.
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         due += delays.token_ms / 1000
+        if number == 0:
+            model.metrics.first_token(time.perf_counter() - begun)
         yield _chunk(wanted, {"index": 0, "delta": {"role": "assistant", "content": word}})
+    model.answered(wanted, begun, len(words))
     last = {"index": 0, "delta": {}, "finish_reason": "stop"}
     yield _chunk(wanted, last, begun)
     yield "data: [DONE]\n\n"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+from onyx_pipelines.sandbox.qdrant_standin.collection import Collection
 from onyx_pipelines.sandbox.qdrant_standin.node import Node
 
 
@@ -14,6 +18,11 @@ def metrics_text(node: Node, version: str) -> str:
         f"app_status_recovery_mode {int(node.faults.recovery_mode)}",
         "# TYPE collections_total gauge",
         f"collections_total {len(node.collections)}",
+        "# TYPE collections_vector_total gauge",
+        # As many as points: the sandbox's have one vector each.
+        f"collections_vector_total {sum(each.points_count for each in _all(node))}",
+        "# TYPE memory_resident_bytes gauge",
+        f"memory_resident_bytes {_resident_bytes()}",
         "# TYPE collection_dead_replicas gauge",
         f"collection_dead_replicas {_dead(node)}",
     ]
@@ -41,9 +50,19 @@ def metrics_text(node: Node, version: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _all(node: Node) -> list[Collection]:
+    return list(node.collections.values())
+
+
+def _resident_bytes() -> int:
+    """Of this process (proc(5))."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def _dead(node: Node) -> int:
     """Replicas that are not active."""
-    here = sum(len(each.shard_counts) for each in list(node.collections.values()))
+    here = sum(len(each.shard_counts) for each in _all(node))
     there = len(node.faults.remote_shards) * len(node.collections)
     return here * (node.faults.local_state != "Active") + there * (
         node.faults.remote_state != "Active"
