@@ -19,6 +19,7 @@ from onyx_pipelines.orchestration.notification_sensors import (
     run_notification,
 )
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.stacks import for_stacks
 from onyx_pipelines.restore.definitions import restore_definitions
 
 
@@ -27,8 +28,13 @@ def build_defs(
 ) -> dg.Definitions:
     """The graph; tests give settings that differ from the environment."""
     onyx = OnyxSettings(overrides=dict(overrides or {}))
-    return dg.Definitions.merge(
-        backup_definitions(onyx, onyx.load(), retry_delay_s=retry_delay_s),
+    stacks = onyx.stacks
+    merged = dg.Definitions.merge(
+        backup_definitions(
+            onyx,
+            fail_after_hours=None if stacks else onyx.load().backup_max_age_hours,
+            retry_delay_s=retry_delay_s,
+        ),
         restore_definitions(onyx),
         load_test_definitions(onyx),
         # Dumps are child processes: steps in processes of their own would only add seconds.
@@ -38,6 +44,7 @@ def build_defs(
             sensors=[audit_of_manual_runs, run_notification, notification_delivery],
         ),
     )
+    return for_stacks(merged, stacks)
 
 
 defs = build_defs()

@@ -24,8 +24,9 @@ from onyx_pipelines_tests.fixtures_sandbox import (
 from onyx_pipelines_tests.forked_command import stop_forking
 from onyx_pipelines_tests.lifetime import begin_session, end_session
 from onyx_pipelines_tests.servers_of_tests import needs_a_server, starts_servers
+from onyx_pipelines_tests.two_stacks import two_stacks
 
-__all__ = ["backup_host", "docker", "sandbox", "troubled", "volume_host"]
+__all__ = ["backup_host", "docker", "sandbox", "troubled", "two_stacks", "volume_host"]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile(

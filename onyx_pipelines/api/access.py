@@ -71,26 +71,33 @@ class FailureLimit:
 
 
 class Access:
-    """Lets callers in, by the settings of this host."""
+    """Lets callers in, by the settings of this host and by the tokens of each stack."""
 
-    def __init__(self, settings: ApiSettings) -> None:
+    def __init__(self, *of: ApiSettings) -> None:
+        settings = of[0]
         self._allowed = parse_networks(settings.api_allowed_addresses, "ONYX_API_ALLOWED_ADDRESSES")
         self._trusted = parse_networks(settings.api_trusted_proxies, "ONYX_API_TRUSTED_PROXIES")
-        self._tokens = TokenFile(settings.tokens_file)
+        self._tokens = {each.stack: TokenFile(each.tokens_file) for each in of}
         self._metrics = (settings.metrics_user, settings.metrics_password)
         self._limit = FailureLimit()
 
-    def admit(self, request: Request, scope: Scope) -> Caller:
-        """Raises ProblemError: 403, 401 or 429."""
+    def admit(self, request: Request, scope: Scope, stack: str | None) -> Caller:
+        """By a token of that stack; None: of any.
+
+        Raises:
+            ProblemError: 403, 401 or 429.
+        """
         address = self.address_of(request)
         kind, _, text = request.headers.get("authorization", "").partition(" ")
-        token = find_token(self._tokens.all(), text.strip())
+        files = self._tokens.values() if stack is None else (self._tokens[stack],)
+        token = find_token((token for file in files for token in file.all()), text.strip())
         if kind.lower() != "bearer" or token is None:
             raise self._refusal(
                 request,
                 address,
                 "There is no such token.",
-                remedy="Send `Authorization: Bearer TOKEN`; `onyx api token create` makes one.",
+                remedy="Send `Authorization: Bearer TOKEN`; `onyx api token create` makes one."
+                + (" Each stack has tokens of its own." if len(self._tokens) > 1 else ""),
                 challenge='Bearer realm="onyx"',
             )
         if not token.scope.includes(scope):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response, Security
+from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBasic, HTTPBearer
 
-from onyx_pipelines.api.access import Access, Caller
+from onyx_pipelines.api.access import Caller
 from onyx_pipelines.api.launch_book import hashed
 from onyx_pipelines.api.launching import Asked
+from onyx_pipelines.api.service import Service
 from onyx_pipelines.api.tokens import Scope
 
 # For the description alone: `Access` decides.
@@ -25,20 +26,22 @@ BASIC = HTTPBasic(
 )
 
 
-def router_for(access: Access, scope: Scope) -> APIRouter:
-    """For endpoints that take a token of this scope."""
+def guarded(
+    admit: Callable[[Request, Scope], tuple[Caller, Service]], scope: Scope
+) -> type[APIRoute]:
+    """Routes of endpoints that take a token of this scope."""
 
     class Guarded(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
 
             async def admitted(request: Request) -> Response:
-                request.state.caller = access.admit(request, scope)
+                request.state.caller, request.state.service = admit(request, scope)
                 return await handle(request)
 
             return admitted
 
-    return APIRouter(route_class=Guarded, dependencies=[Security(BEARER, scopes=[scope.value])])
+    return Guarded
 
 
 def _caller(request: Request) -> Caller:
@@ -47,6 +50,15 @@ def _caller(request: Request) -> Caller:
 
 
 Admitted = Annotated[Caller, Depends(_caller)]
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.state.service
+    return service
+
+
+# The service of the stack that the request is about.
+OfStack = Annotated[Service, Depends(_service)]
 
 
 async def _asked(

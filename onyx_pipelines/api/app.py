@@ -18,29 +18,36 @@ from onyx_pipelines.api.problems import MEDIA_TYPE, Problem, install_handlers
 from onyx_pipelines.api.reports import add_reports
 from onyx_pipelines.api.restores import add_restores
 from onyx_pipelines.api.runs import add_runs
-from onyx_pipelines.api.service import Service
 from onyx_pipelines.api.stack_health import add_stack_health
+from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.api.verifications import add_verifications
 from onyx_pipelines.core.settings import Settings
 
 _KNOWN_PROBLEMS = (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 503, 504)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application of this host; it connects to nothing before it is asked something."""
-    service = Service(settings)
+def create_app(*of: Settings) -> FastAPI:
+    """The application of this host's stacks; it connects to nothing before it is asked something.
+
+    Raises:
+        SettingsError: the stacks disagree about something that there is once.
+    """
+    stacks = Stacks(of)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        service.launcher.tidy_up_soon()
+        for service in stacks.services:
+            service.launcher.tidy_up_soon()
         yield
-        service.close()
+        for service in stacks.services:
+            service.close()
 
     app = FastAPI(
         title="onyx-pipelines",
         version=__version__,
         description="Backups, restores, drills and load tests of one host. Sign in with a token"
-        " (`onyx api token create`).",
+        " (`onyx api token create`). Where it serves several stacks, every request but those for"
+        " /metrics and /api/health names one: `?stack=NAME`.",
         lifespan=life,
         docs_url=None,
         redoc_url=None,
@@ -50,17 +57,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     install_handlers(app)
     add_description_page(app)
-    app.add_middleware(Guard, access=service.access, timeout_s=settings.api_request_timeout_s)
-    add_health(app)
-    add_backups(service)
-    add_restores(service)
-    add_verifications(service)
-    add_runs(service)
-    add_load_tests(service)
-    add_metrics(app, service)
-    add_stack_health(app, service)
-    add_notifications(service)
-    add_reports(service)
-    for router in (service.reads, service.operates, service.restores):
+    app.add_middleware(Guard, access=stacks.access, timeout_s=stacks.shared.api_request_timeout_s)
+    add_health(app, stacks)
+    add_backups(stacks)
+    add_restores(stacks)
+    add_verifications(stacks)
+    add_runs(stacks)
+    add_load_tests(stacks)
+    add_metrics(app, stacks)
+    add_stack_health(app, stacks)
+    add_notifications(stacks)
+    add_reports(stacks)
+    for router in (stacks.reads, stacks.operates, stacks.restores):
         app.include_router(router)
     return app

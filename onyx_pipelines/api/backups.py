@@ -7,8 +7,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from onyx_pipelines.api.admission import Admitted, Asking
-from onyx_pipelines.api.backup_status import BackupStatuses
+from onyx_pipelines.api.admission import Admitted, Asking, OfStack
 from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.dagster_client import Run
 from onyx_pipelines.api.launching import Asked, Launch
@@ -24,6 +23,7 @@ from onyx_pipelines.api.models import (
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.service import Service
 from onyx_pipelines.api.set_answers import faulty_answer, set_answer
+from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.backup.retained_sets import sentence_on_damaged
 from onyx_pipelines.core.names import AFTER_SET, BACKUP_ASSETS, Asset, Job, Tag
@@ -32,27 +32,25 @@ from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
 
 
-def add_backups(service: Service) -> None:
-    settings, catalog = service.settings, service.catalog
-    statuses = BackupStatuses(settings, service.dagster, catalog)
-
-    @service.operates.post("/api/backup/trigger")
-    def trigger(wanted: TriggerRequest, asked: Asking) -> TriggerAnswer:
+def add_backups(stacks: Stacks) -> None:
+    @stacks.operates.post("/api/backup/trigger")
+    def trigger(service: OfStack, wanted: TriggerRequest, asked: Asking) -> TriggerAnswer:
         """Start a backup, unless one runs."""
         return start_backup(service, wanted, asked)
 
-    @service.reads.get("/api/backup/status/{backup_id}")
-    def backup_status(backup_id: BackupId) -> BackupStatus:
+    @stacks.reads.get("/api/backup/status/{backup_id}")
+    def backup_status(service: OfStack, backup_id: BackupId) -> BackupStatus:
         """How far a backup is."""
-        return statuses.of(backup_id)
+        return service.statuses.of(backup_id)
 
-    @service.reads.get("/api/backup/sets")
+    @stacks.reads.get("/api/backup/sets")
     def sets(
+        service: OfStack,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> SetsAnswer:
         """Finished sets, the newest first, and what a person should look at."""
-        listed = catalog.listed()
+        listed = service.catalog.listed()
         return SetsAnswer(
             sets=[set_answer(*each) for each in listed.sets[offset : offset + limit]],
             total=len(listed.sets),
@@ -60,26 +58,29 @@ def add_backups(service: Service) -> None:
             untrusted=[faulty_answer(each) for each in listed.untrusted],
         )
 
-    @service.reads.get("/api/backup/sets/{backup_id}")
-    def one_set(backup_id: BackupId) -> SetAnswer:
+    @stacks.reads.get("/api/backup/sets/{backup_id}")
+    def one_set(service: OfStack, backup_id: BackupId) -> SetAnswer:
         """What a finished set holds, and where it is."""
-        return finished_set(catalog, backup_id)
+        return finished_set(service.catalog, backup_id)
 
-    @service.operates.put("/api/backup/sets/{backup_id}/hold")
-    def hold(backup_id: BackupId, wanted: HoldRequest, caller: Admitted) -> SetAnswer:
+    @stacks.operates.put("/api/backup/sets/{backup_id}/hold")
+    def hold(
+        service: OfStack, backup_id: BackupId, wanted: HoldRequest, caller: Admitted
+    ) -> SetAnswer:
         """Keep a set whatever retention says."""
         with service.audit(caller, "hold", {"reason": wanted.reason}, backup_id)():
-            open_host(settings).catalog.hold(backup_id, wanted.reason, now=datetime.now(UTC))
-        catalog.forget()
-        return finished_set(catalog, backup_id)
+            host = open_host(service.settings)
+            host.catalog.hold(backup_id, wanted.reason, now=datetime.now(UTC))
+        service.catalog.forget()
+        return finished_set(service.catalog, backup_id)
 
-    @service.operates.delete("/api/backup/sets/{backup_id}/hold")
-    def release(backup_id: BackupId, caller: Admitted) -> SetAnswer:
+    @stacks.operates.delete("/api/backup/sets/{backup_id}/hold")
+    def release(service: OfStack, backup_id: BackupId, caller: Admitted) -> SetAnswer:
         """Undo a hold."""
         with service.audit(caller, "release", backup_id=backup_id)():
-            open_host(settings).catalog.release(backup_id)
-        catalog.forget()
-        return finished_set(catalog, backup_id)
+            open_host(service.settings).catalog.release(backup_id)
+        service.catalog.forget()
+        return finished_set(service.catalog, backup_id)
 
 
 def start_backup(service: Service, wanted: TriggerRequest, asked: Asked) -> TriggerAnswer:

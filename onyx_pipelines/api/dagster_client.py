@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
 
 from onyx_pipelines.api.problems import ProblemError, understanding
 from onyx_pipelines.core.certificates import usual_certificates
+from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.settings import DagsterSettings
 from onyx_pipelines.core.whole_answer import unanswered, whole_answer
 
@@ -111,10 +113,17 @@ class Run:
 
 
 class DagsterClient:
-    """One web server of Dagster's."""
+    """One web server of Dagster's.
 
-    def __init__(self, settings: DagsterSettings, *, limit_s: float = LONGEST_S) -> None:
+    Args:
+        stack: launches and sees its runs only; "": there are no others.
+    """
+
+    def __init__(
+        self, settings: DagsterSettings, *, stack: str = "", limit_s: float = LONGEST_S
+    ) -> None:
         self._limit_s = limit_s
+        self._of_stack = {Tag.STACK: stack} if stack else {}
         password = settings.dagster_password.get_secret_value()
         self._client = httpx.Client(
             base_url=settings.dagster_url.rstrip("/"),
@@ -165,9 +174,7 @@ class DagsterClient:
                 params={
                     "selector": selector,
                     "runConfigData": config,
-                    "executionMetadata": {
-                        "tags": [{"key": key, "value": value} for key, value in tags.items()]
-                    },
+                    "executionMetadata": {"tags": _as_tags({**tags, **self._of_stack})},
                 },
             )
             with _understanding():
@@ -193,7 +200,7 @@ class DagsterClient:
 
     def run_with_tag(self, key: str, value: str) -> Run | None:
         """The newest run that has it; None: none has."""
-        found = self._runs({"tags": [{"key": key, "value": value}]}, limit=1)
+        found = self._runs({}, tags={key: value}, limit=1)
         return found[0] if found else None
 
     def unfinished(self, job: str) -> list[Run]:
@@ -215,7 +222,15 @@ class DagsterClient:
         if found["__typename"] not in {"DeletePipelineRunSuccess", "RunNotFoundError"}:
             raise _unavailable(f"Dagster did not delete the run {run_id}.")
 
-    def _runs(self, wanted: Mapping[str, Any], *, limit: int) -> list[Run]:
+    def _runs(
+        self,
+        wanted: Mapping[str, Any],
+        *,
+        tags: Mapping[str, str] = MappingProxyType({}),
+        limit: int,
+    ) -> list[Run]:
+        tagged = _as_tags({**tags, **self._of_stack})
+        wanted = {**wanted, "tags": tagged} if tagged else wanted
         found = self._ask(_RUNS, "runsOrError", filter=wanted, limit=limit)
         _require(found, "Runs")
         with _understanding():
@@ -256,6 +271,10 @@ class DagsterClient:
             found: dict[str, Any] = body["data"][field]
             str(found["__typename"])
             return found
+
+
+def _as_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def _require(found: Mapping[str, Any], kind: str) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from onyx_pipelines.api.access import Caller
-from onyx_pipelines.api.admission import Admitted, Asking
+from onyx_pipelines.api.admission import Admitted, Asking, OfStack
 from onyx_pipelines.api.launching import Asked, Launch
 from onyx_pipelines.api.models import (
     BaselineAnswer,
@@ -19,6 +19,7 @@ from onyx_pipelines.api.models import (
     whole_minutes,
 )
 from onyx_pipelines.api.service import Service, state_of
+from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.core.names import Asset, Job
 from onyx_pipelines.core.text import BYTES_PER_GB
@@ -29,19 +30,19 @@ from onyx_pipelines.load_test.results import LoadTestResult, Measure, Scenario
 _LIKELY_ANSWER_S: Final = 1.0
 
 
-def add_load_tests(service: Service) -> None:
-    @service.operates.post("/api/load-test/start")
-    def start_load_test(wanted: LoadTestRequest, asked: Asking) -> LoadTestAnswer:
+def add_load_tests(stacks: Stacks) -> None:
+    @stacks.operates.post("/api/load-test/start")
+    def start_load_test(service: OfStack, wanted: LoadTestRequest, asked: Asking) -> LoadTestAnswer:
         """Start a load test of one scenario."""
         return start(service, wanted, asked)
 
-    @service.reads.get("/api/load-test/results/{test_id}")
-    def load_test_results(test_id: RunId) -> LoadTestResults:
+    @stacks.reads.get("/api/load-test/results/{test_id}")
+    def load_test_results(service: OfStack, test_id: RunId) -> LoadTestResults:
         """What a load test found; the latency is that of whole answers."""
         return results(service, test_id)
 
-    @service.operates.post("/api/load-test/baseline")
-    def promote(wanted: PromoteRequest, caller: Admitted) -> BaselineAnswer:
+    @stacks.operates.post("/api/load-test/baseline")
+    def promote(service: OfStack, wanted: PromoteRequest, caller: Admitted) -> BaselineAnswer:
         """Compare later load tests with this one."""
         return promoted(service, wanted, caller)
 

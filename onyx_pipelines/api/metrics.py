@@ -4,22 +4,21 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request, Response, Security
 
-from onyx_pipelines.api.admission import BASIC
-from onyx_pipelines.api.metrics_page import MEDIA_TYPE, MetricsPage
+from onyx_pipelines.api.admission import BASIC, OfStack
+from onyx_pipelines.api.metrics_page import MEDIA_TYPE, MetricsPage, exposition
 from onyx_pipelines.api.models import MetricsHealth, MetricsSummary
-from onyx_pipelines.api.service import Service
+from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.monitoring.prometheus import Prometheus
 from onyx_pipelines.monitoring.summary import collecting, key_figures
 
 
-def add_metrics(app: FastAPI, service: Service) -> None:
-    settings = service.settings
-    page = MetricsPage(settings, service.catalog, service.health)
+def add_metrics(app: FastAPI, stacks: Stacks) -> None:
+    pages = [MetricsPage(each.settings, each.catalog, each.health) for each in stacks.services]
 
-    @service.reads.get("/api/metrics/health")
-    def metrics_health() -> MetricsHealth:
+    @stacks.reads.get("/api/metrics/health")
+    def metrics_health(service: OfStack) -> MetricsHealth:
         """Whether Prometheus collects; a problem where none is configured."""
-        found = collecting(Prometheus(settings))
+        found = collecting(Prometheus(service.settings))
         return MetricsHealth(
             prometheus_scraping=found.is_scraping,
             last_scrape=found.last_scrape,
@@ -27,10 +26,10 @@ def add_metrics(app: FastAPI, service: Service) -> None:
             metrics_count=found.metrics_count,
         )
 
-    @service.reads.get("/api/metrics/summary")
-    def metrics_summary() -> MetricsSummary:
+    @stacks.reads.get("/api/metrics/summary")
+    def metrics_summary(service: OfStack) -> MetricsSummary:
         """Key figures, computed by Prometheus."""
-        found = key_figures(Prometheus(settings), datetime.now(UTC))
+        found = key_figures(Prometheus(service.settings), datetime.now(UTC))
         whole = {name: None if value is None else round(value) for name, value in found.items()}
         return MetricsSummary(
             uptime_percentage=found["uptime_percentage"],
@@ -48,5 +47,5 @@ def add_metrics(app: FastAPI, service: Service) -> None:
     )
     def metrics(request: Request) -> Response:
         """What Prometheus should know; basic authentication."""
-        service.access.admit_metrics(request)
-        return Response(page.render(), media_type=MEDIA_TYPE)
+        stacks.access.admit_metrics(request)
+        return Response(exposition(pages), media_type=MEDIA_TYPE)

@@ -31,6 +31,33 @@ from onyx_pipelines.vault.set_view import SetView, is_ahead
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 
 
+def exposition(pages: Sequence[MetricsPage]) -> bytes:
+    """Of several stacks as one, in Prometheus's text format: each metric once, with what every
+    stack says of it."""
+    registry = CollectorRegistry()
+    registry.register(_Merged(pages))
+    return generate_latest(registry)
+
+
+class _Merged:
+    """As prometheus_client wants it."""
+
+    def __init__(self, pages: Sequence[MetricsPage]) -> None:
+        self._pages = pages
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is computed before it is asked for."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        merged: dict[str, Metric] = {}
+        for metric in itertools.chain.from_iterable(page.collect() for page in self._pages):
+            known = merged.setdefault(metric.name, metric)
+            if known is not metric:
+                known.samples += metric.samples
+        return merged.values()
+
+
 class MetricsPage:
     """Computed when it is asked for; a store that does not answer makes its own metric 0."""
 
@@ -47,19 +74,13 @@ class MetricsPage:
         self._copies = places[1:]
         self._stores = places if settings.stores else ["local", "offsite"]
         self.qdrant = QdrantCondition(settings)
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def render(self) -> bytes:
         """In Prometheus's text format."""
-        return generate_latest(self._registry)
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing is computed before it is asked for (prometheus_client's convention)."""
-        return ()
+        return exposition([self])
 
     def collect(self) -> Iterator[Metric]:
-        """What prometheus_client calls. Where the stack has a name, it is a label of each."""
+        """Where the stack has a name, it is a label of each."""
         stack = self._settings.stack
         for metric in self._told():
             if stack:

@@ -246,3 +246,4 @@ class MetricsSummary(BaseModel):
 class Health(BaseModel):
     status: Literal["ok"] = "ok"
     version: str
+    stacks: list[str] | None = None

@@ -5,8 +5,9 @@ from typing import Annotated, Final
 from fastapi import Path
 from fastapi.responses import FileResponse
 
+from onyx_pipelines.api.admission import OfStack
 from onyx_pipelines.api.problems import ProblemError
-from onyx_pipelines.api.service import Service
+from onyx_pipelines.api.stacks import Stacks
 
 # Reports are one file, without a script.
 PAGE_POLICY: Final = (
@@ -15,13 +16,15 @@ PAGE_POLICY: Final = (
 )
 
 
-def add_reports(service: Service) -> None:
-    @service.reads.get(
+def add_reports(stacks: Stacks) -> None:
+    @stacks.reads.get(
         "/api/reports/{kind}/latest",
         response_class=FileResponse,
         responses={200: {"content": {"text/html": {}}, "description": "The page."}},
     )
-    def report(kind: Annotated[str, Path(pattern="^(restore-drills|load-test)$")]) -> FileResponse:
+    def report(
+        service: OfStack, kind: Annotated[str, Path(pattern="^(restore-drills|load-test)$")]
+    ) -> FileResponse:
         """The newest report, as a page."""
         page = service.settings.reports_dir / kind / "latest" / "report.html"
         if not page.is_file():

@@ -1,6 +1,6 @@
 """`/api/backup/restore` and `/api/backup/drill`: put a set back, or only see that it comes back."""
 
-from onyx_pipelines.api.admission import Asking
+from onyx_pipelines.api.admission import Asking, OfStack
 from onyx_pipelines.api.launching import Asked, Launch
 from onyx_pipelines.api.models import (
     BackupId,
@@ -12,20 +12,23 @@ from onyx_pipelines.api.models import (
 )
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.service import Service
+from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.names import DRILL_ASSETS, Asset, Job, Op
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.whole_restore import RestorePlan, plan_restore
 
 
-def add_restores(service: Service) -> None:
-    @service.restores.post("/api/backup/restore/{backup_id}")
-    def restore(backup_id: BackupId, wanted: RestoreRequest, asked: Asking) -> RestoreAnswer:
+def add_restores(stacks: Stacks) -> None:
+    @stacks.restores.post("/api/backup/restore/{backup_id}")
+    def restore(
+        service: OfStack, backup_id: BackupId, wanted: RestoreRequest, asked: Asking
+    ) -> RestoreAnswer:
         """Restore a set over what is there; without `confirm` the plan is answered."""
         return start_restore(service, backup_id, wanted, asked)
 
-    @service.operates.post("/api/backup/drill/{backup_id}")
-    def drill(backup_id: BackupId, asked: Asking) -> RunAnswer:
+    @stacks.operates.post("/api/backup/drill/{backup_id}")
+    def drill(service: OfStack, backup_id: BackupId, asked: Asking) -> RunAnswer:
         """Restore a set into scratch and compare it."""
         return start_drill(service, backup_id, asked)
 

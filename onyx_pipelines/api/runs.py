@@ -2,20 +2,21 @@
 
 from contextlib import suppress
 
-from onyx_pipelines.api.admission import Admitted
+from onyx_pipelines.api.admission import Admitted, OfStack
 from onyx_pipelines.api.models import RunAnswer, RunId
 from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.service import Service, state_of
+from onyx_pipelines.api.stacks import Stacks
 
 
-def add_runs(service: Service) -> None:
-    @service.reads.get("/api/runs/{run_id}")
-    def run(run_id: RunId) -> RunAnswer:
+def add_runs(stacks: Stacks) -> None:
+    @stacks.reads.get("/api/runs/{run_id}")
+    def run(service: OfStack, run_id: RunId) -> RunAnswer:
         """A restore, a drill, or any run."""
         return found_run(service, run_id)
 
-    @service.operates.post("/api/runs/{run_id}/cancel")
-    def cancel(run_id: RunId, caller: Admitted) -> RunAnswer:
+    @stacks.operates.post("/api/runs/{run_id}/cancel")
+    def cancel(service: OfStack, run_id: RunId, caller: Admitted) -> RunAnswer:
         """Stop a run; what it has begun is cleaned up by it."""
         before = found_run(service, run_id)
         with service.audit(caller, "cancel", {"run": run_id})():

@@ -1,5 +1,5 @@
-"""What the endpoints of every resource are made with: one host's settings, its runs in Dagster, its
-catalog, and a router for each scope of a token."""
+"""What the endpoints of every resource are made with: one stack's settings, its runs in Dagster,
+and its catalog."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from onyx_pipelines.api.access import Access, Caller
-from onyx_pipelines.api.admission import router_for
+from onyx_pipelines.api.access import Caller
+from onyx_pipelines.api.backup_status import BackupStatuses
 from onyx_pipelines.api.catalog_cache import CatalogCache, health_cache
 from onyx_pipelines.api.dagster_client import DagsterClient, Run
 from onyx_pipelines.api.launching import Asked, Launch, Launcher
 from onyx_pipelines.api.models import RunAnswer, RunState
-from onyx_pipelines.api.tokens import Scope
 from onyx_pipelines.audit import audited
 from onyx_pipelines.core.settings import Settings
 
@@ -22,26 +21,22 @@ Audit = Callable[[], AbstractContextManager[object]]
 
 
 class Service:
-    """One host's, for as long as the application lives; it connects to nothing before it is asked
+    """One stack's, for as long as the application lives; it connects to nothing before it is asked
     something.
 
     Args:
-        settings: of this host.
-
-    Attributes:
-        reads, operates, restores: routers for endpoints that take a token of that scope.
+        settings: of this stack.
+        is_one_of_several: Dagster has a partition for it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_one_of_several: bool = False) -> None:
         self.settings = settings
-        self.access = Access(settings)
-        self.dagster = DagsterClient(settings)
+        stack = settings.stack if is_one_of_several else ""
+        self.dagster = DagsterClient(settings, stack=stack)
         self.launcher = Launcher(settings, self.dagster)
         self.catalog = CatalogCache(settings)
         self.health = health_cache(settings, self.catalog)
-        self.reads, self.operates, self.restores = (
-            router_for(self.access, scope) for scope in Scope
-        )
+        self.statuses = BackupStatuses(settings, self.dagster, self.catalog)
 
     def close(self) -> None:
         self.launcher.close()

@@ -8,8 +8,9 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime, BaseModel
 
+from onyx_pipelines.api.admission import OfStack
 from onyx_pipelines.api.reports import PAGE_POLICY
-from onyx_pipelines.api.service import Service
+from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.health.rendering import as_json, guest_page
 from onyx_pipelines.health.verdict import Area
 
@@ -39,9 +40,9 @@ class StackHealthAnswer(BaseModel):
     areas: list[AreaAnswer]
 
 
-def add_stack_health(app: FastAPI, service: Service) -> None:
-    @service.reads.get("/api/stack-health")
-    def stack_health() -> StackHealthAnswer:
+def add_stack_health(app: FastAPI, stacks: Stacks) -> None:
+    @stacks.reads.get("/api/stack-health")
+    def stack_health(service: OfStack) -> StackHealthAnswer:
         """How the whole stack is: the worst of its areas, each with evidence and what to do."""
         return StackHealthAnswer.model_validate(as_json(service.health.value()))
 
@@ -51,6 +52,7 @@ def add_stack_health(app: FastAPI, service: Service) -> None:
         responses={200: {"content": {"text/html": {}}, "description": "The page."}},
     )
     def page() -> HTMLResponse:
-        """The same for guests: conditions and ages, nothing that names anything; needs no token."""
-        headers = {"Content-Security-Policy": PAGE_POLICY}
-        return HTMLResponse(guest_page(service.health.value()), headers=headers)
+        """The same of every stack for guests: conditions and ages, and names of nothing but
+        stacks; needs no token."""
+        found = [each.health.value() for each in stacks.services]
+        return HTMLResponse(guest_page(found), headers={"Content-Security-Policy": PAGE_POLICY})

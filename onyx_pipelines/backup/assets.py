@@ -97,7 +97,7 @@ def component_asset(component: Component, *, retry_delay_s: float) -> dg.AssetsD
     return back_up
 
 
-def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
+def backup_set_asset(*, fail_after_hours: float | None) -> dg.AssetsDefinition:
     """The finished set: complete, authenticated, in the first store."""
 
     @dg.asset(
@@ -109,7 +109,7 @@ def backup_set_asset(*, fail_after_hours: float) -> dg.AssetsDefinition:
         tags={Tag.ACCEPTANCE: "AC9.3.1"},
         description="One sealed, self-contained backup set: its manifest is written last, so a set"
         " that is listed is whole (AC9.3.1, AC9.3.2).",
-        freshness_policy=freshness(fail_after_hours),
+        freshness_policy=None if fail_after_hours is None else freshness(fail_after_hours),
         check_specs=[
             dg.AssetCheckSpec(
                 "set_is_complete",

@@ -5,8 +5,10 @@ import dagster as dg
 from onyx_pipelines.backup import offsite_copies
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
-from onyx_pipelines.core.names import EXCLUSIVE_TAGS, Asset, Group, Job, run_tags
+from onyx_pipelines.core.names import EXCLUSIVE_TAGS, Asset, Group, Job, Tag, run_tags
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.stacks import request_of
 from onyx_pipelines.sources.volumes import restart_journalled
 
 _TAGS = run_tags(max_runtime_h=6)
@@ -42,7 +44,7 @@ prune_backups = dg.define_asset_job(
 )
 def nightly_backup_schedule(
     context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> dg.RunRequest | dg.SkipReason:
+) -> list[dg.RunRequest] | dg.SkipReason:
     return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
 
 
@@ -54,22 +56,37 @@ def nightly_backup_schedule(
 )
 def lagging_offsite_copy(
     context: dg.SensorEvaluationContext, onyx: OnyxSettings
-) -> dg.RunRequest | dg.SkipReason:
-    settings = onyx.load()
+) -> list[dg.RunRequest] | dg.SkipReason:
+    # A failed attempt is tried again at the next tick, so the key must not repeat.
+    attempt = int(context.cursor or 0) + 1
+    requests: list[dg.RunRequest] = []
+
+    def catch_up(settings: Settings) -> str:
+        stack = onyx.partition_of(settings)
+        found = _pending(context.instance, settings, stack)
+        if isinstance(found, dg.SkipReason):
+            return found.skip_message or ""
+        requests.append(request_of(stack, dg.RunRequest(run_key=f"{found}-{attempt}")))
+        return "A set lacks its second copy."
+
+    said = onyx.in_each(catch_up)
+    if not requests:
+        return dg.SkipReason(said.text)
+    context.update_cursor(str(attempt))
+    return requests
+
+
+def _pending(instance: dg.DagsterInstance, settings: Settings, stack: str) -> str | dg.SkipReason:
+    """The newest set that lacks its copy, or why there is nothing to copy now."""
     if not settings.has_copies:
         return dg.SkipReason("No second store is configured.")
-    if _unfinished_run(context.instance):
+    if _unfinished_run(instance, stack):
         return dg.SkipReason("A backup or a copy is under way; it copies what is pending.")
     try:
         pending = offsite_copies.pending_copies(open_host(settings))
     except OnyxError as error:
         return dg.SkipReason(f"Cannot tell what is pending: {error}")
-    if not pending:
-        return dg.SkipReason("Every set has its second copy.")
-    # A failed attempt is tried again at the next tick, so the key must not repeat.
-    attempt = int(context.cursor or 0) + 1
-    context.update_cursor(str(attempt))
-    return dg.RunRequest(run_key=f"{pending[0]}-{attempt}")
+    return pending[0] if pending else dg.SkipReason("Every set has its second copy.")
 
 
 @dg.sensor(
@@ -79,16 +96,20 @@ def lagging_offsite_copy(
     " do it a day later.",
 )
 def stopped_containers(onyx: OnyxSettings) -> dg.SkipReason:
+    return dg.SkipReason(onyx.in_each(_start_stopped).text)
+
+
+def _start_stopped(settings: Settings) -> str:
     try:
-        started = restart_journalled(onyx.load())
+        started = restart_journalled(settings)
     except AlreadyRunningError:
-        return dg.SkipReason("A backup is under way; it starts them itself.")
+        return "A backup is under way; it starts them itself."
     if not started:
-        return dg.SkipReason("No container was left stopped.")
-    return dg.SkipReason(f"Started {', '.join(started)}, which a killed backup had left stopped.")
+        return "No container was left stopped."
+    return f"Started {', '.join(started)}, which a killed backup had left stopped."
 
 
-def _unfinished_run(instance: dg.DagsterInstance) -> bool:
+def _unfinished_run(instance: dg.DagsterInstance, stack: str) -> bool:
     statuses = [
         dg.DagsterRunStatus.QUEUED,
         dg.DagsterRunStatus.NOT_STARTED,
@@ -96,7 +117,10 @@ def _unfinished_run(instance: dg.DagsterInstance) -> bool:
         dg.DagsterRunStatus.STARTED,
     ]
     records = instance.get_run_records(
-        dg.RunsFilter(statuses=statuses, tags=dict(EXCLUSIVE_TAGS)), limit=1
+        dg.RunsFilter(
+            statuses=statuses, tags={**EXCLUSIVE_TAGS, **({Tag.STACK: stack} if stack else {})}
+        ),
+        limit=1,
     )
     return bool(records)
 

@@ -121,7 +121,7 @@ def verify_backups() -> None:
 
 
 @dg.schedule(
-    job=verify_backups,
+    job_name=Job.VERIFY,
     cron_schedule="0 5 * * 0",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -129,7 +129,7 @@ def verify_backups() -> None:
 )
 def weekly_verification_schedule(
     context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> dg.RunRequest | dg.SkipReason:
+) -> list[dg.RunRequest] | dg.SkipReason:
     config = VerificationConfig(backup_id="all")
     return onyx.on_schedule(
         dg.RunRequest(

@@ -78,7 +78,7 @@ def _secret_files(settings: Settings, environment: Mapping[str, str]) -> Iterato
         named = environment.get(f"{PREFIX}{name.upper()}_FILE")
         if named and isinstance(getattr(settings, name), SecretStr):
             yield Path(named)
-    yield from files_with_secrets(type(settings))
+    yield from files_with_secrets(type(settings), settings.stack)
     yield from filter(None, (settings.private_key_file, settings.signing_key_path))
     yield settings.tokens_file
     yield from filter(None, (store.secret_access_key_file for store in settings.stores))

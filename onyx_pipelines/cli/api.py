@@ -9,7 +9,7 @@ import typer
 
 from onyx_pipelines.api.tokens import Scope, TokenFile
 from onyx_pipelines.audit import Outcome, audited, cli_origin
-from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.settings import load_settings, load_stacks
 from onyx_pipelines.core.text import utc_minute
 from onyx_pipelines.terminal.output import JsonOption, err, out, print_json
 
@@ -25,9 +25,9 @@ def serve() -> None:
     from onyx_pipelines.api.app import create_app
     from onyx_pipelines.api.server import server_of
 
-    settings = load_settings()
+    stacks = load_stacks()
     with suppress(KeyboardInterrupt):
-        server_of(create_app(settings), host=settings.api_host, port=settings.api_port).run()
+        server_of(create_app(*stacks), host=stacks[0].api_host, port=stacks[0].api_port).run()
 
 
 @token.command("create")

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from onyx_pipelines.core.errors import OnyxError, SettingsError
-from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.settings import load_stacks
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.monitoring.instrumentation.log_counts import LogCounts
 from onyx_pipelines.terminal.output import err, out
@@ -32,10 +32,10 @@ def write(file: File) -> None:
     neither Dagster nor the API runs."""
     # Other commands need no web framework.
     from onyx_pipelines.api.catalog_cache import CatalogCache
-    from onyx_pipelines.api.metrics_page import MetricsPage
+    from onyx_pipelines.api.metrics_page import MetricsPage, exposition
 
-    settings = load_settings()
-    _publish(file, MetricsPage(settings, CatalogCache(settings)).render())
+    pages = [MetricsPage(each, CatalogCache(each)) for each in load_stacks()]
+    _publish(file, exposition(pages))
     out.line(f"{file} is written.")
 
 

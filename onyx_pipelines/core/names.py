@@ -74,6 +74,8 @@ class Tag:
     WORKER: Final = "onyx/worker"
     LAUNCH_ID: Final = "onyx/launch_id"
     REASON: Final = "onyx/reason"
+    # The partition: which stack, where Dagster looks after several.
+    STACK: Final = "dagster/partition"
     MAX_RUNTIME: Final = "dagster/max_runtime"
     COMPONENT: Final = "onyx/component"
     ACCEPTANCE: Final = "onyx/acceptance"

@@ -10,21 +10,27 @@ from pydantic import SecretStr
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.logs import configure_logging
 from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.settings.layers import stack_names
 
 
-def begin_log(settings: Settings | None = None) -> None:
+def begin_log(*settings: Settings) -> None:
     """Once per process; again when its settings change.
 
     Args:
-        settings: None: from the environment; where they cannot be read, the command that needs
-            them says so.
+        settings: of each stack. None: from the environment; where they cannot be read, the command
+            that needs them says so.
     """
-    if settings is None:
-        try:
-            settings = load_settings()
-        except SettingsError:
-            settings = None
-    configure_logging(secrets=secret_values(settings) if settings else ())
+    found = settings or _readable()
+    configure_logging(secrets=[secret for each in found for secret in secret_values(each)])
+
+
+def _readable() -> list[Settings]:
+    found = []
+    with suppress(SettingsError):
+        for stack in stack_names() or ("",):
+            with suppress(SettingsError):
+                found.append(load_settings({"stack": stack} if stack else None))
+    return found
 
 
 def secret_values(settings: Settings) -> list[str]:

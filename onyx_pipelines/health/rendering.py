@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from onyx_pipelines.core.text import NOTHING, duration_text, second_text
-from onyx_pipelines.health.verdict import Condition, Finding, StackHealth
+from onyx_pipelines.health.verdict import Condition, Finding, StackHealth, verdict
 from onyx_pipelines.reporting.markdown import table_markdown
 from onyx_pipelines.reporting.palette import Badge
 from onyx_pipelines.reporting.tables import Cell, Table, plain_table
@@ -47,20 +48,29 @@ def markdown(health: StackHealth) -> str:
     return table_markdown(table)
 
 
-def guest_page(health: StackHealth) -> str:
-    """One file for people without a token: no name, address, path or command of the stack."""
+def guest_page(found: Sequence[StackHealth]) -> str:
+    """One file for people without a token: no set, store, address, path or command of a stack; of
+    several stacks their names."""
     from onyx_pipelines.reporting.pages import render
 
-    condition = health.condition
+    condition = verdict(each.condition for each in found)
+    at = second_text(min(each.at for each in found))
+    is_one = len(found) == 1
     return render(
         "health",
-        title=f"The stack is {condition.value}",
-        subtitle=f"Stack health, {second_text(health.at)}",
+        title=f"The {'stack' if is_one else f'worst of {len(found)} stacks'} is {condition.value}",
+        subtitle=f"Stack health, {at}",
         verdict=BADGES[condition],
         headline=_headline(condition),
-        shown=_guest_table(health),
+        shown=[
+            (
+                "What people rely on" if is_one else f"{each.stack}: {each.condition.value}",
+                _guest_table(each),
+            )
+            for each in found
+        ],
         command="onyx health",
-        reproduction=[("asked at", second_text(health.at))],
+        reproduction=[("asked at", at)],
     )
 
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from onyx_pipelines.core.names import Asset, Group, Job, run_tags
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.orchestration.resources import OnyxSettings
 
 load_test = dg.define_asset_job(
@@ -29,10 +30,13 @@ promote_load_test_baseline = dg.define_asset_job(
 )
 def monthly_load_test(
     context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> dg.RunRequest | dg.SkipReason:
-    if not onyx.load().load_test_url:
-        return dg.SkipReason("ONYX_LOAD_TEST_URL is not set.")
-    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+) -> list[dg.RunRequest] | dg.SkipReason:
+    request = dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+    return onyx.on_schedule(request, _no_target)
+
+
+def _no_target(settings: Settings) -> str:
+    return "" if settings.load_test_url else "ONYX_LOAD_TEST_URL is not set."
 
 
 JOBS = (load_test, promote_load_test_baseline)

@@ -54,11 +54,15 @@ INHIBITIONS: Final = (
     Inhibition("ErrorBudgetFastBurn", "ErrorBudgetSlowBurn|ErrorsAtLowTraffic", ["service"]),
     Inhibition("HostMemoryHigh|HostCpuHigh", "Container(Memory|Cpu)High|LatencyAboveBaseline"),
     Inhibition(
-        "BackupsUnknown", "Backup(Stale|Unverified)|DrillStale|OffsiteCopyBehind|StackNotKnown"
+        "BackupsUnknown",
+        "Backup(Stale|Unverified)|DrillStale|OffsiteCopyBehind|StackNotKnown",
+        ["stack"],
     ),
-    Inhibition("BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale|Schedule.+"),
+    Inhibition(
+        "BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale|Schedule.+", ["stack"]
+    ),
     # The worst of all says nothing that the worst itself has not said.
-    Inhibition(_CRITICAL, "StackFailing"),
+    Inhibition(_CRITICAL, "StackFailing", ["stack"]),
 )
 
 
@@ -86,7 +90,7 @@ def alertmanager_config(
         "global": _global(receivers),
         "route": {
             "receiver": "critical",
-            "group_by": ["alertname", "service"],
+            "group_by": ["alertname", "service", "stack"],
             "group_wait": pace.group_wait,
             "group_interval": pace.group_interval,
             "repeat_interval": "4h",
@@ -152,7 +156,7 @@ def _slack(receivers: Receivers) -> dict[str, Any]:
         "channel": receivers.slack_channel,
         "send_resolved": True,
         "title": "[{{ .Status | toUpper }}] {{ .GroupLabels.alertname }}"
-        " {{ .GroupLabels.service }}",
+        " {{ .GroupLabels.service }} {{ .GroupLabels.stack }}",
         "text": line,
     }
 

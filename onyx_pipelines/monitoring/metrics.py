@@ -191,7 +191,7 @@ OPERATION: Final = (
 LABELS: Final = frozenset(
     {name for family in APPLICATION for name in family.labels}
     | {"component", "store", "channel", "version", "scenario", "quantile", "check", "schedule"}
-    | {"service", "verdict", "instance", "job", "le", "hop", "tier", "database", "kind"}
+    | {"service", "verdict", "instance", "job", "le", "hop", "tier", "database", "kind", "stack"}
 )
 
 # Seconds: a task is fast below the first, slow from the second on.

@@ -19,7 +19,7 @@ from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import Redactor, logger
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.process_log import secret_values
-from onyx_pipelines.core.settings import HostSettings, NotificationSettings, Settings
+from onyx_pipelines.core.settings import NotificationSettings, Settings
 from onyx_pipelines.core.text import duration_text
 from onyx_pipelines.notify import Event, LogNotifier, Outcome, notify
 from onyx_pipelines.notify.box import ChannelState
@@ -79,11 +79,14 @@ def channels_of(settings: NotificationSettings) -> list[Channel]:
 
 
 def keep(settings: Settings, event: Event) -> bool:
-    """Log it, and store it for every channel that wants it; false if none does.
+    """Log it, and store it for every channel that wants it; false if none does. Where the stack
+    has a name, it is said.
 
     Raises:
         OSError: the state directory cannot be written.
     """
+    if settings.stack:
+        event = replace(event, details={"stack": settings.stack, **event.details})
     event = without_secrets(event, settings)
     notify(event, [LogNotifier()])
     LastRuns(settings.state_dir).note(event)
@@ -136,18 +139,12 @@ class Telling:
     warnings: tuple[str, ...] = ()
 
 
-def place_of(settings: HostSettings) -> dict[str, str]:
-    """What messages say of where it happened."""
-    stack = {"stack": settings.stack} if settings.stack else {}
-    return {"host": settings.host, **stack}
-
-
 @contextmanager
 def notified(settings: Settings, job: str) -> Iterator[Telling]:
     """Tell how work begins and ends that Dagster does not run. What a person interrupts is not
     told; an error goes on."""
     run_id, begun = str(uuid.uuid4()), time.monotonic()
-    where = place_of(settings)
+    where = {"host": settings.host}
 
     def event(
         outcome: Outcome,

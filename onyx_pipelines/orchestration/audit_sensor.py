@@ -14,6 +14,7 @@ from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.orchestration.endings import ending_of
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.stacks import stack_of
 
 ACTION = "dagster.run"
 
@@ -34,12 +35,18 @@ _RESULTS = {
     " trail: `onyx audit show`.",
 )
 def audit_of_manual_runs(context: dg.SensorEvaluationContext, onyx: OnyxSettings) -> dg.SkipReason:
-    settings = onyx.load()
     now = datetime.now(UTC)
-    written = audit_runs(context.instance, settings, _since(context.cursor, now))
+    since = _since(context.cursor, now)
+
+    def write(settings: Settings) -> str:
+        written = audit_runs(context.instance, settings, since, onyx.partition_of(settings))
+        return f"{written} records written."
+
+    said = onyx.in_each(write)
     # After the records: a tick that fails is repeated.
-    context.update_cursor(now.isoformat())
-    return dg.SkipReason(f"{written} records written.")
+    if not said.failed:
+        context.update_cursor(now.isoformat())
+    return dg.SkipReason(said.text)
 
 
 def _since(cursor: str | None, now: datetime) -> datetime:
@@ -50,8 +57,13 @@ def _since(cursor: str | None, now: datetime) -> datetime:
         return now - _FIRST_LOOK_BACK
 
 
-def audit_runs(instance: dg.DagsterInstance, settings: Settings, since: datetime) -> int:
+def audit_runs(
+    instance: dg.DagsterInstance, settings: Settings, since: datetime, stack: str = ""
+) -> int:
     """Write what the trail lacks of the manual runs that changed after `since`.
+
+    Args:
+        stack: whose runs, where there are several; one that names none is everybody's.
 
     Returns how many records were written.
 
@@ -61,7 +73,12 @@ def audit_runs(instance: dg.DagsterInstance, settings: Settings, since: datetime
     changed = instance.get_run_records(
         dg.RunsFilter(updated_after=since), order_by="update_timestamp", ascending=True
     )
-    manual = [each for each in changed if not origin_of_run(each.dagster_run.tags).automatic]
+    manual = [
+        each
+        for each in changed
+        if stack_of(each.dagster_run) in ("", stack)
+        and not origin_of_run(each.dagster_run.tags).automatic
+    ]
     if not manual:
         return 0
     known = {(each.operation, each.phase) for each in Trail.of(settings).records()}

@@ -1,6 +1,7 @@
 """Runs told to people: begun, failed, cancelled, succeeded, recovered; a backup that did not come;
 and what is undelivered."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from onyx_pipelines.notify.check_news import CheckNews, KnownChecks, known_after
 from onyx_pipelines.notify.configured import WITH_PLAYBOOK, deliver_pending, keep
 from onyx_pipelines.orchestration.endings import checks_of, ending_of, who_cancelled
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.stacks import newest_materialization, stack_of
 from onyx_pipelines.orchestration.watching import Seen, look, tell_once, watch_from_text
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import is_ahead, newest
@@ -41,18 +43,20 @@ _log = logger("notify")
     " what happened while the daemon was down.",
 )
 def run_notification(context: dg.SensorEvaluationContext, onyx: OnyxSettings) -> dg.SkipReason:
-    settings = onyx.load()
     now = datetime.now(UTC)
     watch = watch_from_text(context.cursor, now)
-    seen = look(context.instance, watch, _of_location(context))
-    after, errors = tell_once(
-        watch, seen, lambda each: _tell_of(context.instance, each, settings), now
-    )
+    seen = look(context.instance, watch, _ours(context, onyx.stacks))
+
+    def tell(each: Seen) -> None:
+        for settings in onyx.concerned(each.stack):
+            _tell_of(context.instance, each, settings)
+
+    after, errors = tell_once(watch, seen, tell, now)
     context.update_cursor(after.as_text())
     if errors:
         _log.error("%d runs could not be told and are tried again: %s", len(errors), errors[0])
         return dg.SkipReason(f"{len(errors)} runs could not be told: {errors[0]}")
-    return dg.SkipReason(f"{deliver_pending(settings)} messages delivered.")
+    return dg.SkipReason(onyx.in_each(_delivered).text)
 
 
 @dg.sensor(
@@ -62,16 +66,37 @@ def run_notification(context: dg.SensorEvaluationContext, onyx: OnyxSettings) ->
     " overdue (ONYX_BACKUP_MAX_AGE_HOURS).",
 )
 def notification_delivery(context: dg.SensorEvaluationContext, onyx: OnyxSettings) -> dg.SkipReason:
-    settings = onyx.load()
-    scans = _scans(settings)
-    # Where no store answers the checks fail, which is told by itself.
-    if scans:
-        overdue = _overdue(settings, scans, datetime.now(UTC))
-        if overdue is not None and context.cursor != overdue.run_id:
-            keep(settings, overdue)
-        context.update_cursor(overdue.run_id if overdue else "")
+    told = _told_overdue(context.cursor)
+
+    def tell(settings: Settings) -> str:
+        stack = onyx.partition_of(settings)
+        scans = _scans(settings)
+        # Where no store answers the checks fail, which is told by itself.
+        if scans:
+            overdue = _overdue(settings, scans, datetime.now(UTC))
+            if overdue is not None and told.get(stack) != overdue.run_id:
+                keep(settings, overdue)
+            told[stack] = overdue.run_id if overdue else ""
+        return _delivered(settings, "Nothing to deliver.")
+
+    said = onyx.in_each(tell)
+    context.update_cursor(json.dumps(told))
+    return dg.SkipReason(said.text)
+
+
+def _delivered(settings: Settings, nothing: str = "0 messages delivered.") -> str:
     sent = deliver_pending(settings)
-    return dg.SkipReason(f"{sent} messages delivered." if sent else "Nothing to deliver.")
+    return f"{sent} messages delivered." if sent else nothing
+
+
+def _told_overdue(cursor: str | None) -> dict[str, str]:
+    """Of each stack the set that was told to be too old; an earlier version kept that of its only
+    stack as it is."""
+    try:
+        found = json.loads(cursor or "{}")
+    except ValueError:
+        found = cursor
+    return found if isinstance(found, dict) else {"": cursor or ""}
 
 
 def overdue_backup(settings: Settings, now: datetime) -> Event | None:
@@ -139,13 +164,17 @@ def _missed(settings: Settings, backup_id: str, said: str) -> Event:
     )
 
 
-def _of_location(context: dg.SensorEvaluationContext) -> Callable[[dg.DagsterRun], bool]:
-    """Runs of other code locations are none of ours; one without any was launched from Python."""
+def _ours(
+    context: dg.SensorEvaluationContext, stacks: Sequence[str]
+) -> Callable[[dg.DagsterRun], bool]:
+    """Runs of other code locations are none of ours, nor are those of stacks that are gone; one
+    without any was launched from Python."""
     ours = context.code_location_origin
 
     def is_ours(run: dg.DagsterRun) -> bool:
         origin = run.remote_job_origin
-        return ours is None or origin is None or origin.location_name == ours.location_name
+        is_here = ours is None or origin is None or origin.location_name == ours.location_name
+        return is_here and stack_of(run) in ("", *stacks)
 
     return is_ours
 
@@ -245,16 +274,15 @@ def _event(
 
 def _details(seen: Seen, settings: Settings) -> dict[str, str | int | float]:
     found: dict[str, str | int | float] = {"host": settings.host_name or "this host"}
-    if settings.stack:
-        found["stack"] = settings.stack
     if seen.run and seen.job == Job.BACKUP:
         found["set"] = seen.run.tags.get(Tag.BACKUP_ID) or seen.run.root_run_id or seen.run_id
     return found
 
 
 def _failed_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    stack = {Tag.STACK: stack_of(run)} if stack_of(run) else {}
     records = instance.get_run_records(
-        dg.RunsFilter(job_name=run.job_name, statuses=_DECIDED), limit=10
+        dg.RunsFilter(job_name=run.job_name, statuses=_DECIDED, tags=stack), limit=10
     )
     ids = [record.dagster_run.run_id for record in records]
     if run.run_id not in ids or ids.index(run.run_id) + 1 >= len(ids):
@@ -269,7 +297,7 @@ def _figures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, str 
     stats = instance.get_run_stats(run.run_id)
     if stats.start_time and stats.end_time:
         found["took"] = duration_text(stats.end_time - stats.start_time)
-    event = instance.get_latest_materialization_event(dg.AssetKey(Asset.BACKUP_SET))
+    event = newest_materialization(instance, Asset.BACKUP_SET, stack_of(run))
     made = event.asset_materialization if event and event.run_id == run.run_id else None
     for name in ("sealed_bytes", "plain_bytes"):
         entry = made.metadata.get(name) if made else None

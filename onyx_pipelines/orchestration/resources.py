@@ -1,19 +1,44 @@
 """What every run of ours needs, whatever it is for: settings, and the host's exclusive lock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from onyx_pipelines.core.errors import AlreadyRunningError
-from onyx_pipelines.core.logs import process_fields
+from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
+from onyx_pipelines.core.logs import logger, process_fields
 from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.process_log import begin_log
 from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.settings.layers import stack_names
 from onyx_pipelines.orchestration.launcher import WorkerIdentity
+from onyx_pipelines.orchestration.stacks import request_of, stack_of
 from onyx_pipelines.vault.lock import ExclusiveLock, current_holder
+
+_log = logger("stacks")
+
+
+@dataclass(frozen=True)
+class InEach:
+    """What came of something that was done for each stack. `failed`: those where it could not."""
+
+    text: str
+    failed: tuple[str, ...] = ()
+
+
+def nothing_configured(settings: Settings) -> str:
+    """Why nothing is launched, as in a fresh clone; "" where anything is configured: whoever
+    configured a part of it hears of the rest as a failed run."""
+    sources = (settings.pg_host, settings.qdrant_url, settings.volumes)
+    if any(sources) or settings.has_copies:
+        return ""
+    return (
+        "Nothing is configured: ONYX_PG_HOST, ONYX_QDRANT_URL, ONYX_VOLUMES and"
+        " ONYX_OFFSITE_URL are empty."
+    )
 
 
 class OnyxSettings(dg.ConfigurableResource[None]):
@@ -21,31 +46,80 @@ class OnyxSettings(dg.ConfigurableResource[None]):
 
     # Settings that differ from it. Every plain field would be offered in each launchpad.
     overrides: dg.ResourceDependency[dict[str, Any]]
+    # Of the stacks, where there are several: as they were when Dagster loaded its definitions.
+    stacks: dg.ResourceDependency[tuple[str, ...]]
+
+    _stack: str = PrivateAttr(default="")
 
     def __init__(self, **data: Any) -> None:
+        if "stacks" not in data:
+            data["stacks"] = () if data.get("overrides", {}).get("stack") else stack_names()
         super().__init__(**{"overrides": {}, **data})
 
-    def load(self) -> Settings:
-        return load_settings(self.overrides)
+    def load(self, stack: str = "") -> Settings:
+        """Of `stack`; "": in a run, of the stack that the run is about.
 
-    def on_schedule(self, request: dg.RunRequest) -> dg.RunRequest | dg.SkipReason:
-        """`request`, unless nothing at all is configured, as in a fresh clone. Whoever configured
-        a part of it hears of the rest as a failed run."""
-        settings = self.load()
-        sources = (settings.pg_host, settings.qdrant_url, settings.volumes)
-        if any(sources) or settings.has_copies:
-            return request
-        return dg.SkipReason(
-            "Nothing is configured: ONYX_PG_HOST, ONYX_QDRANT_URL, ONYX_VOLUMES and"
-            " ONYX_OFFSITE_URL are empty."
-        )
+        Raises:
+            SettingsError: they are not valid, or there are several stacks and none is named.
+        """
+        of = stack or self._stack
+        return load_settings({**self.overrides, "stack": of} if of else self.overrides)
+
+    def concerned(self, stack: str) -> list[Settings]:
+        """Of that stack; of a run that names none of several, of all of them.
+
+        Raises:
+            SettingsError: they are not valid.
+        """
+        return [self.load(each) for each in ((stack,) if stack else self.stacks or ("",))]
+
+    def partition_of(self, settings: Settings) -> str:
+        """What Dagster calls the stack of these settings; "" where it is the only one."""
+        return settings.stack if self.stacks else ""
+
+    def in_each(self, do: Callable[[Settings], str]) -> InEach:
+        """Do something for each stack, which says what came of it. What fails for one of several
+        keeps nothing from the others."""
+        if not self.stacks:
+            return InEach(do(self.load()))
+        said, failed = [], []
+        for stack in self.stacks:
+            try:
+                said.append(f"{stack}: {do(self.load(stack))}")
+            except OnyxError as error:
+                _log.error("stack %s: %s", stack, error)
+                said.append(f"{stack}: {error}")
+                failed.append(stack)
+        return InEach(" ".join(said), tuple(failed))
+
+    def on_schedule(
+        self, request: dg.RunRequest, why_not: Callable[[Settings], str] = nothing_configured
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """`request` for each stack that `why_not` gives no reason against. One of several whose
+        settings are wrong is asked for too: it is a failed run."""
+        wanted: list[str] = []
+
+        def decide(settings: Settings) -> str:
+            reason = why_not(settings)
+            if not reason:
+                wanted.append(self.partition_of(settings))
+            return reason
+
+        said = self.in_each(decide)
+        requests = [request_of(stack, request) for stack in (*wanted, *said.failed)]
+        return requests or dg.SkipReason(said.text)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Any]:
         """JSON lines of this process, in the run's standard error, name the run until it ends."""
-        begin_log(self.load())
         run = context.run
-        with process_fields(**({"run": run.run_id, "job": run.job_name} if run else {})):
+        self._stack = stack_of(run) if self.stacks else ""
+        if self.stacks and run is None:
+            begin_log()
+        else:
+            begin_log(self.load())
+        fields = {"run": run.run_id, "job": run.job_name} if run else {}
+        with process_fields(**fields, **({"stack": self._stack} if self._stack else {})):
             yield self
 
 

@@ -15,6 +15,8 @@ from typing import Final
 
 import dagster as dg
 
+from onyx_pipelines.orchestration.stacks import stack_of
+
 # The storage's times are those of several processes: look back a little.
 _OVERLAP: Final = timedelta(minutes=2)
 _FIRST_LOOK_BACK: Final = timedelta(minutes=10)
@@ -27,6 +29,7 @@ class OpenRun:
 
     job: str
     start_is_told: bool = False
+    stack: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,15 @@ def watch_from_text(text: str | None, now: datetime) -> Watch:
 
 @dataclass(frozen=True)
 class Seen:
-    """A run that changed. `run` is None if it was deleted before its end was told."""
+    """A run that changed. `run` is None if it was deleted before its end was told; `stack` is ""
+    where there is only one."""
 
     run_id: str
     job: str
     run: dg.DagsterRun | None
     has_begun: bool
     start_is_told: bool
+    stack: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -94,7 +99,7 @@ def look(
     }
     found = sorted(records.values(), key=lambda each: each.update_timestamp)
     deleted = [
-        Seen(run_id, each.job, None, each.start_is_told, each.start_is_told)
+        Seen(run_id, each.job, None, each.start_is_told, each.start_is_told, each.stack)
         for run_id, each in watch.open.items()
         if run_id not in records
     ]
@@ -117,7 +122,7 @@ def tell_once(
     for number, each in enumerate(seen):
         if each.run_id in told:
             continue
-        opened[each.run_id] = OpenRun(each.job, each.start_is_told)
+        opened[each.run_id] = OpenRun(each.job, each.start_is_told, each.stack)
         if number >= _AT_A_TIME or not (each.is_over or _start_is_news(each)):
             continue
         try:
@@ -146,6 +151,7 @@ def _seen(record: dg.RunRecord, watch: Watch) -> Seen:
         run,
         has_begun=record.start_time is not None,
         start_is_told=known is not None and known.start_is_told,
+        stack=stack_of(run),
     )
 
 

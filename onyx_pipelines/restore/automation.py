@@ -3,7 +3,9 @@
 import dagster as dg
 
 from onyx_pipelines.core.names import BACKUP_ASSETS, DRILL_ASSETS, Asset, Group, Job, Tag, run_tags
+from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.stacks import newest_materialization, request_of
 from onyx_pipelines.sources.source import Component
 
 restore_drill = dg.define_asset_job(
@@ -24,7 +26,7 @@ restore_drill = dg.define_asset_job(
 )
 def monthly_restore_drill(
     context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> dg.RunRequest | dg.SkipReason:
+) -> list[dg.RunRequest] | dg.SkipReason:
     return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
 
 
@@ -38,28 +40,41 @@ def monthly_restore_drill(
 )
 def drill_new_set(
     context: dg.SensorEvaluationContext, asset_event: dg.EventLogEntry, onyx: OnyxSettings
-) -> dg.RunRequest | dg.SkipReason:
-    settings = onyx.load()
-    changed = _changed_versions(context.instance)
-    if not settings.drill_every_backup and not changed:
-        return dg.SkipReason("ONYX_DRILL_EVERY_BACKUP is off, and no version changed.")
-    tags = {Tag.REASON: f"version changed: {', '.join(changed)}" if changed else "new set"}
-    return dg.RunRequest(run_key=asset_event.run_id, tags=tags)
+) -> list[dg.RunRequest] | dg.SkipReason:
+    requests: list[dg.RunRequest] = []
+
+    def drill(settings: Settings) -> str:
+        # Of several stacks' events Dagster gives the newest only. Each that has one is asked for:
+        # a key that was launched before is not launched again.
+        stack = onyx.partition_of(settings)
+        made = newest_materialization(context.instance, Asset.OFFSITE_COPY, stack)
+        if stack and made is None:
+            return "It has no set yet."
+        changed = _changed_versions(context.instance, stack)
+        if not settings.drill_every_backup and not changed:
+            return "ONYX_DRILL_EVERY_BACKUP is off, and no version changed."
+        tags = {Tag.REASON: f"version changed: {', '.join(changed)}" if changed else "new set"}
+        run_id = made.run_id if stack and made else asset_event.run_id
+        requests.append(request_of(stack, dg.RunRequest(run_key=run_id, tags=tags)))
+        return "It has a new set."
+
+    said = onyx.in_each(drill)
+    return requests or dg.SkipReason(said.text)
 
 
-def _changed_versions(instance: dg.DagsterInstance) -> list[str]:
+def _changed_versions(instance: dg.DagsterInstance, stack: str) -> list[str]:
     """Servers whose version in the newest backup is another one than in the last drill."""
     changed = []
     for server in (Component.POSTGRESQL, Component.QDRANT):
-        now = _version(instance, BACKUP_ASSETS[server], server)
-        before = _version(instance, DRILL_ASSETS[server], server)
+        now = _version(instance, BACKUP_ASSETS[server], server, stack)
+        before = _version(instance, DRILL_ASSETS[server], server, stack)
         if now and before and now != before:
             changed.append(f"{server} {before} → {now}")
     return changed
 
 
-def _version(instance: dg.DagsterInstance, asset: str, server: str) -> str:
-    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+def _version(instance: dg.DagsterInstance, asset: str, server: str, stack: str) -> str:
+    event = newest_materialization(instance, asset, stack)
     materialization = event.asset_materialization if event else None
     entry = materialization.metadata.get(f"version/{server}") if materialization else None
     return str(entry.value) if entry else ""

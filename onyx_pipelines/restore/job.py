@@ -132,6 +132,7 @@ def restore(context: dg.OpExecutionContext, config: RestoreConfig, onyx: OnyxSet
     context.log_event(
         dg.AssetMaterialization(
             asset_key=RESTORED,
+            partition=context.partition_key if context.has_partition_key else None,
             description="A real restore, compared with what the set says that the data was.",
             metadata={
                 "verdict": result.verdict.value,

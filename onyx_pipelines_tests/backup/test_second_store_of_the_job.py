@@ -28,7 +28,11 @@ def asked_for(instance: dg.DagsterInstance, cursor: str | None = None) -> object
     with dg.build_sensor_context(
         instance, cursor=cursor, resources={"onyx": OnyxSettings()}
     ) as context:
-        return lagging_offsite_copy(context)
+        verdict = lagging_offsite_copy(context)
+    if isinstance(verdict, dg.SkipReason):
+        return verdict
+    [request] = verdict
+    return request
 
 
 class TestTheSecondStoreIsDown:

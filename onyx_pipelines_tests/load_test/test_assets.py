@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,10 @@ def test_a_host_that_is_not_listed_fails_the_run_with_one_sentence(
 def test_the_monthly_schedule_waits_for_a_target() -> None:
     onyx = OnyxSettings(overrides={"load_test_url": ""})
 
-    with dg.build_schedule_context(resources={"onyx": onyx}) as context:
+    at = datetime(2026, 4, 2, 5, tzinfo=UTC)
+    with dg.build_schedule_context(
+        resources={"onyx": onyx}, scheduled_execution_time=at
+    ) as context:
         ticked = monthly_load_test.evaluate_tick(context)
 
     assert monthly_load_test.cron_schedule == "0 5 2 * *"

@@ -219,7 +219,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         5,
         {"onyx_backup_last_success_timestamp_seconds": flat(-19 * 3600)},
     ),
-    "BackupsUnknown": Fault({"onyx_backup_last_success_timestamp_seconds": None}, 10),
+    "BackupsUnknown": Fault({"onyx_backup_stores_readable": flat(0)}, 10),
     "OffsiteCopyBehind": Fault(
         {"onyx_offsite_lag_seconds": flat(26 * 3600 + 1)},
         5,

@@ -140,6 +140,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     "qdrant_app_status_recovery_mode": flat(0),
     'qdrant_collection_dead_replicas{id="documents"}': flat(0),
     "onyx_qdrant_collections_unwell": flat(0),
+    "onyx_backup_stores_readable": flat(1),
     "onyx_backup_last_success_timestamp_seconds": rising(60),
     "onyx_backup_last_verified_timestamp_seconds": rising(60),
     "onyx_restore_drill_last_success_timestamp_seconds": rising(60),

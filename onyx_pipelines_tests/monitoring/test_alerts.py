@@ -17,7 +17,7 @@ from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.rule import Alert
 from onyx_pipelines_tests.monitoring.faults import ABSENT, FAULTS
-from onyx_pipelines_tests.monitoring.healthy import HEALTHY, MINUTES, requests
+from onyx_pipelines_tests.monitoring.healthy import HEALTHY, MINUTES, flat, requests
 from onyx_pipelines_tests.monitoring.promtool import WATCHDOG, Expected, judged_by_promtool
 
 RULES: Final = rendered()["prometheus/rules.yml"]
@@ -48,6 +48,21 @@ def test_each_fault_raises_its_alert_at_its_minute_and_no_other(tmp_path: Path) 
         ],
         tmp_path,
     )
+
+
+def test_a_stack_that_is_well_hides_nothing_of_another_one(tmp_path: Path) -> None:
+    readable, pending = "onyx_backup_stores_readable", "onyx_notifications_pending"
+    changes = {
+        readable: None,
+        f'{readable}{{stack="blue"}}': flat(0),
+        f'{readable}{{stack="green"}}': flat(1),
+        f'{pending}{{channel="slack"}}': None,
+        f'{pending}{{channel="slack",stack="blue"}}': flat(1),
+        f'{pending}{{channel="slack",stack="green"}}': flat(0),
+    }
+    fires = {10: {"BackupsUnknown"}, 30: {"BackupsUnknown", "MessagesNotDelivered"}}
+
+    agreed([Expected("two stacks", changes, fires)], tmp_path)
 
 
 def test_what_is_just_not_enough_raises_nothing(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_legend_names_labels_that_the_query_keeps(
     of_target = {"service", "instance", "job"}
     plain = not re.search(r"\b(sum|max|min|count|avg|topk)\b", expression)
 
-    assert named <= kept | of_target | ({"mountpoint"} if plain else set())
+    assert named <= kept | of_target | ({"mountpoint", "stack"} if plain else set())
 
 
 @each_query

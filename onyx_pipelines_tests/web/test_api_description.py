@@ -130,7 +130,7 @@ def test_the_description_says_who_may(path: str, method: str) -> None:
     }
     declared = DESCRIPTION["paths"][path][method].get("security", [])
 
-    wanted = {"/api/health": [], "/metrics": ["metrics"]}.get(path, ["token"])
+    wanted = {"/api/health": [], "/health": [], "/metrics": ["metrics"]}.get(path, ["token"])
     assert [name for each in declared for name in each] == wanted
 
 

@@ -13,7 +13,7 @@ from onyx_pipelines.core.settings.backups import (
 )
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
-from onyx_pipelines.core.settings.loading import load_settings
+from onyx_pipelines.core.settings.loading import load_settings, load_stacks
 from onyx_pipelines.core.settings.monitoring import (
     CHAT_BUCKETS_S,
     MonitoringSettings,
@@ -73,4 +73,5 @@ __all__ = [
     "VolumeSettings",
     "Window",
     "load_settings",
+    "load_stacks",
 ]

@@ -6,7 +6,7 @@ What cannot be read becomes a `Problem` in the value's place: all that is wrong 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +71,12 @@ class ConfigFile(YamlConfigSettingsSource):
         self,
         settings_cls: type[BaseSettings],
         yaml_file: ConfigFileSourceType | None = DEFAULT_PATH,
+        *,
+        stack: str = "",
     ) -> None:
         self._fields = settings_cls.model_fields
-        super().__init__(settings_cls, config_path() if yaml_file == DEFAULT_PATH else yaml_file)
+        path = config_path(stack) if yaml_file == DEFAULT_PATH else yaml_file
+        super().__init__(settings_cls, path)
 
     def _read_files(
         self,
@@ -106,9 +109,9 @@ class ConfigFile(YamlConfigSettingsSource):
         return values
 
 
-def config_path() -> Path | None:
+def config_path(stack: str = "") -> Path | None:
     """Of the configuration file; None: there is none. Of several, one for each stack, the one of
-    the stack that ONYX_STACK names.
+    `stack`, or of the stack that ONYX_STACK names. What is wrong with another one does not matter.
 
     Raises:
         SettingsError: there are several, and it is not said which, or not clear.
@@ -116,14 +119,49 @@ def config_path() -> Path | None:
     paths = config_paths()
     if len(paths) < 2:
         return paths[0] if paths else None
-    wanted = os.environ.get(STACK_VARIABLE, "")
-    stacks = [(str(_yaml_of(path)[0].get("stack") or ""), path) for path in paths]
-    found = [path for stack, path in stacks if stack and stack == wanted]
+    wanted = stack or os.environ.get(STACK_VARIABLE, "")
+    found = []
+    for path in paths:
+        with suppress(SettingsError):
+            if wanted and wanted == _stack_in(path):
+                found.append(path)
     if len(found) == 1:
         return found[0]
-    what = f"{wanted or 'none of them'} is given by {STACK_VARIABLE}"
-    listed = ", ".join(f"{stack or 'one without a name'} ({path})" for stack, path in stacks)
-    raise SettingsError(
+    how = "asked for" if stack else f"given by {STACK_VARIABLE}"
+    raise _not_clear(paths, f"{wanted or 'none of them'} is {how}")
+
+
+def stack_names() -> tuple[str, ...]:
+    """Of the stacks that this process looks after, in order, where ONYX_CONFIG names the files of
+    several and ONYX_STACK none of them. (): it looks after one, which may have a name or none.
+
+    A file that cannot be read is the stack that it is called after, so that what is done for that
+    one fails, and what is done for the others does not.
+
+    Raises:
+        SettingsError: not each has a name of its own.
+    """
+    paths = config_paths()
+    if len(paths) < 2 or os.environ.get(STACK_VARIABLE):
+        return ()
+    names = set()
+    for path in paths:
+        try:
+            names.add(_stack_in(path))
+        except SettingsError:
+            names.add(path.stem)
+    if "" in names or len(names) < len(paths):
+        raise _not_clear(paths, "not each has a name of its own")
+    return tuple(sorted(names))
+
+
+def _stack_in(path: Path) -> str:
+    return str(_yaml_of(path)[0].get("stack") or "")
+
+
+def _not_clear(paths: Sequence[Path], what: str) -> SettingsError:
+    listed = ", ".join(f"{_stack_in(path) or 'one without a name'} ({path})" for path in paths)
+    return SettingsError(
         f"{CONFIG_VARIABLE} names the files of several stacks, {listed}, and {what}.",
         remedy=f"Say which with `onyx --stack NAME` or {STACK_VARIABLE}; each file has a `stack` of"
         " its own.",
@@ -143,9 +181,9 @@ def config_paths() -> tuple[Path, ...]:
     return tuple(Path(each).expanduser() for each in named.split(os.pathsep) if each)
 
 
-def files_with_secrets(settings_cls: type[BaseSettings]) -> Iterator[Path]:
+def files_with_secrets(settings_cls: type[BaseSettings], stack: str = "") -> Iterator[Path]:
     """That the configuration file names as holding one."""
-    path = config_path()
+    path = config_path(stack)
     in_file: Mapping[str, Any] = {}
     with suppress(SettingsError):
         in_file = _yaml_of(path)[0] if path else {}
@@ -156,10 +194,10 @@ def files_with_secrets(settings_cls: type[BaseSettings]) -> Iterator[Path]:
             yield Path(named)
 
 
-def origins(settings_cls: type[BaseSettings]) -> dict[str, str]:
+def origins(settings_cls: type[BaseSettings], stack: str = "") -> dict[str, str]:
     """Where the value of each setting comes from that is not its default."""
-    path = config_path()
-    in_file = ConfigFile(settings_cls).yaml_data
+    path = config_path(stack)
+    in_file = ConfigFile(settings_cls, stack=stack).yaml_data
     return {
         **{name: f"{name} in {path}" for name in in_file},
         **{name: f"{variable(name)}_FILE" for name in FileVariants(settings_cls)()},

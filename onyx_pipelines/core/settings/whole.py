@@ -85,4 +85,6 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic calls by keyword)
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the same)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, FileVariants(settings_cls), ConfigFile(settings_cls)
+        # Whoever says which stack it is about has the file of that stack.
+        file = ConfigFile(settings_cls, stack=init_settings().get("stack", ""))
+        return init_settings, env_settings, FileVariants(settings_cls), file

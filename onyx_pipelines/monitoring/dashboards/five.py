@@ -72,6 +72,7 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
             f"More than {limit_text(age_s)}: an alert.",
             Unit.SECONDS,
             "time() - onyx_backup_last_success_timestamp_seconds",
+            "{{stack}}",
             above=age_s,
         ),
         _stat(
@@ -79,6 +80,7 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
             "Whether what is kept comes back.",
             Unit.SECONDS,
             "time() - onyx_restore_drill_last_success_timestamp_seconds",
+            "{{stack}}",
             above=thresholds.drill_age.total_seconds(),
         ),
         _stat(
@@ -433,9 +435,9 @@ def _infrastructure(thresholds: Thresholds) -> list[Panel]:
             Unit.MOMENT,
             [
                 Line(
-                    "1000 * max by (component, store)"
+                    "1000 * max by (stack, component, store)"
                     " (onyx_backup_component_last_success_timestamp_seconds)",
-                    "{{component}} {{store}}",
+                    "{{component}} {{store}} {{stack}}",
                 )
             ],
             Shape.TABLE,

@@ -48,7 +48,8 @@ def _sets(thresholds: Thresholds) -> list[Alert]:
         ),
         _alert(
             "BackupsUnknown",
-            f"absent({newest})",
+            # Of each stack: another one that is well must not hide it.
+            "onyx_backup_stores_readable < 1 or absent(onyx_backup_stores_readable)",
             "10m",
             Severity.CRITICAL,
             "Nothing says whether there are backups",
@@ -86,7 +87,7 @@ def _faults() -> list[Alert]:
         ),
         _alert(
             "MessagesNotDelivered",
-            "sum by (channel) (onyx_notifications_pending) > 0",
+            "sum by (stack, channel) (onyx_notifications_pending) > 0",
             "30m",
             Severity.WARNING,
             "Messages by {{ $labels.channel }} do not arrive",
