@@ -66,9 +66,9 @@ _log = logging.getLogger(__name__)
 class VolumesRestoration:
     """The chosen volumes, or paths of one, and where each goes.
 
-    A volume whose data does not pass is not put in place: its findings say so, and the next ones
-    are restored all the same. Containers that have the directory mounted are stopped while the
-    restored data takes its place, and started again.
+    A volume whose data does not pass, or that its place does not take, is not put there: its
+    findings say so, and the next ones are restored all the same. Containers that have the
+    directory mounted are stopped while the restored data takes its place, and started again.
     """
 
     objects: SetObjects
@@ -115,7 +115,11 @@ class VolumesRestoration:
                     item.prepare()
         restoring = Restoring(journal)
         for item in items:
-            restoring.run(item)
+            try:
+                restoring.run(item)
+            except RestoreError as error:
+                said = f"Not restored: {error.what} {error.remedy}"
+                restoring.leave(item.name, outcome(Verdict.COULD_NOT_VERIFY, item.name, said))
         return restoring.result(
             work,
             plain_bytes=sum(target.volume.plain_bytes for target in self.targets),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import (
     NotFoundError,
     RestoreError,
@@ -18,10 +19,12 @@ from onyx_pipelines.core.errors import (
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
+from onyx_pipelines.sources.volumes.facts import Entry
 from onyx_pipelines.vault.layout import object_key
 from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_docker import Troubled
+from onyx_pipelines_tests.restore.volumes.crafted_tar import facts_of, member, tar_of
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Damage,
     Vault,
@@ -30,6 +33,7 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
     restored,
     settings_for,
     spoil,
+    unverified,
 )
 from onyx_pipelines_tests.sources.volumes.trees import Node, archive, make_tree, tree_of
 
@@ -217,13 +221,13 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
     (place / "mine").write_bytes(b"mine")
     monkeypatch.setattr(os, "pwrite", _disk_is_full)
 
-    with pytest.raises(RestoreError, match="No space left"):
-        restored(
-            backed_up[0],
-            RestoreChoice(volumes=("v",), into=str(place)),
-            settings_for(tmp_path),
-        )
+    result = restored(
+        backed_up[0], RestoreChoice(volumes=("v",), into=str(place)), settings_for(tmp_path)
+    )
 
+    (left,) = unverified(result)
+    assert "No space left" in left.message
+    assert result.unfinished == ("v",)
     assert bytes_of(place) == {"mine": b"mine"}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".onyx")]
 
@@ -236,14 +240,33 @@ def test_a_restore_that_fails_leaves_none_of_the_directories_that_it_made(
 ) -> None:
     monkeypatch.setattr(os, "pwrite", _disk_is_full)
 
-    with pytest.raises(RestoreError, match="No space left"):
-        restored(
-            backed_up[0],
-            RestoreChoice(volumes=("v",), into=str(place / "that" / "is" / "new")),
-            settings_for(tmp_path),
-        )
+    result = restored(
+        backed_up[0],
+        RestoreChoice(volumes=("v",), into=str(place / "that" / "is" / "new")),
+        settings_for(tmp_path),
+    )
 
-    assert list(place.iterdir()) == []
+    assert (result.verdict, list(place.iterdir())) == (Verdict.COULD_NOT_VERIFY, [])
+
+
+def test_a_volume_that_its_place_does_not_take_keeps_no_other_from_its_own(
+    vault: Vault, volume: Path, place: Path, tmp_path: Path
+) -> None:
+    too_long, whole = "文".encode() * 100, archive(volume)
+    objects = vault.seal(
+        {
+            "volumes/a.tar": tar_of(member(b"./" + too_long)),
+            "facts/volumes/a.jsonl": facts_of(Entry(too_long, EntryType.FILE)),
+            "volumes/v.tar": whole.tar,
+            "facts/volumes/v.jsonl": whole.facts,
+        }
+    )
+
+    result = restored(objects, RestoreChoice(into=str(place)), settings_for(tmp_path))
+
+    assert (result.verdict, result.unfinished) == (Verdict.COULD_NOT_VERIFY, ("a",))
+    assert tree_of(place / "v") == tree_of(volume)
+    assert [path.name for path in place.iterdir()] == ["v"]
 
 
 def test_an_interrupted_restore_goes_on_with_the_volume_where_it_stopped(
