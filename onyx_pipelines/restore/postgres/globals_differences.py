@@ -30,8 +30,11 @@ def compare_globals(expected: GlobalsFacts, found: GlobalsFacts) -> Comparison:
     before = {role.name: role for role in expected.roles}
     after = {role.name: role for role in found.roles}
     differences = [*missing(Aspect.ROLE, before, after)]
+    with_passwords = expected.with_passwords and found.with_passwords
     for name in sorted(before.keys() & after.keys()):
         differences += _role(before[name], after[name], is_whole=expected.format_version > 1)
+        if with_passwords:
+            differences += _password(before[name], after[name])
     differences += missing(Aspect.TABLESPACE, expected.tablespaces, found.tablespaces)
     spaces = {each.name: each for each in found.tablespace_facts}
     for space in expected.tablespace_facts:
@@ -66,6 +69,14 @@ def _role(expected: RoleFacts, found: RoleFacts, *, is_whole: bool) -> Iterator[
     yield from changed(Aspect.ROLE, expected.name, before, after)
     if not is_whole:
         return
+    yield from _comment(f"role {expected.name}", expected.comment, found.comment)
+    yield from entries(
+        Aspect.LABEL, f"role {expected.name}: ", expected.security_labels, found.security_labels
+    )
+    yield from entries(Aspect.SETTING, f"role {expected.name}: ", expected.settings, found.settings)
+
+
+def _password(expected: RoleFacts, found: RoleFacts) -> Iterator[Difference]:
     yield from changed(
         Aspect.ROLE,
         f"{expected.name}: password",
@@ -74,11 +85,6 @@ def _role(expected: RoleFacts, found: RoleFacts, *, is_whole: bool) -> Iterator[
         "its password" if expected.password else "none",
         "another one" if found.password else MISSING,
     )
-    yield from _comment(f"role {expected.name}", expected.comment, found.comment)
-    yield from entries(
-        Aspect.LABEL, f"role {expected.name}: ", expected.security_labels, found.security_labels
-    )
-    yield from entries(Aspect.SETTING, f"role {expected.name}: ", expected.settings, found.settings)
 
 
 def _rights(role: RoleFacts, *, is_whole: bool) -> str:

@@ -29,6 +29,7 @@ from onyx_pipelines.restore.engine import Work, chosen_of
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
+from onyx_pipelines.sources.postgres.rights import may_read_passwords
 from onyx_pipelines.sources.postgres.server_facts import read_globals
 from onyx_pipelines.sources.postgres.target import OWN_ROLE, PostgresTarget, postgres_errors
 from onyx_pipelines.sources.source import Component
@@ -246,8 +247,10 @@ def _complaints(error: ProgramError) -> tuple[str, ...]:
 
 
 def read_restored_globals(target: PostgresTarget, expected: GlobalsFacts) -> GlobalsFacts:
+    """With passwords where the set has them and the role may read them."""
     with session(target) as connection:
-        return read_globals(connection, with_passwords=expected.with_passwords)
+        with_passwords = expected.with_passwords and may_read_passwords(connection)
+        return read_globals(connection, with_passwords=with_passwords)
 
 
 def available_extensions(target: PostgresTarget) -> frozenset[str]:

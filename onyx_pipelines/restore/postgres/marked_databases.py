@@ -11,7 +11,7 @@ import json
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -53,9 +53,16 @@ def commented(database: str, comment: str | None) -> sql.Composed:
     )
 
 
+def beside(
+    target: PostgresTarget, database: str
+) -> AbstractContextManager[psycopg.Connection[Any]]:
+    """A session for what is done with `database` from another one. Raises as `session`."""
+    return session(target, other_than(database), about=database)
+
+
 def oid_of(target: PostgresTarget, database: str) -> int:
     """It stays the same when the database is renamed."""
-    with session(target, other_than(database), about=database) as connection:
+    with beside(target, database) as connection:
         query = "SELECT oid::int8 FROM pg_database WHERE datname = %s"
         row = connection.execute(query, (database,)).fetchone()
     return int(row[0]) if row else 0
@@ -67,7 +74,7 @@ def drop(target: PostgresTarget, database: str) -> tuple[str, ...]:
     Gives the replication slots that its subscriptions had, each with its subscription: they stay on
     the servers that are published from, since somebody may go on from there.
     """
-    with session(target, other_than(database), about=database) as connection:
+    with beside(target, database) as connection:
         slots = _drop_subscriptions(target, connection, database)
         if _is_template(connection, database):
             connection.execute(
@@ -133,6 +140,21 @@ def inside(
     with session(target, database) as connection:
         connection.execute(sql.SQL("SET client_encoding = {}").format(encoding))
         yield connection
+
+
+def refusal(connection: psycopg.Connection[Any], statement: str) -> str:
+    """What the server says to a statement of a dump; empty: it has done it.
+
+    Raises:
+        psycopg.OperationalError: the server was lost.
+    """
+    try:
+        connection.execute(as_dumped(statement))
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        return str(error).strip()
+    return ""
 
 
 def as_dumped(statement: str) -> bytes:

@@ -19,7 +19,7 @@ from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.differences import MISSING, Aspect, database_findings
 from onyx_pipelines.restore.postgres.late_extensions import not_brought
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects, open_dump
-from onyx_pipelines.restore.postgres.marked_databases import drop, other_than
+from onyx_pipelines.restore.postgres.marked_databases import beside, drop
 from onyx_pipelines.restore.postgres.staging import Staged, Staging
 from onyx_pipelines.restore.results import Finding, Step
 
@@ -98,7 +98,7 @@ class DrilledDatabase(StagedDatabase):
         super().discard()
         name, target = self.staged_name, self.staging.target
         if name == loading.MAINTENANCE_DATABASE:
-            with loading.session(target, other_than(name), about=name) as connection:
+            with beside(target, name) as connection:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def _lacking(self, database: DatabaseObjects, complaints: tuple[str, ...]) -> str:

@@ -4,9 +4,8 @@ drill and a real restore take these very steps."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from psycopg import sql
@@ -28,10 +27,11 @@ from onyx_pipelines.restore.postgres.differences import HostLimits
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects, DumpArchive
 from onyx_pipelines.restore.postgres.marked_databases import (
     as_dumped,
+    beside,
     commented,
     inside,
     marked,
-    other_than,
+    refusal,
 )
 from onyx_pipelines.restore.postgres.rewording import in_the_words_of
 from onyx_pipelines.sources.postgres.binaries import Binaries
@@ -48,6 +48,10 @@ from onyx_pipelines.sources.postgres.target import PostgresTarget
 # A library that the server lacks keeps everybody out of the database.
 _LIBRARIES: Final = frozenset({"session_preload_libraries", "local_preload_libraries"})
 _PROVIDERS_SINCE: Final = 15
+_OF_TEMPLATE: Final = (
+    "SELECT spcname FROM pg_tablespace t JOIN pg_database d ON d.dattablespace = t.oid"
+    " WHERE datname = 'template0'"
+)
 _LOCALES: Final = {"icu": sql.SQL("ICU_LOCALE {}"), "builtin": sql.SQL("BUILTIN_LOCALE {}")}
 
 
@@ -89,7 +93,7 @@ class Staging:
         spaces = self._tablespaces(database.facts, name)
         limits = HostLimits(tablespaces=tuple(k for k, there in spaces.items() if there is None))
         limits = replace(limits, locale=self._create(database.facts, name, spaces))
-        with self._maintenance(name) as connection:
+        with beside(self.target, name) as connection:
             connection.execute(marked(name))
         try:
             archive.read_contents(self.binaries)
@@ -120,7 +124,7 @@ class Staging:
 
     def place_of(self, extension: BoundExtension, name: str) -> str:
         """The database of the server that may have it; empty: the server does not load it."""
-        with self._maintenance(name) as connection:
+        with beside(self.target, name) as connection:
             row = connection.execute(
                 "SELECT current_setting(%s, true)", (extension.parameter,)
             ).fetchone()
@@ -198,7 +202,7 @@ class Staging:
         wanted = {item.tablespace for item in facts.schema_items if item.tablespace}
         if facts.properties is not None:
             wanted.add(facts.properties.tablespace)
-        with self._maintenance(name) as connection:
+        with beside(self.target, name) as connection:
             rows = connection.execute(
                 "SELECT convert_to(spcname, getdatabaseencoding()), spcname FROM pg_tablespace"
             ).fetchall()
@@ -213,10 +217,11 @@ class Staging:
         self, facts: DatabaseFacts, name: str, tablespaces: Mapping[str, str | None]
     ) -> str:
         """Empty; gives why it has another locale than the original."""
-        with self._maintenance(name) as connection:
+        with beside(self.target, name) as connection:
             options = _locale_options(facts, server_major(connection))
             space = facts.properties and tablespaces[facts.properties.tablespace]
-            if space:
+            # To name it takes a right, also where it is that of the template.
+            if space and (space,) != connection.execute(_OF_TEMPLATE).fetchone():
                 options.append(sql.SQL("TABLESPACE {}").format(sql.Identifier(space)))
             try:
                 connection.execute(_creation(name, facts, options))
@@ -241,15 +246,9 @@ class Staging:
         self, name: str, encoding: str, settings: Sequence[Setting]
     ) -> list[tuple[Setting, str]]:
         """Those that the server refused, and what it said."""
-        refused = []
         with inside(self.target, name, encoding) as connection:
-            for setting in settings:
-                try:
-                    connection.execute(as_dumped(setting.statement))
-                except psycopg.OperationalError:
-                    raise
-                except psycopg.Error as error:
-                    refused.append((setting, str(error).strip()))
+            said = [(setting, refusal(connection, setting.statement)) for setting in settings]
+        refused = [each for each in said if each[1]]
         return refused + self._without_lacking_libraries(name, settings)
 
     def _without_lacking_libraries(
@@ -263,7 +262,7 @@ class Staging:
                 return []
         except SourceError as error:
             said = error.what
-        with self._maintenance(name) as connection:
+        with beside(self.target, name) as connection:
             for setting in loading_some:
                 connection.execute(
                     sql.SQL("ALTER DATABASE {} RESET {}").format(
@@ -274,16 +273,12 @@ class Staging:
 
     def _apply(self, name: str, encoding: str, statements: Sequence[str]) -> tuple[str, ...]:
         """In one session, in their order; gives what the server said to those that it refused."""
-        said = []
         with inside(self.target, name, encoding) as connection:
-            for statement in statements:
-                try:
-                    connection.execute(as_dumped(statement))
-                except psycopg.OperationalError:
-                    raise
-                except psycopg.Error as error:
-                    said.append(f"{str(error).strip()} ({statement.split(' ')[0]} of the database)")
-        return tuple(said)
+            return tuple(
+                f"{said} ({statement.split(' ')[0]} of the database)"
+                for statement in statements
+                if (said := refusal(connection, statement))
+            )
 
     def _detach_subscriptions(self, name: str) -> tuple[str, ...]:
         """They are restored disabled; and their slots belong to the database that was backed up."""
@@ -303,9 +298,6 @@ class Staging:
             " before somebody gives it one and enables it (ALTER SUBSCRIPTION)."
             for (subscription,) in rows
         )
-
-    def _maintenance(self, name: str) -> AbstractContextManager[psycopg.Connection[Any]]:
-        return loading.session(self.target, other_than(name), about=name)
 
 
 def _as_difference(setting: Setting) -> str:
