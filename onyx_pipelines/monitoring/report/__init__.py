@@ -1,0 +1,1 @@
+"""What Prometheus remembers, as pages for people."""

@@ -1,0 +1,155 @@
+"""A day's availability as a page, and the days before it, read from the pages that they left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.text import NOT_KNOWN, duration_text, percent_text
+from onyx_pipelines.core.verdict import Verdict, worst
+from onyx_pipelines.monitoring.service_days import (
+    BUDGET_DAYS,
+    Budget,
+    ServiceDay,
+    StackDay,
+    State,
+    day_verdict,
+)
+from onyx_pipelines.reporting.palette import Badge
+from onyx_pipelines.reporting.publish import (
+    Published,
+    point_latest_at,
+    publish,
+    report_directories,
+)
+from onyx_pipelines.reporting.tables import Cell, Table, plain_table
+
+FOLDER: Final = "service-availability"
+_RESULT_FILE: Final = "availability.json"
+_REMEDY: Final = "Launch `service_availability` for that day again."
+_DAY_S: Final = 86400
+_BADGES: Final = {
+    Verdict.PASSED: Badge("passed", "✓", "kept"),
+    Verdict.FAILED: Badge("failed", "✗", "missed"),
+    Verdict.COULD_NOT_VERIFY: Badge("could-not-verify", "?", "not known"),
+}
+# State → colour and words.
+STATES: Final = {
+    State.UP: ("passed", "up"),
+    State.DOWN: ("failed", "down"),
+    State.UNKNOWN: ("line", "nobody knows"),
+}
+
+
+def read_days(reports_dir: Path) -> list[StackDay]:
+    """Every day that left a page, oldest first; one that cannot be read is logged and left out.
+
+    Raises:
+        ReportError: the directory exists but cannot be listed.
+    """
+    found = []
+    for directory in report_directories(reports_dir / FOLDER):
+        try:
+            found.append(StackDay.model_validate_json((directory / _RESULT_FILE).read_bytes()))
+        except (OSError, ValidationError) as error:
+            logger("monitoring").warning(
+                "a day's availability cannot be read",
+                extra={"directory": str(directory), "reason": type(error).__name__},
+            )
+    return sorted(found, key=lambda each: each.day)
+
+
+def write_day(
+    day: StackDay, budgets: Sequence[Budget], objective: float, reports_dir: Path
+) -> Published:
+    """Write `reports_dir/service-availability/<day>/`, over an earlier page of the day.
+
+    Raises:
+        ReportError: nothing was written, or (a day written again) not everything.
+    """
+    published = publish(
+        reports_dir / FOLDER / day.day.isoformat(),
+        day_page(day, budgets, objective),
+        _RESULT_FILE,
+        day.model_dump_json(indent=1),
+        remedy=_REMEDY,
+    )
+    newest = max(report_directories(reports_dir / FOLDER), key=lambda each: each.name)
+    point_latest_at(newest)
+    return published
+
+
+def day_page(day: StackDay, budgets: Sequence[Budget], objective: float) -> str:
+    """The whole page."""
+    from onyx_pipelines.reporting.pages import render
+
+    verdict = worst(day_verdict(each, objective) for each in day.services)
+    return render(
+        "availability",
+        title=f"Availability on {day.day}",
+        subtitle=f"Availability of the services on {day.day} (UTC)",
+        verdict=_BADGES[verdict],
+        headline=_headline(day, objective),
+        services=day.services,
+        states=STATES,
+        hours=[(100 * hour / 24, f"{hour:02d}:00") for hour in range(0, 25, 6)],
+        day_s=_DAY_S,
+        shown=availability_table(day, budgets, objective),
+        command="onyx health",
+        reproduction=[("day", day.day.isoformat()), ("objective", percent_text(objective, 1))],
+    )
+
+
+def availability_table(day: StackDay, budgets: Sequence[Budget], objective: float) -> Table:
+    """A row for each service."""
+    left = {each.service: each for each in budgets}
+    return plain_table(
+        (
+            ("Service", "name"),
+            (f"{percent_text(objective, 1)} of the day", ""),
+            ("Available", "number"),
+            ("Down", "number"),
+            ("Nobody knows", "number"),
+            (f"Error budget left, {BUDGET_DAYS} days", "number"),
+        ),
+        [
+            (
+                each.service,
+                Cell(badge=_BADGES[day_verdict(each, objective)]),
+                availability_text(each),
+                duration_text(each.seconds(State.DOWN)),
+                duration_text(each.seconds(State.UNKNOWN)),
+                budget_text(left.get(each.service)),
+            )
+            for each in day.services
+        ],
+    )
+
+
+def availability_text(day: ServiceDay) -> str:
+    """Of the time in which it is known."""
+    return percent_text(day.availability, 2)
+
+
+def budget_text(budget: Budget | None) -> str:
+    """How much of it is left."""
+    if budget is None:
+        return NOT_KNOWN
+    if budget.left < 0:
+        return f"overdrawn by {duration_text(budget.down_s - budget.allowed_s)}"
+    return f"{percent_text(budget.left)} ({duration_text(budget.allowed_s - budget.down_s)})"
+
+
+def _headline(day: StackDay, objective: float) -> str:
+    known = [each for each in day.services if each.availability is not None]
+    if not known:
+        return "Nobody measured it: Prometheus has no history of that day."
+    lowest = min(known, key=lambda each: each.availability or 0.0)
+    return (
+        f"The lowest is {lowest.service} with {availability_text(lowest)};"
+        f" {percent_text(objective, 1)} are the objective of each."
+    )
