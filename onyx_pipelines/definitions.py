@@ -12,7 +12,9 @@ import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
 from onyx_pipelines.core.retries import FIRST_WAIT_S
+from onyx_pipelines.health.assets import stack_health
 from onyx_pipelines.load_test.definitions import load_test_definitions
+from onyx_pipelines.monitoring.definitions import monitoring_definitions
 from onyx_pipelines.orchestration.audit_sensor import audit_of_manual_runs
 from onyx_pipelines.orchestration.notification_sensors import (
     notification_delivery,
@@ -37,6 +39,8 @@ def build_defs(
         ),
         restore_definitions(onyx),
         load_test_definitions(onyx),
+        monitoring_definitions(),
+        dg.Definitions(assets=[stack_health]),
         # Dumps are child processes: steps in processes of their own would only add seconds.
         dg.Definitions(
             executor=dg.in_process_executor,

@@ -16,6 +16,9 @@ from onyx_pipelines.sandbox.service_process import ServiceProcess
 from onyx_pipelines_tests.requirements_of_tests import program
 from onyx_pipelines_tests.waiting import PATIENCE_S
 
+# Stands for it in the address of a target: a Prometheus may play a service itself.
+OWN_PORT = "@PORT@"
+
 
 @dataclass(frozen=True)
 class PrometheusServer:
@@ -56,9 +59,10 @@ def prometheus(
         "rule_files": [str(each) for each in rules],
         "scrape_configs": [{"job_name": name, **job} for name, job in jobs.items()],
     }
-    # JSON is YAML.
-    (folder / "prometheus.yml").write_text(json.dumps(configuration))
     process = ServiceProcess(folder, "prometheus")
+    # JSON is YAML.
+    text = json.dumps(configuration).replace(OWN_PORT, str(process.port))
+    (folder / "prometheus.yml").write_text(text)
     command = [
         program("prometheus"),
         f"--config.file={folder}/prometheus.yml",

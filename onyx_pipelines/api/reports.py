@@ -14,6 +14,7 @@ PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'"
 )
+_KINDS: Final = "^(restore-drills|load-test|service-availability)$"
 
 
 def add_reports(stacks: Stacks) -> None:
@@ -23,7 +24,7 @@ def add_reports(stacks: Stacks) -> None:
         responses={200: {"content": {"text/html": {}}, "description": "The page."}},
     )
     def report(
-        service: OfStack, kind: Annotated[str, Path(pattern="^(restore-drills|load-test)$")]
+        service: OfStack, kind: Annotated[str, Path(pattern=_KINDS)]
     ) -> FileResponse:
         """The newest report, as a page."""
         page = service.settings.reports_dir / kind / "latest" / "report.html"

@@ -18,6 +18,8 @@ class Job:
     RESTORE: Final = "restore_from_backup"
     LOAD_TEST: Final = "load_test"
     PROMOTE: Final = "promote_load_test_baseline"
+    OBSERVE: Final = "observe_stack"
+    AVAILABILITY: Final = "daily_availability"
 
 
 class Group:
@@ -26,6 +28,7 @@ class Group:
     BACKUP: Final = "backup"
     RESTORE: Final = "restore"
     LOAD_TEST: Final = "load_test"
+    MONITORING: Final = "monitoring"
 
 
 class Asset:
@@ -42,6 +45,11 @@ class Asset:
     BASELINE: Final = "load_test_baseline"
     COMPARISON: Final = "baseline_comparison"
     BOTTLENECKS: Final = "bottleneck_report"
+    MONITORING_CONFIGURATION: Final = "monitoring_configuration"
+    SCRAPE_COVERAGE: Final = "scrape_coverage"
+    ENDPOINT_LATENCY: Final = "metrics_endpoint_latency"
+    AVAILABILITY: Final = "service_availability"
+    STACK_HEALTH: Final = "stack_health"
 
 
 # By the name of the component.

@@ -27,6 +27,8 @@ SCHEDULES: Final[Mapping[str, Schedule]] = {
     Job.VERIFY: Schedule("0 5 * * 0", 7 * _DAY),
     Job.DRILL: Schedule("0 4 1 * *", 31 * _DAY),
     Job.LOAD_TEST: Schedule("0 5 2 * *", 31 * _DAY),
+    Job.OBSERVE: Schedule("10 * * * *", timedelta(hours=1)),
+    Job.AVAILABILITY: Schedule("20 0 * * *", _DAY),
 }
 
 
@@ -35,6 +37,8 @@ def expected(settings: Settings) -> dict[str, Schedule]:
     sources = (settings.pg_host, settings.qdrant_url, settings.volumes)
     wanted = {
         Job.LOAD_TEST: bool(settings.load_test_url),
+        Job.OBSERVE: bool(settings.prometheus_url),
+        Job.AVAILABILITY: bool(settings.prometheus_url),
     }
     backs_up = any(sources) or settings.has_copies
     return {job: each for job, each in SCHEDULES.items() if wanted.get(job, backs_up)}

@@ -25,6 +25,7 @@ _ANSWERS: Final = (
     f'min by (service) (last_over_time({{__name__=~"pg_up|redis_up|probe_success"}}[{_KNOWN_FOR}]))'
 )
 BUDGET_DAYS: Final = 30
+DAY_S: Final = 86400
 
 
 class State(StrEnum):
@@ -72,17 +73,24 @@ class StackDay(BaseModel):
     day: date
     services: tuple[ServiceDay, ...]
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was asked about after its end."""
+        return all(sum(span.length_s for span in each.spans) == DAY_S for each in self.services)
+
 
 class Budget(BaseModel):
     """Of one service: what its objective allows to be down in so many days, and what was.
 
     Args:
-        unknown_s: neither counts as down, nor as up; of days that nobody asked about too.
+        days: those that are known, at most so many.
+        unknown_s: of these days; counts neither as down, nor as up.
     """
 
     model_config = ConfigDict(frozen=True)
 
     service: str
+    days: int
     allowed_s: float
     down_s: int
     unknown_s: int
@@ -91,6 +99,14 @@ class Budget(BaseModel):
     def left(self) -> float:
         """Share of it; below 0 it is overdrawn."""
         return 1 - self.down_s / self.allowed_s
+
+    @property
+    def verdict(self) -> Verdict:
+        """Not known where what nobody measured may have overdrawn it."""
+        if self.down_s > self.allowed_s:
+            return Verdict.FAILED
+        may_be_down_s = self.down_s + self.unknown_s
+        return Verdict.COULD_NOT_VERIFY if may_be_down_s > self.allowed_s else Verdict.PASSED
 
 
 def service_days(
@@ -146,23 +162,27 @@ def budgets(days: Sequence[StackDay], last: date, objective: float) -> tuple[Bud
     for each in within:
         for one in each.services:
             totals[one.service].update({state: one.seconds(state) for state in State})
-    whole_s = BUDGET_DAYS * 86400
     return tuple(
         Budget(
             service=service,
-            allowed_s=(1 - objective) * whole_s,
+            days=len(within),
+            allowed_s=(1 - objective) * BUDGET_DAYS * DAY_S,
             down_s=found[State.DOWN],
-            unknown_s=whole_s - found[State.UP] - found[State.DOWN],
+            unknown_s=found[State.UNKNOWN],
         )
         for service, found in totals.items()
     )
 
 
-def missing_days(known: Iterable[date], now: datetime, *, most: int) -> list[date]:
-    """Whole days that nobody asked about, oldest first, of the last `most` ones."""
+def missing_days(known: Iterable[StackDay], now: datetime, *, most: int) -> list[date]:
+    """Days that are over and that nobody asked about since, oldest first: of the last `most` ones,
+    and none before the first that is known; where none is, the last one."""
     today = now.astimezone(UTC).date()
-    wanted = [today - timedelta(days=ago) for ago in range(most, 0, -1)]
-    return sorted(set(wanted) - set(known))
+    over = {each.day for each in known if each.is_over}
+    yesterday = today - timedelta(days=1)
+    first = max(min(over, default=yesterday), today - timedelta(days=most))
+    days = (yesterday - first).days + 1
+    return [day for ago in range(days) if (day := first + timedelta(days=ago)) not in over]
 
 
 def _names(day: StackDay) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from onyx_pipelines.core.names import DRILL_ASSETS, OWNERS, Asset, Group, Tag
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.orchestration.check_results import check_result
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.materialized import Materialized
 from onyx_pipelines.orchestration.progress_lines import log_progress
@@ -117,7 +118,7 @@ def drill_asset(component: Component) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata=_metadata(result, drillable),
             check_results=[
-                check_result(name, judge(result)) for name, judge in _CHECKS[component].items()
+                _checked(name, judge(result)) for name, judge in _CHECKS[component].items()
             ],
         )
 
@@ -177,8 +178,8 @@ def restore_drill_report(
             "problems_count": sum(len(each.problems()) for each in result.components),
         },
         check_results=[
-            check_result("recovery_time_within_objective", recovery_time_answer(result)),
-            check_result("newest_set_is_drilled", newest_answer(result)),
+            _checked("recovery_time_within_objective", recovery_time_answer(result)),
+            _checked("newest_set_is_drilled", newest_answer(result)),
         ],
     )
 
@@ -192,19 +193,11 @@ def drill_is_recent(onyx: OnyxSettings) -> dg.AssetCheckResult:
     with dagster_failures():
         last = drill.last_passed(settings)
     answer = recency_answer(last, datetime.now(UTC), timedelta(days=settings.drill_max_age_days))
-    return check_result(None, answer)
+    return _checked(None, answer)
 
 
-def check_result(name: str | None, answer: Answer) -> dg.AssetCheckResult:
-    """Three verdicts in Dagster's two: could not verify is a failing check of severity WARN."""
-    could_not = answer.verdict is Verdict.COULD_NOT_VERIFY
-    return dg.AssetCheckResult(
-        check_name=name,
-        passed=answer.verdict is Verdict.PASSED,
-        severity=dg.AssetCheckSeverity.WARN if could_not else dg.AssetCheckSeverity.ERROR,
-        description=answer.text or None,
-        metadata={"verdict": answer.verdict.value},
-    )
+def _checked(name: str | None, answer: Answer) -> dg.AssetCheckResult:
+    return check_result(name, answer.verdict, answer.text)
 
 
 def _metadata(result: ComponentResult, drillable: FoundSet) -> dict[str, Any]:
@@ -225,5 +218,5 @@ def _absent(component: Component) -> Materialized:
     answer = Answer(Verdict.COULD_NOT_VERIFY, (f"the set has no {component.value}",))
     return dg.MaterializeResult(
         metadata={"verdict": answer.verdict.value},
-        check_results=[check_result(name, answer) for name in _CHECKS[component]],
+        check_results=[_checked(name, answer) for name in _CHECKS[component]],
     )

@@ -79,7 +79,12 @@ class TestBudget:
 
         assert found.allowed_s == pytest.approx(12960)
         assert found.left == 1
-        assert found.unknown_s == 29 * DAY_S
+        assert (found.days, found.verdict) == (1, Verdict.PASSED)
+
+    def test_what_nobody_measured_may_have_spent_it(self) -> None:
+        (found,) = budgets([of(DAY, up=DAY_S - 14400, unknown=14400)], DAY, OBJECTIVE)
+
+        assert found.verdict is Verdict.COULD_NOT_VERIFY
 
     def test_what_was_down_is_taken_from_it(self) -> None:
         days = [of(DAY - timedelta(days=ago), up=80000, down=6400) for ago in range(3)]
@@ -88,6 +93,7 @@ class TestBudget:
 
         assert found.down_s == 19200
         assert found.left < 0
+        assert found.verdict is Verdict.FAILED
 
     def test_days_outside_of_it_do_not_count(self) -> None:
         days = [of(DAY - timedelta(days=30), down=DAY_S), of(DAY + timedelta(days=1), down=DAY_S)]
@@ -100,9 +106,19 @@ class TestBudget:
 def test_days_that_nobody_asked_about_are_made_up_oldest_first() -> None:
     now = datetime(2026, 11, 27, 0, 5, tzinfo=UTC)
 
-    found = missing_days([date(2026, 11, 25), date(2026, 11, 27)], now, most=3)
+    known = [of(date(2026, 11, 21), up=DAY_S), of(date(2026, 11, 25), up=DAY_S)]
 
-    assert found == [date(2026, 11, 24), date(2026, 11, 26)]
+    assert missing_days(known, now, most=4) == [
+        date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 26)
+    ]  # fmt: skip
+    assert missing_days(known[1:], now, most=4) == [date(2026, 11, 26)]
+    assert missing_days([], now, most=4) == [date(2026, 11, 26)]
+
+
+def test_a_day_that_was_asked_about_before_its_end_is_asked_about_again() -> None:
+    now = datetime(2026, 11, 27, 0, 5, tzinfo=UTC)
+
+    assert missing_days([of(DAY, up=DAY_S - 15)], now, most=4) == [DAY]
 
 
 class TestPage:

@@ -13,6 +13,7 @@ from onyx_pipelines.core.text import NOT_KNOWN, duration_text, percent_text
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.monitoring.service_days import (
     BUDGET_DAYS,
+    DAY_S,
     Budget,
     ServiceDay,
     StackDay,
@@ -31,7 +32,6 @@ from onyx_pipelines.reporting.tables import Cell, Table, plain_table
 FOLDER: Final = "service-availability"
 _RESULT_FILE: Final = "availability.json"
 _REMEDY: Final = "Launch `service_availability` for that day again."
-_DAY_S: Final = 86400
 _BADGES: Final = {
     Verdict.PASSED: Badge("passed", "✓", "kept"),
     Verdict.FAILED: Badge("failed", "✗", "missed"),
@@ -97,7 +97,7 @@ def day_page(day: StackDay, budgets: Sequence[Budget], objective: float) -> str:
         services=day.services,
         states=STATES,
         hours=[(100 * hour / 24, f"{hour:02d}:00") for hour in range(0, 25, 6)],
-        day_s=_DAY_S,
+        day_s=DAY_S,
         shown=availability_table(day, budgets, objective),
         command="onyx health",
         reproduction=[("day", day.day.isoformat()), ("objective", percent_text(objective, 1))],
@@ -141,6 +141,8 @@ def budget_text(budget: Budget | None) -> str:
         return NOT_KNOWN
     if budget.left < 0:
         return f"overdrawn by {duration_text(budget.down_s - budget.allowed_s)}"
+    if budget.verdict is Verdict.COULD_NOT_VERIFY:
+        return f"not known: {duration_text(budget.unknown_s)} of {budget.days} days unmeasured"
     return f"{percent_text(budget.left)} ({duration_text(budget.allowed_s - budget.down_s)})"
 
 

@@ -1,0 +1,194 @@
+"""The watching in Dagster, with a real Prometheus: what it scrapes now, and what it remembers."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from onyx_pipelines.core.names import Asset, Job
+from onyx_pipelines.definitions import build_defs
+from onyx_pipelines.monitoring.coverage import SERVICES
+from onyx_pipelines.monitoring.report.availability import read_days
+from onyx_pipelines.monitoring.service_days import DAY_S, State
+from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines_tests.prometheus_server import OWN_PORT, PrometheusServer, prometheus
+from onyx_pipelines_tests.requirements_of_tests import program
+
+pytestmark = pytest.mark.servers
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+HOUR_S = 3600
+CLOCK = range(0, DAY_S + 1, 15)
+
+
+def sample(name: str, service: str, value: int, second: int) -> str:
+    begin = datetime.combine(YESTERDAY, time(), UTC).timestamp()
+    return f'{name}{{job="{service}",service="{service}"}} {value} {begin + second:.0f}'
+
+
+def history() -> str:
+    """Of yesterday: onyx is down from 6 to 7 and nobody looks from 12 to 13; PostgreSQL does not
+    answer its exporter for five minutes; redis is up all day; of the others there is nothing."""
+    up = [
+        *(
+            sample("up", "onyx", int(not 6 * HOUR_S < at <= 7 * HOUR_S), at)
+            for at in CLOCK
+            if not 12 * HOUR_S < at <= 13 * HOUR_S
+        ),
+        *(sample("up", "postgresql", 1, at) for at in CLOCK),
+        *(sample("up", "redis", 1, at) for at in CLOCK),
+    ]
+    answers = [sample("pg_up", "postgresql", int(not 0 < at <= 300), at) for at in CLOCK]
+    lines = ["# TYPE pg_up gauge", *answers, "# TYPE up gauge", *up, "# EOF"]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
+    """Plays five of the six services itself; LiteLLM is not there."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    (folder / "history.txt").write_text(history())
+    subprocess.run(
+        [
+            *(program("promtool"), "tsdb", "create-blocks-from", "openmetrics"),
+            *(folder / "history.txt", folder / "data"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    own = f"127.0.0.1:{OWN_PORT}"
+    jobs = {
+        each: {"static_configs": [{"targets": [own], "labels": {"service": each}}]}
+        for each in SERVICES
+    }
+    jobs["litellm"] = {"static_configs": [{"targets": ["127.0.0.1:9"]}]}
+    with prometheus(folder, jobs) as running:
+        running.wait_for("count(up == 1) == 5")
+        running.wait_for('up{job="litellm"} == bool 0')
+        yield running
+
+
+@pytest.fixture
+def settings(server: PrometheusServer, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "prometheus_url": server.url,
+        "state_dir": str(tmp_path / "state"),
+        "reports_dir": str(tmp_path / "reports"),
+        "backup_dir": str(tmp_path / "backups"),
+    }
+
+
+def run(
+    settings: Mapping[str, Any], job: str, *, only: str = "", day: date | None = None
+) -> dg.ExecuteInProcessResult:
+    defs = build_defs(settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        return defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(only)] if only else None,
+            partition_key=day.isoformat() if day else None,
+            raise_on_error=False,
+        )
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    return {each.check_name: each for each in result.get_asset_check_evaluations()}
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    (made,) = result.asset_materializations_for_node(asset)
+    return {name: each.value for name, each in made.metadata.items()}
+
+
+class TestNow:
+    def test_the_configuration_is_rendered_counted_and_accepted(
+        self, settings: dict[str, Any]
+    ) -> None:
+        for name in ("promtool", "amtool"):
+            program(name)
+
+        result = run(settings, Job.OBSERVE, only=Asset.MONITORING_CONFIGURATION)
+
+        told = metadata(result, Asset.MONITORING_CONFIGURATION)
+        assert (told["files_count"], told["dashboards_count"]) == (11, 5)
+        assert told["alerts_count"] > 30
+        assert len(told["sha256"]) == 64
+        assert [name for name, each in checks(result).items() if not each.passed] == []
+
+    def test_five_of_six_that_are_scraped_are_not_enough(self, settings: dict[str, Any]) -> None:
+        result = run(settings, Job.OBSERVE, only=Asset.SCRAPE_COVERAGE)
+
+        found = checks(result)
+        assert metadata(result, Asset.SCRAPE_COVERAGE)["services_up"] == 5
+        assert not found["six_services_are_scraped"].passed
+        assert "litellm at 127.0.0.1:9" in (found["six_services_are_scraped"].description or "")
+        assert found["scraped_every_15_seconds"].passed
+
+    def test_of_too_few_scrapes_no_latency_is_said_to_hold(self, settings: dict[str, Any]) -> None:
+        result = run(settings, Job.OBSERVE, only=Asset.ENDPOINT_LATENCY)
+
+        told = metadata(result, Asset.ENDPOINT_LATENCY)
+        assert told["endpoints_count"] == 5
+        assert told["p95_ms/onyx"] > 0
+        own = checks(result)["own_endpoints_answer_within_10_ms"]
+        assert own.metadata["verdict"].value in {"could_not_verify", "failed"}
+
+    def test_the_stack_fails_and_its_sentence_is_the_check(self, settings: dict[str, Any]) -> None:
+        result = run(settings, Job.OBSERVE, only=Asset.STACK_HEALTH)
+
+        told = metadata(result, Asset.STACK_HEALTH)
+        assert told["condition"] == "failing"
+        assert checks(result)["stack_is_well"].description == told["sentence"]
+
+    def test_without_prometheus_it_is_a_failure_that_says_why(
+        self, settings: dict[str, Any]
+    ) -> None:
+        result = run({**settings, "prometheus_url": ""}, Job.OBSERVE, only=Asset.SCRAPE_COVERAGE)
+
+        assert not result.success
+
+
+class TestAvailability:
+    def test_down_and_unknown_are_told_apart_and_neither_is_up(
+        self, settings: dict[str, Any], tmp_path: Path
+    ) -> None:
+        result = run(settings, Job.AVAILABILITY, day=YESTERDAY)
+
+        (day,) = read_days(tmp_path / "reports")
+        services = {each.service: each for each in day.services}
+        onyx = services["onyx"]
+        assert onyx.seconds(State.DOWN) == pytest.approx(HOUR_S, abs=15)
+        assert onyx.seconds(State.UNKNOWN) == pytest.approx(HOUR_S, abs=30)
+        assert services["postgresql"].seconds(State.DOWN) == pytest.approx(300, abs=15)
+        assert services["redis"].seconds(State.UP) == DAY_S
+        assert services["suna"].seconds(State.UNKNOWN) == DAY_S
+        assert not checks(result)["availability_within_objective"].passed
+        told = metadata(result, Asset.AVAILABILITY)
+        assert told["availability/onyx"] == pytest.approx(22 / 23, abs=0.001)
+        assert "onyx" in Path(told["report"]).read_text(encoding="utf-8")
+
+    def test_what_was_missed_is_asked_for_and_what_is_known_is_not(
+        self, settings: dict[str, Any], tmp_path: Path
+    ) -> None:
+        repository = build_defs(settings).get_repository_def()
+        schedule = repository.get_schedule_def("daily_availability_schedule")
+        run(settings, Job.AVAILABILITY, day=YESTERDAY - timedelta(days=3))
+
+        def wanted() -> list[str | None]:
+            with dg.build_schedule_context(
+                scheduled_execution_time=datetime.now(UTC),
+                repository_def=repository,
+                resources={"onyx": OnyxSettings(overrides=settings)},
+            ) as tick:
+                requests = schedule.evaluate_tick(tick).run_requests or ()
+            return [each.partition_key for each in requests]
+
+        assert wanted() == [(YESTERDAY - timedelta(days=ago)).isoformat() for ago in (2, 1, 0)]
+        run(settings, Job.AVAILABILITY, day=YESTERDAY - timedelta(days=1))
+        assert wanted() == [(YESTERDAY - timedelta(days=ago)).isoformat() for ago in (2, 0)]
