@@ -23,9 +23,7 @@ def add_reports(stacks: Stacks) -> None:
         response_class=FileResponse,
         responses={200: {"content": {"text/html": {}}, "description": "The page."}},
     )
-    def report(
-        service: OfStack, kind: Annotated[str, Path(pattern=_KINDS)]
-    ) -> FileResponse:
+    def report(service: OfStack, kind: Annotated[str, Path(pattern=_KINDS)]) -> FileResponse:
         """The newest report, as a page."""
         page = service.settings.reports_dir / kind / "latest" / "report.html"
         if not page.is_file():
