@@ -57,7 +57,7 @@ def drill(
     """
     settings = load_settings()
     result = _drilled(settings, backup_id, store, components, shows_progress=not as_json)
-    paths = write_report(result, settings.reports_dir)
+    paths = write_report(result, settings.reports_dir, stack=settings.stack)
     for sentence in result.passed_over:
         err.warning(sentence)
     if as_json:

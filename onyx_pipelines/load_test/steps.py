@@ -155,7 +155,10 @@ def report(settings: LoadTestSettings, folder: RunFolder) -> tuple[LoadTestResul
 
     result = result_of(settings, folder)
     samples = folder.samples(plan(folder.record().profile))
-    return result, write_report(result, samples, settings.reports_dir, drawn_targets(settings))
+    targets_ms = drawn_targets(settings)
+    return result, write_report(
+        result, samples, settings.reports_dir, targets_ms, stack=settings.stack
+    )
 
 
 def promote(

@@ -19,10 +19,11 @@ from onyx_pipelines.reporting.tables import as_cell
 _HERE: Final = Path(__file__).parent
 
 
-def render(template: str, **names: object) -> str:
-    """The page of `templates/<template>.html.j2`, which sees `names` and most of `text`."""
+def render(template: str, *, stack: str = "", **names: object) -> str:
+    """The page of `templates/<template>.html.j2`, which sees `names` and most of `text`. `stack`
+    stands before its title, where it has a name."""
     return _ENVIRONMENT.get_template(f"{template}.html.j2").render(
-        light=_variables(LIGHT), dark=_variables(DARK), **names
+        light=_variables(LIGHT), dark=_variables(DARK), of=f"{stack}: " if stack else "", **names
     )
 
 

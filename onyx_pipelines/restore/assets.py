@@ -160,7 +160,7 @@ def restore_drill_report(
             settings, drillable, context.run.run_id, started_at, folder.results()
         )
         summary, findings = summary_markdown(result), findings_markdown(result)
-        paths = write_report(result, settings.reports_dir)
+        paths = write_report(result, settings.reports_dir, stack=settings.stack)
     folder.remove()
     for sentence in result.passed_over:
         context.log.warning(sentence)

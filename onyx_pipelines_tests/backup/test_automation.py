@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -34,7 +35,12 @@ def spec(defs: dg.Definitions, asset: str) -> dg.AssetSpec:
     return found
 
 
-def test_the_definitions_load_with_no_environment_no_network_and_no_warning() -> None:
+@pytest.mark.parametrize("stacks", [(), ("blue", "green")])
+def test_the_definitions_load_with_no_environment_no_network_and_no_warning(
+    stacks: tuple[str, ...], tmp_path: Path
+) -> None:
+    for stack in stacks:
+        (tmp_path / f"{stack}.yaml").write_text(f"stack: {stack}\n")
     program = (
         "import socket, sys, warnings\n"
         "def refused(*_): raise OSError('no network while definitions load')\n"
@@ -48,7 +54,7 @@ def test_the_definitions_load_with_no_environment_no_network_and_no_warning() ->
 
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], "ONYX_CONFIG": str(tmp_path) if stacks else ""},
         capture_output=True,
         text=True,
         check=False,

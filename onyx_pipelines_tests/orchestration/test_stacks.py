@@ -177,7 +177,9 @@ class TestRuns:
         assert two_stacks.run(instance, "blue", "restore_drill").success
         assert not two_stacks.run(instance, "green", "verify_backups").success
         report = two_stacks.host.root / "reports/blue/restore-drills/latest/report.html"
-        assert made.run_id[:8] in report.read_text(encoding="utf-8")
+        page = report.read_text(encoding="utf-8")
+        assert made.run_id[:8] in page
+        assert "<title>blue: Restore drill" in page
 
     def test_without_a_stack_are_refused_and_told_which_there_are(
         self, two_stacks: TwoStacks, instance: dg.DagsterInstance

@@ -28,15 +28,20 @@ def write_report(
     samples: pd.DataFrame,
     reports_dir: Path,
     targets_ms: Mapping[Scenario, float],
+    *,
+    stack: str = "",
 ) -> Published:
     """Write `reports_dir/load-test/<run>/`, over an earlier one of the run; point `latest` at it.
+
+    Args:
+        stack: whose load test it is; "": it has no name.
 
     Raises:
         ReportError: nothing was written, or (a run written again) not everything.
     """
     published = publish(
         reports_dir / FOLDER / result.run_id,
-        load_test_page(result, samples, targets_ms),
+        load_test_page(result, samples, targets_ms, stack=stack),
         RESULT_FILE,
         result.model_dump_json(indent=1),
         remedy=_REMEDY,
@@ -46,7 +51,11 @@ def write_report(
 
 
 def load_test_page(
-    result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
+    result: LoadTestResult,
+    samples: pd.DataFrame,
+    targets_ms: Mapping[Scenario, float],
+    *,
+    stack: str = "",
 ) -> str:
     """The whole page. `targets_ms`: objectives that are drawn into the spectrum."""
     # Drawing takes half a second to import, which whoever only loads definitions need not pay.
@@ -56,6 +65,7 @@ def load_test_page(
     over_time = panels.over_time(samples)
     return page_of(
         result,
+        stack=stack,
         spectrum=_drawn("spectrum", panels.spectrum(result, samples, targets_ms)),
         budget=_drawn("budget", panels.budget(result)),
         throughput=_drawn("throughput", panels.throughput(result)),
@@ -69,6 +79,7 @@ def load_test_page(
 def page_of(
     result: LoadTestResult,
     *,
+    stack: str = "",
     spectrum: Sequence[Markup] = (),
     budget: Sequence[Markup] = (),
     throughput: Sequence[Markup] = (),
@@ -80,6 +91,7 @@ def page_of(
 
     return render(
         "load_test",
+        stack=stack,
         title=f"Load test: {result.verdict.value}",
         subtitle=f"Load test, {second_text(result.started_at)}, profile {result.profile},"
         f" target {result.target}",

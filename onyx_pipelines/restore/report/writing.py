@@ -26,9 +26,12 @@ from onyx_pipelines.restore.results import DrillResult, parse_drill_result
 _REMEDY = "The drill need not run again: its verdict and times are in the run's metadata."
 
 
-def write_report(result: DrillResult, reports_dir: Path) -> Published:
+def write_report(result: DrillResult, reports_dir: Path, *, stack: str = "") -> Published:
     """Write `restore-drills/<UTC time>-<backup id>/`, with the drills before it that are there, and
     point `latest` at the newest.
+
+    Args:
+        stack: whose drill it is; "": it has no name.
 
     Raises:
         ReportError: nothing was written, or (a drill written again) not everything.
@@ -36,7 +39,7 @@ def write_report(result: DrillResult, reports_dir: Path) -> Published:
     folder = reports_dir / FOLDER
     published = publish(
         _directory(folder, result),
-        drill_page(result, read_history(reports_dir).before(result)),
+        drill_page(result, read_history(reports_dir).before(result), stack=stack),
         RESULT_FILE,
         result.model_dump_json(indent=1),
         remedy=_REMEDY,
@@ -46,12 +49,13 @@ def write_report(result: DrillResult, reports_dir: Path) -> Published:
     return published
 
 
-def drill_page(result: DrillResult, earlier: History) -> str:
+def drill_page(result: DrillResult, earlier: History, *, stack: str = "") -> str:
     """The whole page. `earlier` has the drills before this one, newest first."""
     from onyx_pipelines.reporting.pages import render
 
     return render(
         "drill",
+        stack=stack,
         title=f"Restore drill {VERDICT_NAMES[result.verdict]}: {moment_text(result.started_at)}",
         subtitle=f"Restore drill, {moment_text(result.started_at)}",
         verdict=badge(result.verdict),
