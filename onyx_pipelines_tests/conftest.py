@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,9 @@ from onyx_pipelines_tests.forked_command import stop_forking
 from onyx_pipelines_tests.lifetime import begin_session, end_session
 from onyx_pipelines_tests.servers_of_tests import needs_a_server, starts_servers
 from onyx_pipelines_tests.two_stacks import two_stacks
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 __all__ = ["backup_host", "docker", "sandbox", "troubled", "two_stacks", "volume_host"]
 
@@ -123,3 +127,12 @@ def _no_settings_from_the_shell() -> Iterator[None]:
         # Not the developer's own engine.
         patch.setenv("ONYX_DOCKER_HOST", "")
         yield
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Dagster's, without files."""
+    import dagster as dg
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance

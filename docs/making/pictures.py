@@ -29,6 +29,7 @@ _LOCATION: Final = "locations/onyx_pipelines"
 _PAGES: Final = {
     "run": ("runs/{run}", "Finished steps", 900),
     "asset": ("assets/backup_set", "compression_ratio", 900),
+    "plots": ("assets/backup_set", "compression_ratio", 900),
     "drill": ("assets/restore_drill_report", "Restored from", 900),
     "automation": ("automation", "weekly_verification", 660),
     "load_test": (f"{_LOCATION}/asset-groups/load_test/lineage", "Passed", 860),
@@ -46,7 +47,15 @@ def main() -> None:
         )
         run = _run_of(url, Job.BACKUP)
         for name, (page, text, height) in _PAGES.items():
-            picture = smaller(_shot(chromium, f"{url}/{page.format(run=run)}", text, height))
+            picture = smaller(
+                _shot(
+                    chromium,
+                    f"{url}/{page.format(run=run)}",
+                    text,
+                    height,
+                    "Plots" if name == "plots" else "",
+                )
+            )
             (DOCS / "pictures" / f"{name}.png").write_bytes(picture)
         chromium.close()
 
@@ -77,11 +86,13 @@ def _run_of(url: str, job: str) -> str:
     return str(answer["data"]["runsOrError"]["results"][0]["runId"])
 
 
-def _shot(chromium: Browser, url: str, text: str, height: int) -> bytes:
+def _shot(chromium: Browser, url: str, text: str, height: int, button: str) -> bytes:
     context = chromium.new_context(viewport={"width": _WIDTH, "height": height})
     page = context.new_page()
     page.goto(url)
     page.get_by_text(text).first.wait_for(timeout=_LOADED_S * 1000)
+    if button:
+        page.get_by_role("button", name=button).first.click()
     # Graphs are laid out, and events counted, by workers of the page.
     page.wait_for_timeout(6000)
     picture = page.screenshot()

@@ -1,6 +1,5 @@
 """Runs that a person launched reach the audit trail, once, with how they ended."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
@@ -29,12 +28,6 @@ def work(context: dg.OpExecutionContext) -> None:
 @dg.job(executor_def=dg.in_process_executor)
 def restore_by_hand() -> None:
     work()
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture

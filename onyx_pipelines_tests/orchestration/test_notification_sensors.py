@@ -25,12 +25,6 @@ from onyx_pipelines_tests.notify.servers import Webhook, webhook
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
 def slack(volume_host: HostUnderTest) -> Iterator[Webhook]:
     with webhook() as hook:
         volume_host.set(

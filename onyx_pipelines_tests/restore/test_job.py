@@ -1,6 +1,5 @@
 """The job `restore_from_backup`: a plan unless it is confirmed, then the real thing."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -13,12 +12,6 @@ from onyx_pipelines_tests.backup.job_runs import failed_steps
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 
 GREETING = "hello\n" * 2000
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture

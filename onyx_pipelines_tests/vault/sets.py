@@ -98,6 +98,11 @@ def make_store(folder: Path, name: str = "local") -> LocalStore:
     return LocalStore(folder, name=name)
 
 
+def backup_id_of(store: LocalStore) -> str:
+    """Of the only set there."""
+    return next(iter(store.list("sets/"))).key.split("/")[1]
+
+
 def new_id() -> str:
     return str(uuid.uuid4())
 

@@ -23,7 +23,6 @@ from onyx_pipelines_tests.vault.sets import (
     CONTENT,
     KeyPair,
     make_key,
-    make_store,
     signers,
     signing_key,
     write_set,
@@ -40,11 +39,6 @@ def code_block(language: str) -> str:
 @pytest.fixture
 def pair(tmp_path: Path) -> KeyPair:
     return make_key(tmp_path, "Größe")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return make_store(tmp_path / "store")
 
 
 @pytest.fixture

@@ -46,11 +46,6 @@ def new(tmp_path: Path) -> KeyPair:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return make_store(tmp_path / "store")
-
-
-@pytest.fixture
 def offsite(tmp_path: Path) -> LocalStore:
     return make_store(tmp_path / "offsite", "offsite")
 

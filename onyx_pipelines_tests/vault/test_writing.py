@@ -25,10 +25,10 @@ from onyx_pipelines_tests.vault.sets import (
     CONTENT,
     FailingStore,
     KeyPair,
+    backup_id_of,
     complete,
     files_of,
     make_key,
-    make_store,
     new_id,
     read_all,
     report,
@@ -41,25 +41,6 @@ from onyx_pipelines_tests.vault.sets import (
 
 POSTGRESQL, QDRANT, VOLUMES = Component.POSTGRESQL, Component.QDRANT, Component.VOLUMES
 DUMP = "postgresql/onyx.dump"
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> KeyPair:
-    return make_key(tmp_path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return make_store(tmp_path / "store")
-
-
-@pytest.fixture
-def writer(store: LocalStore, pair: KeyPair) -> SetWriter:
-    return SetWriter(store, new_id(), [pair.recipient])
-
-
-def backup_id_of(store: LocalStore) -> str:
-    return next(iter(store.list("sets/"))).key.split("/")[1]
 
 
 def test_what_was_written_is_read_back(store: LocalStore, pair: KeyPair) -> None:

@@ -17,6 +17,7 @@ from onyx_pipelines_tests.vault.sets import (
     CONTENT,
     FailingStore,
     KeyPair,
+    backup_id_of,
     complete,
     files_of,
     make_key,
@@ -30,25 +31,6 @@ from onyx_pipelines_tests.vault.sets import (
 
 POSTGRESQL, QDRANT, VOLUMES = Component.POSTGRESQL, Component.QDRANT, Component.VOLUMES
 DUMP = "postgresql/onyx.dump"
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> KeyPair:
-    return make_key(tmp_path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return make_store(tmp_path / "store")
-
-
-@pytest.fixture
-def writer(store: LocalStore, pair: KeyPair) -> SetWriter:
-    return SetWriter(store, new_id(), [pair.recipient])
-
-
-def backup_id_of(store: LocalStore) -> str:
-    return next(iter(store.list("sets/"))).key.split("/")[1]
 
 
 def test_a_finished_component_is_kept(store: LocalStore, pair: KeyPair) -> None:
