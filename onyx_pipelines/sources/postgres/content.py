@@ -172,16 +172,17 @@ def read_inventory(
 ) -> Inventory:
     """What is there to be read, in the transaction's snapshot: neither rows nor definitions."""
     row = connection.execute(
-        "SELECT d.datname, pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,"
+        "SELECT pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,"
         " pg_database_size(d.oid), (SELECT count(*) FROM pg_largeobject_metadata)"
         " FROM pg_database d WHERE d.datname = current_database()"
     ).fetchone()
     if row is None:
         raise SourceError("The server does not list its own database.", remedy="Try again.")
-    name, encoding, collation, ctype, size, large_objects = row
+    encoding, collation, ctype, size, large_objects = row
     libraries, preloaded_settings = read_preloaded(connection)
     facts = DatabaseFacts(
-        database=name,
+        # As who connected calls it: the server reads its bytes in the database's own encoding.
+        database=connection.pgconn.db.decode(errors="surrogateescape"),
         server_version=server_version(connection),
         server_major=server_major(connection),
         system_identifier=read_system_identifier(connection),

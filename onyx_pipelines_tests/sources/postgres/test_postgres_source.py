@@ -332,6 +332,17 @@ def test_progress_counts_the_bytes_of_each_dump_and_ends(
     assert (last.total_bytes or 0) > 1_000_000
 
 
+def test_a_database_of_another_encoding_is_called_what_it_is_called(
+    postgres_server: PostgresServer, make_database: MakeDatabase
+) -> None:
+    database = make_database("Füße", options="ENCODING 'LATIN1' LOCALE 'C'")
+    sink = RecordingSink()
+
+    source_of(postgres_server, database).back_up(sink, silent)
+
+    assert facts_in(sink, database).database == "Füße"
+
+
 def test_timeouts_of_the_server_do_not_end_a_backup(
     postgres_server: PostgresServer, make_database: MakeDatabase
 ) -> None:

@@ -102,7 +102,7 @@ def test_what_is_said_of_it_is_true(wrong: dict[str, list[str]], application: Ap
 
 
 def test_the_role_that_owns_them_comes_back(wrong: dict[str, list[str]]) -> None:
-    assert wrong.get("roles", []) == []
+    assert wrong.get("globals", []) == []
 
 
 @pytest.mark.skipif(
