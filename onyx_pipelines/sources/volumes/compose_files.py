@@ -1,17 +1,18 @@
 """The files that Compose made a project from: those that its containers' labels name, and the small
-ones that these mention or the containers have mounted."""
+ones that these mention or the containers have mounted, also in a directory that they only read."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.sources.volumes.docker_engine import Container
+from onyx_pipelines.sources.volumes.docker_engine import Container, Mount
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
 
 PROJECT: Final = "com.docker.compose.project"
@@ -25,6 +26,8 @@ _FILES: Final = (
 _ENV_FILES: Final = (".env", ".env.*", "*.env")
 # Settings, scripts, certificates; what is larger is data.
 _SMALL_BYTES: Final = 1 << 20
+_FEW_FILES: Final = 100
+_COMPOSE_SUFFIXES: Final = (".yaml", ".yml")
 # Whatever may be a path: `./nginx.conf:/etc/nginx.conf:ro`, `env_file: [secrets/api.env]`.
 _WORD: Final = re.compile(rb"[^\s\"'\[\]{},:#=]+")
 
@@ -64,11 +67,13 @@ def compose_files(containers: Iterable[Container], places: EnginePlaces) -> Comp
                 nowhere.add(path)
                 continue
             named.add(here)
-            mentioned.update(_mentioned_in(here, {here.parent, folder or here.parent}))
+            _add_mentioned_in(here, {here.parent, folder or here.parent}, mentioned)
         if folder is not None and _FOLDER in container.labels:
             mentioned.update(path for pattern in _ENV_FILES for path in folder.glob(pattern))
-        mounted = (places.here(Path(mount.source)) for mount in container.mounts)
-        mentioned.update(path for path in mounted if path is not None)
+        for mount in container.mounts:
+            here = places.here(Path(mount.source))
+            if here is not None and _is_settings(here, mount, places):
+                named.add(here)
     found = named | {path for path in mentioned if _is_small_file(path)}
     readable = frozenset(path for path in found if os.access(path, os.R_OK))
     return ComposeFiles(readable, frozenset(found - readable | nowhere))
@@ -81,13 +86,28 @@ def _named_by(container: Container) -> Iterator[Path]:
         yield from (Path(name) for name in names if name.startswith("/"))
 
 
-def _mentioned_in(file: Path, folders: Iterable[Path]) -> Iterator[Path]:
+def _add_mentioned_in(file: Path, folders: Collection[Path], mentioned: set[Path]) -> None:
+    """Also what those files mention that it includes or extends."""
     try:
         words = set(_WORD.findall(file.read_bytes()))
     except OSError:
         return
-    for word in words:
-        yield from (folder / os.fsdecode(word) for folder in folders)
+    found = {folder / os.fsdecode(word) for word in words for folder in folders} - mentioned
+    mentioned |= found
+    for each in found:
+        if each.suffix in _COMPOSE_SUFFIXES and _is_small_file(each):
+            _add_mentioned_in(each, {each.parent, *folders}, mentioned)
+
+
+def _is_settings(path: Path, mount: Mount, places: EnginePlaces) -> bool:
+    """A file that is mounted, or a directory that may only be read there and holds little."""
+    if _is_small_file(path):
+        return True
+    if mount.is_writable or places.volume_at(path) is not None:
+        return False
+    below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    inside = [*islice(below, _FEW_FILES + 1)]
+    return 0 < len(inside) <= _FEW_FILES and all(map(_is_small_file, inside))
 
 
 def _is_small_file(path: Path) -> bool:

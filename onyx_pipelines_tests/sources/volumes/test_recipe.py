@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.compose_files import PROJECT, compose_files, stack_of
 from onyx_pipelines.sources.volumes.docker_engine import Container, Mount
 from onyx_pipelines.sources.volumes.engine_places import EnginePlaces
+from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 from onyx_pipelines.sources.volumes.facts import Entry, read_facts
 from onyx_pipelines.sources.volumes.recipe import RECIPE
 from onyx_pipelines_tests.docker_engine import IMAGE
@@ -185,6 +187,50 @@ def test_what_these_mention_or_have_mounted_comes_too(
 
     assert {f"{project}/secrets/db", f"{project}/nginx.conf", f"{tmp_path}/certificate.pem"} < found
     assert not found & {f"{project}/large.dump", f"{project}/notes.txt"}
+
+
+def test_what_an_included_file_mentions_comes_too(
+    docker: DockerWorld, tmp_path: Path, project: Path
+) -> None:
+    (project / "db").mkdir()
+    (project / "compose.yaml").write_text("include: [db/compose.yml]", encoding="utf-8")
+    (project / "db" / "compose.yml").write_text("env_file: [./password]", encoding="utf-8")
+    (project / "db" / "password").touch()
+    labels, mounts = named_by_labels(docker, project), {str(tmp_path / "v"): "/d"}
+    docker.create("api", labels=labels, mounts=mounts, is_running=False)
+
+    found = files(entries_of(backed_up(settings_of(tmp_path, docker_host=docker.host))))
+
+    assert {f"{project}/db/compose.yml", f"{project}/db/password"} < found
+
+
+def folder_of(project: Path, name: str, count: int, size_bytes: int = 1) -> Mount:
+    """Mounted to be read."""
+    live = project / name / "live"
+    live.mkdir(parents=True)
+    for number in range(count):
+        (live / str(number)).touch()
+        os.truncate(live / str(number), size_bytes)
+    return Mount(str(project / name), f"/{name}", is_writable=False)
+
+
+def test_a_directory_of_small_files_that_a_container_only_reads_comes_too(project: Path) -> None:
+    certificates = folder_of(project, "certificates", 2)
+    mounts = (
+        certificates,
+        replace(folder_of(project, "written", 2), is_writable=True),
+        folder_of(project, "many", 101),
+        folder_of(project, "large", 1, 2 << 20),
+        folder_of(project, "nothing", 0),
+        folder_of(project, "volume", 1),
+    )
+    volume = EngineVolume("v", mountpoint=mounts[-1].source)
+
+    found = compose_files(
+        [Container("1", "api", "running", mounts=mounts)], EnginePlaces((volume,))
+    )
+
+    assert found.readable == {Path(certificates.source)}
 
 
 def test_what_cannot_be_read_of_these_is_a_warning(
