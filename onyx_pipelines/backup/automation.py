@@ -6,7 +6,7 @@ from onyx_pipelines.backup import offsite_copies
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
 from onyx_pipelines.core.names import EXCLUSIVE_TAGS, Asset, Group, Job, Tag, run_tags
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import Settings, VolumeSettings
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.orchestration.stacks import request_of
 from onyx_pipelines.sources.volumes import restart_journalled
@@ -99,7 +99,7 @@ def stopped_containers(onyx: OnyxSettings) -> dg.SkipReason:
     return dg.SkipReason(onyx.in_each(_start_stopped).text)
 
 
-def _start_stopped(settings: Settings) -> str:
+def _start_stopped(settings: VolumeSettings) -> str:
     try:
         started = restart_journalled(settings)
     except AlreadyRunningError:

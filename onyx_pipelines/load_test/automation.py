@@ -3,7 +3,7 @@
 import dagster as dg
 
 from onyx_pipelines.core.names import Asset, Group, Job, run_tags
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import LoadTestSettings
 from onyx_pipelines.orchestration.resources import OnyxSettings
 
 load_test = dg.define_asset_job(
@@ -35,7 +35,7 @@ def monthly_load_test(
     return onyx.on_schedule(request, _no_target)
 
 
-def _no_target(settings: Settings) -> str:
+def _no_target(settings: LoadTestSettings) -> str:
     return "" if settings.load_test_url else "ONYX_LOAD_TEST_URL is not set."
 
 

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from onyx_pipelines.core.errors import OnyxError, RestoreError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.progress import ProgressCallback
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import ReportSettings, Settings
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.restore.choice import RestoreChoice
@@ -87,7 +87,7 @@ def _restorations(
 
 
 def _planned(
-    settings: Settings,
+    settings: ReportSettings,
     choice: RestoreChoice,
     found: FoundSet,
     objects: SetObjects,

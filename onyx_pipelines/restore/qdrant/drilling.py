@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, RestoreError, SourceError
 from onyx_pipelines.core.progress import Meter
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import QdrantSettings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.host.tree_removal import discard_tree
@@ -320,7 +320,7 @@ class _DrilledCollection:
         self.journaled.take_away(self.scratch)
 
 
-def _refuse_production(server: TargetQdrant, address: Address, settings: Settings) -> None:
+def _refuse_production(server: TargetQdrant, address: Address, settings: QdrantSettings) -> None:
     """By address, and by the identity that a running process tells: one server has many names."""
     if not settings.qdrant_url:
         return

@@ -17,7 +17,7 @@ from onyx_pipelines.core.errors import (
     SettingsError,
     SourceError,
 )
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import EngineSettings, Settings, VolumeSettings
 from onyx_pipelines.restore.choice import RestoreChoice, not_a_place
 from onyx_pipelines.restore.engine import chosen_of
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts, volumes_of
@@ -45,7 +45,7 @@ class Locator:
     volumes_root: Path | None
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: EngineSettings) -> Self:
         """Raises SourceError: there is an engine, and it does not answer."""
         engine = open_engine(settings.docker_host)
         if engine is None:
@@ -95,7 +95,9 @@ class Locator:
 
 
 @contextmanager
-def made_volume(settings: Settings, volume: EngineVolume | None) -> Iterator[Callable[[], None]]:
+def made_volume(
+    settings: EngineSettings, volume: EngineVolume | None
+) -> Iterator[Callable[[], None]]:
     """Make it for the block. Call what it gives when the data is in place: otherwise the volume is
     taken away again at the block's end.
 
@@ -223,7 +225,7 @@ def targets_of(
 
 
 def _original(
-    volume: VolumeObjects, objects: SetObjects, settings: Settings, locator: Locator
+    volume: VolumeObjects, objects: SetObjects, settings: VolumeSettings, locator: Locator
 ) -> RestoreTarget:
     if volume.name == RECIPE:
         # Not over what is there: a person looks at it, and takes what is needed.

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import VolumeSettings
 from onyx_pipelines.host.directories import opened
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.scratch import shortage_bytes
@@ -28,7 +28,9 @@ from onyx_pipelines.vault.reading import SetObjects
 _MEASURED_ENTRIES: Final = 100_000
 
 
-def volume_change(objects: SetObjects, target: RestoreTarget, settings: Settings) -> PlannedChange:
+def volume_change(
+    objects: SetObjects, target: RestoreTarget, settings: VolumeSettings
+) -> PlannedChange:
     refuse_immovable(target.directory, WHOLE)
     overwrites = holds_anything(target.directory)
     sentences = [f"The archive has {target.volume.plain_bytes:,} bytes."]
@@ -53,7 +55,7 @@ def path_changes(
     objects: SetObjects,
     paths: tuple[str, ...],
     target: RestoreTarget,
-    settings: Settings,
+    settings: VolumeSettings,
 ) -> list[PlannedChange]:
     selection = selection_in(objects, target.volume, paths)
     refuse_immovable(target.directory, selection)
@@ -80,7 +82,7 @@ def path_changes(
 
 
 def _how(
-    objects: SetObjects, target: RestoreTarget, settings: Settings, *, is_whole: bool
+    objects: SetObjects, target: RestoreTarget, settings: VolumeSettings, *, is_whole: bool
 ) -> list[str]:
     sentences = []
     moves_contents = is_whole and is_mount_point(target.directory)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from onyx_pipelines.core.errors import RestoreError, SourceError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import Settings, VolumeSettings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.choice import RestoreChoice
@@ -130,7 +130,7 @@ class VolumesRestoration:
 restoration = VolumesRestoration.of
 
 
-def leftovers(settings: Settings) -> Iterator[Leftover]:
+def leftovers(settings: VolumeSettings) -> Iterator[Leftover]:
     """At the configured volumes."""
     places = known_places(settings.docker_host)
     configured = (places.data_of(path) for path in settings.volume_paths.values())
@@ -252,7 +252,7 @@ class RestoredVolume(StagedVolume):
 
 
 @contextmanager
-def _containers_stopped(target: RestoreTarget, settings: Settings) -> Iterator[None]:
+def _containers_stopped(target: RestoreTarget, settings: VolumeSettings) -> Iterator[None]:
     """Those that use the directory, for as long as it takes to change places."""
     pause = ContainerPause.for_restore(settings)
     is_done = False
