@@ -86,7 +86,7 @@ class OnyxSettings(dg.ConfigurableResource[None]):
         for stack in self.stacks:
             try:
                 said.append(f"{stack}: {do(self.load(stack))}")
-            except OnyxError as error:
+            except (OnyxError, OSError) as error:
                 _log.error("stack %s: %s", stack, error)
                 said.append(f"{stack}: {error}")
                 failed.append(stack)

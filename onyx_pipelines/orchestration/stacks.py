@@ -26,7 +26,8 @@ def for_stacks(defs: dg.Definitions, names: Sequence[str]) -> dg.Definitions:
     stacks = dg.StaticPartitionsDefinition(list(names))
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: spec.replace_attributes(partitions_def=stacks),
+            # Dagster would take the newest of any stack for that of all.
+            lambda spec: spec.replace_attributes(partitions_def=stacks, freshness_policy=None),
             [each for each in defs.assets or () if isinstance(each, dg.AssetsDefinition)],
         ),
         asset_checks=defs.asset_checks,

@@ -21,6 +21,7 @@ from onyx_pipelines.orchestration.notification_sensors import (
 )
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.restore.automation import drill_new_set
+from onyx_pipelines_tests.backup.job_runs import failed_steps
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.notify.outboxes import waiting_events
 from onyx_pipelines_tests.two_stacks import STACKS, TwoStacks
@@ -110,6 +111,13 @@ class TestTheDefinitionsOfSeveral:
 
         assert several == [_said(each) for each in build_defs().resolve_all_job_defs()]
 
+    def test_call_no_asset_fresh_because_another_stack_has_a_new_one(
+        self, two_stacks: TwoStacks
+    ) -> None:
+        specs = build_defs().resolve_all_asset_specs()
+
+        assert {each.freshness_policy for each in specs} == {None}
+
     def test_are_refused_where_two_have_one_name(self, two_stacks: TwoStacks) -> None:
         two_stacks.host.set(CONFIG=":".join([str(two_stacks.host.root / "stacks/blue.yaml")] * 2))
 
@@ -180,6 +188,19 @@ class TestRuns:
         assert made.run_id[:8] in page
         assert "<title>blue: Restore drill" in page
 
+    def test_plan_to_restore_what_is_the_stacks_own(
+        self, two_stacks: TwoStacks, instance: dg.DagsterInstance
+    ) -> None:
+        two_stacks.run(instance, "blue")
+
+        plans = {
+            stack: failed_steps(two_stacks.run(instance, stack, "restore_from_backup"))["restore"]
+            for stack in STACKS
+        }
+
+        assert plans["blue"].startswith("Nothing was changed: the restore was not confirmed")
+        assert plans["green"].startswith("There is no")
+
     def test_without_a_stack_are_refused_and_told_which_there_are(
         self, two_stacks: TwoStacks, instance: dg.DagsterInstance
     ) -> None:
@@ -236,6 +257,21 @@ class TestPeople:
 
         assert told(two_stacks, "blue") == [(Outcome.MISSED, "blue")]
         assert told(two_stacks, "green") == []
+
+    def test_of_one_stack_hear_while_the_directory_of_another_cannot_be_used(
+        self, two_stacks: TwoStacks, instance: dg.DagsterInstance
+    ) -> None:
+        for stack in STACKS:
+            two_stacks.run(instance, stack)
+            two_stacks.configure(stack, backup_max_age_hours=0.000001)
+        blue = two_stacks.settings("blue").state_dir
+        blue.rename(blue.with_name("away"))
+        blue.touch()
+
+        said = tick(instance, notification_delivery).skip_message
+
+        assert "blue: [Errno" in str(said)
+        assert told(two_stacks, "green") == [(Outcome.MISSED, "green")]
 
     def test_of_one_stack_hear_while_the_settings_of_another_are_wrong(
         self, two_stacks: TwoStacks, instance: dg.DagsterInstance

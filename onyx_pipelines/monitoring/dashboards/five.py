@@ -94,7 +94,12 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
             "What it is made of",
             "0: ok, 1: degraded, 2: unknown, 3: failing.",
             Unit.NUMBER,
-            [Line(f"max by (component) ({COMPONENT_HEALTH.name})", "{{component}}")],
+            [
+                Line(
+                    f"max by (stack, component) ({COMPONENT_HEALTH.name})",
+                    "{{component}} {{stack}}",
+                )
+            ],
             Shape.STAT,
             columns=18,
             bad_above=1,
