@@ -57,7 +57,7 @@ def stack_health(onyx: OnyxSettings) -> Materialized:
             check_result(
                 "stack_is_well",
                 _VERDICTS[condition],
-                health.sentence,
+                health.gist,
                 grave=condition is Condition.FAILING,
             )
         ],

@@ -103,6 +103,16 @@ class StackHealth:
         return self.worst.action if self.worst else ""
 
     @property
+    def gist(self) -> str:
+        """What fails, is unknown, is degraded: the same for as long as that does not change."""
+        said = [
+            f"{each}: {list_text(named)}"
+            for each in (Condition.FAILING, Condition.UNKNOWN, Condition.DEGRADED)
+            if (named := _named(self.findings, each))
+        ]
+        return f"{'; '.join(said) or 'all is well'}."
+
+    @property
     def sentence(self) -> str:
         """All of it in one."""
         unwatched = _named(self.findings, Condition.NOT_WATCHED)

@@ -21,6 +21,8 @@ SERVICES: Final = tuple(dict.fromkeys(each.service for each in CORE))
 _INTERVALS: Final = 3
 # What an address may hold besides its host: a name, a password, a token.
 _IN_ADDRESSES: Final = re.compile(r"(?<=://)[^/\s\"@]*@|\?[^\s\"]*")
+# Of a broken connection, whose own end has another port each time.
+_OWN_PORT: Final = re.compile(r"\S+:\d+->")
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def coverage(
 
 
 def told_error(text: str) -> str:
-    """What Prometheus says of a failed scrape, without what only its address may know."""
-    return Redaction().text(_IN_ADDRESSES.sub("", text))
+    """What Prometheus says of a failed scrape, without what only its address may know; the same for
+    the same reason."""
+    return Redaction().text(_OWN_PORT.sub("", _IN_ADDRESSES.sub("", text)))
 
 
 def _is_own(target: Target) -> bool:

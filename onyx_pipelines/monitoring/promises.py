@@ -1,4 +1,7 @@
-"""What the asset checks of monitoring say: a verdict and a sentence of each promise. Pure."""
+"""What the asset checks of monitoring say: a verdict and a sentence of each promise. Pure.
+
+A sentence has no figure that is another one each time: whoever is told of news hears of it once.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ def _all(services: Sequence[Scraping], holds: Callable[[Scraping], bool], well: 
     broken = [each for each in services if not holds(each)]
     if not broken:
         return Verdict.PASSED, well
-    return Verdict.FAILED, " ".join(each.problem or f"{each.service}: unknown." for each in broken)
+    down = [each.problem for each in broken if not each.is_up]
+    others = [each.service for each in broken if each.is_up]
+    named = [f"Not of {list_text(others)}."] if others else []
+    return Verdict.FAILED, " ".join([*down, *named])
 
 
 # AC9.1.1.
@@ -52,7 +58,7 @@ def quick_answer(latencies: Sequence[EndpointLatency], *, ours: bool) -> Said:
     asked = [each for each in latencies if each.is_ours is ours]
     late = slow(latencies, ours=ours)
     if late:
-        named = [f"{each.job} {latency_text(1000 * each.p95_s)}" for each in late]
+        named = sorted({each.job for each in late})
         limit = latency_text(1000 * OBJECTIVE_S)
         return Verdict.FAILED, f"p95 above {limit}: {list_text(named)}."
     known = [each for each in asked if each.is_known]
@@ -85,5 +91,10 @@ def budget_answer(budgets: Sequence[Budget]) -> Said:
     if verdict is Verdict.PASSED:
         least = min(budgets, key=lambda each: each.left)
         return verdict, f"The least is left of {least.service}: {budget_text(least)}."
-    named = [f"{each.service} {budget_text(each)}" for each in budgets if each.verdict is verdict]
-    return verdict, f"{list_text(named) or 'No day is known'}."
+    named = list_text([each.service for each in budgets if each.verdict is verdict])
+    if verdict is Verdict.FAILED:
+        return verdict, f"Overdrawn: {named}."
+    return (
+        verdict,
+        f"Too much of the time is not known of {named}." if named else "No day is known.",
+    )

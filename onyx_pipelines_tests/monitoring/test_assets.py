@@ -139,12 +139,15 @@ class TestNow:
         own = checks(result)["own_endpoints_answer_within_10_ms"]
         assert own.metadata["verdict"].value in {"could_not_verify", "failed"}
 
-    def test_the_stack_fails_and_its_sentence_is_the_check(self, settings: dict[str, Any]) -> None:
+    def test_the_stack_fails_and_the_check_names_what(self, settings: dict[str, Any]) -> None:
         result = run(settings, Job.OBSERVE, only=Asset.STACK_HEALTH)
 
         told = metadata(result, Asset.STACK_HEALTH)
         assert told["condition"] == "failing"
-        assert checks(result)["stack_is_well"].description == told["sentence"]
+        assert told["sentence"].startswith("Scraping failing: 1 of 6 services not scraped;")
+        assert checks(result)["stack_is_well"].description == (
+            "failing: scraping; unknown: backups, drills, load tests and alerts."
+        )
 
     def test_without_prometheus_it_is_a_failure_that_says_why(
         self, settings: dict[str, Any]

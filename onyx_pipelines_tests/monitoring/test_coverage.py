@@ -66,6 +66,12 @@ def test_a_probe_of_a_service_is_no_scrape_of_it() -> None:
     assert scraping(replace(ONYX, job="blackbox")).problem.startswith("Prometheus is not told")
 
 
+def test_the_same_reason_is_told_in_the_same_words() -> None:
+    said = 'Get "http://onyx:8080/metrics": read tcp 10.0.0.2:%d->10.0.0.3:8080: reset by peer'
+
+    assert told_error(said % 40001) == told_error(said % 40002)
+
+
 @pytest.mark.parametrize(
     "text",
     [
