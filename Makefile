@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui rehearse-disaster test nightly check fast-tests lint bench docs site lock down clean
+.PHONY: help install demo ui rehearse-disaster test nightly check fast-tests lint bench incidents docs site lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ lint: $(STAMP)  ## ruff, mypy --strict, and which package may import which
 
 bench: $(STAMP)  ## speed and memory against peers in the same run (see bench/README.md)
 	$(BIN)/python -m bench
+
+incidents: $(STAMP)  ## an hour: 35 things go wrong in a watched sandbox; what are people told?
+	$(BIN)/python -m bench.incidents
 
 docs: $(STAMP)  ## the pages that are written from the code, and the site of all pages
 	$(BIN)/python -m docs.making

@@ -17,6 +17,7 @@ from bench import (
     drill,
     injected,
     memory,
+    monitoring,
     postgres,
     qdrant,
     restore,
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "drill": drill.run,
     "analysis": analysis.run,
     "injected": injected.run,
+    "monitoring": monitoring.run,
     "dagster": dagster_overhead.run,
 }
 

@@ -34,6 +34,7 @@ def write(file: File) -> None:
     from onyx_pipelines.api.catalog_cache import CatalogCache
     from onyx_pipelines.api.metrics_page import MetricsPage, exposition
 
+    _require_suffix(file)
     pages = [MetricsPage(each, CatalogCache(each)) for each in load_stacks()]
     _publish(file, exposition(pages))
     out.line(f"{file} is written.")
@@ -53,6 +54,7 @@ def follow(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 5.0,
 ) -> None:
     """Count what a service's log tells of models, retrievals and tasks, until it is stopped."""
+    _require_suffix(file)
     counts = LogCounts(log, state)
     registry = CollectorRegistry()
     registry.register(counts)
@@ -64,7 +66,7 @@ def follow(
             except OSError as error:
                 raise OnyxError(
                     f"{log} cannot be followed: {error.strerror}: {error.filename}.",
-                    remedy="Give this user the right to read the log and to write the state.",
+                    remedy=_remedy(error, "read the log and write the state"),
                 ) from None
             _publish(file, generate_latest(registry))
             time.sleep(every)
@@ -72,14 +74,24 @@ def follow(
 
 def _publish(file: Path, text: bytes) -> None:
     """Whole or not at all: the collector reads at any time."""
-    if file.suffix != _SUFFIX:
-        raise SettingsError(
-            f"node_exporter would not read {file}.", remedy=f"Let its name end with {_SUFFIX}."
-        )
     try:
         replace_durably(file, text, mode=_MODE)
     except OSError as error:
         raise OnyxError(
             f"{file} cannot be written: {error.strerror}.",
-            remedy="Give this user the right to write into that directory.",
+            remedy=_remedy(error, "write into that directory"),
         ) from None
+
+
+def _require_suffix(file: Path) -> None:
+    if file.suffix != _SUFFIX:
+        raise SettingsError(
+            f"node_exporter would not read {file}.", remedy=f"Let its name end with {_SUFFIX}."
+        )
+
+
+def _remedy(error: OSError, right: str) -> str:
+    """What is not there is no matter of rights."""
+    if isinstance(error, FileNotFoundError):
+        return f"Make {error.filename}, or correct the path."
+    return f"Give this user the right to {right}."

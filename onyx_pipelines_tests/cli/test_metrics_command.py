@@ -54,6 +54,7 @@ def test_a_file_that_the_collector_would_not_read_is_refused(
 
     assert answer.status == 2
     assert "Let its name end with .prom" in answer.errors
+    assert "Following" not in answer.errors
 
 
 def test_a_log_that_may_not_be_followed_is_named(
@@ -66,6 +67,8 @@ def test_a_log_that_may_not_be_followed_is_named(
 
     assert answer.status == 2
     assert f"{nowhere} cannot be followed: No such file or directory" in answer.errors
+    assert f"Make {nowhere.parent}" in answer.errors
+    assert "right" not in answer.errors
 
 
 def test_a_log_is_followed_until_it_is_stopped(tmp_path: Path) -> None:

@@ -72,8 +72,9 @@ def test_every_query_of_a_dashboard_finds_something(
 def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     watched: WatchedSandbox,
 ) -> None:
-    """A disk that is full, a set of a stranger, a drill that was long ago, answers that take too
-    long, a certificate that ends: all at once, and each is told by its own name."""
+    """A disk that is full, a set of a stranger, a drill that was long ago, a schedule that came
+    last two days ago, answers that take too long, a certificate that ends: all at once, and each is
+    told by its own name."""
     since = datetime.now(UTC)
     stranger = new_id()
     # node_exporter looks at nothing below /dev.
@@ -81,13 +82,14 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     (folder / "disk").mkdir(parents=True)
     expected = {
         *("DiskFull", "BackupUntrusted", "CertificateAboutToEnd"),
-        *("DrillStale", "LatencyAboveBaseline"),
+        *("DrillStale", "ScheduleStale", "LatencyAboveBaseline"),
     }
 
     with mounted(Kind.DISK, folder / "disk", folder / "image"):
         fill(folder / "disk" / "file")
         watched.put_set(stranger, signing_key("a stranger"))
         watched.note_drill(since - timedelta(days=9))
+        watched.note_run(since - timedelta(days=2))
         watched.sandbox.app.set_faults(slow_db_ms=1500)
         watched.sandbox.monitoring.edge.renew(days=1)
         watched.ask(4)
@@ -97,6 +99,7 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     watched.sandbox.monitoring.edge.renew()
     watched.host.first.delete(manifest_key(stranger))
     watched.note_drill(datetime.now(UTC))
+    watched.note_run(datetime.now(UTC))
     assert watched.told(since, "firing") == expected
 
 
@@ -116,14 +119,14 @@ def told_soon(expected: set[str], watched: WatchedSandbox, since: datetime) -> N
 
 
 def test_what_is_killed_is_told_of_and_so_is_that_it_is_back(watched: WatchedSandbox) -> None:
-    """Three of the six at once; meanwhile no schedule has run for a day."""
+    """Three of the six at once; and the newest backup is of the day before yesterday."""
     expected = {"SunaDown", "RedisUnhealthy", "QdrantDown", "BackupStale"}
 
     since = datetime.now(UTC)
     watched.sandbox.monitoring.suna.kill()
     watched.sandbox.monitoring.redis.kill()
     watched.sandbox.qdrant.kill()
-    watched.date_set(since - timedelta(hours=27))
+    watched.date_set(since - timedelta(hours=36))
 
     told_soon(expected, watched, since)
     assert watched.pages(since) == expected

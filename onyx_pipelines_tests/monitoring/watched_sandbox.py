@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,11 +14,15 @@ import pytest
 
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.backup.whole_backup import run_backup
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.progress import silent
 from onyx_pipelines.core.settings import Thresholds, load_settings
 from onyx_pipelines.load_test.promoted_latency import FOLDER
+from onyx_pipelines.notify.event import Event, Outcome
+from onyx_pipelines.notify.last_runs import LastRuns
 from onyx_pipelines.sandbox.monitoring import programs
 from onyx_pipelines.sandbox.monitoring.receiver import Told
+from onyx_pipelines.sandbox.monitoring.visitors import ask
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.authenticity import signed
@@ -30,6 +33,8 @@ from onyx_pipelines.vault.signing import SigningKey
 from onyx_pipelines_tests.requirements_of_tests import program
 
 _SIZE = 0.02
+# This machine is others' too, and is busy.
+THRESHOLDS = Thresholds(resources=1)
 # The kernel's business, whoever it ended.
 _OF_THE_MACHINE = frozenset({"OutOfMemoryKill"})
 _BASELINE_MS = 400.0
@@ -52,6 +57,11 @@ class WatchedSandbox:
         """Alerts of the sandbox that reached the webhook since then."""
         return {each.alert for each in self._told(since) if each.status == status}
 
+    def in_order(self, since: datetime) -> list[str]:
+        """Alerts that fired, each once, as they came."""
+        firing = [each.alert for each in self._told(since) if each.status == "firing"]
+        return list(dict.fromkeys(firing))
+
     def pages(self, since: datetime) -> set[str]:
         """Those of them that wake somebody up."""
         return {
@@ -69,28 +79,19 @@ class WatchedSandbox:
 
     def ask(self, times: int) -> None:
         """The application and Suna, as their users do."""
-        run = f"test-{datetime.now(UTC).timestamp():.0f}"
-        with (
-            httpx.Client(trust_env=False, timeout=60, headers={"X-Run-Id": run}) as client,
-            ThreadPoolExecutor(8) as people,
-        ):
-            requests = [
-                (app.url + path, body)
-                for _ in range(times)
-                for app in (self.sandbox.app, self.sandbox.monitoring.suna)
-                for path, body in (
-                    ("/api/chat/send-message", {"message": "How long does a restore take?"}),
-                    ("/api/rag/search", {"query": "backups"}),
-                    ("/api/agent/tasks", {"task": "Summarise the plan", "steps": 1}),
-                )
-            ]
-            list(people.map(lambda each: client.post(each[0], json=each[1]), requests))
+        ask([self.sandbox.app, self.sandbox.monitoring.suna], times)
 
     def note_drill(self, at: datetime) -> None:
         """As of then the newest set was restored and compared."""
         catalog = Catalog(self.host.stores, self.host.trust)
         for store in self.host.stores:
             catalog.record_drill(self.backup_id, store.name, passed=True, at=at)
+
+    def note_run(self, at: datetime) -> None:
+        """As of then the nightly backup ended well."""
+        LastRuns(self.host.settings.state_dir).note(
+            Event(Outcome.SUCCEEDED, "", "run", Job.BACKUP, "", occurred_at=at)
+        )
 
     def date_set(self, at: datetime) -> None:
         """As if the newest set had been taken then."""
@@ -134,8 +135,7 @@ def watched_sandbox(folder: Path) -> Iterator[WatchedSandbox]:
         (baselines / "20261101T000000Z-0123456789abcdef.json").write_text(json.dumps(_BASELINE))
         found = WatchedSandbox(sandbox, open_host(settings), outcome.backup_id)
         found.note_drill(datetime.now(UTC))
-        # This machine is others' too, and is busy.
-        sandbox.monitoring.thresholds = Thresholds(resources=1)
+        sandbox.monitoring.thresholds = THRESHOLDS
         found.up()
         found.ask(2)
         # An error, so that there is one to be seen; one is none too many.

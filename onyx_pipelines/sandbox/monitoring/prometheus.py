@@ -20,6 +20,7 @@ _OPTIONS: Final = (
     "--storage.tsdb.retention.time=2d",
     "--storage.tsdb.retention.size=256MB",
     "--web.enable-lifecycle",
+    "--web.enable-admin-api",
 )
 # What Go's collector keeps to where it can.
 _MEMORY: Final = "160MiB"
@@ -64,6 +65,18 @@ class PrometheusServer(ServiceProcess):
         found = self._ask("query", query=query)["result"]
         return list(found)
 
+    def history(self, query: str, last_s: float, step_s: float) -> list[dict[str, Any]]:
+        """What it gave until now: each with `metric` and `values`."""
+        now = time.time()
+        found = self._ask(
+            "query_range",
+            query=query,
+            start=f"{now - last_s}",
+            end=f"{now}",
+            step=f"{step_s}",
+        )
+        return list(found["result"])
+
     def _scraped(self) -> int:
         with suppress(httpx.HTTPError):
             targets: Sequence[dict[str, Any]] = self._ask("targets", state="active")[
@@ -76,9 +89,11 @@ class PrometheusServer(ServiceProcess):
         """When the group of rules was evaluated for which it is the longest ago."""
         with suppress(httpx.HTTPError):
             groups = self._ask("rules")["groups"]
-            time.sleep(0.2)
+            often = min(each["interval"] for each in groups)
             return min(
-                datetime.fromisoformat(_without_ns(each["lastEvaluation"])) for each in groups
+                datetime.fromisoformat(_without_ns(each["lastEvaluation"]))
+                for each in groups
+                if each["interval"] == often
             )
         return datetime.fromtimestamp(0, UTC)
 

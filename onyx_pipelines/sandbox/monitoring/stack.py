@@ -40,6 +40,7 @@ PACE: Final = Pace("2s", 1 / 8, timedelta(seconds=8), group_wait="1s", group_int
 _START_TIMEOUT_S: Final = 120.0
 # What Go's collector keeps to where it can.
 _SMALL: Final = {"GOMEMLIMIT": "40MiB"}
+_SUNA_POOL: Final = 5
 _REDIS_BYTES: Final = 64 << 20
 
 
@@ -59,12 +60,13 @@ class Watched:
 
 
 class MonitoringStack:
-    """In `state_dir`, each program in a directory of its own. `thresholds`: from when on people are
-    told, of the next start."""
+    """In `state_dir`, each program in a directory of its own. `thresholds` and `pace`: of the next
+    start."""
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
         self.thresholds = Thresholds()
+        self.pace = PACE
         self.receiver = Receiver(state_dir / "receiver")
         self.suna = SandboxApp(state_dir / "suna")
         self.edge = Edge(state_dir / "nginx")
@@ -85,13 +87,19 @@ class MonitoringStack:
             OnyxError: a program did not start.
         """
         self.receiver.start()
-        self.suna.start(watched.postgres, watched.qdrant.url, watched.llm.api_url)
+        self.suna.start(
+            watched.postgres, watched.qdrant.url, watched.llm.api_url, pool_size=_SUNA_POOL
+        )
         self._start_api(watched.api_environment)
         self._start_containers(watched)
         scraped = [*self._own(watched), *self._exported(watched, say)]
         probed = self._probed(say)
         deployment = Deployment(
-            scraped, probed, _address(self.alertmanager), _address(self.exporters["blackbox"]), PACE
+            scraped,
+            probed,
+            _address(self.alertmanager),
+            _address(self.exporters["blackbox"]),
+            self.pace,
         )
         self._start_watchers(deployment, say)
 
