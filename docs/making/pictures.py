@@ -31,7 +31,7 @@ _PAGES: Final = {
     "asset": ("assets/backup_set", "compression_ratio", 900),
     "plots": ("assets/backup_set", "compression_ratio", 900),
     "drill": ("assets/restore_drill_report", "Restored from", 900),
-    "automation": ("automation", "weekly_verification", 660),
+    "automation": ("automation", "weekly_verification", 860),
     "load_test": (f"{_LOCATION}/asset-groups/load_test/lineage", "Passed", 860),
     "lineage": (f"{_LOCATION}/asset-groups/backup/lineage", "3 / 3 Passed", 660),
     "launchpad": (f"{_LOCATION}/jobs/restore_from_backup/playground", "safety_backup", 660),

@@ -89,7 +89,7 @@ def _guest_table(health: StackHealth) -> Table:
 
 def _row(finding: Finding, health: StackHealth) -> tuple[str | Cell, ...]:
     return (
-        finding.area.words,
+        finding.area.words.capitalize(),
         Cell(badge=BADGES[finding.condition]),
         finding.summary,
         age_text(finding, health),

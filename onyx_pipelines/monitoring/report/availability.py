@@ -114,7 +114,7 @@ def availability_table(day: StackDay, budgets: Sequence[Budget], objective: floa
             ("Available", "number"),
             ("Down", "number"),
             ("Nobody knows", "number"),
-            (f"Error budget left, {BUDGET_DAYS} days", "number"),
+            (f"Error budget left, {BUDGET_DAYS} days", ""),
         ),
         [
             (
