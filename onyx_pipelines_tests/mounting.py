@@ -12,6 +12,7 @@ from pathlib import Path
 from onyx_pipelines_tests.requirements_of_tests import program, unavailable
 
 _XFS_LEAST_BYTES = 320 << 20
+DISK_BYTES = 96 << 20
 
 
 class Kind(StrEnum):
@@ -29,7 +30,7 @@ def mounted(kind: Kind, point: Path, beside: Path) -> Iterator[None]:
 
     Args:
         beside: for what a mount is made of, a directory if it is not there; a bind mount is of it,
-            a disk of 8 MB is this file.
+            a disk of `DISK_BYTES` is this file.
     """
     if os.geteuid() != 0:
         unavailable("only root can mount")
@@ -63,7 +64,7 @@ def _arguments(kind: Kind, beside: Path) -> list[str | Path]:
         return ["--bind", beside]
     if kind is Kind.DISK:
         beside.touch()
-        os.truncate(beside, 8 << 20)
+        os.truncate(beside, DISK_BYTES)
         subprocess.run(["mkfs.ext4", "-q", "-F", beside], check=True)
         return ["-o", "loop", beside]
     if kind is Kind.TMPFS:

@@ -18,7 +18,7 @@ from onyx_pipelines.monitoring.services import CORE
 from onyx_pipelines.vault.layout import manifest_key
 from onyx_pipelines_tests.lifetime import disk_of, session_directory
 from onyx_pipelines_tests.monitoring.watched_sandbox import WatchedSandbox, watched_sandbox
-from onyx_pipelines_tests.mounting import Kind, mounted
+from onyx_pipelines_tests.mounting import DISK_BYTES, Kind, mounted
 from onyx_pipelines_tests.vault.sets import new_id, signing_key
 from onyx_pipelines_tests.waiting import wait_until
 
@@ -106,7 +106,7 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
 def fill(path: Path) -> None:
     """Until there is no room left."""
     with pytest.raises(OSError, match="No space left"):
-        path.write_bytes(bytes(8 << 20))
+        path.write_bytes(bytes(DISK_BYTES))
 
 
 def told_soon(expected: set[str], watched: WatchedSandbox, since: datetime) -> None:
