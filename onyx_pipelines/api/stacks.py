@@ -64,7 +64,7 @@ class Stacks:
         """
         wanted = request.query_params.get("stack", "")
         is_clear = wanted in self._services or not (wanted or self.names)
-        found = self._services.get(wanted) or self.services[0] if is_clear else None
+        found = (self._services.get(wanted) or self.services[0]) if is_clear else None
         caller = self.access.admit(request, scope, found.settings.stack if found else None)
         if found is None:
             raise self._not_clear(wanted)

@@ -230,6 +230,19 @@ class TestPeople:
         assert told(two_stacks, "blue") == [(Outcome.FAILED, "blue")]
         assert told(two_stacks, "green") == []
 
+    def test_hear_of_a_run_that_was_deleted_from_the_stack_that_it_was_of(
+        self, two_stacks: TwoStacks, instance: dg.DagsterInstance
+    ) -> None:
+        job = build_defs().resolve_job_def("nightly_backup")
+        run = instance.create_run_for_job(job, tags={Tag.STACK: "blue"})
+        seen = tick(instance, run_notification)
+        instance.delete_run(run.run_id)
+
+        tick(instance, run_notification, seen.cursor)
+
+        assert told(two_stacks, "blue") == [(Outcome.FAILED, "blue")]
+        assert told(two_stacks, "green") == []
+
     def test_hear_of_no_recovery_of_a_stack_that_had_not_failed(
         self, two_stacks: TwoStacks, instance: dg.DagsterInstance
     ) -> None:
