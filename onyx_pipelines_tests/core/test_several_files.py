@@ -48,6 +48,23 @@ def test_a_command_is_told_which(files: list[Path], stack: str) -> None:
     assert str(files[stack == "staging"]) in answer.stdout.replace("\n", "")
 
 
+@pytest.mark.parametrize("command", ["doctor", "catalog list", "health", "api token list"])
+def test_a_command_that_is_about_one_stack_asks_for_it(files: list[Path], command: str) -> None:
+    failure = onyx(*command.split()).exception
+
+    assert isinstance(failure, SettingsError)
+    assert "prod (" in failure.what
+    assert "onyx --stack NAME" in failure.remedy
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_stack(files: list[Path]) -> None:
+    files[0].write_text("{")
+
+    assert load_settings({"stack": "staging"}).pg_host == "staging.internal"
+    with pytest.raises(SettingsError, match=r"first\.yaml is not YAML"):
+        load_settings({"stack": "prod"})
+
+
 @pytest.mark.parametrize("named", ["", "other"])
 def test_without_a_name_or_with_a_strange_one_all_are_listed(
     files: list[Path], monkeypatch: pytest.MonkeyPatch, named: str
