@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.names import Asset
 from onyx_pipelines.core.text import NOT_KNOWN, duration_text, percent_text
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.monitoring.service_days import (
@@ -99,7 +100,8 @@ def day_page(day: StackDay, budgets: Sequence[Budget], objective: float) -> str:
         hours=[(100 * hour / 24, f"{hour:02d}:00") for hour in range(0, 25, 6)],
         day_s=DAY_S,
         shown=availability_table(day, budgets, objective),
-        command="onyx health",
+        command="dagster asset materialize -m onyx_pipelines.definitions"
+        f" --select {Asset.AVAILABILITY} --partition {day.day}",
         reproduction=[("day", day.day.isoformat()), ("objective", percent_text(objective, 1))],
     )
 
