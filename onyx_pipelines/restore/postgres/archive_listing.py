@@ -26,6 +26,7 @@ _ABOUT_DATABASE = re.compile(
     r"\d+; \d+ \d+ (?:DATABASE PROPERTIES - |(?:ACL|COMMENT|SECURITY LABEL) - DATABASE )"
 )
 _GRANTS = re.compile(r"\d+; \d+ \d+ (?:ACL|DEFAULT ACL) ")
+_LAST = re.compile(r"\d+; \d+ \d+ (?:(?:COMMENT .*)?(?:EVENT )?TRIGGER|MATERIALIZED VIEW DATA) ")
 _ITSELF = re.compile(r"\d+; \d+ \d+ DATABASE - ")
 _STATEMENT = re.compile(
     r"ALTER DATABASE |ALTER ROLE .* IN DATABASE |GRANT |REVOKE |COMMENT ON DATABASE "
@@ -127,13 +128,17 @@ def renamed(statement: str, database: str, final_name: str) -> str:
 
 @dataclass(frozen=True)
 class EntryLists:
-    """Lists for pg_restore of what is restored before the rows, of the rows, and of what comes
-    after them: indexes, keys, triggers, and all grants, since an owner may need a right to build an
-    index that others were deprived of later. Empty: there is nothing."""
+    """Lists for pg_restore of what is restored before the rows, of the rows, of what comes after
+    them (indexes, keys), and of what comes last. Empty: there is nothing.
+
+    Last are triggers, since that of a partition needs its table's, which pg_restore with several
+    jobs does not know; all grants, since an owner may need a right to build an index that others
+    were deprived of later; and what they let the owners of materialized views read."""
 
     before: str
     rows: str
     after: str
+    last: str
 
 
 def entry_lists(
@@ -149,11 +154,16 @@ def entry_lists(
         for name in ("pre-data", "data", "post-data")
     ]
     before, rows, after = (
-        [line for line in section if not _GRANTS.match(line)] for section in sections
+        [line for line in section if not (_GRANTS.match(line) or _LAST.match(line))]
+        for section in sections
     )
-    if with_grants:
-        after += [line for section in sections for line in section if _GRANTS.match(line)]
-    return EntryLists("\n".join(before), "\n".join(rows), "\n".join(after))
+    last = [
+        line
+        for section in sections
+        for line in section
+        if _LAST.match(line) or (with_grants and _GRANTS.match(line))
+    ]
+    return EntryLists(*map("\n".join, (before, rows, after, last)))
 
 
 @contextmanager

@@ -144,7 +144,8 @@ def _elsewhere(difference: Difference) -> Finding:
         GLOBALS,
         difference,
         Verdict.PASSED,
-        message=f"tablespace {difference.name} could not be made: its directory is not there",
+        message=f"tablespace {difference.name} could not be made: its directory is not there, or"
+        " in use",
         limits="what lay in it is restored into the default tablespace",
     )
 

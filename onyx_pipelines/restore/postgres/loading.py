@@ -151,7 +151,7 @@ def load_dump(
     """Restore a dump while it is unsealed; gives what pg_restore complained of, empty if nothing.
 
     First the schema, then the rows as they come, then what is built over them (indexes, keys), in
-    two jobs, and grants at the very end. `archive` has read its contents.
+    two jobs, and triggers and grants at the very end. `archive` has read its contents.
 
     Args:
         with_owners: whether owners and grants are restored too, for which the roles must be there.
@@ -185,6 +185,8 @@ def load_dump(
         complaints += _complaints_of(
             [*command, option, f"--jobs={_JOBS}", archive.contents], target, environment
         )
+    with list_option(lists.last) as option:
+        complaints += _complaints_of([*command, option, archive.contents], target, environment)
     return tuple(complaints[:_SHOWN_ERRORS])
 
 

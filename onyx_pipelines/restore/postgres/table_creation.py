@@ -74,7 +74,8 @@ def creation_scripts(
             secrets=target.secrets,
         )
         lists = entry_lists(file, binaries, with_grants=True)
-        before, after = lists.before.split("\n"), lists.after.split("\n")
+        before = lists.before.split("\n")
+        after = [*lists.after.split("\n"), *lists.last.split("\n")]
         steps = (
             [entry for entry in after if _INDEXES.match(entry)],
             [entry for entry in before if _ATTACHING.match(entry)],

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from onyx_pipelines.restore.postgres.archive_listing import renamed, statements_of
+from onyx_pipelines.restore.postgres.archive_listing import (
+    entry_lists,
+    renamed,
+    statements_of,
+)
+from onyx_pipelines.sandbox.postgres_server import PostgresServer
+from onyx_pipelines.sources.postgres.binaries import find_binaries
+from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute, target_of
 
 # NUL is what PostgreSQL cannot hold.
 characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -65,3 +75,42 @@ def test_what_a_comment_says_is_left_as_it_is(text: str) -> None:
     statement = f"COMMENT ON DATABASE {name('old')} IS {literal(text + ' DATABASE old ')}"
 
     assert renamed(statement, "old", "new").endswith(literal(text + " DATABASE old "))
+
+
+MADE = (
+    "CREATE TABLE whole (i int) PARTITION BY LIST (i)",
+    "CREATE TABLE part PARTITION OF whole DEFAULT",
+    "CREATE INDEX by_i ON whole (i)",
+    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "CREATE TRIGGER loud AFTER INSERT ON whole FOR EACH ROW EXECUTE FUNCTION f()",
+    "COMMENT ON TRIGGER loud ON whole IS 'loud'",
+    "ALTER TABLE part DISABLE TRIGGER loud",
+    "CREATE MATERIALIZED VIEW seen AS SELECT i FROM whole",
+    "GRANT SELECT ON whole TO pg_monitor",
+    "CREATE FUNCTION g() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+    "CREATE EVENT TRIGGER ddl ON ddl_command_end EXECUTE FUNCTION g()",
+)
+
+
+def test_triggers_grants_and_what_needs_them_come_last(
+    postgres_server: PostgresServer, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """Several jobs would change the trigger of a partition before its table has it."""
+    database, dump = make_database(), tmp_path / "dump"
+    execute(postgres_server, database, *MADE)
+    binaries = find_binaries(0)
+    subprocess.run(
+        [binaries.path("pg_dump"), "--format=custom", f"--file={dump}"],
+        env=target_of(postgres_server).environment(database),
+        check=True,
+    )
+
+    lists = entry_lists(dump, binaries, with_grants=True)
+
+    kinds = [line.split(" ", 3)[3].partition(" public ")[0] for line in lists.last.split("\n")]
+    assert sorted(kinds) == [
+        *("ACL", "COMMENT", "EVENT TRIGGER - ddl postgres", "MATERIALIZED VIEW DATA"),
+        *("TRIGGER", "TRIGGER"),
+    ]
+    assert "INDEX public by_i" in lists.after
+    assert "TRIGGER" not in lists.after
