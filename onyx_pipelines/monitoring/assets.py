@@ -188,7 +188,9 @@ def service_availability(context: dg.AssetExecutionContext, onyx: OnyxSettings) 
         for day in [asked] if asked else missing or [now.date() - timedelta(days=1)]:
             known[day] = service_days(Prometheus(settings), day, now)
             left = budgets(list(known.values()), day, objective)
-            report = write_day(known[day], left, objective, settings.reports_dir)
+            report = write_day(
+                known[day], left, objective, settings.reports_dir, stack=settings.stack
+            )
             context.log.info(f"{day}: {promises.objective_answer(known[day], objective)[1]}")
     return dg.MaterializeResult(
         metadata={

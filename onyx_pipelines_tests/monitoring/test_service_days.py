@@ -148,9 +148,10 @@ class TestPage:
     def test_days_are_read_back_from_where_their_pages_lie(self, tmp_path: Path) -> None:
         days = [of(DAY + timedelta(days=ahead), up=DAY_S) for ahead in range(2)]
         for each in reversed(days):
-            write_day(each, (), OBJECTIVE, tmp_path)
+            write_day(each, (), OBJECTIVE, tmp_path, stack="prod")
         (tmp_path / "service-availability" / "2026-11-20").mkdir()
 
         assert read_days(tmp_path) == days
         latest = tmp_path / "service-availability" / "latest"
         assert latest.resolve().name == "2026-11-27"
+        assert "<title>prod: Availability" in (latest / "report.html").read_text(encoding="utf-8")

@@ -65,16 +65,24 @@ def read_days(reports_dir: Path) -> list[StackDay]:
 
 
 def write_day(
-    day: StackDay, budgets: Sequence[Budget], objective: float, reports_dir: Path
+    day: StackDay,
+    budgets: Sequence[Budget],
+    objective: float,
+    reports_dir: Path,
+    *,
+    stack: str = "",
 ) -> Published:
     """Write `reports_dir/service-availability/<day>/`, over an earlier page of the day.
+
+    Args:
+        stack: whose services they are; "": it has no name.
 
     Raises:
         ReportError: nothing was written, or (a day written again) not everything.
     """
     published = publish(
         reports_dir / FOLDER / day.day.isoformat(),
-        day_page(day, budgets, objective),
+        day_page(day, budgets, objective, stack=stack),
         _RESULT_FILE,
         day.model_dump_json(indent=1),
         remedy=_REMEDY,
@@ -84,13 +92,14 @@ def write_day(
     return published
 
 
-def day_page(day: StackDay, budgets: Sequence[Budget], objective: float) -> str:
+def day_page(day: StackDay, budgets: Sequence[Budget], objective: float, *, stack: str = "") -> str:
     """The whole page."""
     from onyx_pipelines.reporting.pages import render
 
     verdict = worst(day_verdict(each, objective) for each in day.services)
     return render(
         "availability",
+        stack=stack,
         title=f"Availability on {day.day}",
         subtitle=f"Availability of the services on {day.day} (UTC)",
         verdict=_BADGES[verdict],
