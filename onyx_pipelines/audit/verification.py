@@ -19,7 +19,7 @@ from onyx_pipelines.audit.records import AuditRecord, Outcome, Phase
 from onyx_pipelines.audit.segments import host_prefix, read_copies
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.core.errors import NotFoundError, OnyxError
-from onyx_pipelines.core.text import moment_text
+from onyx_pipelines.core.text import count_text, moment_text
 from onyx_pipelines.vault.records import Record
 from onyx_pipelines.vault.signing import Signers
 from onyx_pipelines.vault.stores.store import Store
@@ -183,7 +183,7 @@ def _other_trail(copy: Chain, records: Sequence[AuditRecord]) -> Finding:
     where = f"{host_prefix(copy.host)}{copy.trail}/"
     what = (
         f"the {copy.place} store has another trail of this host, {copy.trail}, of"
-        f" {len(copy.records)} records"
+        f" {count_text(len(copy.records), 'record')}"
     )
     if any(each.covers(copy) for each in _accepted(records)):
         what = f"{what}; somebody accepted it"

@@ -9,6 +9,7 @@ from onyx_pipelines.backup import verifying
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, OnyxError
 from onyx_pipelines.core.names import Job, Op, run_tags
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.progress_lines import log_progress
 from onyx_pipelines.orchestration.resources import OnyxSettings
@@ -55,7 +56,7 @@ class _Found:
         sentences = []
         if self.damaged:
             named = "; ".join(self.damaged[:_NAMED])
-            sentences.append(f"{len(self.damaged)} objects are not what was stored: {named}.")
+            sentences.append(f"{count_text(len(self.damaged), 'damaged object')}: {named}.")
         sentences += self.not_authenticated[:_NAMED]
         if not sentences and len(self.unread) == 1:
             raise self.unread[0]
@@ -85,7 +86,7 @@ def verify_sets(
                 continue
             found.add(verification)
             context.log.info(
-                f"{store.name}: {backup_id}: {len(verification.objects)} objects,"
+                f"{store.name}: {backup_id}: {count_text(len(verification.objects), 'object')},"
                 f" {verification.verdict}"
             )
         found.refuse()

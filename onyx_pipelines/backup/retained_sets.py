@@ -9,6 +9,7 @@ from onyx_pipelines.backup.host import BackupHost
 from onyx_pipelines.backup.protection import count_versions
 from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.core.logs import logger
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, rows
 from onyx_pipelines.vault.pruning import PruneReport, prune
 from onyx_pipelines.vault.retention import RetentionPolicy
@@ -99,22 +100,25 @@ def _own_policies(host: BackupHost) -> dict[str, RetentionPolicy]:
 
 def sentence_on_untrusted(untrusted: Sequence[UntrustedSet]) -> str:
     """What does not count, for a person to look at; empty where there is nothing."""
-    return _sentence("do not count, signed by nobody who does", untrusted)
+    return _sentence("does", "do", " not count, signed by nobody who does", untrusted)
 
 
 def sentence_on_damaged(damaged: Sequence[DamagedSet]) -> str:
     """What is not as it was, for a person to look at; empty where there is nothing."""
-    return _sentence("are damaged", damaged)
+    return _sentence("is", "are", " damaged", damaged)
 
 
-def _sentence(what: str, found: Sequence[DamagedSet | UntrustedSet]) -> str:
+def _sentence(
+    of_one: str, of_several: str, what: str, found: Sequence[DamagedSet | UntrustedSet]
+) -> str:
     if not found:
         return ""
     named = "; ".join(
         f"{each.backup_id} in the {each.store} store: {each.what}" for each in found[:_NAMED]
     )
     more = "; …" if len(found) > _NAMED else ""
-    return f"{len(found)} sets {what}: {named}{more}"
+    verb = of_one if len(found) == 1 else of_several
+    return f"{count_text(len(found), 'set')} {verb}{what}: {named}{more}"
 
 
 def prune_problems(report: PruneReport) -> list[str]:

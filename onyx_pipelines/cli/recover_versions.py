@@ -12,7 +12,7 @@ from onyx_pipelines.audit import Entry, Outcome, audited, cli_origin
 from onyx_pipelines.backup.host import BackupHost, open_host
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import utc_second
+from onyx_pipelines.core.text import count_text, utc_second
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     JsonOption,
@@ -87,7 +87,7 @@ def recover_versions(
         for step in recovery.steps if yes else ():
             recover(store, step)
         entry.result(
-            verdict=f"recovered {len(recovery.steps)} objects",
+            verdict=f"recovered {count_text(len(recovery.steps), 'object')}",
             detail="; ".join(recovery.backup_ids),
             outcome=Outcome.FAILED if recovery.lost else Outcome.OK,
         )

@@ -13,7 +13,7 @@ from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.reading_sets import EXIT_CODES
 from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.core.settings import Settings, load_settings
-from onyx_pipelines.core.text import duration_text, second_text
+from onyx_pipelines.core.text import count_text, duration_text, second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.journal import DESPITE
@@ -236,7 +236,7 @@ def _detail(result: RestoreResult) -> str:
 def _abort(settings: Settings) -> None:
     with audited(settings, action="restore.give-up", origin=cli_origin(), required=True) as entry:
         done = abort_restores(settings)
-        entry.result(verdict="aborted", detail=f"{len(done)} leftovers recovered")
+        entry.result(verdict="aborted", detail=f"{count_text(len(done), 'leftover')} recovered")
     for each in done:
         out.line(f"recovered: {each}")
     out.line("No restore is under way. Backups go on.")

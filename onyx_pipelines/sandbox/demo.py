@@ -13,7 +13,7 @@ from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import duration_text, second_text, size_text
+from onyx_pipelines.core.text import count_text, duration_text, second_text, size_text
 from onyx_pipelines.load_test.report.sentences import bottleneck_lines
 from onyx_pipelines.load_test.steps import find_run, result_of
 from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir
@@ -104,7 +104,7 @@ def _summarise() -> None:
     out.table("objects", ("object", "plain", "sealed", "SHA-256 (sealed)"), rows)
     for store in host.stores:
         held = [v for v in catalog.sets() if store.name in v.stores]
-        _indented(f"{store.name}: {len(held)} sets in {store.url}")
+        _indented(f"{store.name}: {count_text(len(held), 'set')} in {store.url}")
     for line in bottleneck_lines(result_of(host.settings, find_run(host.settings))):
         _indented(line)
     for row in retained_sets.catalog_rows(host, catalog)[:5]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from onyx_pipelines.core.errors import SourceError
-from onyx_pipelines.core.text import BYTES_PER_GB
+from onyx_pipelines.core.text import BYTES_PER_GB, count_text
 from onyx_pipelines.sources.source import ByteSink, Component, ComponentReport
 from onyx_pipelines.vault.binding import component_purpose, object_context
 from onyx_pipelines.vault.keys import Recipient
@@ -117,7 +117,8 @@ class ComponentWriter:
         with self._guard:
             if self._open_keys or report.component is not self._component:
                 raise SourceError(
-                    f"{self._component.value} reported its end with {len(self._open_keys)} objects"
+                    f"{self._component.value} reported its end with"
+                    f" {count_text(len(self._open_keys), 'object')}"
                     f" open, as {report.component.value}.",
                     remedy="This is a defect of the source; please report it.",
                 )

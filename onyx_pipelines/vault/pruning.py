@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from onyx_pipelines.core.errors import StoreError
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.vault import layout, marks
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.lock import current_holder, set_to_delete
@@ -232,7 +233,8 @@ class _Pruner:
             self.leftovers += [Removal(store.name, what) for what in swept]
 
     def _remove_leftover(self, store: Store, backup_id: str, leftover: Leftover) -> None:
-        what = f"{layout.set_prefix(backup_id)} ({len(leftover.keys)} objects without a manifest)"
+        objects = count_text(len(leftover.keys), "object")
+        what = f"{layout.set_prefix(backup_id)} ({objects} without a manifest)"
         with set_to_delete(self.state_dir, backup_id) as unused:
             holder = current_holder(self.state_dir)
             if not unused or (holder is not None and holder.backup_id == backup_id):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.core.errors import StoreError
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.copying import pending
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key, set_prefix
@@ -288,7 +289,7 @@ def test_leftovers_of_a_killed_backup_go_after_the_grace_time(
     assert early.leftovers == ()
     assert len(there_still) == len(planter.objects)
     assert [each.what for each in late.leftovers] == [
-        f"{set_prefix(killed)} ({len(planter.objects)} objects without a manifest)",
+        f"{set_prefix(killed)} ({count_text(len(planter.objects), 'object')} without a manifest)",
         f"{set_prefix(killed)}{TEMPORARY_PREFIX}0",
     ]
     assert not (local.root / set_prefix(killed)).exists()

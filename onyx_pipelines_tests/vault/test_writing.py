@@ -272,7 +272,7 @@ def test_a_component_does_not_end_while_an_object_is_open(writer: SetWriter) -> 
 
     with (
         sink.object(DUMP, name="onyx", media_type="x/y"),
-        pytest.raises(SourceError, match="1 objects open"),
+        pytest.raises(SourceError, match="1 object open"),
     ):
         sink.finish(report(POSTGRESQL), BEGAN)
 

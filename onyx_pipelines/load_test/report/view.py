@@ -33,13 +33,13 @@ from onyx_pipelines.reporting.ticks import Tick, log_percent
 
 _SIGNS: Final = {
     LoadVerdict.PASSED: "✓",
-    LoadVerdict.FAILED: "✗",
+    LoadVerdict.FAILED: "✕",
     LoadVerdict.INCONCLUSIVE: "?",
     LoadVerdict.INVALID: "!",
 }
 _GATES: Final = {
     True: Badge("passed", "✓", "met"),
-    False: Badge("failed", "✗", "not met"),
+    False: Badge("failed", "✕", "not met"),
     None: Badge("inconclusive", "?", "not seen"),
 }
 _KINDS: Final = {

@@ -35,7 +35,7 @@ _RESULT_FILE: Final = "availability.json"
 _REMEDY: Final = "Launch `service_availability` for that day again."
 _BADGES: Final = {
     Verdict.PASSED: Badge("passed", "✓", "kept"),
-    Verdict.FAILED: Badge("failed", "✗", "missed"),
+    Verdict.FAILED: Badge("failed", "✕", "missed"),
     Verdict.COULD_NOT_VERIFY: Badge("could-not-verify", "?", "not known"),
 }
 # State → colour and words.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.sources.postgres.facts import (
@@ -291,17 +292,17 @@ def database_findings(
     sampled = sum(table.sample_modulus > 1 for table in expected.tables)
     compared = sum(table.fingerprint is not None for table in expected.tables)
     passed = {
-        Aspect.TABLE: f"{len(expected.tables)} tables are there",
-        Aspect.ROWS: f"{expected.rows:,} rows",
-        Aspect.CONTENT: f"{compared} tables have the same fingerprint"
+        Aspect.TABLE: f"{count_text(len(expected.tables), 'table')} found",
+        Aspect.ROWS: count_text(expected.rows, "row"),
+        Aspect.CONTENT: f"{count_text(compared, 'table')} with the same fingerprint"
         + (f", {sampled} of them by sample" if sampled else ""),
-        Aspect.SEQUENCE: f"{len(expected.sequences)} sequences are not behind",
-        Aspect.EXTENSION: f"{len(expected.extensions)} extensions are there",
-        Aspect.SCHEMA: f"{len(expected.schema_items)} schema items are there",
+        Aspect.SEQUENCE: f"{count_text(len(expected.sequences), 'sequence')} not behind",
+        Aspect.EXTENSION: f"{count_text(len(expected.extensions), 'extension')} found",
+        Aspect.SCHEMA: f"{count_text(len(expected.schema_items), 'schema item')} found",
         Aspect.ENCODING: f"encoding and collation are {expected.encoding}, {expected.collation}",
     }
     if expected.properties is not None:
-        passed[Aspect.SETTING] = f"{len(expected.properties.settings)} settings are the same"
+        passed[Aspect.SETTING] = f"{count_text(len(expected.properties.settings), 'setting')} alike"
         if with_roles:
             passed[Aspect.OWNER] = "everything has its owner"
             passed[Aspect.GRANTS] = "everything is granted as it was"
@@ -319,7 +320,7 @@ def globals_findings(
     expected: GlobalsFacts, comparison: Comparison, limits: HostLimits
 ) -> list[Finding]:
     """The same for what belongs to the whole server."""
-    passed = {Aspect.ROLE: f"{len(expected.roles)} roles are there"}
+    passed = {Aspect.ROLE: f"{count_text(len(expected.roles), 'role')} found"}
     return list(_findings("globals", comparison, passed, limits))
 
 

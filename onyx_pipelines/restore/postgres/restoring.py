@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from onyx_pipelines.core.errors import RestoreError
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import (
@@ -139,7 +140,8 @@ class DatabasesRestoration:
         database, name = placement.of_set, placement.final_name
         there = server.databases.get(name)
         sentences = [
-            f"{len(database.facts.tables)} tables, {database.facts.rows:,} rows,"
+            f"{count_text(len(database.facts.tables), 'table')},"
+            f" {count_text(database.facts.rows, 'row')},"
             f" {database.facts.size_bytes:,} bytes when it was backed up."
         ]
         if there is not None:

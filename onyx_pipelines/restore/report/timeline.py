@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from onyx_pipelines.core.text import printable
+from onyx_pipelines.core.text import count_text, printable
 from onyx_pipelines.restore.results import DrillResult, Step, StepTiming
 from onyx_pipelines.sources.source import Component
 
@@ -105,7 +105,9 @@ def _together(component: Component, rows: Sequence[ItemRow], close_s: float) -> 
         for lane, step in enumerate(used)
         for each in _merged([bar for bar in bars if bar.step is step], lane, close_s)
     )
-    return ItemRow(component, f"{len(rows)} others", merged, sum(row.busy_s for row in rows))
+    return ItemRow(
+        component, count_text(len(rows), "other"), merged, sum(row.busy_s for row in rows)
+    )
 
 
 def _merged(bars: Sequence[Bar], lane: int, close_s: float) -> Iterator[Bar]:
