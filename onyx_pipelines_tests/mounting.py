@@ -11,7 +11,6 @@ from pathlib import Path
 
 from onyx_pipelines_tests.requirements_of_tests import program, unavailable
 
-_XFS_LEAST_BYTES = 320 << 20
 DISK_BYTES = 96 << 20
 
 
@@ -22,6 +21,14 @@ class Kind(StrEnum):
     TMPFS = "tmpfs"
     OVERLAY = "overlay"
     DISK = "disk"
+    XFS = "xfs"
+
+
+# How large, and made by what.
+_IMAGES = {
+    Kind.DISK: (DISK_BYTES, "mkfs.ext4", "-q", "-F"),
+    Kind.XFS: (320 << 20, "mkfs.xfs", "-q"),
+}
 
 
 @contextmanager
@@ -30,29 +37,13 @@ def mounted(kind: Kind, point: Path, beside: Path) -> Iterator[None]:
 
     Args:
         beside: for what a mount is made of, a directory if it is not there; a bind mount is of it,
-            a disk of `DISK_BYTES` is this file.
+            a disk of `DISK_BYTES`, or the least that XFS takes, is this file.
     """
     if os.geteuid() != 0:
         unavailable("only root can mount")
-    if not beside.exists() and kind is not Kind.DISK:
+    if not beside.exists() and kind not in _IMAGES:
         beside.mkdir()
     _mount(*_arguments(kind, beside), point)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", point], check=True)
-
-
-@contextmanager
-def mounted_xfs(point: Path, image: Path) -> Iterator[None]:
-    """A small file system of another kind than the machine's own, in a file that is made for it."""
-    if os.geteuid() != 0:
-        unavailable("only root can mount")
-    point.mkdir()
-    with image.open("wb") as file:
-        file.truncate(_XFS_LEAST_BYTES)
-    subprocess.run([program("mkfs.xfs"), "-q", image], check=True)
-    _mount("-o", "loop", image, point)
     try:
         yield
     finally:
@@ -62,10 +53,11 @@ def mounted_xfs(point: Path, image: Path) -> Iterator[None]:
 def _arguments(kind: Kind, beside: Path) -> list[str | Path]:
     if kind is Kind.BIND:
         return ["--bind", beside]
-    if kind is Kind.DISK:
+    if kind in _IMAGES:
+        size_bytes, *command = _IMAGES[kind]
         beside.touch()
-        os.truncate(beside, DISK_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", "-F", beside], check=True)
+        os.truncate(beside, size_bytes)
+        subprocess.run([program(command[0]), *command[1:], beside], check=True)
         return ["-o", "loop", beside]
     if kind is Kind.TMPFS:
         return ["-t", "tmpfs", "-o", "size=256m", "none"]

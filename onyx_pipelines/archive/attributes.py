@@ -22,6 +22,9 @@ _ABSENT: Final = frozenset({errno.ENOTSUP, errno.ENODATA, errno.ENOSYS})
 _ATTRIBUTE_KEY: Final = b"SCHILY.xattr."
 _LIST_KEYS: Final = {b"SCHILY.acl.access": ACCESS_LIST, b"SCHILY.acl.default": DEFAULT_LIST}
 
+# As XFS shows root what it has of the lists: they are in the archive already.
+LIST_COPIES: Final = ("trusted.SGI_ACL_FILE", "trusted.SGI_ACL_DEFAULT")
+
 _VERSION: Final = struct.pack("<I", 2)
 _ENTRY: Final = struct.Struct("<HHI")
 _NOBODY: Final = 0xFFFFFFFF
@@ -80,7 +83,7 @@ def read_attributes(file: int | bytes) -> Attributes:
     if not names:
         return NO_ATTRIBUTES
     values: dict[str, bytes] = {}
-    for name in sorted(names):
+    for name in sorted({*names} - {*LIST_COPIES}):
         try:
             values[name] = os.getxattr(file, name, follow_symlinks=follow)
         except OSError as error:

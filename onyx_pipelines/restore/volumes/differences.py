@@ -8,15 +8,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from onyx_pipelines.archive.attributes import LIST_COPIES
 from onyx_pipelines.core.text import utc_second
 from onyx_pipelines.restore.volumes.metadata import Limit
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.sources.volumes.facts import Entry
 
-# What security modules and the kernel's integrity measures give to a file by themselves.
+# What security modules, the kernel's integrity measures and file systems (NFS's lists, what Btrfs
+# is to compress) give to a file by themselves.
 _OF_THE_HOST = (
     *("security.selinux", "security.SMACK", "security.apparmor"),
     *("security.ima", "security.evm"),
+    *("system.nfs4_acl", "system.cifs_acl", "btrfs."),
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -105,7 +108,7 @@ def _attributes(
     expected: Mapping[str, str], found: Mapping[str, str], limits: AbstractSet[Limit]
 ) -> Iterator[Difference]:
     for name, digest in expected.items():
-        if found.get(name) != digest:
+        if name not in LIST_COPIES and found.get(name) != digest:
             yield Difference(
                 f"extended attribute {shown(name.encode('utf-8', 'surrogateescape'))}",
                 f"SHA-256 {digest}",

@@ -19,6 +19,7 @@ from onyx_pipelines.core.errors import KeyFileError, SettingsError
 from onyx_pipelines.core.progress import Progress
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Step
+from onyx_pipelines.restore.volumes.differences import differences
 from onyx_pipelines.restore.volumes.drilling import drill
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
 from onyx_pipelines.sources.volumes.facts import Entry, EntryStatus
@@ -178,6 +179,21 @@ def test_a_name_that_this_file_system_cannot_hold_keeps_no_other_volume_from_its
 
     assert [each.item for each in failed(result)] == ["b"]
     assert ["File name too long" in each.message for each in unverified(result)] == [True]
+
+
+@pytest.mark.parametrize("name", ["system.nfs4_acl", "btrfs.compression", "security.selinux"])
+def test_an_attribute_that_a_host_gives_by_itself_is_no_difference(name: str) -> None:
+    entry = Entry(b"f", EntryType.FILE)
+
+    assert [*differences(entry, replace(entry, xattrs={name: "0" * 64}), frozenset())] == []
+
+
+def test_a_set_that_has_the_copies_of_xfs_passes_elsewhere() -> None:
+    """Earlier versions took them for attributes."""
+    entry = Entry(b"f", EntryType.FILE)
+    with_copy = replace(entry, xattrs={"trusted.SGI_ACL_FILE": "0" * 64})
+
+    assert [*differences(with_copy, entry, frozenset())] == []
 
 
 FAR_AWAY = 1 << 40
