@@ -11,6 +11,8 @@ from typing import Final
 import pytest
 
 from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.health.examining import examine
+from onyx_pipelines.health.verdict import Area, Condition
 from onyx_pipelines.host.background import started_ticks
 from onyx_pipelines.monitoring.dashboards.board import Dashboard
 from onyx_pipelines.monitoring.dashboards.five import dashboards
@@ -49,6 +51,21 @@ def test_all_six_services_are_scraped(watched: WatchedSandbox) -> None:
 
 def test_a_stack_that_is_well_raises_nothing(watched: WatchedSandbox) -> None:
     assert watched.told(BEGINNING, "firing") == set()
+
+
+def test_such_a_stack_says_so_of_itself(watched: WatchedSandbox) -> None:
+    """`onyx health`: all six are scraped, and our rules are evaluated and none fires."""
+    url = watched.sandbox.monitoring.prometheus.url
+    settings = watched.host.settings.model_copy(update={"prometheus_url": url})
+
+    found = {each.area: each for each in examine(settings).findings}
+
+    assert {each: found[each].condition for each in (Area.SCRAPING, Area.ALERTS, Area.DRILLS)} == {
+        Area.SCRAPING: Condition.OK,
+        Area.ALERTS: Condition.OK,
+        Area.DRILLS: Condition.OK,
+    }, found
+    assert found[Area.SCRAPING].summary == "All 6 services are scraped."
 
 
 @pytest.mark.parametrize("board", dashboards(Thresholds()), ids=lambda each: each.board.value)
