@@ -55,7 +55,7 @@ class Told:
 
 def run(directory: Path, repeats: int = REPEATS) -> list[Line]:
     """Healthy first."""
-    with watched_sandbox(directory / "sandbox") as watched:
+    with watched_sandbox(directory / "sandbox", directory) as watched:
         healthy = _healthy(watched)
         fired = _replayed(directory, _recorded(watched))
         told = [

@@ -35,7 +35,9 @@ BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 
 @pytest.fixture(scope="module")
 def watched() -> Iterator[WatchedSandbox]:
-    with watched_sandbox(session_directory() / "watched") as found:
+    # node_exporter looks at nothing below /dev.
+    disks = disk_of(session_directory()) / "disk-that-fills"
+    with watched_sandbox(session_directory() / "watched", disks) as found:
         yield found
 
 
@@ -94,8 +96,7 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     told by its own name."""
     since = datetime.now(UTC)
     stranger = new_id()
-    # node_exporter looks at nothing below /dev.
-    folder = disk_of(session_directory()) / "disk-that-fills"
+    folder = watched.disks
     (folder / "disk").mkdir(parents=True)
     expected = {
         *("DiskFull", "BackupUntrusted", "CertificateAboutToEnd"),
