@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from onyx_pipelines.core.errors import RefusedError, StoreError
 from onyx_pipelines.core.settings import HostSettings, StorePlace
-from onyx_pipelines.core.text import size_text
+from onyx_pipelines.core.text import count_text, size_text
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.layout import set_prefix
@@ -136,7 +136,8 @@ def _hidden(store: Store, place: StorePlace, found: Census) -> StoreError:
     prefix = urlsplit(store.url).path.strip("/")
     rule = lifecycle_rule(f"{prefix}/" if prefix else "", place.lock_days)
     return StoreError(
-        f"{found.hidden_objects} objects ({found.hidden_sets} sets) are hidden by delete markers in"
+        f"{count_text(found.hidden_objects, 'object')} ({count_text(found.hidden_sets, 'set')})"
+        " hidden by delete markers in"
         f" {store.url}; their versions are still there, {size_text(found.size_bytes)} with all"
         " other earlier ones.",
         remedy="If nobody here deleted them: `onyx catalog recover-versions` brings them back. If"

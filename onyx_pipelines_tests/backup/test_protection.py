@@ -112,7 +112,7 @@ class TestDoctor:
 
         assert well.ok
         assert not found.ok
-        assert "(1 sets) are hidden by delete markers" in found.detail
+        assert "(1 set) hidden by delete markers" in found.detail
         assert "recover-versions" in found.remedy
         assert rule["Rules"][0]["Filter"] == {"Prefix": f"{locked.prefix}/"}
 
