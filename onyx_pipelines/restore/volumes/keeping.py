@@ -150,7 +150,8 @@ class _Candidates(ExcludeRule):
     def look_at(self, found: Found) -> None:
         """What this user cannot read is in no backup of today."""
         parts = parts_of(found.path)
-        if self._selection.reach(parts) is not Reach.CHOSEN or _may(os.R_OK, found):
+        is_chosen = self._selection.reach(parts) is Reach.CHOSEN
+        if not is_chosen or _may(os.R_OK, found) or _has_vanished(found):
             return
         self._add(parts)
         # A directory that goes to another one is written to.
@@ -185,6 +186,17 @@ def _may(mode: int, found: Found) -> bool:
     if found.error is not None and mode == os.R_OK:
         return False
     return os.access(found.name, mode, dir_fd=found.parent_fd, effective_ids=True)
+
+
+def _has_vanished(found: Found) -> bool:
+    """Since it was listed: whoever uses the volume goes on until data changes places."""
+    try:
+        os.lstat(found.name, dir_fd=found.parent_fd)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _in_the_way(unheld: set[Parts], entries: Iterable[Entry]) -> set[Parts]:

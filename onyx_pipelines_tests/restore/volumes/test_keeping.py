@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,6 +184,26 @@ def test_what_root_may_not_read_stays_as_well(vault: Vault, volume: Path) -> Non
 
     assert result.verdict is Verdict.PASSED
     assert (volume / "new").read_bytes() == b"secret"
+
+
+def test_what_vanishes_while_it_is_looked_at_is_in_nobodys_way(
+    vault: Vault, volume: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who uses the volume is stopped only when data changes places."""
+    objects, before = vault.back_up({"v": volume}), tree_of(volume)
+    access = os.access
+
+    def after_its_end(name: bytes, mode: int, **options: Any) -> bool:
+        if name == b"a.txt":
+            (volume / "a.txt").unlink(missing_ok=True)
+        return access(name, mode, **options)
+
+    monkeypatch.setattr(os, "access", after_its_end)
+
+    result = restored_in_place(objects, volume)
+
+    assert result.verdict is Verdict.PASSED
+    assert tree_of(volume) == before
 
 
 class TestUnreadable:
