@@ -148,8 +148,7 @@ def what_went_with(
     try:
         with source.transaction(force_rollback=True):
             before = _items(source)
-            for name in tables:
-                source.execute(encoded(source, f"DROP TABLE {name} CASCADE"))
+            source.execute(encoded(source, f"DROP TABLE {', '.join(tables)} CASCADE"))
             without = _items(source)
         with connection.transaction():
             now = _items(connection)

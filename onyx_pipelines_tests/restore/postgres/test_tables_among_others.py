@@ -50,6 +50,8 @@ MADE = (
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO PUBLIC",
     "CREATE TABLE open (id int)",
+    "CREATE TABLE mother (i int)",
+    "CREATE TABLE daughter () INHERITS (mother)",
 )
 
 
@@ -223,9 +225,12 @@ def test_whatever_went_with_a_table_and_is_not_made_is_named(
     ]
 
 
-def test_nothing_is_named_where_nothing_else_went(
+def test_nothing_is_named_where_all_that_went_is_made(
     sets: PostgresSets, objects: SetObjects, postgres_server: PostgresServer, database: str
 ) -> None:
-    execute(postgres_server, database, "DROP TABLE secret")
+    execute(postgres_server, database, "DROP TABLE mother CASCADE")
 
-    assert "the table that was gone" not in restored(sets, objects, database, "public.secret")
+    said = restored(sets, objects, database, "public.mother", "public.daughter")
+
+    assert said.count("(created)") == 2
+    assert "went with" not in said
