@@ -7,8 +7,8 @@ not go back. A table that is not there is made as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ WHERE tgrelid = %s::regclass AND NOT tgisinternal AND tgenabled <> 'D'
 """
 _ENABLING = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
 _KIND = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)"
+# Each takes a second or more.
+_ATTEMPTS = 20
 _BY_HAND = "Restore the whole database under another name (--into NAME) and move the rows by hand."
 
 
@@ -127,29 +129,43 @@ class TableRestore:
             for name in present:
                 _require_same_columns(source, connection, name)
             scripts = self._scripts(source, connection, staged, missing)
-            with connection.transaction(), _foreign_keys_named():
-                with _refused_where_impossible(missing):
-                    connection.execute(scripts.before)
-                    revoke_what_was_given([*missing, *scripts.sequences], connection)
-                keys = _drop_keys(connection, present)
-                _replace_contents(source, connection, tables, truncated=present)
-                with _refused_where_impossible(missing):
-                    connection.execute(scripts.after)
-                _make_keys(connection, keys)
-                differing = _differing(connection, database, tables, facts)
-                if differing:
-                    raise RestoreError(
-                        f"After it was copied, {', '.join(differing)} was not the same;"
-                        f" {final_name} is as it was.",
-                        remedy="Restore the whole database under another name"
-                        " (--into NAME) and compare by hand.",
-                    )
-                advance_sequences(source, connection, tables)
+            _unless_deadlocked(
+                lambda: self._replace(source, connection, database, tables, missing, scripts)
+            )
             lost = what_went_with(source, connection, missing)
         return [
             *(_in_place(final_name, facts[name], created=name in missing) for name in tables),
             *(Finding.passed(final_name, "note", each) for each in lost),
         ]
+
+    def _replace(
+        self,
+        source: psycopg.Connection[Any],
+        connection: psycopg.Connection[Any],
+        database: DatabaseObjects,
+        tables: Sequence[str],
+        missing: Sequence[str],
+        scripts: CreationScripts,
+    ) -> None:
+        present = [name for name in tables if name not in missing]
+        with connection.transaction(), _foreign_keys_named():
+            with _refused_where_impossible(missing):
+                connection.execute(scripts.before)
+                revoke_what_was_given([*missing, *scripts.sequences], connection)
+            keys = _drop_keys(connection, present)
+            _replace_contents(source, connection, tables, truncated=present)
+            with _refused_where_impossible(missing):
+                connection.execute(scripts.after)
+            _make_keys(connection, keys)
+            differing = _differing(connection, database, tables)
+            if differing:
+                raise RestoreError(
+                    f"After it was copied, {', '.join(differing)} was not the same; the database is"
+                    " as it was.",
+                    remedy="Restore the whole database under another name"
+                    " (--into NAME) and compare by hand.",
+                )
+            advance_sequences(source, connection, tables)
 
     def _scripts(
         self,
@@ -177,6 +193,15 @@ def _is_there(connection: psycopg.Connection[Any], name: str) -> bool:
             remedy=_BY_HAND,
         )
     return row is not None
+
+
+def _unless_deadlocked(replace: Callable[[], None]) -> None:
+    """Whoever writes meanwhile may hold what this waits for, and wait for what this holds: then the
+    server ends one of both, which loses nothing and may be tried again."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(psycopg.errors.DeadlockDetected):
+            return replace()
+    return replace()
 
 
 @contextmanager
@@ -286,9 +311,9 @@ def _differing(
     connection: psycopg.Connection[Any],
     database: DatabaseObjects,
     tables: Sequence[str],
-    facts: dict[str, TableFacts],
 ) -> list[str]:
     """Which of the tables is not what it was; read in the transaction that changed them."""
+    facts = {table.name: table for table in database.facts.tables}
     use_canonical_settings(connection)
     inventory = read_inventory(connection).only(tables)
     found = {table.name: table for table in read_tables_like(connection, inventory, database.facts)}

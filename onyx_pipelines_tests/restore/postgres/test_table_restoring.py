@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import psycopg
 import pytest
 
 from onyx_pipelines.core.errors import RestoreError
@@ -9,6 +13,7 @@ from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
+from onyx_pipelines_tests.waiting import wait_until
 
 TABLES = (
     "CREATE SCHEMA app",
@@ -160,3 +165,23 @@ def test_no_database_is_left_beside(sets: PostgresSets, database: str) -> None:
     sets.restore(objects, tables=("app.users",))
 
     assert sets.databases() == before
+
+
+def test_a_deadlock_with_somebody_who_writes_is_tried_again(
+    sets: PostgresSets, postgres_server: PostgresServer, database: str
+) -> None:
+    objects = sets.of(database)
+    waiting = "SELECT FROM pg_locks WHERE relation = 'app.users'::regclass AND NOT granted"
+
+    with postgres_server.connect(database) as writer, ThreadPoolExecutor() as pool:
+        writer.execute("BEGIN; UPDATE app.users SET name = 'busy'")
+        restoring = pool.submit(sets.restore, objects, tables=("app.notes",))
+        wait_until(lambda: sets.rows(database, waiting), "the restore waits for the writer")
+        # Of both, the server ends the one that has waited for a second first.
+        with suppress(psycopg.errors.DeadlockDetected):
+            writer.execute("INSERT INTO app.notes (owner, body) VALUES (1, 'later'); COMMIT")
+        writer.execute("ROLLBACK")
+        result = restoring.result()
+
+    assert result.verdict is Verdict.PASSED, result.problems()
+    assert sets.rows(database, "SELECT body FROM app.notes ORDER BY id") == [("a",), ("b",)]

@@ -96,7 +96,7 @@ KINDS = (
 def test_all_kinds_of_the_documentation_are_drawn() -> None:
     statements: list[str] = []
 
-    @settings(DRAWN, max_examples=40)
+    @settings(DRAWN, max_examples=100)
     @given(databases())
     def draw(made: MadeDatabase) -> None:
         statements.extend(made.statements)
