@@ -113,7 +113,8 @@ class Swap:
                     f"The restored data could not be put in place in {self._staging.parent}"
                     f" ({error.strerror}); what was there is as it was.",
                     remedy="Check who may rename there, that no file system is mounted inside, and"
-                    " that nothing there is immutable (lsattr).",
+                    " that nothing there is immutable (lsattr). What an overlay has in a lower"
+                    " layer cannot move: restore into another directory (--into).",
                 ) from None
             raise
         try:
