@@ -91,10 +91,8 @@ def budget_answer(budgets: Sequence[Budget]) -> Said:
     if verdict is Verdict.PASSED:
         least = min(budgets, key=lambda each: each.left)
         return verdict, f"The least is left of {least.service}: {budget_text(least)}."
+    if not budgets:
+        return verdict, "No day is known."
     named = list_text([each.service for each in budgets if each.verdict is verdict])
-    if verdict is Verdict.FAILED:
-        return verdict, f"Overdrawn: {named}."
-    return (
-        verdict,
-        f"Too much of the time is not known of {named}." if named else "No day is known.",
-    )
+    said = "Overdrawn" if verdict is Verdict.FAILED else "Too much of the time is not known"
+    return verdict, f"{said}: {named}."
