@@ -58,6 +58,8 @@ INHIBITIONS: Final = (
         "Backup(Stale|Unverified)|DrillStale|OffsiteCopyBehind|StackNotKnown",
         ["stack"],
     ),
+    # Of a set's drills the newest is remembered: that the one before passed is not.
+    Inhibition("DrillFailed", "DrillStale", ["stack"]),
     Inhibition(
         "BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale|Schedule.+", ["stack"]
     ),
