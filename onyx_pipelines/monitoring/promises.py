@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from onyx_pipelines.core.text import latency_text, list_text, percent_text
+from onyx_pipelines.core.text import latency_text, limit_text, list_text, percent_text
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.monitoring.coverage import INTERVAL_S, Scraping
 from onyx_pipelines.monitoring.endpoint_latency import OBJECTIVE_S, EndpointLatency, slow
@@ -43,7 +43,7 @@ OF_COVERAGE: Final[Mapping[str, tuple[str, Callable[[Sequence[Scraping]], Said]]
     "scraped_every_15_seconds": (
         "Each of them is scraped at least every 15 seconds (AC9.1.1).",
         lambda found: _all(
-            found, lambda each: each.is_frequent, f"Every {INTERVAL_S:g} s, or more often."
+            found, lambda each: each.is_frequent, f"Every {limit_text(INTERVAL_S)}, or more often."
         ),
     ),
     "scrapes_are_recent": (

@@ -123,6 +123,7 @@ def closed_databases(connection: Connection, names: Sequence[str]) -> dict[str, 
 
 
 def may_read_passwords(connection: Connection) -> bool:
+    """Whether the connected role may read the verifiers of roles' passwords (`pg_authid`)."""
     row = connection.execute(
         "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT')"
     ).fetchone()
