@@ -19,7 +19,6 @@ from onyx_pipelines.restore.postgres.marked_databases import drop
 from onyx_pipelines.restore.postgres.restoring import restoration
 from onyx_pipelines.restore.results import ComponentResult
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
-from onyx_pipelines.sources.postgres.target import PostgresTarget
 from onyx_pipelines_tests.fixtures_postgres import MakeDatabase, execute, target_of
 from onyx_pipelines_tests.restore.postgres.foreign import drilled, make_sets
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
@@ -399,54 +398,6 @@ class TestRoles:
 
         assert result.verdict is Verdict.PASSED, result.problems()
         assert sets.rows("postgres", query) == newer
-
-
-class TestARoleThatIsNoSuperuser:
-    @pytest.fixture
-    def owner(
-        self, postgres_server: PostgresServer, database: str, make_role: Any
-    ) -> Iterator[PostgresTarget]:
-        """Of the database and of what is in it."""
-        role, password = make_role("CREATEDB")
-        execute(
-            postgres_server,
-            database,
-            f"ALTER DATABASE {database} OWNER TO {role}",
-            f"ALTER TABLE public.notes OWNER TO {role}",
-            f"ALTER SCHEMA public OWNER TO {role}",
-        )
-        yield target_of(postgres_server, user=role, password=password)
-        execute(postgres_server, "postgres", f"ALTER DATABASE {database} OWNER TO CURRENT_USER")
-
-    def test_replaces_its_own_database_with_roles_and_all(
-        self,
-        sets: PostgresSets,
-        postgres_server: PostgresServer,
-        database: str,
-        owner: PostgresTarget,
-    ) -> None:
-        objects = sets.of(database, with_globals=True)
-        execute(postgres_server, database, LATER)
-
-        result = sets.restore(objects, target=owner, with_globals=True)
-
-        assert result.verdict is Verdict.PASSED, result.problems()
-        assert bodies(sets, database) == {"then"}
-
-    def test_gets_single_tables_back(
-        self,
-        sets: PostgresSets,
-        postgres_server: PostgresServer,
-        database: str,
-        owner: PostgresTarget,
-    ) -> None:
-        objects = sets.of(database)
-        execute(postgres_server, database, LATER)
-
-        result = sets.restore(objects, target=owner, tables=("public.notes",))
-
-        assert result.verdict is Verdict.PASSED, result.problems()
-        assert bodies(sets, database) == {"then"}
 
 
 def test_what_is_taken_for_done_is_of_this_server_alone(sets: PostgresSets) -> None:
