@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +26,8 @@ from onyx_pipelines_tests.monitoring.watched_sandbox import WatchedSandbox
 from onyx_pipelines_tests.mounting import Kind, mounted
 from onyx_pipelines_tests.vault.sets import new_id, signing_key
 
+# Of the sandbox's 60, three of which are for its superuser.
+_CONNECTIONS: Final = 54
 _Strike = Callable[[WatchedSandbox, ExitStack], None]
 
 
@@ -211,13 +213,19 @@ def _qdrant(**faults: Any) -> _Strike:
 
 
 def _connect(watched: WatchedSandbox, after: ExitStack) -> None:
-    for _ in range(30):
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL"
+    with watched.sandbox.postgres.connect() as connection:
+        (taken,) = connection.execute(query).fetchone() or (0,)
+    for _ in range(_CONNECTIONS - taken):
         after.callback(watched.sandbox.postgres.connect().close)
 
 
 def _fill_redis(watched: WatchedSandbox, after: ExitStack) -> None:
-    _redis(watched, f"SET filler {'x' * (70 << 20)}")
+    """It may have less than it already has."""
+    _redis(watched, f"SET filler {'x' * (8 << 20)}")
+    _redis(watched, "CONFIG SET maxmemory 4mb")
     after.callback(_redis, watched, "DEL filler")
+    after.callback(_redis, watched, "CONFIG SET maxmemory 64mb")
 
 
 def _crowd_redis(watched: WatchedSandbox, after: ExitStack) -> None:
@@ -247,6 +255,8 @@ def _slow(watched: WatchedSandbox, after: ExitStack) -> None:
 def _refuse(watched: WatchedSandbox, after: ExitStack) -> None:
     """Every second call: fewer than make LiteLLM call it an outage, and more than a tenth."""
     watched.sandbox.llm.set_delays(rate_limit_per_s=1)
+    # An outage ends with an answer.
+    after.callback(watched.ask, 1)
     after.callback(watched.sandbox.llm.set_delays)
     watched.ask(6)
 
@@ -269,12 +279,10 @@ def _full_disk(folder: Path) -> Iterator[None]:
     point.mkdir(exist_ok=True)
     image.unlink(missing_ok=True)
     with mounted(Kind.DISK, point, image):
-        try:
-            (point / "file").write_bytes(bytes(8 << 20))
-        except OSError:
-            yield
-            return
-        raise AssertionError("8 MB fitted on the disk")
+        with suppress(OSError), (point / "file").open("wb") as file:
+            while True:
+                file.write(bytes(1 << 20))
+        yield
 
 
 def _ago(**time: float) -> datetime:
