@@ -68,6 +68,7 @@ _CERTIFICATE: Final = 'probe_ssl_earliest_cert_expiry{service="edge"}'
 _DAY: Final = 86400
 _LAST_RUN: Final = 'onyx_schedule_last_run_timestamp_seconds{schedule="restore_drill"}'
 _BACKUPS: Final = 'onyx_stack_health_component{component="backups"}'
+_NODE_UP: Final = 'up{job="node",service="host"}'
 _RULES_FAILED: Final = (
     'prometheus_rule_evaluation_failures_total{service="prometheus",rule_group="g"}'
 )
@@ -251,6 +252,14 @@ FAULTS: Final[Mapping[str, Fault]] = {
     ),
     "StackNotKnown": Fault(
         {_BACKUPS: flat(2)}, 60, near=(({_BACKUPS: flat(1)}, 100), ({_BACKUPS: flat(3)}, 100))
+    ),
+    "NotScraped": Fault(
+        {_NODE_UP: then(10, "1", "0")},
+        15,
+        more=(
+            ({f'up{{job="blackbox",service="{each.service}"}}': flat(0) for each in PROBED}, 10),
+        ),
+        near=(({f'up{{job="blackbox",service="{PROBED[0].service}"}}': flat(0)}, 30),),
     ),
     "ScrapeTooLarge": Fault(
         {'prometheus_target_scrapes_exceeded_sample_limit_total{service="prometheus"}': rising(1)},

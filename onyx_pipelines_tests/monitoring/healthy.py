@@ -102,6 +102,8 @@ CONTAINER: Final = '{name="onyx-core"}'
 
 HEALTHY: Final[Mapping[str, str]] = {
     **{f'up{{job="{each.job}",service="{each.service}"}}': flat(1) for each in CORE},
+    'up{job="node",service="host"}': flat(1),
+    **{f'up{{job="blackbox",service="{each.service}"}}': flat(1) for each in PROBED},
     **{f'probe_success{{service="{each.service}"}}': flat(1) for each in PROBED},
     'probe_ssl_earliest_cert_expiry{service="edge"}': flat(90 * 86400),
     **dict.fromkeys(("pg_up", "redis_up", "nginx_up"), flat(1)),

@@ -27,5 +27,5 @@ def groups(thresholds: Thresholds, deployment: Deployment = MANUS_NETWORK) -> li
         *databases(thresholds),
         *backups(thresholds),
         *stack(),
-        *watcher(),
+        *watcher(deployment),
     ]

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from onyx_pipelines.monitoring.deployment import Deployment
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
 
+# Their silence has alerts that say more: no backup is known of; nothing is told at all.
+_SAID_ELSEWHERE = ("onyx-pipelines", "prometheus")
 
-def watcher() -> list[Group]:
-    """Prometheus and Alertmanager; the last alert fires always, to a dead man's switch."""
+
+def watcher(deployment: Deployment) -> list[Group]:
+    """Of the watching's own programs; the last alert fires always, to a dead man's switch."""
     return [
         Group(
             "onyx-watcher",
             [
+                _alert(
+                    "NotScraped",
+                    f'max by (job) (up{{job=~"{"|".join(_around(deployment))}"}}) == 0',
+                    "5m",
+                    "{{ $labels.job }} is not scraped",
+                    "Alerts that read its metrics cannot fire. See whether its container runs.",
+                ),
                 _alert(
                     "ScrapeTooLarge",
                     "increase(prometheus_target_scrapes_exceeded_sample_limit_total[10m]) > 0",
@@ -56,6 +67,15 @@ def watcher() -> list[Group]:
             ],
         )
     ]
+
+
+def _around(deployment: Deployment) -> list[str]:
+    """Jobs whose silence is not that of a service."""
+    core = {each.job for each in deployment.core}
+    jobs = [each.job for each in deployment.scraped if each.job not in core]
+    if deployment.probed:
+        jobs.append("blackbox")
+    return [job for job in jobs if job not in _SAID_ELSEWHERE]
 
 
 def _alert(name: str, expr: str, hold: str, summary: str, description: str) -> Alert:
