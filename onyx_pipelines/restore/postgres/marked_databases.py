@@ -97,22 +97,29 @@ def _drop_subscriptions(
     target: PostgresTarget, connection: psycopg.Connection[Any], database: str
 ) -> tuple[str, ...]:
     """The server keeps a database that has any, and would ask their publishers to let go."""
-    found = connection.execute(
-        "SELECT s.subname, s.subslotname FROM pg_subscription s"
-        " JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = %s ORDER BY 1",
+    row = connection.execute(
+        "SELECT FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+        " WHERE d.datname = %s LIMIT 1",
         (database,),
-    ).fetchall()
-    if not found:
+    ).fetchone()
+    if row is None:
         return ()
+    # Their names are in this database's encoding, whoever lists them.
     with session(target, database) as inside:
+        found = inside.execute(
+            "SELECT textsend(quote_ident(s.subname)), textsend(s.subslotname::text)"
+            " FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+            " WHERE d.datname = current_database() ORDER BY 1"
+        ).fetchall()
         for name, _ in found:
-            for statement in (
-                "ALTER SUBSCRIPTION {} DISABLE",
-                "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
-                "DROP SUBSCRIPTION {}",
-            ):
-                inside.execute(sql.SQL(statement).format(sql.Identifier(name)))
-    return tuple(f"{slot} of subscription {name}" for name, slot in found if slot)
+            for change in (b"DISABLE", b"SET (slot_name = NONE)"):
+                inside.execute(b"ALTER SUBSCRIPTION " + name + b" " + change)
+            inside.execute(b"DROP SUBSCRIPTION " + name)
+    return tuple(
+        f"{slot.decode(errors='replace')} of subscription {name.decode(errors='replace')}"
+        for name, slot in found
+        if slot
+    )
 
 
 def leftovers_on(target: PostgresTarget) -> list[Leftover]:

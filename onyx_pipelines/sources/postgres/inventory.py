@@ -27,7 +27,7 @@ ORDER BY 1
 _AT_ONCE = 200
 # The limit of -2 marks a database that was to be dropped, and was not to the end.
 _DATABASES = """
-SELECT datname, CASE WHEN NOT datallowconn THEN 'it allows no connections'
+SELECT textsend(datname::text), CASE WHEN NOT datallowconn THEN 'it allows no connections'
                      WHEN datconnlimit = -2 THEN 'a DROP DATABASE of it was interrupted' END
 FROM pg_database WHERE NOT datistemplate ORDER BY 1
 """
@@ -82,15 +82,26 @@ def read_system_identifier(connection: Connection) -> str | None:
 
 
 def list_databases(connection: Connection) -> tuple[str, ...]:
-    """Every database that allows connections, without templates."""
-    rows = connection.execute(_DATABASES)
-    return tuple(name for name, why_shut in rows if why_shut is None)
+    """Every database that can be read, without templates."""
+    return tuple(name for name, why_not in _databases(connection).items() if why_not is None)
 
 
 def list_shut_databases(connection: Connection) -> dict[str, str]:
-    """The others that are no templates, and why nobody can read them."""
-    rows = connection.execute(_DATABASES)
-    return {name: why_shut for name, why_shut in rows if why_shut is not None}
+    """The others that are no templates, and why nobody reads them."""
+    return {name: why for name, why in _databases(connection).items() if why is not None}
+
+
+def _databases(connection: Connection) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for raw, why_shut in connection.execute(_DATABASES):
+        try:
+            found[raw.decode()] = why_shut
+        except UnicodeDecodeError:
+            # It was created from one of another encoding, in whose letters the name is kept.
+            found[raw.decode(errors="backslashreplace")] = (
+                "its name is not in UTF-8 (rename it from a database of its encoding)"
+            )
+    return found
 
 
 def server_version(connection: Connection) -> str:

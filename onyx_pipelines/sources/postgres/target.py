@@ -185,6 +185,12 @@ def postgres_errors(target: PostgresTarget, database: str) -> Iterator[None]:
         raise _source_error(
             target, database, str(error).strip(), error.sqlstate or "", type(error).__name__
         ) from None
+    except UnicodeDecodeError as error:
+        name = error.object.decode(errors="backslashreplace")
+        raise SourceError(
+            f"PostgreSQL {target.address}, database {database}: the name '{name}' is not in UTF-8.",
+            remedy="It was given from a database of another encoding: rename it from there.",
+        ) from None
     except ProgramError as error:
         raise SourceError(
             f"PostgreSQL {target.address}, database {database}: {error.what}",

@@ -64,6 +64,21 @@ class TestARestoredDatabase:
         query = f"SELECT {said} FROM pg_database WHERE datname = current_database()"
         assert sets.rows(database, query) == [("über", "Köln")]
 
+    def test_of_another_encoding_takes_the_place_of_one_with_a_subscription(
+        self, sets: PostgresSets, postgres_server: PostgresServer, make_database: MakeDatabase
+    ) -> None:
+        database = make_database(options="ENCODING 'LATIN1'")
+        subscribed = (
+            "CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = s)"
+        )
+        execute(postgres_server, database, f'CREATE SUBSCRIPTION "über" {subscribed}')
+
+        result = sets.restore(sets.of(database))
+
+        assert result.verdict is Verdict.PASSED, result.problems()
+        assert sets.rows(database, "SELECT subname FROM pg_subscription") == [("über",)]
+        drop(target_of(postgres_server), database)
+
     def test_has_the_data_of_the_set(
         self, sets: PostgresSets, postgres_server: PostgresServer, database: str
     ) -> None:

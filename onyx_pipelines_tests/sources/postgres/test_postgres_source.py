@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.progress import Progress, silent
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
+from onyx_pipelines.sources.postgres.target import postgres_errors
 from onyx_pipelines.sources.source import ComponentStatus
 from onyx_pipelines_tests.fixtures_postgres import (
     MakeDatabase,
@@ -261,6 +264,43 @@ def test_a_star_is_every_database_that_allows_connections(
         "left out: database test_closed, since it allows no connections,"
         " database test_half_dropped, since a DROP DATABASE of it was interrupted"
     )
+
+
+@pytest.fixture
+def foreign_name(postgres_server: PostgresServer, make_database: MakeDatabase) -> Iterator[str]:
+    """A database that was created from one of another encoding: its name is no UTF-8."""
+    latin = make_database(options="ENCODING 'LATIN1'")
+    execute(postgres_server, latin, 'CREATE DATABASE "bücher"')
+    yield r"b\xfccher"
+    execute(postgres_server, latin, 'DROP DATABASE "bücher"')
+
+
+def test_a_database_whose_name_is_no_utf_8_is_named_and_keeps_no_other_from_a_backup(
+    postgres_server: PostgresServer, foreign_name: str
+) -> None:
+    sink = RecordingSink()
+
+    report = source_of(postgres_server, "*").back_up(sink, silent)
+
+    assert "onyx" in facts_in(sink, "onyx").database
+    [said] = [each for each in report.warnings if foreign_name in each]
+    assert "its name is not in UTF-8 (rename it from a database of its encoding)" in said
+
+
+def test_a_name_that_is_no_utf_8_is_one_clear_error(
+    postgres_server: PostgresServer, foreign_name: str
+) -> None:
+    target = target_of(postgres_server)
+
+    with (
+        pytest.raises(SourceError) as caught,
+        target.connect("postgres") as connection,
+        postgres_errors(target, "postgres"),
+    ):
+        connection.execute("SELECT datname FROM pg_database").fetchall()
+
+    assert caught.value.what.endswith(f"the name '{foreign_name}' is not in UTF-8.")
+    assert "rename it" in caught.value.remedy
 
 
 def test_a_database_that_gives_everybody_another_role_is_read_as_who_logged_in(
