@@ -104,12 +104,13 @@ def look_at(target: PostgresTarget) -> TargetServer:
     """
     with session(target) as connection:
         databases = connection.execute(
-            "SELECT d.datname, d.oid::int8, CASE WHEN has_database_privilege(d.oid, 'CONNECT')"
+            "SELECT textsend(d.datname::text), d.oid::int8,"
+            " CASE WHEN has_database_privilege(d.oid, 'CONNECT')"
             " THEN pg_database_size(d.oid) ELSE 0 END,"
             " (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid"
             "  AND a.pid <> pg_backend_pid()), pg_has_role(d.datdba, 'USAGE') FROM pg_database d"
         ).fetchall()
-        roles = connection.execute("SELECT rolname FROM pg_roles").fetchall()
+        roles = connection.execute("SELECT textsend(rolname::text) FROM pg_roles").fetchall()
         extensions = connection.execute("SELECT name FROM pg_available_extensions").fetchall()
         row = connection.execute(
             "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
@@ -119,10 +120,15 @@ def look_at(target: PostgresTarget) -> TargetServer:
             major=server_major(connection),
             user=target.user,
             may_create=bool(row and row[0]),
-            databases={name: DatabaseThere(*facts) for name, *facts in databases},
-            roles=frozenset(name for (name,) in roles),
+            databases={_shown(name): DatabaseThere(*facts) for name, *facts in databases},
+            roles=frozenset(_shown(name) for (name,) in roles),
             extensions=frozenset(name for (name,) in extensions),
         )
+
+
+def _shown(name: bytes) -> str:
+    """One that is not in UTF-8 was given in another database's encoding, and is none of a set's."""
+    return name.decode(errors="backslashreplace")
 
 
 def letting_create(role: str) -> str:

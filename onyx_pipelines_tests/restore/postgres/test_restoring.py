@@ -79,6 +79,19 @@ class TestARestoredDatabase:
         assert sets.rows(database, "SELECT subname FROM pg_subscription") == [("über",)]
         drop(target_of(postgres_server), database)
 
+    def test_is_kept_from_nobody_by_names_that_are_no_utf_8(
+        self, sets: PostgresSets, postgres_server: PostgresServer, make_database: MakeDatabase
+    ) -> None:
+        latin, database = make_database(options="ENCODING 'LATIN1'"), make_database()
+        objects = sets.of(database)
+        execute(postgres_server, latin, 'CREATE DATABASE "bücher"', 'CREATE ROLE "prüfer"')
+        try:
+            result = sets.restore(objects)
+        finally:
+            execute(postgres_server, latin, 'DROP DATABASE "bücher"', 'DROP ROLE "prüfer"')
+
+        assert result.verdict is Verdict.PASSED, result.problems()
+
     def test_has_the_data_of_the_set(
         self, sets: PostgresSets, postgres_server: PostgresServer, database: str
     ) -> None:
