@@ -117,7 +117,7 @@ def written_bytes(directory: Path | None, backup_id: str) -> int:
     total = 0
     found = (directory / set_prefix(backup_id)).rglob("*") if directory else ()
     for path in found:
-        with suppress(OSError):
+        with suppress(OSError):  # renamed meanwhile
             total += path.stat().st_size if path.is_file() else 0
     return total
 

@@ -76,7 +76,7 @@ def results(service: Service, test_id: str) -> LoadTestResults:
         NotFoundError: there is no such load test.
     """
     folder = None
-    with suppress(NotFoundError):
+    with suppress(NotFoundError):  # it has not begun to write
         folder = steps.find_run(service.settings, label=test_id)
     run = service.dagster.run(test_id) if _is_uuid(test_id) else None
     if folder is None and run is None:

@@ -95,7 +95,7 @@ def copy_failures(trail: Trail) -> Mapping[str, CopyFailure]:
     """Store → why the last copy to it failed; "all" for one that was not done in time."""
     failures = {}
     for path in sorted(trail.folder.glob(f"{_FAILURE_FILE}*.json")):
-        with suppress(OSError, ValidationError):
+        with suppress(OSError, ValidationError):  # damaged, or cleared meanwhile
             if failure := RecordFile(path, CopyFailure).read():
                 failures[path.stem.removeprefix(_FAILURE_FILE)] = failure
     return failures

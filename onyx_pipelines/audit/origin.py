@@ -107,7 +107,7 @@ def _automatic_cause(tags: Mapping[str, str]) -> str:
 
 def _os_user() -> str:
     user = _user_name(os.getuid())
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError):  # not every kernel keeps it
         # The kernel's record of who signed in; sudo and su leave it as it is.
         signed_in = int(Path("/proc/self/loginuid").read_text(encoding="ascii"))
         if signed_in not in (os.getuid(), _NOBODY_SIGNED_IN):

@@ -26,9 +26,9 @@ def begin_log(*settings: Settings) -> None:
 
 def _readable() -> list[Settings]:
     found = []
-    with suppress(SettingsError):
+    with suppress(SettingsError):  # whoever needs them says so
         for stack in stack_names() or ("",):
-            with suppress(SettingsError):
+            with suppress(SettingsError):  # the others are readable
                 found.append(load_settings({"stack": stack} if stack else None))
     return found
 

@@ -184,7 +184,7 @@ class Box:
     def _entries(self) -> list[_Entry]:
         found = []
         for path in sorted(self._folder.glob("*.event.json")):
-            with suppress(OSError, ValueError, KeyError, TypeError):
+            with suppress(OSError, ValueError, KeyError, TypeError):  # damaged ones keep no other
                 data = json.loads(path.read_bytes())
                 event = event_from_json(data["event"])
                 found.append(_Entry(path, event, int(data["attempts"]), _moment(data["due"])))

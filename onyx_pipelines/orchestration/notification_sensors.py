@@ -138,7 +138,7 @@ def _scans(settings: Settings) -> list[Scan]:
     except OnyxError:
         return []
     for store in stores:
-        with suppress(OnyxError):
+        with suppress(OnyxError):  # metrics and checks tell of it
             found.append(Catalog([store], trust).scan())
     return found
 

@@ -267,7 +267,7 @@ def _exercise(client: Any, bucket: str) -> None:
     for name in (_PROBE_BUCKET, bucket):
         if name not in existing:
             client.create_bucket(Bucket=name)
-    with suppress(client.exceptions.NoSuchKey):
+    with suppress(client.exceptions.NoSuchKey):  # the first time there is none
         client.get_object(Bucket=_PROBE_BUCKET, Key=_PROBE_KEY)["Body"].read()
     client.put_object(Bucket=_PROBE_BUCKET, Key=_PROBE_KEY, Body=b"ready")
     client.get_object(Bucket=_PROBE_BUCKET, Key=_PROBE_KEY)["Body"].read()

@@ -38,7 +38,7 @@ def main() -> int:
         processes = _start(stack, environment, sandbox.state_dir, port)
         _wait_until_ready(port)
         out.line(bold(f"http://{HOST}:{port}"), "  (Ctrl-C ends it, the sandbox stays up)")
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt):  # that is its end
             while all(process.is_alive for process in processes):
                 time.sleep(0.5)
             out.line(red("One of Dagster's processes ended."))

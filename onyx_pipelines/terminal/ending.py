@@ -69,7 +69,7 @@ def as_process(command: Callable[[], object]) -> NoReturn:
         code = ended(command, sys.argv[1:])
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
+        with suppress(OSError):  # nobody reads it any more
             stream.flush()
     os._exit(code)
 

@@ -122,7 +122,7 @@ def config_path(stack: str = "") -> Path | None:
     wanted = stack or os.environ.get(STACK_VARIABLE, "")
     found = []
     for path in paths:
-        with suppress(SettingsError):
+        with suppress(SettingsError):  # of another stack, whose commands say so
             if wanted and wanted == _stack_in(path):
                 found.append(path)
     if len(found) == 1:
@@ -185,7 +185,7 @@ def files_with_secrets(settings_cls: type[BaseSettings], stack: str = "") -> Ite
     """That the configuration file names as holding one."""
     path = config_path(stack)
     in_file: Mapping[str, Any] = {}
-    with suppress(SettingsError):
+    with suppress(SettingsError):  # whoever loads it says so
         in_file = _yaml_of(path)[0] if path else {}
     for name, field in settings_cls.model_fields.items():
         key = named_file(name)

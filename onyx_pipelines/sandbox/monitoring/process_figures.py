@@ -39,7 +39,7 @@ class _Service:
 
     def usage(self, parents: dict[int, int]) -> tuple[float, float, float] | None:
         """Processor time, memory and when it was started; None: it does not run."""
-        with suppress(OSError, ValueError, IndexError):
+        with suppress(OSError, ValueError, IndexError):  # it ended, or was never started
             leader = int(self._pid_file.read_text(encoding="ascii").split()[0])
             ticks = started_ticks(leader)
             if ticks is not None:

@@ -78,7 +78,7 @@ class PrometheusServer(ServiceProcess):
         return list(found["result"])
 
     def _scraped(self) -> int:
-        with suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError):  # it is not up yet
             targets: Sequence[dict[str, Any]] = self._ask("targets", state="active")[
                 "activeTargets"
             ]
@@ -87,7 +87,7 @@ class PrometheusServer(ServiceProcess):
 
     def _evaluated(self) -> datetime:
         """When the group of rules was evaluated for which it is the longest ago."""
-        with suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError):  # it is not up yet
             groups = self._ask("rules")["groups"]
             often = min(each["interval"] for each in groups)
             return min(

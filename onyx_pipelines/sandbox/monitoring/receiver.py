@@ -148,7 +148,7 @@ def _mail_session(mails: _Notes) -> type[socketserver.StreamRequestHandler]:
         timeout = 60
 
         def handle(self) -> None:
-            with suppress(OSError):
+            with suppress(OSError):  # who sends may hang up
                 self._talk()
 
         def _talk(self) -> None:

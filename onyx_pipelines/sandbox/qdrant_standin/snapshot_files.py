@@ -129,7 +129,7 @@ def disk_usage(directory: Path) -> int:
     """Bytes that the files below it take on disk."""
     used = 0
     for path in directory.rglob("*"):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # removed meanwhile
             status = path.lstat()
             used += status.st_blocks * _DISK_BLOCK_BYTES if S_ISREG(status.st_mode) else 0
     return used

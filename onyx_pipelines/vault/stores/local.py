@@ -172,7 +172,7 @@ class LocalStore:
             for key, path in _walk(self._root, f"{folder}/" if folder else ""):
                 if not key.startswith(prefix) or not path.name.startswith(TEMPORARY_PREFIX):
                     continue
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):  # removed meanwhile
                     if _modified(path.lstat()) < older_than:
                         if not dry_run:
                             path.unlink()

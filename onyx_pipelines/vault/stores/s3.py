@@ -195,7 +195,7 @@ class S3Store:
         yield from (found[key] for key in sorted(found))
 
     def delete(self, key: str) -> None:
-        with suppress(AbsentError):
+        with suppress(AbsentError):  # what is gone is deleted
             self._bucket.call(
                 f"delete {key}", self._bucket.client.delete_object, Key=self._full_name(key)
             ).require_emptied()
@@ -251,7 +251,7 @@ class _Reader:
             self._close()
 
     def _close(self) -> None:
-        with suppress(BotoCoreError, HTTPError, OSError):
+        with suppress(BotoCoreError, HTTPError, OSError):  # it was read already
             self._body.close()
 
     def _read(self, size: int) -> bytes:
