@@ -19,6 +19,7 @@ from onyx_pipelines_tests.fixtures_docker import docker, troubled
 from onyx_pipelines_tests.fixtures_sandbox import (
     backup_host,
     sandbox,
+    sandbox_alone,
     stop_sandbox,
     volume_host,
 )
@@ -30,7 +31,15 @@ from onyx_pipelines_tests.two_stacks import two_stacks
 if TYPE_CHECKING:
     import dagster as dg
 
-__all__ = ["backup_host", "docker", "sandbox", "troubled", "two_stacks", "volume_host"]
+__all__ = [
+    "backup_host",
+    "docker",
+    "sandbox",
+    "sandbox_alone",
+    "troubled",
+    "two_stacks",
+    "volume_host",
+]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile(

@@ -8,6 +8,8 @@ import os
 import sys
 import uuid
 import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,6 +53,21 @@ def sandbox() -> Sandbox:
     with one_at_a_time("sandbox"):
         stack.up(size=SANDBOX_SIZE)
     return stack
+
+
+@pytest.fixture
+def sandbox_alone(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The same, for a test that makes its servers slow: no other worker has it meanwhile."""
+    with no_faults():
+        yield sandbox
+        sandbox.app.set_faults()
+        sandbox.llm.set_delays()
+        sandbox.qdrant.set_faults()
+
+
+def no_faults() -> AbstractContextManager[None]:
+    """No other worker makes the sandbox slow, or is busy with its application, meanwhile."""
+    return one_at_a_time("faults")
 
 
 def stop_sandbox() -> None:

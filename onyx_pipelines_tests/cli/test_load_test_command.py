@@ -18,8 +18,8 @@ RUN = (
 
 
 @pytest.fixture
-def host(volume_host: HostUnderTest, sandbox: Sandbox) -> HostUnderTest:
-    told = sandbox.environment()
+def host(volume_host: HostUnderTest, sandbox_alone: Sandbox) -> HostUnderTest:
+    told = sandbox_alone.environment()
     volume_host.set(
         REPORTS_DIR=volume_host.root / "reports",
         LOAD_TEST_URL=told["ONYX_LOAD_TEST_URL"],

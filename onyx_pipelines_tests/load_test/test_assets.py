@@ -17,6 +17,7 @@ from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.backup.job_runs import checks_of, failed_steps, metadata_of
+from onyx_pipelines_tests.fixtures_sandbox import no_faults
 
 pytestmark = [pytest.mark.slow, pytest.mark.measures]
 
@@ -54,15 +55,16 @@ def run(
     instance: dg.DagsterInstance, overrides: dict[str, Any], job: str, **config: Any
 ) -> dg.ExecuteInProcessResult:
     name = "load_test_samples" if job == "load_test" else "load_test_baseline"
-    return (
-        build_defs(overrides)
-        .resolve_job_def(job)
-        .execute_in_process(
-            instance=instance,
-            raise_on_error=False,
-            run_config={"ops": {name: {"config": config}}},
+    with no_faults():
+        return (
+            build_defs(overrides)
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                run_config={"ops": {name: {"config": config}}},
+            )
         )
-    )
 
 
 @pytest.fixture(scope="module")

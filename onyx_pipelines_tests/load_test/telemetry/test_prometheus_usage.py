@@ -85,26 +85,21 @@ def cpu_seconds(client: httpx.Client) -> float:
 
 
 @pytest.mark.measures
-def test_a_busy_service_is_seen_busy(scraping: PrometheusServer, sandbox: Sandbox) -> None:
+def test_a_busy_service_is_seen_busy(scraping: PrometheusServer, sandbox_alone: Sandbox) -> None:
     services = parse_services({"app": "job:onyx"})
-    sandbox.app.set_faults(cpu_burn_ms=50)
+    sandbox_alone.app.set_faults(cpu_burn_ms=50)
     begun = time.time()
-    try:
-        with (
-            httpx.Client(base_url=sandbox.app.url, trust_env=False, timeout=30) as client,
-            ThreadPoolExecutor(4) as threads,
-        ):
-            before_s = cpu_seconds(client)
-            while time.time() - begun < 5:
-                list(
-                    threads.map(
-                        lambda _: client.post("/api/rag/search", json={"query": "x"}), range(8)
-                    )
-                )
-            ended = time.time()
-            busy_cores = (cpu_seconds(client) - before_s) / (ended - begun)
-    finally:
-        sandbox.app.set_faults()
+    with (
+        httpx.Client(base_url=sandbox_alone.app.url, trust_env=False, timeout=30) as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        before_s = cpu_seconds(client)
+        while time.time() - begun < 5:
+            list(
+                threads.map(lambda _: client.post("/api/rag/search", json={"query": "x"}), range(8))
+            )
+        ended = time.time()
+        busy_cores = (cpu_seconds(client) - before_s) / (ended - begun)
     time.sleep(1.5)
 
     used = usage_between(scraping.url, services, begun, ended, cores=2)
