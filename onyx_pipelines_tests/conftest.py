@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from onyx_pipelines_tests.docker_engine import stop_engine
 from onyx_pipelines_tests.examples import NIGHTLY
+from onyx_pipelines_tests.fixtures_bugsink import bugsink, stop_bugsink
 from onyx_pipelines_tests.fixtures_docker import docker, troubled
 from onyx_pipelines_tests.fixtures_sandbox import (
     backup_host,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backup_host",
+    "bugsink",
     "docker",
     "sandbox",
     "sandbox_alone",
@@ -66,6 +68,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     stop_forking()
     if not hasattr(config, "workerinput"):
         stop_sandbox()
+        stop_bugsink()
         stop_engine()
         end_session(config)
 

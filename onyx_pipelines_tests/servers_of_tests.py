@@ -14,7 +14,7 @@ FIXTURES: Final = frozenset(
     {
         *("sandbox", "postgres_server", "qdrant_server", "standin_process"),
         *("s3_server", "moto", "lockable"),
-        *("dagster_server", "browser", "docker", "troubled", "k6"),
+        *("dagster_server", "browser", "docker", "troubled", "k6", "bugsink"),
     }
 )
 STARTERS: Final = frozenset(

@@ -44,10 +44,13 @@ def up(
             " own configuration.",
         ),
     ] = False,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Send its errors to a real Bugsink (200 MB once).")
+    ] = False,
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""
     sandbox = _sandbox(state_dir)
-    sandbox.up(size=size, litellm=litellm, monitoring=monitoring, say=err.line)
+    sandbox.up(size=size, litellm=litellm, monitoring=monitoring, errors=errors, say=err.line)
     out.line(f"The sandbox is up in {sandbox.state_dir}.")
     out.line("Settings for this shell: ", bold('eval "$(onyx sandbox env)"'))
 

@@ -22,6 +22,8 @@ from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.app.server import SandboxApp
+from onyx_pipelines.sandbox.errors import bugsink_environment
+from onyx_pipelines.sandbox.errors.bugsink_server import BugsinkServer
 from onyx_pipelines.sandbox.llm.litellm_environment import default_directory
 from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
 from onyx_pipelines.sandbox.llm.server import MockModel
@@ -31,6 +33,7 @@ from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.sandbox.sample_postgres import DATABASES, load_sample_databases
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
+from onyx_pipelines.sandbox.service_process import ServiceProcess
 from onyx_pipelines.vault.host_keys import make_missing_keys
 
 DAGSTER_DATABASE = "dagster"
@@ -61,6 +64,9 @@ class Sandbox:
         self.litellm = LiteLlmProxy(self.state_dir / "litellm", default_directory())
         self.app = SandboxApp(self.state_dir / "app")
         self.monitoring = MonitoringStack(self.state_dir / "monitoring")
+        self.bugsink = BugsinkServer(
+            self.state_dir / "bugsink", bugsink_environment.default_directory()
+        )
 
     def up(
         self,
@@ -69,6 +75,7 @@ class Sandbox:
         litellm: bool = False,
         application: bool = True,
         monitoring: bool = False,
+        errors: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start what does not run and make what is not there.
@@ -79,6 +86,8 @@ class Sandbox:
                 installed in an environment of its own (about 750 MB) the first time.
             monitoring: whether all of it is watched by Prometheus; what this machine lacks for that
                 is left out, and said.
+            errors: whether its errors go to a Bugsink, which is installed in an environment of its
+                own (about 200 MB) the first time.
 
         Raises:
             OnyxError: a server did not start.
@@ -96,6 +105,9 @@ class Sandbox:
         say("Qdrant (Edge-backed stand-in) …")
         self.qdrant.start()
         load_sample_vectors(self.qdrant.url, documents=int(_DOCUMENTS_PER_SIZE * size))
+        if errors:
+            say("Bugsink (installed the first time) …")
+            self.bugsink.start()
         if application:
             say("the application, and a model with fixed delays …")
             self.llm.start()
@@ -124,7 +136,7 @@ class Sandbox:
             stack.callback(self.monitoring.down)
             for server in (
                 *(self.postgres, self.s3, self.qdrant),
-                *(self.llm, self.litellm, self.app),
+                *(self.llm, self.litellm, self.app, self.bugsink),
             ):
                 stack.callback(server.stop)
         if not keep_data:
@@ -141,6 +153,7 @@ class Sandbox:
             _service("model (mock)", self.llm, lambda: self.llm.api_url),
             _service("litellm", self.litellm, lambda: self.litellm.api_url, optional=True),
             _service("application", self.app, lambda: self.app.url),
+            _service("bugsink", self.bugsink, lambda: self.bugsink.url, optional=True),
             *(
                 Service(each.state_dir.name, each.pid is not None, each.url, optional=True)
                 for each in self.monitoring.processes()
@@ -281,7 +294,7 @@ def _all_may_enter(directory: Path) -> bool:
 
 def _service(
     name: str,
-    server: PostgresServer | S3Server | QdrantStandIn | MockModel | LiteLlmProxy | SandboxApp,
+    server: PostgresServer | ServiceProcess,
     address: Callable[[], str],
     *,
     optional: bool = False,

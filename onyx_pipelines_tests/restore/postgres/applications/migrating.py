@@ -1,12 +1,7 @@
-"""Applications of others, each in an environment of its own, and how each makes its database.
-
-The environments are kept in ONYX_TEST_CACHE (default: ~/.cache/onyx-pipelines), outside of the
-repository, and made from the lock files in `data/application_locks`.
-"""
+"""Applications of others, each in an environment of its own, and how each makes its database."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -19,11 +14,7 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 
-from onyx_pipelines.sandbox.locked_environment import make_environment
-
-# Read before the tests hide what the shell has set.
-CACHE: Final = Path(os.environ.get("ONYX_TEST_CACHE") or Path.home() / ".cache/onyx-pipelines")
-LOCKS: Final = Path(__file__).parents[3] / "data" / "application_locks"
+from onyx_pipelines_tests.application_environments import CACHE, environment_of
 
 
 @dataclass(frozen=True)
@@ -37,15 +28,8 @@ class Application:
     is_installed: bool = False
 
     def environment(self) -> Path:
-        """Made if need be; one process at a time."""
-        directory = CACHE / self.name
-        if not self.is_installed:
-            CACHE.mkdir(parents=True, exist_ok=True)
-            with (CACHE / f"{self.name}.making").open("w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                lock = (LOCKS / f"{self.name}.lock").read_text(encoding="utf-8")
-                make_environment(directory, lock)
-        return directory
+        """Made if need be."""
+        return CACHE / self.name if self.is_installed else environment_of(self.name)
 
 
 def _dagster(environment: Path, url: str, directory: Path) -> None:
