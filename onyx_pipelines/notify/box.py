@@ -28,7 +28,8 @@ from onyx_pipelines.host.locks import lock
 from onyx_pipelines.notify.backoff import GIVE_UP_AFTER_S, next_try_s
 from onyx_pipelines.notify.channels.channel import Channel, DeliveryError
 from onyx_pipelines.notify.event import Event, event_from_json
-from onyx_pipelines.notify.pacing import Sent, may_send, remembered
+from onyx_pipelines.notify.pacing import FOR_PEOPLE, Sent, messages, remembered
+from onyx_pipelines.notify.rolling_up import rolled_up, urgency
 
 _log = logger("notify")
 _STATE: Final = "state.json"
@@ -76,11 +77,17 @@ class Box:
         self._folder = folder / f"{legible}-{digest}"
         self._channel = channel
 
-    def put(self, event: Event) -> None:
-        """Raises OSError: the state directory cannot be written."""
+    def put(self, event: Event, key: str = "") -> None:
+        """Args:
+            key: the same one again, while that waits, puts nothing more.
+
+        Raises:
+            OSError: the state directory cannot be written.
+        """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = f"{stamp_text(event.occurred_at)[:-1]}{event.occurred_at.microsecond:06}"
-        _write(_Entry(self._folder / f"{stamp}-{uuid.uuid4().hex[:8]}.event.json", event))
+        ending = hashlib.sha256(key.encode()).hexdigest()[:16] if key else uuid.uuid4().hex[:8]
+        _write(_Entry(self._folder / f"{stamp}-{ending}.event.json", event))
 
     def deliver(self, now: datetime) -> int:
         """Try what is due; gives the number of messages that were delivered. Never raises for a
@@ -113,38 +120,39 @@ class Box:
         begun = time.monotonic()
         sent = 0
         past = [Sent(at, kind) for at, kind in self._state().sent]
-        for kind, group in self._groups(now):
+        groups, pace = self._groups(now), self._channel.pace
+        due = messages(list(groups), past, now, pace) if pace else [(kind,) for kind in groups]
+        for kinds in due:
             if time.monotonic() - begun > _BEGIN_WITHIN_S:
                 break
-            if self._channel.is_paced and not may_send(past, kind, now):
-                continue
-            error = self._send(group)
+            told = [[entry.event for entry in groups[kind]] for kind in kinds]
+            entries = [entry for kind in kinds for entry in groups[kind]]
+            error = self._send(told[0] if len(told) == 1 else [rolled_up(told)])
             if error is None:
                 sent += 1
-                past.append(Sent(now, kind))
-                self._delivered(group, past, now)
+                past.append(Sent(now, kinds[0]))
+                self._delivered(entries, past, now)
                 continue
-            self._failed(group, error, now)
+            self._failed(entries, error, now)
             if error.retry_after_s:
                 break
         return sent
 
-    def _groups(self, now: datetime) -> list[tuple[str, list[_Entry]]]:
-        """Events of one job and outcome (`job/outcome`) are one message. To people what is bad goes
-        first, before the limit is used up; a machine is told in the order of events."""
+    def _groups(self, now: datetime) -> dict[str, list[_Entry]]:
+        """Events of one kind are one message. To people the worst goes first, before the limit is
+        used up; a machine is told in the order of events."""
         groups: dict[str, list[_Entry]] = {}
         for entry in self._entries():
             if not _waits(entry.due, now):
-                kind = f"{entry.event.job}/{entry.event.outcome.value}"
-                groups.setdefault(kind, []).append(entry)
+                groups.setdefault(entry.event.kind, []).append(entry)
         found = sorted(groups.items(), key=lambda item: item[1][-1].event.occurred_at)
-        if self._channel.is_paced:
-            found.sort(key=lambda item: not item[1][-1].event.is_bad)
-        return found
+        if self._channel.pace:
+            found.sort(key=lambda item: urgency(item[1][-1].event))
+        return dict(found)
 
-    def _send(self, group: Sequence[_Entry]) -> DeliveryError | None:
+    def _send(self, events: Sequence[Event]) -> DeliveryError | None:
         try:
-            self._channel.send([entry.event for entry in group])
+            self._channel.send(events)
         except DeliveryError as error:
             return error
         except Exception as error:  # noqa: BLE001  (a bug of a channel must not stop what follows)
@@ -157,7 +165,10 @@ class Box:
         self._note(
             last_success=now,
             last_error="",
-            sent=tuple((each.at, each.kind) for each in remembered(past, now)),
+            sent=tuple(
+                (each.at, each.kind)
+                for each in remembered(past, now, self._channel.pace or FOR_PEOPLE)
+            ),
         )
 
     def _failed(self, group: Sequence[_Entry], error: DeliveryError, now: datetime) -> None:

@@ -126,6 +126,7 @@ def without_secrets(event: Event, settings: Settings) -> Event:
             name: redactor.clean(value) if isinstance(value, str) else value
             for name, value in event.details.items()
         },
+        sections={name: redactor.clean(text) for name, text in event.sections.items()},
     )
 
 

@@ -34,8 +34,10 @@ class Event:
         subject: one line.
         job: what it is about; events of one job and outcome are told together.
         details: short values by name, none of them secret.
+        sections: longer texts by their headings.
         links: addresses by name.
         playbook: where it says what to do; empty: nowhere.
+        group: what is told together instead of all of one job.
     """
 
     outcome: Outcome
@@ -46,17 +48,24 @@ class Event:
     details: Mapping[str, str | int | float] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     playbook: str = ""
+    sections: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
     occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        for name in ("subject", "run_id", "job", "summary", "playbook"):
+        for name in ("subject", "run_id", "job", "summary", "playbook", "group"):
             object.__setattr__(self, name, _writable(getattr(self, name)))
-        for name in ("details", "links"):
+        for name in ("details", "links", "sections"):
             object.__setattr__(self, name, dict(map(_pair, getattr(self, name).items())))
 
     @property
     def is_bad(self) -> bool:
         return self.outcome in {Outcome.FAILED, Outcome.WARNED, Outcome.MISSED}
+
+    @property
+    def kind(self) -> str:
+        """What is told together, and not too often."""
+        return f"{self.group or self.job}/{self.outcome.value}"
 
     def as_json(self) -> dict[str, Any]:
         return {

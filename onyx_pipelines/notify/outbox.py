@@ -23,15 +23,19 @@ class Outbox:
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / "notify"
 
-    def put(self, event: Event, channels: Sequence[Channel]) -> bool:
+    def put(self, event: Event, channels: Sequence[Channel], key: str = "") -> bool:
         """Store what the channels want of it; false if none wants it.
+
+        Args:
+            key: for whoever repeats what a kill interrupted: the same event under the same key is
+                stored once.
 
         Raises:
             OSError: the state directory cannot be written.
         """
         wanting = [channel for channel in channels if channel.wants(event)]
         for channel in wanting:
-            Box(self._folder, channel).put(event)
+            Box(self._folder, channel).put(event, key)
         return bool(wanting)
 
     def deliver(

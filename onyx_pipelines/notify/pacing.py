@@ -1,6 +1,6 @@
 """How often a channel may be told, so that a bad night is some messages and not hundreds. Pure.
 
-What may not be sent yet waits, and is told together with what follows of its job and outcome.
+What may not be sent yet waits, and is told together with what follows of its kind.
 """
 
 from __future__ import annotations
@@ -17,20 +17,46 @@ PER_WINDOW: Final = 6
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How often one channel is told.
+
+    Args:
+        same_kind_every: between two messages of one kind.
+        per_window: messages of all kinds within `WINDOW`.
+        rolls_up: the last message of a window lists whatever would have to wait for the next.
+    """
+
+    same_kind_every: timedelta = SAME_KIND_EVERY
+    per_window: int = PER_WINDOW
+    rolls_up: bool = False
+
+
+FOR_PEOPLE: Final = Pace()
+
+
+@dataclass(frozen=True)
 class Sent:
-    """One message: when, and of which job and outcome (`job/outcome`)."""
+    """One message: when, and of which kind (`Event.kind`)."""
 
     at: datetime
     kind: str
 
 
-def may_send(sent: Sequence[Sent], kind: str, now: datetime) -> bool:
-    """A clock that went back counts as no time passed, and never blocks for longer than that."""
+def messages(
+    kinds: Sequence[str], sent: Sequence[Sent], now: datetime, pace: Pace
+) -> list[tuple[str, ...]]:
+    """What may be sent now: the kinds of each message, in their order. A clock that went back
+    counts as no time passed, and never blocks for longer than that."""
     recent = [each for each in sent if now - WINDOW < each.at <= now]
-    same = [each for each in sent if each.kind == kind and now - SAME_KIND_EVERY < each.at <= now]
-    return len(recent) < PER_WINDOW and not same
+    just_told = {each.kind for each in sent if now - pace.same_kind_every < each.at <= now}
+    due = [kind for kind in kinds if kind not in just_told]
+    room = max(0, pace.per_window - len(recent))
+    if not (pace.rolls_up and room and len(due) > room):
+        return [(kind,) for kind in due[:room]]
+    return [*((kind,) for kind in due[: room - 1]), tuple(due[room - 1 :])]
 
 
-def remembered(sent: Sequence[Sent], now: datetime) -> list[Sent]:
+def remembered(sent: Sequence[Sent], now: datetime, pace: Pace) -> list[Sent]:
     """What was sent so recently that it still holds something back."""
-    return [each for each in sent if now - SAME_KIND_EVERY < each.at <= now]
+    longest = max(pace.same_kind_every, WINDOW)
+    return [each for each in sent if now - longest < each.at <= now]

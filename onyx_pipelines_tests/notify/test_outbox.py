@@ -22,7 +22,7 @@ from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.configured import channels_of, tell
 from onyx_pipelines.notify.event import Event, Outcome
 from onyx_pipelines.notify.outbox import Outbox
-from onyx_pipelines.notify.pacing import PER_WINDOW
+from onyx_pipelines.notify.pacing import FOR_PEOPLE, PER_WINDOW, Pace
 from onyx_pipelines.notify.routing import routes
 from onyx_pipelines_tests.notify.servers import webhook
 from onyx_pipelines_tests.waiting import wait_until
@@ -36,7 +36,7 @@ EVENT = Event(
 class Recorder:
     """Takes everything, unless `fails` says otherwise."""
 
-    is_paced = True
+    pace: Pace | None = FOR_PEOPLE
 
     def __init__(self, name: str = "recorder") -> None:
         self.name = name
@@ -144,9 +144,56 @@ def test_many_kinds_at_once_are_limited_and_the_bad_ones_come_first(outbox: Outb
     assert all(events[0].is_bad for events in channel.sent)
 
 
+def storm(outbox: Outbox, channel: Recorder, kinds: int) -> None:
+    for number in range(kinds):
+        moment = NOW - timedelta(milliseconds=kinds - number)
+        event = replace(EVENT, group=f"error {number}", subject=f"no {number}", occurred_at=moment)
+        outbox.put(event, [channel])
+
+
+def test_what_would_wait_for_the_next_minute_is_listed_in_one_message(outbox: Outbox) -> None:
+    channel = Recorder()
+    channel.pace = Pace(per_window=3, rolls_up=True)
+    storm(outbox, channel, 30)
+
+    assert outbox.deliver([channel], NOW) == 3
+    assert outbox.states([channel])[0].pending == 0
+    rolled = channel.sent[-1][0]
+    assert rolled.subject == "28 messages held back: too many in a minute"
+    assert "no 2" in rolled.summary
+    assert rolled.summary.endswith("and 8 more kinds.")
+
+
+def test_a_storm_that_fits_is_not_rolled_up(outbox: Outbox) -> None:
+    channel = Recorder()
+    channel.pace = Pace(per_window=3, rolls_up=True)
+    storm(outbox, channel, 3)
+
+    outbox.deliver([channel], NOW)
+
+    assert [events[0].subject for events in channel.sent] == ["no 0", "no 1", "no 2"]
+
+
+def test_of_one_job_what_is_of_different_groups_is_told_apart(outbox: Outbox) -> None:
+    channel = Recorder()
+    storm(outbox, channel, 2)
+
+    assert outbox.deliver([channel], NOW) == 2
+
+
+def test_what_is_put_again_under_its_key_is_told_once(outbox: Outbox) -> None:
+    channel = Recorder()
+    for _ in range(2):
+        outbox.put(EVENT, [channel], key="the same")
+
+    outbox.deliver([channel], NOW)
+
+    assert channel.sent == [[EVENT]]
+
+
 def test_a_ping_is_never_held_back(outbox: Outbox) -> None:
     channel = Recorder()
-    channel.is_paced = False
+    channel.pace = None
     for _ in range(2):
         outbox.put(EVENT, [channel])
         outbox.deliver([channel], NOW)
@@ -293,7 +340,7 @@ def test_a_clock_that_went_back_does_not_keep_a_message_waiting(outbox: Outbox) 
 
 def test_a_machine_is_told_in_the_order_of_events(outbox: Outbox) -> None:
     switch = Recorder()
-    switch.is_paced = False
+    switch.pace = None
     started = replace(EVENT, outcome=Outcome.RECOVERED, occurred_at=NOW - timedelta(seconds=5))
     outbox.put(started, [switch])
     outbox.put(EVENT, [switch])

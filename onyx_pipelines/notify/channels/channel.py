@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from onyx_pipelines.core.text import moment_text, second_text
-from onyx_pipelines.notify.event import Event, Outcome
+from onyx_pipelines.notify.event import Event
+from onyx_pipelines.notify.pacing import Pace
 
 
 class DeliveryError(Exception):
@@ -21,10 +22,12 @@ class DeliveryError(Exception):
 
 class Channel(Protocol):
     """`wants` decides what it is told; `send` gets events of one job and outcome, oldest first.
-    `is_paced`: for people, so not too often."""
+    `pace`: for people, so not too often; None: each is told."""
 
     name: str
-    is_paced: bool
+
+    @property
+    def pace(self) -> Pace | None: ...
 
     def wants(self, event: Event) -> bool: ...
 
@@ -33,17 +36,12 @@ class Channel(Protocol):
         ...
 
 
-def headline(events: Sequence[Event]) -> str:
-    """Of the newest one, with how many there were."""
-    newest = events[-1]
-    times = f" ({len(events)} times)" if len(events) > 1 else ""
-    return f"{SIGNS[newest.outcome]} {newest.subject}{times}"
-
-
 def body_lines(events: Sequence[Event]) -> list[str]:
     """All that is known, as plain text."""
     newest = events[-1]
     lines = [newest.summary, ""]
+    for heading, text in newest.sections.items():
+        lines += [f"{heading}:", text, ""]
     lines += [f"{name}: {value}" for name, value in newest.details.items()]
     lines += [f"{name}: {url}" for name, url in newest.links.items()]
     if newest.playbook:
@@ -52,14 +50,3 @@ def body_lines(events: Sequence[Event]) -> list[str]:
         lines += ["", f"{len(events)} times since {moment_text(events[0].occurred_at)}."]
     lines += ["", f"{second_text(newest.occurred_at)}, run {newest.run_id or 'none'}"]
     return lines
-
-
-SIGNS = {
-    Outcome.STARTED: "▶",
-    Outcome.SUCCEEDED: "✅",
-    Outcome.FAILED: "❌",
-    Outcome.RECOVERED: "💚",
-    Outcome.CANCELLED: "✋",
-    Outcome.WARNED: "⚠️",
-    Outcome.MISSED: "⏰",
-}

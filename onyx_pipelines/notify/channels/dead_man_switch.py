@@ -25,7 +25,7 @@ class DeadManSwitch:
 
     name = "dead man's switch"
     # A ping that is held back is a false alarm.
-    is_paced = False
+    pace = None
 
     def __init__(self, urls: Mapping[str, SecretStr]) -> None:
         self._urls = dict(urls)

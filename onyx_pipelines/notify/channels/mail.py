@@ -19,9 +19,11 @@ from pydantic import SecretStr
 
 from onyx_pipelines.core.exchange import Exchange
 from onyx_pipelines.core.text import printable
-from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines, headline
+from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines
 from onyx_pipelines.notify.event import Event
 from onyx_pipelines.notify.exchange import certificate_fault, too_slow
+from onyx_pipelines.notify.headline import headline
+from onyx_pipelines.notify.pacing import FOR_PEOPLE, Pace
 from onyx_pipelines.notify.routing import Routes
 
 _LIMIT_S: Final = 30.0
@@ -52,7 +54,7 @@ class MailChannel:
         limit_s: for all of one message.
     """
 
-    is_paced = True
+    pace: Pace | None = FOR_PEOPLE
 
     def __init__(
         self,

@@ -11,9 +11,11 @@ from typing import Final
 from pydantic import SecretStr
 
 from onyx_pipelines.notify.channels import apprise_process
-from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines, headline
+from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines
 from onyx_pipelines.notify.event import Event, Outcome
 from onyx_pipelines.notify.exchange import too_slow
+from onyx_pipelines.notify.headline import headline
+from onyx_pipelines.notify.pacing import FOR_PEOPLE, Pace
 from onyx_pipelines.notify.routing import Routes
 
 _LIMIT_S: Final = 30.0
@@ -32,7 +34,7 @@ class OtherChannel:
     """One address is one channel, so that one that fails is tried again alone. Addresses hold
     tokens: none stands in an error."""
 
-    is_paced = True
+    pace: Pace | None = FOR_PEOPLE
 
     def __init__(
         self,

@@ -15,9 +15,11 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from onyx_pipelines.core.text import second_text
-from onyx_pipelines.notify.channels.channel import DeliveryError, headline
+from onyx_pipelines.notify.channels.channel import DeliveryError
 from onyx_pipelines.notify.event import Event
 from onyx_pipelines.notify.exchange import post
+from onyx_pipelines.notify.headline import headline
+from onyx_pipelines.notify.pacing import FOR_PEOPLE, Pace
 from onyx_pipelines.notify.routing import Routes
 
 # Slack refuses what is longer.
@@ -25,6 +27,7 @@ _HEADER: Final = 150
 _SECTION: Final = 2900
 _FIELD: Final = 1900
 _FIELDS: Final = 10
+_SECTIONS: Final = 10
 _LINK_NAME: Final = 60
 _BETWEEN_LINKS: Final = " · "
 _CUT_OFF: Final = " … (cut off)"
@@ -37,7 +40,7 @@ class SlackChannel:
     """Whoever has the address may post, so it is a secret and stands in no error."""
 
     name = "slack"
-    is_paced = True
+    pace: Pace | None = FOR_PEOPLE
 
     def __init__(
         self, webhook_url: SecretStr, routes: Routes, *, limit_s: float = _LIMIT_S
@@ -69,6 +72,8 @@ def message(events: Sequence[Event]) -> dict[str, Any]:
         {"type": "header", "text": _plain(headline(events), _HEADER)},
         {"type": "section", "text": _plain(newest.summary or "-", _SECTION)},
     ]
+    for heading, text in list(newest.sections.items())[:_SECTIONS]:
+        blocks.append({"type": "section", "text": _plain(f"{heading}:\n{text}", _SECTION)})
     facts = [_plain(f"{name}:\n{value}", _FIELD) for name, value in newest.details.items()]
     if facts:
         blocks.append({"type": "section", "fields": facts[:_FIELDS]})
