@@ -145,7 +145,7 @@ def _behind(watched: WatchedSandbox, after: ExitStack) -> None:
 
 
 def _age_drill(watched: WatchedSandbox, after: ExitStack) -> None:
-    watched.note_drill(_ago(days=9))
+    watched.note_drill(_ago(days=36))
     after.callback(lambda: watched.note_drill(datetime.now(UTC)))
 
 

@@ -26,7 +26,7 @@ Those of copies (`onyx_offsite_…`) have the label `store` where [stores are li
 _STORES: Final = ("local", "offsite")
 _TAIL: Final = """
 Worth an alert: `onyx_backup_last_success_timestamp_seconds` older than 26 hours,
-`onyx_restore_drill_last_success_timestamp_seconds` older than 35 days,
+`onyx_restore_drill_last_success_timestamp_seconds` older than `onyx_restore_drill_max_age_seconds`,
 `onyx_backup_stores_readable` at 0, `onyx_damaged_sets`, `onyx_untrusted_sets` and
 `onyx_offsite_hidden_objects` above 0, `onyx_notifications_given_up_total` that grows, and the
 absence of any of them.

@@ -22,6 +22,7 @@ from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.health.exposition import health_metrics, schedule_metrics
 from onyx_pipelines.health.verdict import StackHealth
 from onyx_pipelines.load_test.promoted_latency import promoted_p95_s
+from onyx_pipelines.monitoring.metrics import DRILL_MAX_AGE
 from onyx_pipelines.notify.configured import channel_states
 from onyx_pipelines.vault.catalog import CatalogRow
 from onyx_pipelines.vault.lock import current_holder
@@ -98,6 +99,9 @@ class MetricsPage:
         yield build
         yield from health_metrics(self._health.value())
         yield from schedule_metrics(self._settings)
+        yield GaugeMetricFamily(
+            DRILL_MAX_AGE.name, DRILL_MAX_AGE.text, value=86_400 * self._settings.drill_max_age_days
+        )
         yield from self._of_sets()
         yield from self._of_versions()
         yield from self._of_notifications()

@@ -182,6 +182,11 @@ SCHEDULE_FAILED: Final = Family(
     "1 where the last run of its job failed.",
     {"schedule": ()},
 )
+DRILL_MAX_AGE: Final = Family(
+    "onyx_restore_drill_max_age_seconds",
+    Kind.GAUGE,
+    "How long ago the last drill that passed may be (`ONYX_DRILL_MAX_AGE_DAYS`).",
+)
 OPERATION: Final = (
     *(STACK_HEALTH, COMPONENT_HEALTH, HEALTH_EVIDENCE),
     *(SCHEDULE_EVERY, SCHEDULE_LAST, SCHEDULE_SUCCESS, SCHEDULE_FAILED),

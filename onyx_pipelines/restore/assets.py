@@ -186,7 +186,7 @@ def restore_drill_report(
 
 @dg.asset_check(
     asset=Asset.DRILL_REPORT,
-    description="A drill has passed within the limit (35 days); a missing success fails too.",
+    description="A drill has passed within ONYX_DRILL_MAX_AGE_DAYS; a missing success fails too.",
 )
 def drill_is_recent(onyx: OnyxSettings) -> dg.AssetCheckResult:
     settings = onyx.load()

@@ -64,11 +64,11 @@ def test_a_second_time_it_writes_nothing(
 
 
 def test_the_environment_gives_thresholds_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONYX_ALERT_THRESHOLDS", '{"drill_age": "P35D", "error_share": 0.01}')
+    monkeypatch.setenv("ONYX_ALERT_THRESHOLDS", '{"verified_age": "P35D", "error_share": 0.01}')
 
     found = load_settings().alert_thresholds
 
-    assert (found.drill_age, found.error_share) == (timedelta(days=35), 0.01)
+    assert (found.verified_age, found.error_share) == (timedelta(days=35), 0.01)
 
 
 @pytest.mark.parametrize("value", ["not json", '{"no_such": 1}', '{"error_share": 7}'])

@@ -230,9 +230,18 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "BackupDamaged": Fault({'onyx_damaged_sets{store="local"}': flat(1)}, 1),
     "MessagesNotDelivered": Fault({'onyx_notifications_pending{channel="slack"}': flat(1)}, 30),
     "DrillStale": Fault(
-        {"onyx_restore_drill_last_success_timestamp_seconds": flat(-8 * _DAY - 1)},
+        {"onyx_restore_drill_last_success_timestamp_seconds": flat(-35 * _DAY - 10)},
         15,
-        {"onyx_restore_drill_last_success_timestamp_seconds": flat(-7.5 * _DAY)},
+        {"onyx_restore_drill_last_success_timestamp_seconds": flat(-34.5 * _DAY)},
+        more=(
+            (
+                {
+                    "onyx_restore_drill_last_success_timestamp_seconds": flat(-8 * _DAY - 1),
+                    "onyx_restore_drill_max_age_seconds": flat(8 * _DAY),
+                },
+                15,
+            ),
+        ),
     ),
     "DrillFailed": Fault({"onyx_restore_drill_failed": flat(1)}, 1),
     "BackupUnverified": Fault(

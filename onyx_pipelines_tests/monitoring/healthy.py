@@ -146,6 +146,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     "onyx_backup_last_success_timestamp_seconds": rising(60),
     "onyx_backup_last_verified_timestamp_seconds": rising(60),
     "onyx_restore_drill_last_success_timestamp_seconds": rising(60),
+    "onyx_restore_drill_max_age_seconds": flat(35 * 86400),
     "onyx_restore_drill_failed": flat(0),
     "onyx_offsite_lag_seconds": flat(60),
     'onyx_schedule_last_run_timestamp_seconds{schedule="restore_drill"}': rising(60),

@@ -144,3 +144,23 @@ def test_two_things_that_go_wrong_are_both_told(
     alerts = [labels_of(ALERTS[name], "onyx") for name in (one, other)]
 
     assert server.kept_back(alerts) == set()
+
+
+@pytest.mark.parametrize(
+    ("cause", "follows"),
+    [
+        ("BackupsUnknown", "DrillStale"),
+        ("DrillFailed", "DrillStale"),
+        ("BackupStale", "OffsiteCopyBehind"),
+        ("BackupDamaged", "StackFailing"),
+    ],
+)
+def test_what_is_wrong_with_one_stack_keeps_back_nothing_of_another(
+    cause: str, follows: str, server: AlertmanagerServer
+) -> None:
+    blue = labels_of(ALERTS[cause], "") | {"stack": "blue"}
+    of_blue = labels_of(ALERTS[follows], "") | {"stack": "blue"}
+    of_green = labels_of(ALERTS[follows], "") | {"stack": "green"}
+
+    assert server.kept_back([blue, of_green]) == set()
+    assert server.kept_back([blue, of_blue]) == {follows}

@@ -106,7 +106,7 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     with mounted(Kind.DISK, folder / "disk", folder / "image"):
         fill(folder / "disk" / "file")
         watched.put_set(stranger, signing_key("a stranger"))
-        watched.note_drill(since - timedelta(days=9))
+        watched.note_drill(since - timedelta(days=36))
         watched.note_run(since - timedelta(days=2))
         watched.sandbox.app.set_faults(slow_db_ms=1500)
         watched.sandbox.monitoring.edge.renew(days=1)

@@ -29,7 +29,6 @@ class Thresholds(BaseModel):
     disk_free: with less than this and full within a day at the present pace.
     connections: PostgreSQL's, of those that it allows.
     backup_age: of the newest set.
-    drill_age: since a restore drill passed.
     verified_age: since a set was read back and found whole.
     spend_usd_per_h: of all models.
     certificate_days: left; with three, at once.
@@ -47,7 +46,6 @@ class Thresholds(BaseModel):
     disk_free: _Share = 0.15
     connections: _Share = 0.8
     backup_age: timedelta = timedelta(hours=26)
-    drill_age: timedelta = timedelta(days=8)
     verified_age: timedelta = timedelta(days=8)
     spend_usd_per_h: Annotated[float, Field(gt=0)] = 10.0
     certificate_days: Annotated[int, Field(gt=3)] = 14

@@ -7,7 +7,7 @@ from typing import Final
 from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.monitoring.dashboards.board import Dashboard, Line, Panel, Shape, Unit
-from onyx_pipelines.monitoring.metrics import COMPONENT_HEALTH, STACK_HEALTH
+from onyx_pipelines.monitoring.metrics import COMPONENT_HEALTH, DRILL_MAX_AGE, STACK_HEALTH
 from onyx_pipelines.monitoring.rules.recorded import errors, p95
 from onyx_pipelines.monitoring.rules.rule import Board
 
@@ -76,12 +76,12 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
             above=age_s,
         ),
         _stat(
-            "Since a drill passed",
-            "Whether what is kept comes back.",
-            Unit.SECONDS,
-            "time() - onyx_restore_drill_last_success_timestamp_seconds",
+            "Since a drill passed, of its limit",
+            "Whether what is kept comes back; more than 100 %: an alert.",
+            Unit.SHARE,
+            f"(time() - onyx_restore_drill_last_success_timestamp_seconds) / {DRILL_MAX_AGE.name}",
             "{{stack}}",
-            above=thresholds.drill_age.total_seconds(),
+            above=1,
         ),
         _stat(
             "The stack",

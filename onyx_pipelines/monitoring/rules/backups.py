@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.monitoring.metrics import DRILL_MAX_AGE
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
 
@@ -102,7 +103,7 @@ def _proof(thresholds: Thresholds) -> list[Alert]:
     return [
         _alert(
             "DrillStale",
-            f"time() - {drill} > {_seconds(thresholds.drill_age)}",
+            f"time() - {drill} > {DRILL_MAX_AGE.name}",
             "15m",
             Severity.WARNING,
             "Nobody has proved that the backups can be restored",
