@@ -44,13 +44,15 @@ def page() -> str:
 
 
 def _told(folder: Path) -> Iterator[Metric]:
-    """What a host tells that has two stores, a second one with versions, and a channel."""
+    """What a host tells that has two stores, a second one with versions, a channel, and an error
+    tracker."""
     settings = load_settings(
         {
             "state_dir": str(folder / "state"),
             "stores": [{"name": each, "url": str(folder / each)} for each in _STORES],
             "smtp_host": "127.0.0.1",
             "smtp_to": "somebody@example.org",
+            "sentry_dsn": "https://key@errors.example.org/1",
         }
     )
     for each in (settings.state_dir, *(folder / name for name in _STORES)):

@@ -11,6 +11,7 @@ from onyx_pipelines.core.settings.backups import (
     HookSettings,
     RetentionSettings,
 )
+from onyx_pipelines.core.settings.errors import ErrorSettings
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
 from onyx_pipelines.core.settings.loading import load_settings, load_stacks
@@ -48,6 +49,7 @@ __all__ = [
     "DagsterSettings",
     "DrillSettings",
     "EngineSettings",
+    "ErrorSettings",
     "ExpectationSettings",
     "Hook",
     "HookSettings",

@@ -10,6 +10,7 @@ from onyx_pipelines.core.settings.backups import (
     HookSettings,
     RetentionSettings,
 )
+from onyx_pipelines.core.settings.errors import ErrorSettings
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
 from onyx_pipelines.core.settings.layers import ConfigFile, FileVariants
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
@@ -38,6 +39,7 @@ PARTS: tuple[type[Part], ...] = (
     ReportSettings,
     PrometheusSettings,
     MonitoringSettings,
+    ErrorSettings,
     ObjectiveSettings,
     LoadTestSettings,
     DagsterSettings,
@@ -65,7 +67,7 @@ class Settings(
     ExpectationSettings,
     DrillSettings,
     RestoreSettings,
-    MonitoringSettings,
+    ErrorSettings,
     LoadTestSettings,
     DagsterSettings,
     ApiSettings,
