@@ -196,7 +196,7 @@ def _made(curl: str, snapshots: str) -> str:
 
 def _restore(directory: Path, server: Server, environment: dict[str, str]) -> list[Line]:
     """Ours reads the sealed set, uploads and compares; curl uploads the plain snapshot, and once
-    more lets the server check its sum, as ours does."""
+    more lets the server check its sum, as ours does where the server is not on this host."""
     plain, curl = directory / "large.snapshot", _curl(directory, server)
     snapshots = f"{server.url}/collections/{_LARGE}/snapshots"
     shell(

@@ -10,9 +10,13 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["definitions", "api.server", "cli.app"])
-def test_what_only_load_tests_compute_with_is_not_loaded_by_every_process(module: str) -> None:
-    """Two seconds of CPU in each process of Dagster, of the API and of the command line."""
-    heavy = ("pandas", "scipy", "matplotlib", "numpy")
+def test_what_only_some_work_needs_is_not_loaded_by_every_process(module: str) -> None:
+    """What load tests compute with, and clients of databases and stores: three seconds of CPU in
+    each process of Dagster, of the API and of the command line."""
+    heavy = (
+        *("pandas", "scipy", "matplotlib", "numpy"),
+        *("boto3", "psycopg", "qdrant_client", "qdrant_edge"),
+    )
     code = f"""
 import sys
 import onyx_pipelines.{module}

@@ -9,7 +9,7 @@ from onyx_pipelines_tests.fixtures_sandbox import COMMAND
 
 # Each takes between a tenth of a second and two.
 HEAVY = {
-    *("boto3", "dagster", "fastapi", "httpx", "matplotlib"),
+    *("boto3", "dagster", "fastapi", "grpc", "httpx", "jinja2", "matplotlib"),
     *("numpy", "pandas", "psycopg", "qdrant_client", "scipy"),
 }
 
@@ -23,7 +23,9 @@ def loaded(*names):
     return sorted(sys.modules)
 
 commands = command().commands
-json.dump([loaded("sandbox"), loaded(*commands)], sys.stdout)
+one, every = loaded("sandbox"), loaded(*commands)
+from onyx_pipelines.restore.qdrant import restoring
+json.dump([one, every, sorted(sys.modules)], sys.stdout)
 """
 
 WHOLE = """
@@ -59,7 +61,9 @@ def test_a_command_is_loaded_without_the_others_and_without_what_only_some_work_
         [COMMAND[0], "-c", SCRIPT], capture_output=True, text=True, timeout=60, check=True
     )
 
-    one, every = (set(modules) for modules in json.loads(done.stdout))
+    one, every, of_qdrant = (set(modules) for modules in json.loads(done.stdout))
     ours = {name for name in one if name.startswith("onyx_pipelines.cli.")}
     assert ours == {f"onyx_pipelines.cli.{name}" for name in ("app", "sandbox")}
     assert not every & HEAVY
+    # What a restore of Qdrant works with speaks HTTP, and has no client of Qdrant's or of others.
+    assert of_qdrant & HEAVY == {"httpx"}

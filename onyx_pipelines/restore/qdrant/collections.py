@@ -26,6 +26,15 @@ class CollectionObjects:
     snapshot: ObjectRecord
     facts: CollectionFacts
 
+    def require_own_snapshot(self) -> None:
+        """Raises IntegrityError: the set has another one than its facts are of."""
+        if self.snapshot.plain_sha256 != self.facts.snapshot_sha256:
+            raise IntegrityError(
+                "The snapshot in the set is not the one that was read from the server: its checksum"
+                " is another.",
+                remedy="Restore it from another set.",
+            )
+
 
 @dataclass(frozen=True)
 class SetCollections:

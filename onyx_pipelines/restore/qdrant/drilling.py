@@ -49,9 +49,6 @@ from onyx_pipelines.sources.qdrant.snapshot_archive import (
 )
 from onyx_pipelines.vault.stores.store import ObjectReader
 
-_ANOTHER_SNAPSHOT: Final = (
-    "The snapshot in the set is not the one that was read from the server: its checksum is another."
-)
 # Loading replays the write-ahead log and maps the segments.
 _EDGE_TIMEOUT_S = 1800.0
 # Bounds lengths with their holes. What is really written is bounded by the snapshot's own length.
@@ -118,14 +115,11 @@ class _Pipeline:
             self._drilling.findings.append(
                 findings_of.no_room(collection.name, self._scratch.parent, shortage)
             )
-        elif collection.snapshot.plain_sha256 != collection.facts.snapshot_sha256:
-            self._drilling.findings.append(
-                Finding.failed(collection.name, findings_of.ARCHIVE, _ANOTHER_SNAPSHOT)
-            )
         else:
             self._number += 1
             directory = self._scratch / str(self._number)
             try:
+                collection.require_own_snapshot()
                 unpacked = _Unpacked(collection, self._unpack(collection, directory))
             except (IntegrityError, NotFoundError) as error:
                 self._drilling.findings.append(_damaged(collection, error))

@@ -201,6 +201,7 @@ class JournaledServer:
 
 
 def _refuse(collection: CollectionObjects) -> None:
+    collection.require_own_snapshot()
     if is_sharded_by_keys(collection.facts.config):
         raise SourceError(
             f"The collection {collection.name} is sharded by keys of its own: a server takes its"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from onyx_pipelines.core.addresses import parse_address
 from onyx_pipelines.core.errors import SourceError
 
 _PORTS = {"http": 80, "https": 443}
@@ -28,6 +29,13 @@ def normalised_url(text: str) -> str:
         raise _bad("has more than a host, a port and a path")
     shown_host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown_host}:{port or _PORTS[parts.scheme]}{parts.path.rstrip('/')}"
+
+
+def is_this_host(url: str) -> bool:
+    """Whether no network is between: a loopback address. Other names of this host may be any."""
+    host = urlsplit(url).hostname or ""
+    address = parse_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def _bad(problem: str) -> SourceError:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import httpx
+import pytest
 from pydantic import SecretStr
 from qdrant_client import models
 
@@ -43,17 +45,57 @@ def is_unpacking(standin: QdrantStandIn) -> bool:
 
 @contextmanager
 def journaled(
-    sets: QdrantSets, objects: SetObjects, at_request: Callable[[httpx.Request], None]
+    sets: QdrantSets,
+    objects: SetObjects,
+    at_request: Callable[[httpx.Request], None],
+    *,
+    host: str = "",
 ) -> Iterator[JournaledServer]:
+    """`host`: as which the server is known."""
     server, settings = sets.server, sets.settings()
+    address = address_of(RestoreChoice(), settings)
+    if host:
+        address = replace(address, url=address.url.replace("127.0.0.1", host))
     with open_http(server.url, SecretStr(""), read_timeout_s=60) as http:
         http.event_hooks["request"] = [at_request]
         errors = QdrantErrors(server.url, SecretStr(""))
         yield JournaledServer(
-            TargetQdrant(address_of(RestoreChoice(), settings), http, errors),
+            TargetQdrant(address, http, errors),
             Leftovers(settings.state_dir, server.url),
             work_on(objects, sets.root, settings),
         )
+
+
+@pytest.mark.parametrize(("host", "is_checked"), [("127.0.0.1", False), ("qdrant", True)])
+def test_the_sum_is_checked_by_a_server_beyond_a_network_only(
+    host: str, is_checked: bool, faulty_sets: QdrantSets, faulty_collection: str
+) -> None:
+    objects = faulty_sets.of(faulty_collection)
+    [collection] = collections_of(objects).whole
+    asked: list[str | None] = []
+
+    def note(request: httpx.Request) -> None:
+        if request.url.path.endswith("/upload"):
+            asked.append(request.url.params.get("checksum"))
+
+    with journaled(faulty_sets, objects, note, host=host) as server:
+        name = server.begin_staged()
+        server.upload_as(name, collection)
+        server.take_away(name)
+
+    assert asked == [collection.facts.snapshot_sha256 if is_checked else None]
+
+
+def test_another_snapshot_than_the_one_that_was_read_is_not_uploaded(
+    faulty_sets: QdrantSets, faulty_collection: str
+) -> None:
+    objects = faulty_sets.of(faulty_collection, edit=lambda facts: facts.update(snapshot_sha256=""))
+
+    result = faulty_sets.restore(objects)
+
+    assert result.verdict is Verdict.FAILED
+    [finding] = result.findings
+    assert "its checksum is another" in finding.message
 
 
 class TestAFileThatWasUploaded:

@@ -8,7 +8,7 @@ import pytest
 
 from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.sources.qdrant import QdrantSource
-from onyx_pipelines.sources.qdrant.address import normalised_url
+from onyx_pipelines.sources.qdrant.address import is_this_host, normalised_url
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,23 @@ def test_a_password_in_the_address_is_not_repeated(tmp_path: Path) -> None:
         source.describe()
 
     assert "planted-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "no_network_between"),
+    [
+        ("http://127.0.0.1:6333", True),
+        ("http://127.8.8.8:6333", True),
+        ("http://localhost:6333", True),
+        ("http://[::1]:6333", True),
+        ("http://[::ffff:127.0.0.1]:6333", True),
+        ("http://qdrant:6333", False),
+        ("http://localhost.example.org:6333", False),
+        ("http://10.0.0.7:6333", False),
+        ("https://qdrant.example.org:443", False),
+    ],
+)
+def test_only_a_loopback_address_is_certain_to_be_this_host(
+    url: str, no_network_between: bool
+) -> None:
+    assert is_this_host(url) is no_network_between
