@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.host.durable_files import create_durably, sync_folder
 
+R = TypeVar("R")
 _HTML_FILE: Final = "report.html"
 _LATEST: Final = "latest"
 _UNFINISHED: Final = ".unfinished-"
@@ -108,6 +111,46 @@ def report_directories(folder: Path) -> list[Path]:
         for entry in entries
         if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
     ]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A report whose result could not be read, and why."""
+
+    directory: Path
+    reason: str
+
+
+def read_results(
+    folder: Path, result_file: str, parse: Callable[[bytes], R]
+) -> tuple[list[R], list[Unreadable]]:
+    """The result of each report there, by the report's name, and what could not be read: that is in
+    the log too, and never just missing.
+
+    Raises:
+        ReportError: the folder exists but cannot be listed.
+    """
+    results: list[R] = []
+    unreadable: list[Unreadable] = []
+    for directory in report_directories(folder):
+        try:
+            results.append(parse((directory / result_file).read_bytes()))
+        except OSError as error:
+            unreadable.append(Unreadable(directory, f"{result_file}: {error.strerror}"))
+        except ValidationError as error:
+            unreadable.append(Unreadable(directory, f"{result_file}: {_first_wrong(error)}"))
+    for each in unreadable:
+        logger("reporting").warning(
+            "an earlier report's result cannot be read",
+            extra={"directory": str(each.directory), "reason": each.reason},
+        )
+    return results, unreadable
+
+
+def _first_wrong(error: ValidationError) -> str:
+    """Where and what, without quoting content."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
 
 
 @contextmanager

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
-from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.names import Asset
 from onyx_pipelines.core.text import NOT_KNOWN, duration_text, percent_text
 from onyx_pipelines.core.verdict import Verdict, worst
@@ -27,6 +24,7 @@ from onyx_pipelines.reporting.publish import (
     Published,
     point_latest_at,
     publish,
+    read_results,
     report_directories,
 )
 from onyx_pipelines.reporting.tables import Cell, Mark, Table, plain_table
@@ -54,15 +52,7 @@ def read_days(reports_dir: Path) -> list[StackDay]:
     Raises:
         ReportError: the directory exists but cannot be listed.
     """
-    found = []
-    for directory in report_directories(reports_dir / FOLDER):
-        try:
-            found.append(StackDay.model_validate_json((directory / _RESULT_FILE).read_bytes()))
-        except (OSError, ValidationError) as error:
-            logger("monitoring").warning(
-                "a day's availability cannot be read",
-                extra={"directory": str(directory), "reason": type(error).__name__},
-            )
+    found, _ = read_results(reports_dir / FOLDER, _RESULT_FILE, StackDay.model_validate_json)
     return sorted(found, key=lambda each: each.day)
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.core.text import printable
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.report.history import History, UnreadableDrill
+from onyx_pipelines.reporting.publish import Unreadable
+from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.writing import drill_page
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines.sources.source import Component
@@ -128,7 +129,7 @@ def test_what_passed_is_counted_and_its_names_are_at_hand() -> None:
 
 
 def test_an_earlier_report_that_cannot_be_read_is_shown() -> None:
-    lost = UnreadableDrill(Path("20261101T040000Z-deadbeef"), "drill.json: Invalid JSON")
+    lost = Unreadable(Path("20261101T040000Z-deadbeef"), "drill.json: Invalid JSON")
 
     text = Page(drill_page(drill(component()), History((), (lost,)))).text
 
