@@ -15,18 +15,6 @@ from enum import StrEnum
 from onyx_pipelines.audit.records import AuditRecord, Head, fragment_of, parse_record
 
 
-class Kind(StrEnum):
-    """What a finding is about."""
-
-    CHAIN = "chain"
-    TORN = "torn"
-    HEAD = "head"
-    COPY = "copy"
-    SIGNATURE = "signature"
-    OTHER_TRAIL = "other_trail"
-    UNFINISHED = "unfinished"
-
-
 class Severity(StrEnum):
     """A notice is something that an honest history has too."""
 
@@ -36,7 +24,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found.
+    """One thing found, in words: which record does not fit, or which copy differs.
 
     Args:
         where: the file or object, "" for the trail as a whole.
@@ -44,7 +32,6 @@ class Finding:
         sequence: of the record that belongs there, where that is known.
     """
 
-    kind: Kind
     severity: Severity
     what: str
     where: str = ""
@@ -132,12 +119,11 @@ def examine(lines: Sequence[Line], *, head: Head | None, of_copies: bool = False
         misfits.append(_problem(torn[0], expected, what))
     elif head and head.sequence >= expected:
         what = f"records are missing at the end: {expected} to {head.sequence}, by the head file"
-        misfits.append(Finding(Kind.CHAIN, Severity.PROBLEM, what, sequence=expected))
+        misfits.append(Finding(Severity.PROBLEM, what, sequence=expected))
     elif head and last and head.hash not in (last.hash, last.previous):
         # A killed writer leaves the head file one behind.
         what = f"the trail ends with record {last.sequence}, the head file with another"
-        found = _problem(lines[-1], head.sequence, f"{what} {head.sequence}")
-        misfits.append(replace(found, kind=Kind.HEAD))
+        misfits.append(_problem(lines[-1], head.sequence, f"{what} {head.sequence}"))
     if len(misfits) > 1:
         more = f"{misfits[0].what}; {len(misfits) - 1} more do not fit after it"
         misfits = [replace(misfits[0], what=more)]
@@ -155,9 +141,9 @@ def _misfit(record: AuditRecord, trail: str, expected: int, last: AuditRecord | 
 
 
 def _problem(line: Line, sequence: int, what: str) -> Finding:
-    return Finding(Kind.CHAIN, Severity.PROBLEM, what, line.where, line.number, sequence)
+    return Finding(Severity.PROBLEM, what, line.where, line.number, sequence)
 
 
 def _torn(line: Line, what: str) -> Finding:
     text = f"torn, at line {line.number}: a writer was killed; {what}"
-    return Finding(Kind.TORN, Severity.NOTICE, text, line.where, line.number)
+    return Finding(Severity.NOTICE, text, line.where, line.number)

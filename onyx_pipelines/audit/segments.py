@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from onyx_pipelines.audit.chain import (
     Chain,
     Finding,
-    Kind,
     Line,
     Severity,
     examine,
@@ -76,8 +75,8 @@ class ReadSegment:
     lines: tuple[Line, ...]
     distrust: Distrust | None
 
-    def about(self, kind: Kind, severity: Severity, what: str) -> Finding:
-        return Finding(kind, severity, what, self.segment.key, sequence=self.segment.first)
+    def about(self, severity: Severity, what: str) -> Finding:
+        return Finding(severity, what, self.segment.key, sequence=self.segment.first)
 
 
 def signed_segment(segment: Segment, lines: bytes, key: SigningKey | None) -> bytes:
@@ -144,14 +143,9 @@ def _chain_of(read: Sequence[ReadSegment], signers: Signers) -> Chain:
     once = {line.data: line for each in reversed(read) for line in reversed(each.lines)}
     lines = [line for each in read for line in each.lines if once[line.data] is line]
     chain = examine(lines, head=None, of_copies=True)
+    what = "the object does not hold the records that its name says"
     misnamed = (
-        each.about(
-            Kind.COPY,
-            Severity.PROBLEM,
-            "the object does not hold the records that its name says",
-        )
-        for each in read
-        if not _holds_what_it_says(each)
+        each.about(Severity.PROBLEM, what) for each in read if not _holds_what_it_says(each)
     )
     return replace(chain, findings=(*chain.findings, *misnamed, *_distrusted(read, signers)))
 
@@ -177,4 +171,4 @@ def _distrusted(read: Sequence[ReadSegment], signers: Signers) -> Iterator[Findi
         early = unsigned and (first_signed is None or each.segment.last < first_signed)
         nobody_known = not signers.listed and each.distrust.reason is not DistrustReason.FORGED
         severity = Severity.NOTICE if early or nobody_known else Severity.PROBLEM
-        yield each.about(Kind.SIGNATURE, severity, each.distrust.what)
+        yield each.about(severity, each.distrust.what)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from pydantic import ValidationError
 
@@ -31,8 +30,6 @@ from onyx_pipelines.core.settings import HostSettings
 from onyx_pipelines.host.durable_files import replace_durably, sync_folder
 from onyx_pipelines.host.locks import lock
 
-# Bytes from the end that have the last record, as good as always.
-_WINDOW: Final = 64 * 1024
 _LOCK_PATIENCE_S = 30.0
 
 
@@ -122,7 +119,8 @@ class Trail:
 
     def _append(self, fd: int, event: AuditEvent) -> AuditRecord:
         size_bytes = os.fstat(fd).st_size
-        (last, torn), is_whole_line = _end_of_file(fd, size_bytes)
+        written = os.pread(fd, size_bytes, 0)
+        last, torn = _end_of(written)
         # A file behind its head was cut off, or rewritten without it; see `chain`.
         noted = self.head()
         if noted and (last is None or noted.sequence >= last.sequence):
@@ -133,7 +131,7 @@ class Trail:
             time=datetime.now(UTC),
             sealed=fragment_of(torn),
         )
-        line_break = b"" if is_whole_line else b"\n"
+        line_break = b"\n" if written and not written.endswith(b"\n") else b""
         rest = line_break + record.line() + b"\n"
         try:
             while rest:
@@ -184,18 +182,6 @@ class Trail:
         if os.geteuid() == 0:
             owner = self.folder.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def _end_of_file(fd: int, size_bytes: int) -> tuple[tuple[Head | None, bytes], bool]:
-    """`_end_of` a trail that may be long, and whether it ends with a line's end (or is empty)."""
-    window = _WINDOW
-    while True:
-        start = max(0, size_bytes - window)
-        read = os.pread(fd, size_bytes - start, start)
-        found = _end_of(read)
-        if found[0] or start == 0:
-            return found, not read or read.endswith(b"\n")
-        window *= 4
 
 
 def _end_of(trail: bytes) -> tuple[Head | None, bytes]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from onyx_pipelines.audit.chain import Chain, Finding, Kind, Severity, examine
+from onyx_pipelines.audit.chain import Chain, Finding, Severity, examine
 from onyx_pipelines.audit.copying import copy_failures
 from onyx_pipelines.audit.records import AuditRecord, Outcome, Phase
 from onyx_pipelines.audit.segments import host_prefix, read_copies
@@ -109,7 +109,7 @@ def verify_trail(trail: Trail, stores: Sequence[Store], signers: Signers) -> Aud
     # The head file follows the first record at once, so only a kill between the two explains it.
     if head is None and len(records) > 1:
         what = "the head file is missing or damaged; the next record makes it anew"
-        findings.append(Finding(Kind.HEAD, Severity.PROBLEM, what))
+        findings.append(Finding(Severity.PROBLEM, what))
     findings += _unfinished(records)
     states = [TrailState.of(local)]
     for place, found in copies.items():
@@ -122,7 +122,7 @@ def verify_trail(trail: Trail, stores: Sequence[Store], signers: Signers) -> Aud
             findings += [*other.findings, _other_trail(other, records)]
     for place, failure in copy_failures(trail).items():
         what = f"the last copy failed ({place}, {moment_text(failure.at)}): {failure.what}"
-        findings.append(Finding(Kind.COPY, Severity.NOTICE, what))
+        findings.append(Finding(Severity.NOTICE, what))
     return AuditVerification(tuple(states), tuple(findings), unasked)
 
 
@@ -173,10 +173,10 @@ def _difference(local: Chain, copy: Chain) -> Iterator[Finding]:
     if first in here:
         what = f"record {first} here and in the {copy.place} store differ ({place}){more}"
         where, number = here[first].where, here[first].number
-        yield Finding(Kind.COPY, Severity.PROBLEM, what, where, number, first)
+        yield Finding(Severity.PROBLEM, what, where, number, first)
     else:
         what = f"record {first} of the {copy.place} store is not here as written ({place}){more}"
-        yield Finding(Kind.COPY, Severity.PROBLEM, what, sequence=first)
+        yield Finding(Severity.PROBLEM, what, sequence=first)
 
 
 def _other_trail(copy: Chain, records: Sequence[AuditRecord]) -> Finding:
@@ -187,12 +187,12 @@ def _other_trail(copy: Chain, records: Sequence[AuditRecord]) -> Finding:
     )
     if any(each.covers(copy) for each in _accepted(records)):
         what = f"{what}; somebody accepted it"
-        return Finding(Kind.OTHER_TRAIL, Severity.NOTICE, what, where)
+        return Finding(Severity.NOTICE, what, where)
     what = (
         f"{what}: the state directory was lost or replaced, or the trail was removed. Where you"
         f" know why, say so with `onyx audit accept {copy.trail} --reason TEXT`"
     )
-    return Finding(Kind.OTHER_TRAIL, Severity.PROBLEM, what, where)
+    return Finding(Severity.PROBLEM, what, where)
 
 
 def _accepted(records: Sequence[AuditRecord]) -> Iterator[Accepted]:
@@ -208,4 +208,4 @@ def _unfinished(records: Sequence[AuditRecord]) -> Iterator[Finding]:
     for record in records:
         if record.phase is Phase.BEGIN and record.operation not in ended:
             what = f"{record.action} of {record.origin.actor} has no end: it runs, or was killed"
-            yield Finding(Kind.UNFINISHED, Severity.NOTICE, what, sequence=record.sequence)
+            yield Finding(Severity.NOTICE, what, sequence=record.sequence)

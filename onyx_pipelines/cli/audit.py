@@ -209,8 +209,7 @@ def _show(verification: AuditVerification) -> None:
     out.table("audit trail", head, rows)
     for finding in verification.findings:
         coloured = red if finding.severity is Severity.PROBLEM else yellow
-        rest = f" {finding.kind.value} {_located(finding)}{finding.what}"
-        out.line(coloured(finding.severity.value), rest)
+        out.line(coloured(finding.severity.value), f" {_located(finding)}{finding.what}")
     for store, why in verification.unasked.items():
         out.line(f"not asked: the {store} store ({why})")
     out.line(bold(verification.verdict.value.upper()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from onyx_pipelines.audit import Trail, copy_audit, verify_copies, verify_trail
-from onyx_pipelines.audit.chain import Kind
 from onyx_pipelines.audit.verification import Verdict
 from onyx_pipelines.vault.stores.s3 import S3Store
 from onyx_pipelines_tests.audit.trails import event
@@ -31,4 +30,4 @@ def test_a_trail_in_s3_is_whole_and_a_changed_object_is_named(
 
     assert good.verdict is Verdict.INTACT
     assert [state.records for state in good.trails] == [3, 3]
-    assert {(each.kind, each.where) for each in found} >= {(Kind.CHAIN, changed)}
+    assert changed in {each.where for each in found}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.audit.chain import Chain, Kind, Severity, examine
+from onyx_pipelines.audit.chain import Chain, Severity, examine
 from onyx_pipelines.audit.trail import AuditError, Trail
 from onyx_pipelines_tests.audit.trails import event
 
@@ -136,16 +136,14 @@ def test_a_line_torn_at_any_byte_is_sealed_off_and_named(tmp_path: Path) -> None
         after = state_of(torn)
         outcomes.append(
             {
-                *((each.kind, each.severity, each.line) for each in (*before, *after.findings)),
+                *((each.severity, each.line) for each in (*before, *after.findings)),
                 record.sequence,
                 len(after.records),
                 torn.path.read_bytes().startswith(whole + second[:length] + b"\n"),
             }
         )
 
-    assert all(outcome == {(Kind.TORN, Severity.NOTICE, 2), 2, True} for outcome in outcomes), (
-        outcomes[:1]
-    )
+    assert all(outcome == {(Severity.NOTICE, 2), 2, True} for outcome in outcomes), outcomes[:1]
 
 
 def test_a_record_that_lacks_only_its_line_break_counts(trail: Trail) -> None:
@@ -167,7 +165,10 @@ def test_two_writers_killed_in_a_row_leave_two_torn_lines_and_one_chain(trail: T
     trail.append(event(2))
 
     report = state_of(trail)
-    assert [(each.kind, each.line) for each in report.findings] == [(Kind.TORN, 2), (Kind.TORN, 3)]
+    assert [(each.severity, each.line) for each in report.findings] == [
+        (Severity.NOTICE, 2),
+        (Severity.NOTICE, 3),
+    ]
     assert problems(trail) == []
 
 
@@ -180,7 +181,9 @@ def test_a_writer_killed_after_the_line_break_that_ends_a_torn_line_changes_noth
 
     trail.append(event(2))
 
-    assert [(each.kind, each.line) for each in state_of(trail).findings] == [(Kind.TORN, 2)]
+    assert [(each.severity, each.line) for each in state_of(trail).findings] == [
+        (Severity.NOTICE, 2)
+    ]
     assert problems(trail) == []
 
 
@@ -190,7 +193,9 @@ def test_the_very_first_line_may_be_torn(trail: Trail) -> None:
 
     trail.append(event(1))
 
-    assert [(each.kind, each.line) for each in state_of(trail).findings] == [(Kind.TORN, 1)]
+    assert [(each.severity, each.line) for each in state_of(trail).findings] == [
+        (Severity.NOTICE, 1)
+    ]
 
 
 @pytest.mark.parametrize("length", [1, 64 * 1024 - 1, 64 * 1024, 300_000])

@@ -204,7 +204,7 @@ class TestVerify:
 
         said = json.loads(answer.stdout)
         assert (answer.exit_code, said["ok"], said["verdict"]) == (1, False, "damaged")
-        assert (said["findings"][0]["kind"], said["findings"][0]["line"]) == ("chain", 1)
+        assert (said["findings"][0]["severity"], said["findings"][0]["line"]) == ("problem", 1)
         assert table.exit_code == 1
         assert "trail.jsonl, line 1: this is not record 1 as it was written" in table.stdout
 
