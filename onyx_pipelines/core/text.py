@@ -34,9 +34,14 @@ def shortened(text: str, limit: int) -> str:
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
 
+def number_text(number: int) -> str:
+    """2000 -> "2,000"."""
+    return f"{number:,}"
+
+
 def count_text(count: int, singular: str, plural: str = "") -> str:
     """ "1 set", "2,000 sets"; `plural` where an s is not enough."""
-    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
+    return f"{number_text(count)} {singular if count == 1 else plural or f'{singular}s'}"
 
 
 def list_text(parts: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -23,6 +23,23 @@ def opened(name: bytes | Path, parent_fd: int | None = None) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+@contextmanager
+def opened_below(fd: int, names: Sequence[bytes]) -> Iterator[int]:
+    """The directory of these names, each in the one before, however many; `fd` stays open.
+
+    Raises:
+        OSError: one is not there, or is a symbolic link.
+    """
+    below = os.open(".", DIRECTORY_FLAGS, dir_fd=fd)
+    try:
+        for name in names:
+            above, below = below, os.open(name, DIRECTORY_FLAGS, dir_fd=below)
+            os.close(above)
+        yield below
+    finally:
+        os.close(below)
 
 
 def identity_of(fd: int) -> tuple[int, int]:

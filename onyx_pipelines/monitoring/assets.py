@@ -10,7 +10,7 @@ import dagster as dg
 
 from onyx_pipelines.backup.assets import freshness
 from onyx_pipelines.core.names import OWNERS, Asset, Group, Tag
-from onyx_pipelines.core.text import NOTHING, duration_text, latency_text
+from onyx_pipelines.core.text import NOTHING, duration_text, latency_text, number_text
 from onyx_pipelines.monitoring import promises
 from onyx_pipelines.monitoring.coverage import Scraping, coverage
 from onyx_pipelines.monitoring.dashboards.five import dashboards
@@ -249,7 +249,7 @@ def _latency_markdown(found: Sequence[EndpointLatency]) -> str:
         (
             each.job,
             each.instance,
-            f"{each.samples:,}",
+            number_text(each.samples),
             *(latency_text(1000 * value) for value in each.quantiles_s),
         )
         for each in found

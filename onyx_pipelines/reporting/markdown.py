@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from onyx_pipelines.core.text import printable
+from onyx_pipelines.core.text import number_text, printable
 from onyx_pipelines.reporting.tables import Cell, Table, as_cell
 
 _SPECIAL = {ord(char): f"&#{ord(char)};" for char in "&<>|`*[]\\~$#!^="}
@@ -34,7 +34,7 @@ def table_markdown(shown: Table, *, most: int | None = None) -> str:
     ]
     written = table(headings, rows[:most])
     rest = 0 if most is None else len(rows) - most
-    return f"{written}\n\n{rest:,} more are in the report." if rest > 0 else written
+    return f"{written}\n\n{number_text(rest)} more are in the report." if rest > 0 else written
 
 
 def _cell(cell: Cell, kind: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from onyx_pipelines.core.errors import IntegrityError, NotFoundError, OnyxError, SourceError
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.sources.source import Component
@@ -25,7 +26,7 @@ def damaged(item: str, error: IntegrityError | NotFoundError) -> Finding:
 
 def no_room(item: str, place: object, shortage_bytes: int) -> Finding:
     """Scratch was too small: that proves nothing, so it is *could not verify*."""
-    said = f"Scratch in {place} is {shortage_bytes:,} bytes too small to restore it."
+    said = f"Scratch in {place} is {count_text(shortage_bytes, 'byte')} too small to restore it."
     return Finding.unverified(item, "room", said)
 
 

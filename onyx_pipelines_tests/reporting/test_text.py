@@ -145,6 +145,19 @@ def test_no_other_module_writes_a_measured_quantity_in_a_format_of_its_own() -> 
     assert found == ["core/text.py"]
 
 
+def test_no_other_module_groups_the_digits_of_a_count_itself() -> None:
+    package = Path(onyx_pipelines.__file__).parent
+    of_their_own = re.compile(r":,d?\}")
+
+    found = [
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if of_their_own.search(path.read_text())
+    ]
+
+    assert found == ["core/text.py"]
+
+
 def test_a_list_ends_with_and() -> None:
     assert [list_text([]), list_text(["a"]), list_text(["a", "b", "c"])] == ["", "a", "a, b and c"]
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.host.processes import EndedEarlyError, ProgramError
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.postgres import loading
@@ -70,7 +71,7 @@ class LateExtensions:
             name,
             "in place",
             f"Put in place: extension {extension.name},"
-            f" {sum(table.rows for table in expected.tables):,} rows.",
+            f" {count_text(sum(table.rows for table in expected.tables), 'row')}.",
         )
 
     def _load(self, database: DatabaseObjects, name: str, extension: BoundExtension) -> None:

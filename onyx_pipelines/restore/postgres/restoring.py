@@ -142,11 +142,13 @@ class DatabasesRestoration:
         sentences = [
             f"{count_text(len(database.facts.tables), 'table')},"
             f" {count_text(database.facts.rows, 'row')},"
-            f" {database.facts.size_bytes:,} bytes when it was backed up."
+            f" {count_text(database.facts.size_bytes, 'byte')} when it was backed up."
         ]
         if there is not None:
             kept = "kept under another name" if self.choice.keep_old else "dropped afterwards"
-            sentences.append(f"The one that is there has {there.size_bytes:,} bytes. It is {kept}.")
+            sentences.append(
+                f"The one that is there has {count_text(there.size_bytes, 'byte')}. It is {kept}."
+            )
             if there.sessions:
                 sentences.append(f"Its {there.sessions} sessions are ended.")
         return PlannedChange(
@@ -163,7 +165,7 @@ class DatabasesRestoration:
             what=f"table {table} of database {placement.of_set.name}",
             target=f"{placement.final_name} at {self.target.address}",
             overwrites=True,
-            detail=f"{facts.rows:,} rows take the place of those that are there, in one"
+            detail=f"{count_text(facts.rows, 'row')} take the place of those that are there, in one"
             " transaction; a table that is not there is created.",
         )
 

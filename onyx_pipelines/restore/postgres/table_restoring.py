@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.restore.engine import Placement
 from onyx_pipelines.restore.postgres.loading import DatabaseObjects
 from onyx_pipelines.restore.postgres.table_creation import (
@@ -329,7 +330,8 @@ def _in_place(database: str, table: TableFacts, *, created: bool) -> Finding:
     return Finding.passed(
         database,
         "in place",
-        f"Put in place: table {table.name}{' (created)' if created else ''}, {table.rows:,} rows.",
+        f"Put in place: table {table.name}{' (created)' if created else ''},"
+        f" {count_text(table.rows, 'row')}.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from onyx_pipelines.core.text import count_text, number_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.configuration import differences
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer
@@ -68,25 +69,28 @@ def _perhaps_withheld(finding: Finding) -> Finding:
 def _count(expected: CollectionFacts, count: int) -> Finding:
     before, after = expected.points_before, expected.points_after
     if before == after == count and not expected.moved:
-        return _passed(expected, POINTS, f"{count:,} points")
+        return _passed(expected, POINTS, count_text(count, "point"))
     if expected.has_moved:
-        counts = f"moving: {before:,} points before, {after:,} after, {count:,} in the snapshot"
+        counts = (
+            f"moving: {count_text(before, 'point')} before, {number_text(after)} after,"
+            f" {number_text(count)} in the snapshot"
+        )
         if expected.withheld:
-            counts += f"; {expected.withheld:,} updates or points were not shown yet"
+            counts += f"; {number_text(expected.withheld)} updates or points were not shown yet"
         return _passed(expected, POINTS, counts, limits=counts)
     if expected.was_still:
         return _failed(
             expected,
             POINTS,
             "the number of points differs",
-            wanted=f"{before:,}",
-            found=f"{count:,}",
+            wanted=number_text(before),
+            found=number_text(count),
         )
     return _unknown(
         expected,
         POINTS,
-        f"{before:,} points before and after, {count:,} in the snapshot: some were lost, or written"
-        " and deleted meanwhile; the server does not say which",
+        f"{count_text(before, 'point')} before and after, {number_text(count)} in the snapshot:"
+        " some were lost, or written and deleted meanwhile; the server does not say which",
     )
 
 
@@ -165,7 +169,7 @@ def _few(expected: CollectionFacts, failures: list[Finding]) -> list[Finding]:
     more = len(failures) - _NAMED
     if more <= 0:
         return failures
-    rest = _failed(expected, CONTENT, f"and {more:,} points more differ")
+    rest = _failed(expected, CONTENT, f"and {count_text(more, 'point')} more differ")
     return [*failures[:_NAMED], rest]
 
 
@@ -177,10 +181,10 @@ def _seen(expected: CollectionFacts) -> str:
     """What a comparison that passed was based on: all points, or how many of them."""
     compared = len(expected.sample)
     if _is_whole(expected):
-        return f"all {compared:,} points are the same"
+        return f"all {count_text(compared, 'point')} are the same"
     if expected.sample_is_all:
-        return f"{compared:,} points that stayed as they were are the same"
-    return f"{compared:,} of {expected.points_after:,} points are the same"
+        return f"{count_text(compared, 'point')} that stayed as they were are the same"
+    return f"{number_text(compared)} of {count_text(expected.points_after, 'point')} are the same"
 
 
 def _unseen(expected: CollectionFacts) -> str:

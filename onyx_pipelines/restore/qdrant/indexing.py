@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.text import count_text, number_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.qdrant.server import IndexState, TargetQdrant
 from onyx_pipelines.restore.results import Finding, Indexing
@@ -100,8 +101,8 @@ class IndexWatch:
 def _seen(indexing: Indexing) -> str:
     """`48,000 vectors indexed, 150,000 before: yellow`."""
     before = indexing.indexed_before
-    of_before = "" if before is None else f", {before:,} before"
-    return f"{indexing.indexed_vectors:,} vectors indexed{of_before}: {indexing.status}"
+    of_before = "" if before is None else f", {number_text(before)} before"
+    return f"{count_text(indexing.indexed_vectors, 'vector')} indexed{of_before}: {indexing.status}"
 
 
 def _left(indexing: Indexing) -> str:

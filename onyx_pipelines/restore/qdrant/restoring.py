@@ -23,7 +23,7 @@ from onyx_pipelines.core.errors import (
     SourceError,
 )
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import stamp_text
+from onyx_pipelines.core.text import count_text, stamp_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.engine import (
@@ -307,7 +307,8 @@ def _change(
     collections: set[str],
 ) -> PlannedChange:
     facts, name = placement.of_set.facts, placement.final_name
-    sentences = [f"{facts.points_after:,} points, a snapshot of {facts.snapshot_bytes:,} bytes."]
+    size = count_text(facts.snapshot_bytes, "byte")
+    sentences = [f"{count_text(facts.points_after, 'point')}, a snapshot of {size}."]
     room = peak_text(facts.snapshot_bytes)
     if name in aliases:
         sentences.append(
@@ -315,8 +316,8 @@ def _change(
         )
     elif name in collections:
         sentences.append(
-            f"The one that is there has {server.count(name):,} points. The new data is uploaded"
-            " beside and compared first, and stays until it is made anew."
+            f"The one that is there has {count_text(server.count(name), 'point')}. The new data is"
+            " uploaded beside and compared first, and stays until it is made anew."
         )
         room = f"up to {peak_in_place_text(facts.snapshot_bytes)}"
     sentences.append(f"The server's disk needs {room}.")

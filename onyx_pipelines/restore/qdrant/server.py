@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import IntegrityError, SettingsError, SourceError
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import count_text, number_text
 from onyx_pipelines.core.threads import begun
 from onyx_pipelines.core.whole_answer import OTHER_FORM
 from onyx_pipelines.restore.choice import RestoreChoice
@@ -346,7 +347,8 @@ class _Form:
             yield data
         if sent != self._plain_bytes:
             raise IntegrityError(
-                f"The snapshot has {sent:,} bytes instead of {self._plain_bytes:,}.",
+                f"The snapshot has {count_text(sent, 'byte')} instead of"
+                f" {number_text(self._plain_bytes)}.",
                 remedy="Restore it from the other store, or another set.",
             )
         yield self._tail
@@ -383,4 +385,5 @@ def shortage(status: int, said: str, snapshot_bytes: int) -> tuple[str, str] | N
 
 
 def _text(snapshot_bytes: int, times: float) -> str:
-    return f"{int(times * snapshot_bytes):,} bytes free at its peak, {times:g} times the snapshot"
+    needed = count_text(int(times * snapshot_bytes), "byte")
+    return f"{needed} free at its peak, {times:g} times the snapshot"

@@ -15,6 +15,7 @@ from onyx_pipelines.core.text import (
     duration_text,
     limit_text,
     list_text,
+    number_text,
     percent_text,
     printable,
 )
@@ -126,16 +127,18 @@ def _reason(result: DrillResult) -> str:
     found = problems(result)
     total = sum(len(drill.findings) or 1 for drill in result.components)
     if not found:
-        return f"All {total:,} comparisons passed." if not result.error else ""
+        return f"All {number_text(total)} comparisons passed." if not result.error else ""
     counts = Counter(problem.finding.verdict for problem in found)
     failed, unverified = counts[Verdict.FAILED], counts[Verdict.COULD_NOT_VERIFY]
     if failed and unverified:
-        opening = f"{failed:,} of {count_text(total, 'comparison')} failed, {unverified:,} could"
-        opening += " not be made"
+        opening = f"{number_text(failed)} of {count_text(total, 'comparison')} failed,"
+        opening += f" {number_text(unverified)} could not be made"
     elif failed:
-        opening = f"{failed:,} of {count_text(total, 'comparison')} failed"
+        opening = f"{number_text(failed)} of {count_text(total, 'comparison')} failed"
     else:
-        opening = f"{unverified:,} of {count_text(total, 'comparison')} could not be made"
+        opening = (
+            f"{number_text(unverified)} of {count_text(total, 'comparison')} could not be made"
+        )
     return f"{opening}: {_names(found)}."
 
 
@@ -143,7 +146,7 @@ def _names(found: Sequence[Problem]) -> str:
     named = list(dict.fromkeys(_name(problem.finding) for problem in found))
     rest = len(named) - NAMED_IN_HEADLINE
     shown = named[:NAMED_IN_HEADLINE]
-    return list_text([*shown, f"{rest:,} more"]) if rest > 0 else list_text(shown)
+    return list_text([*shown, f"{number_text(rest)} more"]) if rest > 0 else list_text(shown)
 
 
 def _name(finding: Finding) -> str:

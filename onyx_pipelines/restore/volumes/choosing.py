@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from onyx_pipelines.core.errors import NotFoundError, RestoreError
+from onyx_pipelines.host.directories import opened
 from onyx_pipelines.restore.volumes.keeping import stay_with
 from onyx_pipelines.restore.volumes.live_tree import existing_part
 from onyx_pipelines.restore.volumes.selection import (
@@ -19,7 +20,7 @@ from onyx_pipelines.restore.volumes.selection import (
     select,
 )
 from onyx_pipelines.restore.volumes.swap_record import Placement
-from onyx_pipelines.restore.volumes.swapping import NEW
+from onyx_pipelines.restore.volumes.swapping import NEW, parent_of
 from onyx_pipelines.restore.volumes.volume_findings import shown
 from onyx_pipelines.restore.volumes.volume_objects import VolumeObjects, open_facts
 from onyx_pipelines.vault.reading import SetObjects
@@ -87,22 +88,36 @@ def placements_of(
         roots = {parts[: len(existing_part(target, parts)) + 1] for parts in selection.chosen}
     placements = []
     for parts in sorted(roots):
-        staged = staging.joinpath(os.fsdecode(NEW), *map(os.fsdecode, parts))
-        if not os.path.lexists(staged):
+        staged, live = (NEW, *parts), (*in_live_root, *parts)
+        new = _status(staging, staged)
+        if new is None:
             raise RestoreError(
                 f"{shown(b'/'.join(parts))} was not restored, so it cannot be put in place.",
                 remedy="If it is a device node, ask for those; otherwise choose another path.",
             )
-        live = target.joinpath(*map(os.fsdecode, parts))
-        new, old = staged.lstat(), live.lstat() if os.path.lexists(live) else None
+        old = _status(staging.parent, live)
+        places = (_path(staging.parent, live), _path(staging, staged))
         placements.append(
             Placement(
-                live=(*in_live_root, *parts),
-                staged=(NEW, *parts),
+                live=live,
+                staged=staged,
                 inode=new.st_ino,
                 new_mtime_ns=new.st_mtime_ns,
                 old_mtime_ns=None if old is None else old.st_mtime_ns,
-                kept=stay_with(kept, parts, live, staged),
+                kept=stay_with(kept, parts, *places),
             )
         )
     return placements
+
+
+def _path(folder: Path, parts: Parts) -> Path:
+    return folder.joinpath(*map(os.fsdecode, parts))
+
+
+def _status(folder: Path, parts: Parts) -> os.stat_result | None:
+    """None: it is not there. Step by step: a path may be longer than the kernel takes at once."""
+    try:
+        with opened(folder) as fd, parent_of(fd, parts) as (parent_fd, name):
+            return os.lstat(name, dir_fd=parent_fd)
+    except FileNotFoundError:
+        return None

@@ -235,8 +235,8 @@ class Comparison:
                 Verdict.PASSED,
                 "files",
                 f"{count_text(counts['entries'], 'path')} with"
-                f" {count_text(counts['files'], 'file')} and {counts['bytes']:,} bytes compared:"
-                " type, size, SHA-256, mode, owner, time, links and attributes.",
+                f" {count_text(counts['files'], 'file')} and {count_text(counts['bytes'], 'byte')}"
+                " compared: type, size, SHA-256, mode, owner, time, links and attributes.",
             )
         for status, aspect, what in (
             (EntryStatus.CHANGED, "changed meanwhile", "changed while it was backed up"),

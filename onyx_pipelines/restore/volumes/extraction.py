@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import ExitStack
 from typing import Final
 
 from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.archive.reading import Archive, Member, refused
 from onyx_pipelines.core.errors import RestoreError
-from onyx_pipelines.host.directories import DIRECTORY_FLAGS, Level, Levels
+from onyx_pipelines.host.directories import DIRECTORY_FLAGS, Level, Levels, opened_below
 from onyx_pipelines.restore.volumes.metadata import (
     Limit,
     apply_to_name,
@@ -138,24 +139,15 @@ class Extractor:
         if staged is not None and self._link_sources_fd is not None:
             _link_to(staged, self._link_sources_fd, name, parent_fd)
             return
-        folder_fd = self._open_folder(member, source[:-1])
-        try:
-            _require_linkable(member, source[-1], folder_fd)
-            _link_to(source[-1], folder_fd, name, parent_fd)
-        finally:
-            os.close(folder_fd)
-
-    def _open_folder(self, member: Member, folder: Parts) -> int:
-        fd = os.open(".", DIRECTORY_FLAGS, dir_fd=self._root_fd)
-        for name in folder:
+        with ExitStack() as stack:
             try:
-                below = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
+                folder_fd = stack.enter_context(opened_below(self._root_fd, source[:-1]))
+                is_linkable = not stat.S_ISDIR(os.lstat(source[-1], dir_fd=folder_fd).st_mode)
             except OSError:
-                raise _no_such_source(member) from None
-            finally:
-                os.close(fd)
-            fd = below
-        return fd
+                is_linkable = False
+            if not is_linkable:
+                raise refused(f"has the link {member.path[:300]!r} to a file that it does not have")
+            _link_to(source[-1], folder_fd, name, parent_fd)
 
     def _stage_source(self, archive: Archive, member: Member) -> None:
         if (
@@ -210,16 +202,3 @@ def _write_all(fd: int, data: memoryview, offset: int) -> None:
 
 def _link_to(source: bytes, source_fd: int, name: bytes, parent_fd: int) -> None:
     os.link(source, name, src_dir_fd=source_fd, dst_dir_fd=parent_fd, follow_symlinks=False)
-
-
-def _require_linkable(member: Member, name: bytes, folder_fd: int) -> None:
-    try:
-        mode = os.lstat(name, dir_fd=folder_fd).st_mode
-    except OSError:
-        raise _no_such_source(member) from None
-    if stat.S_ISDIR(mode):
-        raise _no_such_source(member)
-
-
-def _no_such_source(member: Member) -> Exception:
-    return refused(f"has the link {member.path[:300]!r} to a file that it does not have")

@@ -162,7 +162,7 @@ class _Candidates(ExcludeRule):
         self.found.add(parts)
         if len(self.found) > _MOST:
             raise RestoreError(
-                f"More than {_MOST:,} paths there are in no backup, and would be lost.",
+                f"More than {count_text(_MOST, 'path')} there are in no backup, and would be lost.",
                 remedy="Exclude their directories as a whole, or move them away first.",
             )
 

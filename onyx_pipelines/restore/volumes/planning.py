@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.core.settings import VolumeSettings
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.host.directories import opened
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.scratch import shortage_bytes
@@ -33,7 +34,7 @@ def volume_change(
 ) -> PlannedChange:
     refuse_immovable(target.directory, WHOLE)
     overwrites = holds_anything(target.directory)
-    sentences = [f"The archive has {target.volume.plain_bytes:,} bytes."]
+    sentences = [f"The archive has {count_text(target.volume.plain_bytes, 'byte')}."]
     if target.is_recipe:
         sentences.append("Put there to be looked at: copy what this machine needs to its places.")
     if overwrites:
@@ -93,8 +94,8 @@ def _how(
     shortage = shortage_bytes(folder_for(target.directory), needed_bytes(objects, target.volume))
     if shortage and is_whole:
         sentences.append(
-            f"Its file system is {shortage:,} bytes too small for old and new side by side: the"
-            " restore will refuse."
+            f"Its file system is {count_text(shortage, 'byte')} too small for old and new side by"
+            " side: the restore will refuse."
         )
     if target.missing is not None:
         sentences.append(
@@ -117,5 +118,5 @@ def _measured(directory: Path) -> str:
     with opened(directory) as fd:
         size = measure_bytes(fd, exclude_rule(()), max_entries=_MEASURED_ENTRIES)
     if size is None:
-        return f"more than {_MEASURED_ENTRIES:,} files"
-    return f"{size:,} bytes in its files"
+        return f"more than {count_text(_MEASURED_ENTRIES, 'file')}"
+    return f"{count_text(size, 'byte')} in its files"

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from onyx_pipelines.core.errors import RestoreError, SourceError
 from onyx_pipelines.core.settings import Settings, VolumeSettings
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.choice import RestoreChoice
@@ -161,8 +162,8 @@ class RestoredVolume(StagedVolume):
         )
         if shortage and self.selection.chosen is None:
             raise RestoreError(
-                f"The file system of {directory} is {shortage:,} bytes too small to hold the"
-                f" restored volume {self.volume.name!r} beside what is there.",
+                f"The file system of {directory} is {count_text(shortage, 'byte')} too small to"
+                f" hold the restored volume {self.volume.name!r} beside what is there.",
                 remedy="Free space there, or restore into another directory.",
             )
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.core.errors import RestoreError
-from onyx_pipelines.host.directories import opened
+from onyx_pipelines.host.directories import opened, opened_below
 from onyx_pipelines.host.mounts import is_mount_point
 from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.host.scratch import OwnedDirectory, abandoned, create_owned
@@ -245,8 +245,8 @@ def _recover(owned: OwnedDirectory) -> None:
 def _place(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int) -> None:
     """Idempotent: does what is still to be done."""
     with (
-        _parent(staging_fd, item.staged) as (staged_fd, staged),
-        _parent(live_root_fd, item.live) as (live_fd, live),
+        parent_of(staging_fd, item.staged) as (staged_fd, staged),
+        parent_of(live_root_fd, item.live) as (live_fd, live),
     ):
         if _inode(staged, staged_fd) == item.inode:
             if _inode(live, live_fd) is None:
@@ -276,8 +276,8 @@ def _carry(
     has_old = _inode(old_name, staging_fd) is not None
     replaced: Parts = (old_name,) if has_old else item.staged
     with (
-        _parent(staging_fd, (*replaced, b".")) as (old_fd, _),
-        _parent(live_root_fd, (*item.live, b".")) as (live_fd, _),
+        parent_of(staging_fd, (*replaced, b".")) as (old_fd, _),
+        parent_of(live_root_fd, (*item.live, b".")) as (live_fd, _),
     ):
         for kept in item.kept:
             if back:
@@ -289,10 +289,10 @@ def _carry(
 def _move_kept(kept: KeptPath, source_fd: int, target_fd: int, mtime_ns: int) -> None:
     with ExitStack() as stack:
         try:
-            from_fd, name = stack.enter_context(_parent(source_fd, kept.path))
+            from_fd, name = stack.enter_context(parent_of(source_fd, kept.path))
         except FileNotFoundError:
             return  # the tree is not there yet, so nothing of it was moved
-        to_fd, _ = stack.enter_context(_parent(target_fd, kept.path))
+        to_fd, _ = stack.enter_context(parent_of(target_fd, kept.path))
         if _inode(name, from_fd) is not None:
             rename_to_new(name, from_fd, name, to_fd)
         os.utime(to_fd, ns=(mtime_ns, mtime_ns))
@@ -301,11 +301,11 @@ def _move_kept(kept: KeptPath, source_fd: int, target_fd: int, mtime_ns: int) ->
 def _take_back(item: Placement, old_name: bytes, live_root_fd: int, staging_fd: int) -> None:
     """Undo whatever part of `_place` was done, also none."""
     has_old = _inode(old_name, staging_fd) is not None
-    with _parent(staging_fd, item.staged) as (staged_fd, staged):
+    with parent_of(staging_fd, item.staged) as (staged_fd, staged):
         replaced = _inode(staged, staged_fd)
         if replaced == item.inode and not has_old:
             return
-        with _parent(live_root_fd, item.live) as (live_fd, live):
+        with parent_of(live_root_fd, item.live) as (live_fd, live):
             is_in_place = _inode(live, live_fd) == item.inode
             if is_in_place:
                 _carry(item, old_name, live_root_fd, staging_fd, back=True)
@@ -331,12 +331,10 @@ def _inode(name: bytes, parent_fd: int) -> int | None:
 
 
 @contextmanager
-def _parent(fd: int, parts: Parts) -> Iterator[tuple[int, bytes]]:
+def parent_of(fd: int, parts: Parts) -> Iterator[tuple[int, bytes]]:
     """The directory of a path and the last name in it; no symbolic link on the way."""
-    with ExitStack() as stack:
-        for part in parts[:-1]:
-            fd = stack.enter_context(opened(part, fd))
-        yield fd, parts[-1]
+    with opened_below(fd, parts[:-1]) as parent_fd:
+        yield parent_fd, parts[-1]
 
 
 def copy_metadata(source_fd: int, target_fd: int, *, mtime_ns: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.sources.postgres.catalog_query import OURS, RELATION, not_of_extension
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts
 from onyx_pipelines.sources.postgres.inventory import server_major
@@ -185,7 +186,7 @@ def _lacking_on_large_objects(
     row = connection.execute(_LARGE_OBJECTS.encode()).fetchone()
     if row and row[0]:
         yield LackingRight(
-            f"read {row[0]:,} large objects",
+            f"read {count_text(row[0], 'large object')}",
             f"ALTER ROLE {role} IN DATABASE {database} SET lo_compat_privileges = on",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from onyx_pipelines.core.errors import (
     RestoreError,
 )
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.host.directories import opened, opened_below
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
+    Vault,
     bytes_of,
     restored,
     settings_for,
@@ -124,3 +127,33 @@ def test_a_link_on_the_way_to_a_path_is_not_followed(
         )
 
     assert list(place.iterdir()) == []
+
+
+def test_a_path_longer_than_the_kernel_takes_at_once_comes_back(
+    volume: Path, tmp_path: Path, vault: Vault
+) -> None:
+    folders = [b"d" * 250] * 20
+    path = b"/".join([*folders, b"file"])
+    with opened(volume) as fd:
+        for depth in range(len(folders)):
+            with opened_below(fd, folders[:depth]) as above:
+                os.mkdir(folders[depth], dir_fd=above)
+        write(fd, folders, b"as it was")
+        objects = vault.back_up({"v": volume})
+        write(fd, folders, b"wrong")
+
+        result = restored(
+            objects,
+            RestoreChoice(volumes=("v",), paths=(path.decode(),)),
+            settings_for(tmp_path, {"v": volume}),
+        )
+
+        assert result.verdict is Verdict.PASSED
+        assert len(path) > os.pathconf(volume, "PC_PATH_MAX")
+        with opened_below(fd, folders) as below:
+            assert Path(f"/proc/self/fd/{below}/file").read_bytes() == b"as it was"
+
+
+def write(root_fd: int, folders: list[bytes], content: bytes) -> None:
+    with opened_below(root_fd, folders) as below:
+        Path(f"/proc/self/fd/{below}/file").write_bytes(content)
