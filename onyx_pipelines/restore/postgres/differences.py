@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from onyx_pipelines.core.text import count_text
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.restore.postgres.role_names import in_their_letters
 from onyx_pipelines.restore.results import Finding
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
@@ -43,6 +44,9 @@ class Aspect(StrEnum):
     LARGE_OBJECTS = "large objects"
     ROLE = "role"
     TABLESPACE = "tablespace"
+
+
+_NAME_ROLES = frozenset({Aspect.OWNER, Aspect.GRANTS, Aspect.SETTING, Aspect.LARGE_OBJECTS})
 
 
 @dataclass(frozen=True)
@@ -307,13 +311,23 @@ def database_findings(
             passed[Aspect.OWNER] = "everything has its owner"
             passed[Aspect.GRANTS] = "everything is granted as it was"
     item = expected.database
-    findings = list(_findings(item, comparison, passed, limits))
+    findings = list(_findings(item, comparison, passed, limits, expected.encoding))
     findings += [_note(item, note) for note in limits.notes]
     if not with_roles:
         findings.append(
             _note(item, "Owners and grants are not compared: the set's roles are not there.")
         )
     return findings
+
+
+def _with_roles_told(difference: Difference, encoding: str) -> Difference:
+    if difference.aspect not in _NAME_ROLES:
+        return difference
+    name, then, now = (
+        in_their_letters(text, encoding)
+        for text in (difference.name, difference.expected, difference.found)
+    )
+    return Difference(difference.aspect, name, then, now)
 
 
 def globals_findings(
@@ -325,12 +339,17 @@ def globals_findings(
 
 
 def _findings(
-    item: str, comparison: Comparison, passed: Mapping[Aspect, str], limits: HostLimits
+    item: str,
+    comparison: Comparison,
+    passed: Mapping[Aspect, str],
+    limits: HostLimits,
+    encoding: str = "UTF8",
 ) -> Iterator[Finding]:
     for difference in comparison.differences:
         reason = limits.reason(difference)
         verdict = _waived(difference) if reason else Verdict.FAILED
-        yield difference_finding(item, difference, verdict, limits=reason)
+        told = _with_roles_told(difference, encoding)
+        yield difference_finding(item, told, verdict, limits=reason)
     for undecided in comparison.undecided:
         yield Finding(
             # What a drill cannot decide about versions and large objects is said; it does not keep

@@ -10,6 +10,7 @@ import pytest
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.restore.postgres.database_differences import compare
 from onyx_pipelines.restore.postgres.differences import HostLimits, database_findings
+from onyx_pipelines.restore.postgres.role_names import in_their_letters
 from onyx_pipelines.restore.postgres.staged_database import reports_of_damage
 from onyx_pipelines.sources.postgres.facts import (
     DatabaseFacts,
@@ -96,6 +97,29 @@ def test_owners_grants_and_settings_of_roles_count_only_where_the_roles_are() ->
         "setting: of role zed: search_path",
     ]
     assert named(found, with_roles=False) == []
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252", "KOI8R"])
+def test_a_role_is_called_what_it_is_whatever_the_encoding_of_its_database(encoding: str) -> None:
+    codec = {"LATIN1": "latin1", "WIN1252": "cp1252", "KOI8R": "koi8-r"}[encoding]
+    as_read_there = "müller".encode().decode(codec)
+    there = FACTS.model_copy(update={"encoding": encoding})
+    properties = PROPERTIES.model_copy(update={"owner": as_read_there})
+    found = there.model_copy(update={"properties": properties})
+
+    [finding] = (
+        each
+        for each in database_findings(there, compare(there, found), HostLimits())
+        if each.verdict is Verdict.FAILED
+    )
+
+    assert (finding.expected, finding.found) == ("app", "müller")
+
+
+def test_a_name_in_the_letters_of_its_database_stays_as_it_is() -> None:
+    assert in_their_letters("table größe: müller, MÃ¼ller", "LATIN1") == (
+        "table größe: müller, Müller"
+    )
 
 
 def test_what_a_host_cannot_have_passes_and_is_named() -> None:
