@@ -27,7 +27,7 @@ from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.backup.host import configured_sources, open_host
 from onyx_pipelines.backup.retained_sets import sentence_on_damaged
 from onyx_pipelines.core.names import AFTER_SET, BACKUP_ASSETS, Asset, Job, Tag
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import SourceSettings
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.lock import current_holder
 
@@ -139,7 +139,7 @@ def _set_of(run: Run) -> str:
     return run.tags.get(Tag.BACKUP_ID) or run.tags.get("dagster/root_run_id") or run.run_id
 
 
-def _require_configured(settings: Settings, components: Sequence[Component]) -> None:
+def _require_configured(settings: SourceSettings, components: Sequence[Component]) -> None:
     missing = set(components) - set(configured_sources(settings))
     if missing:
         names = ", ".join(sorted(each.value for each in missing))

@@ -25,7 +25,7 @@ from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.names import Tag
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import ApiSettings
 from onyx_pipelines.host.locks import lock
 
 _log = logger("api")
@@ -76,7 +76,7 @@ class Launch(Generic[A]):
 class Launcher:
     """Of one host; every process of the API that shares its state directory keeps to the same."""
 
-    def __init__(self, settings: Settings, dagster: DagsterClient) -> None:
+    def __init__(self, settings: ApiSettings, dagster: DagsterClient) -> None:
         self._folder = settings.state_dir / "api"
         self._reserve_s = min(LONGEST_S, settings.api_request_timeout_s / 2)
         self._dagster = dagster

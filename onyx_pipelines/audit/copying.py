@@ -26,7 +26,7 @@ from onyx_pipelines.audit.segments import (
 from onyx_pipelines.audit.trail import Trail
 from onyx_pipelines.core.errors import KeyFileError, OnyxError
 from onyx_pipelines.core.logs import logger
-from onyx_pipelines.core.settings import KeySettings, Settings
+from onyx_pipelines.core.settings import KeySettings, VaultSettings
 from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.vault.records import Record
@@ -68,7 +68,7 @@ def copy_audit(trail: Trail, stores: Sequence[Store], key: SigningKey | None) ->
             _note(trail, store.name, None)
 
 
-def copy_in_time(settings: Settings, *, patience_s: float = COPY_PATIENCE_S) -> None:
+def copy_in_time(settings: VaultSettings, *, patience_s: float = COPY_PATIENCE_S) -> None:
     """`copy_audit` that neither fails nor holds up what it belongs to.
 
     A store that does not answer for `patience_s` is left to the next copy.

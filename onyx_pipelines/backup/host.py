@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import Settings, SourceSettings
 from onyx_pipelines.sources.source import Component, Source
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.host_keys import optional_private_key
@@ -66,7 +66,7 @@ def open_host(settings: Settings) -> BackupHost:
     return BackupHost(settings, open_stores(settings), configured_sources(settings))
 
 
-def configured_sources(settings: Settings) -> dict[Component, Source]:
+def configured_sources(settings: SourceSettings) -> dict[Component, Source]:
     """The components that this host has, by their settings."""
     # Imported where they are configured: their clients take a third of a second.
     sources: dict[Component, Source] = {}

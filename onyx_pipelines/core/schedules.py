@@ -34,11 +34,9 @@ SCHEDULES: Final[Mapping[str, Schedule]] = {
 
 def expected(settings: Settings) -> dict[str, Schedule]:
     """Those that launch anything with these settings."""
-    sources = (settings.pg_host, settings.qdrant_url, settings.volumes)
     wanted = {
         Job.LOAD_TEST: bool(settings.load_test_url),
         Job.OBSERVE: bool(settings.prometheus_url),
         Job.AVAILABILITY: bool(settings.prometheus_url),
     }
-    backs_up = any(sources) or settings.has_copies
-    return {job: each for job, each in SCHEDULES.items() if wanted.get(job, backs_up)}
+    return {job: each for job, each in SCHEDULES.items() if wanted.get(job, settings.backs_up)}

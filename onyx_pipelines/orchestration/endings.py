@@ -13,7 +13,7 @@ import dagster as dg
 
 from onyx_pipelines.audit import Phase, Trail
 from onyx_pipelines.core.errors import OnyxError
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import HostSettings
 from onyx_pipelines.notify.check_news import CheckOutcome
 
 CANCEL_ACTION: Final = "api cancel"
@@ -78,7 +78,7 @@ def checks_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[CheckOut
     ]
 
 
-def who_cancelled(settings: Settings, run_id: str) -> str:
+def who_cancelled(settings: HostSettings, run_id: str) -> str:
     """Who asked the API for it; "" where that is not known: Dagster itself does not say."""
     try:
         asked = [

@@ -12,7 +12,13 @@ import dagster as dg
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.names import Asset, Job, Tag
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import (
+    HostSettings,
+    KeySettings,
+    NotificationSettings,
+    Settings,
+    VaultSettings,
+)
 from onyx_pipelines.core.text import duration_text, limit_text, size_text
 from onyx_pipelines.notify import Event, Outcome
 from onyx_pipelines.notify.check_news import CheckNews, KnownChecks, known_after, news_of
@@ -84,7 +90,7 @@ def notification_delivery(context: dg.SensorEvaluationContext, onyx: OnyxSetting
     return dg.SkipReason(said.text)
 
 
-def _delivered(settings: Settings, nothing: str = "0 messages delivered.") -> str:
+def _delivered(settings: NotificationSettings, nothing: str = "0 messages delivered.") -> str:
     sent = deliver_pending(settings)
     return f"{sent} messages delivered." if sent else nothing
 
@@ -130,7 +136,7 @@ _NONE_COUNTS = "There are sets, and none of them is signed by a signer that coun
 _NONE_AT_ALL = "There is no backup set in any store that answers. Is the right disk mounted?"
 
 
-def _scans(settings: Settings) -> list[Scan]:
+def _scans(settings: VaultSettings) -> list[Scan]:
     """Of each store that answers."""
     found = []
     try:
@@ -143,7 +149,7 @@ def _scans(settings: Settings) -> list[Scan]:
     return found
 
 
-def _age(settings: Settings, now: datetime) -> timedelta:
+def _age(settings: KeySettings, now: datetime) -> timedelta:
     """Since when this host could have made backups: since it has somebody to seal them to."""
     try:
         made_at = settings.recipients_file.stat().st_mtime
@@ -152,7 +158,7 @@ def _age(settings: Settings, now: datetime) -> timedelta:
     return now - datetime.fromtimestamp(made_at, UTC)
 
 
-def _missed(settings: Settings, backup_id: str, said: str) -> Event:
+def _missed(settings: NotificationSettings, backup_id: str, said: str) -> Event:
     return Event(
         outcome=Outcome.MISSED,
         subject="No backup in time",
@@ -200,7 +206,7 @@ def _tell_of(instance: dg.DagsterInstance, seen: Seen, settings: Settings) -> No
 
 
 def _ending_events(
-    instance: dg.DagsterInstance, seen: Seen, settings: Settings, news: CheckNews
+    instance: dg.DagsterInstance, seen: Seen, settings: NotificationSettings, news: CheckNews
 ) -> list[Event]:
     """What people are told of a run that is over.
 
@@ -242,7 +248,7 @@ def _as_it_is(news: CheckNews) -> list[str]:
     return ["It succeeded, but not every check holds.", *known]
 
 
-def _what_is_known(seen: Seen, settings: Settings, error: Exception) -> Event:
+def _what_is_known(seen: Seen, settings: NotificationSettings, error: Exception) -> Event:
     status = seen.run.status if seen.run else None
     outcome = _OUTCOMES.get(status, Outcome.FAILED) if status else Outcome.FAILED
     said = (
@@ -254,7 +260,7 @@ def _what_is_known(seen: Seen, settings: Settings, error: Exception) -> Event:
 
 def _event(
     seen: Seen,
-    settings: Settings,
+    settings: NotificationSettings,
     outcome: Outcome,
     summary: str,
     details: Mapping[str, str | int | float] = MappingProxyType({}),
@@ -272,7 +278,7 @@ def _event(
     )
 
 
-def _details(seen: Seen, settings: Settings) -> dict[str, str | int | float]:
+def _details(seen: Seen, settings: HostSettings) -> dict[str, str | int | float]:
     found: dict[str, str | int | float] = {"host": settings.host_name or "this host"}
     if seen.run and seen.job == Job.BACKUP:
         found["set"] = seen.run.tags.get(Tag.BACKUP_ID) or seen.run.root_run_id or seen.run_id

@@ -12,7 +12,7 @@ from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
 from onyx_pipelines.core.logs import logger, process_fields
 from onyx_pipelines.core.names import Tag
 from onyx_pipelines.core.process_log import begin_log
-from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.core.settings import BackupSettings, HostSettings, Settings, load_settings
 from onyx_pipelines.core.settings.layers import stack_names
 from onyx_pipelines.orchestration.launcher import WorkerIdentity
 from onyx_pipelines.orchestration.stacks import request_of, stack_of
@@ -29,11 +29,10 @@ class InEach:
     failed: tuple[str, ...] = ()
 
 
-def nothing_configured(settings: Settings) -> str:
+def nothing_configured(settings: BackupSettings) -> str:
     """Why nothing is launched, as in a fresh clone; "" where anything is configured: whoever
     configured a part of it hears of the rest as a failed run."""
-    sources = (settings.pg_host, settings.qdrant_url, settings.volumes)
-    if any(sources) or settings.has_copies:
+    if settings.backs_up:
         return ""
     return (
         "Nothing is configured: ONYX_PG_HOST, ONYX_QDRANT_URL, ONYX_VOLUMES and"
@@ -73,7 +72,7 @@ class OnyxSettings(dg.ConfigurableResource[None]):
         """
         return [self.load(each) for each in ((stack,) if stack else self.stacks or ("",))]
 
-    def partition_of(self, settings: Settings) -> str:
+    def partition_of(self, settings: HostSettings) -> str:
         """What Dagster calls the stack of these settings; "" where it is the only one."""
         return settings.stack if self.stacks else ""
 
@@ -125,7 +124,7 @@ class OnyxSettings(dg.ConfigurableResource[None]):
 
 @contextmanager
 def held_exclusively(
-    context: dg.InitResourceContext, settings: Settings, holder: str
+    context: dg.InitResourceContext, settings: HostSettings, holder: str
 ) -> Iterator[None]:
     """Take the host's lock for as long as a run's process lives, and say which process it is.
 

@@ -6,6 +6,7 @@ whole. docs/configuration.md is generated from here.
 
 from onyx_pipelines.core.settings.api import ApiSettings, DagsterSettings
 from onyx_pipelines.core.settings.backups import (
+    BackupSettings,
     ExpectationSettings,
     Hook,
     HookSettings,
@@ -29,6 +30,7 @@ from onyx_pipelines.core.settings.restores import DrillSettings, RestoreSettings
 from onyx_pipelines.core.settings.sources import (
     PostgresSettings,
     QdrantSettings,
+    SourceSettings,
     Volume,
     VolumeSettings,
 )
@@ -37,6 +39,7 @@ from onyx_pipelines.core.settings.stores import (
     StorePlace,
     StoreSettings,
     TransferSettings,
+    VaultSettings,
 )
 from onyx_pipelines.core.settings.whole import NAMES, PARTS, Settings
 
@@ -46,6 +49,7 @@ __all__ = [
     "PARTS",
     "PREFIX",
     "ApiSettings",
+    "BackupSettings",
     "DagsterSettings",
     "DrillSettings",
     "EngineSettings",
@@ -67,10 +71,12 @@ __all__ = [
     "RestoreSettings",
     "RetentionSettings",
     "Settings",
+    "SourceSettings",
     "StorePlace",
     "StoreSettings",
     "Thresholds",
     "TransferSettings",
+    "VaultSettings",
     "Volume",
     "VolumeSettings",
     "Window",

@@ -8,6 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
 
 from onyx_pipelines.core.settings.part import Part, from_json
+from onyx_pipelines.core.settings.sources import SourceSettings
+from onyx_pipelines.core.settings.stores import VaultSettings
 
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -71,3 +73,12 @@ class ExpectationSettings(Part):
     backup_max_age_hours: float = Field(
         26, gt=0, description="A newest set older than this is overdue."
     )
+
+
+class BackupSettings(VaultSettings, SourceSettings):
+    """What is backed up, and to where."""
+
+    @property
+    def backs_up(self) -> bool:
+        """Whether any of it is configured: a fresh clone has nothing to do."""
+        return bool(self.pg_host or self.qdrant_url or self.volumes or self.has_copies)

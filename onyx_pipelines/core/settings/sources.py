@@ -135,3 +135,7 @@ class VolumeSettings(EngineSettings, KeySettings):
         """Patterns of what is left out of one, or was when it was configured."""
         own = self.volumes[volume].exclude if volume in self.volumes else ()
         return (*self.volume_excludes, *own)
+
+
+class SourceSettings(PostgresSettings, QdrantSettings, VolumeSettings):
+    """Everything that is backed up."""

@@ -202,3 +202,7 @@ class KeySettings(HostSettings):
     @property
     def signers_path(self) -> Path:
         return self.signers_file or self.recipients_file.with_name("signers.json")
+
+
+class VaultSettings(StoreSettings, KeySettings):
+    """Stores, and the keys of what lies in them."""

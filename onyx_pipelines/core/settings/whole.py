@@ -6,6 +6,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from onyx_pipelines.core.settings.api import ApiSettings, DagsterSettings
 from onyx_pipelines.core.settings.backups import (
+    BackupSettings,
     ExpectationSettings,
     HookSettings,
     RetentionSettings,
@@ -58,10 +59,7 @@ NAMES: tuple[str, ...] = tuple(name for part in PARTS for name in own_names(part
 
 
 class Settings(
-    StoreSettings,
-    PostgresSettings,
-    QdrantSettings,
-    VolumeSettings,
+    BackupSettings,
     HookSettings,
     RetentionSettings,
     ExpectationSettings,
