@@ -12,6 +12,7 @@ import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
 from onyx_pipelines.core.retries import FIRST_WAIT_S
+from onyx_pipelines.errors.definitions import error_definitions
 from onyx_pipelines.health.assets import stack_health
 from onyx_pipelines.load_test.definitions import load_test_definitions
 from onyx_pipelines.monitoring.definitions import monitoring_definitions
@@ -40,6 +41,7 @@ def build_defs(
         restore_definitions(onyx),
         load_test_definitions(onyx),
         monitoring_definitions(),
+        error_definitions(),
         dg.Definitions(assets=[stack_health]),
         # Dumps are child processes: steps in processes of their own would only add seconds.
         dg.Definitions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -45,6 +46,24 @@ class ErrorSettings(MonitoringSettings, HostSettings):
         SecretStr(""),
         description="Key of the hash that stands for a user or session in events; the same in every"
         " service. Empty: events name neither.",
+    )
+
+    error_tracker: Literal["bugsink", "sentry"] = Field(
+        "bugsink", description="Which tracker it is, for whoever asks its API."
+    )
+    error_tracker_url: str = Field(
+        "",
+        description="The tracker's address, e.g. https://bugsink.example.org or https://sentry.io:"
+        " its API is asked for the daily digest. Empty: no digest.",
+    )
+    error_tracker_token: SecretStr = Field(
+        SecretStr(""), description="Token of its API that may read issues and events."
+    )
+    error_tracker_organization: str = Field("", description="Sentry only: the organization's slug.")
+    error_tracker_projects: Words = Field(
+        (),
+        description="Projects that the digest is about, comma-separated: Bugsink's names or"
+        " Sentry's slugs. Empty: all that the token may read.",
     )
 
     @property
