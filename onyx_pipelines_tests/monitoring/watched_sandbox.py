@@ -62,6 +62,14 @@ class WatchedSandbox:
         firing = [each.alert for each in self._told(since) if each.status == "firing"]
         return list(dict.fromkeys(firing))
 
+    def active(self, state: str = "pending|firing") -> set[str]:
+        """Alerts that Prometheus has now, told or not."""
+        query = f'ALERTS{{alertstate=~"{state}",alertname!~"Watchdog|Stack.*"}}'
+        return {
+            str(each["metric"]["alertname"])
+            for each in self.sandbox.monitoring.prometheus.series(query)
+        }
+
     def pages(self, since: datetime) -> set[str]:
         """Those of them that wake somebody up."""
         return {
