@@ -59,6 +59,8 @@ INHIBITIONS: Final = (
     Inhibition("ModelOutage", "ModelFailing"),
     Inhibition("ErrorRateHigh", f"ErrorBudgetFastBurn|{_OF_HALF_AN_HOUR}", ["service"]),
     Inhibition("ErrorBudgetFastBurn|ErrorsWithin30m", _OF_HALF_AN_HOUR, ["service"]),
+    # The host counts it as well, and does not know whose it was.
+    Inhibition("ContainerOutOfMemory", "OutOfMemoryKill"),
     Inhibition("HostMemoryHigh|HostCpuHigh", "Container(Memory|Cpu)High|LatencyAboveBaseline"),
     Inhibition(
         "BackupsUnknown",

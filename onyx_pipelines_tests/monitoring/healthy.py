@@ -128,6 +128,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     "node_timex_offset_seconds": flat(0.001),
     **disk(0.5),
     f"container_cpu_usage_seconds_total{CONTAINER}": rising(12),
+    f"container_oom_events_total{CONTAINER}": flat(0),
     f"container_spec_cpu_quota{CONTAINER}": flat(100_000),
     f"container_spec_cpu_period{CONTAINER}": flat(100_000),
     f"container_memory_working_set_bytes{CONTAINER}": flat(1e8),
