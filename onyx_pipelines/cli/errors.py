@@ -1,12 +1,17 @@
-"""`onyx errors`: how much fails, and each day's digest, where Dagster does not run."""
+"""`onyx errors`: the relay of error messages, what changed, how much fails, and each day's digest
+where Dagster does not run."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from onyx_pipelines.audit import cli_origin
+from onyx_pipelines.core.errors import OnyxError, SettingsError
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import count_text, list_text, percent_text
 from onyx_pipelines.core.verdict import Verdict
@@ -16,6 +21,7 @@ from onyx_pipelines.terminal.output import (
     EXIT_UNABLE,
     JsonOption,
     bold,
+    err,
     finish,
     out,
     print_json,
@@ -28,6 +34,19 @@ _EXIT_CODES = {
     Verdict.FAILED: EXIT_BAD,
     Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
 }
+
+Service = Annotated[
+    str, typer.Option(help="The tracker's project that it is about; empty: all of them.")
+]
+
+
+class Noted(StrEnum):
+    """What a person or a pipeline can note besides a deploy."""
+
+    CONFIGURATION = "configuration"
+    SCHEMA = "schema"
+    INFRASTRUCTURE = "infrastructure"
+    OTHER = "other"
 
 
 @app.callback()
@@ -118,3 +137,65 @@ def rate(*, as_json: JsonOption = False) -> None:
         head = ("service", f"failed, {found.rule}", "with those", "requests", "change")
         out.table("error rate of the last hour", head, rows)
     finish(_EXIT_CODES[verdict])
+
+
+@app.command("relay")
+def relay() -> None:
+    """Take the tracker's webhooks and tell people of errors, with what changed before, until it is
+    stopped. Listens on ONYX_ERROR_RELAY_HOST and ONYX_ERROR_RELAY_PORT."""
+    # Other commands need no web framework.
+    from onyx_pipelines.api.error_relay import serve
+
+    settings = load_settings()
+    if not settings.slack_webhook_url.get_secret_value() and not settings.smtp_to:
+        err.line("Neither Slack nor mail is configured: what is told stands in the log only.")
+    err.line(
+        f"Webhooks: http://{settings.error_relay_host}:{settings.error_relay_port}/hooks/sentry"
+        " and …/hooks/bugsink/SECRET (docs/errors.md)."
+    )
+    try:
+        with suppress(KeyboardInterrupt):  # how it is stopped
+            serve(settings, load_settings)
+    except OSError as error:
+        raise OnyxError(
+            f"The relay cannot run: {error.strerror or error}.",
+            remedy="Give this user ONYX_STATE_DIR, and the relay a free port.",
+        ) from None
+
+
+@app.command("deployed")
+def deployed(
+    release: Annotated[str, typer.Option(help="As the service's events name it.")],
+    *,
+    service: Service = "",
+) -> None:
+    """Note a deploy in the audit trail: messages of errors that follow say so."""
+    from onyx_pipelines.errors.recorded_changes import noting
+    from onyx_pipelines.errors.what_changed import ChangeKind
+
+    _require(release, "--release")
+    settings = load_settings()
+    with noting(settings, cli_origin(), ChangeKind.RELEASE, service=service, release=release):
+        out.line(f"Noted: release {release}{f' of {service}' if service else ''}.")
+
+
+@app.command("changed")
+def changed(
+    kind: Annotated[Noted, typer.Argument(help="What kind of change it is.")],
+    what: Annotated[str, typer.Argument(help="One line for people, without secrets.")],
+    *,
+    service: Service = "",
+) -> None:
+    """Note any other change in the audit trail: of a configuration, a schema, the machine."""
+    from onyx_pipelines.errors.recorded_changes import noting
+    from onyx_pipelines.errors.what_changed import ChangeKind
+
+    _require(what, "WHAT")
+    settings = load_settings()
+    with noting(settings, cli_origin(), ChangeKind(kind.value), what, service=service):
+        out.line(f"Noted: {kind}: {what}.")
+
+
+def _require(text: str, name: str) -> None:
+    if not text.strip():
+        raise SettingsError(f"{name} is empty.", remedy="Say what was changed.")

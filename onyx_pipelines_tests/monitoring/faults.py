@@ -288,4 +288,6 @@ FAULTS: Final[Mapping[str, Fault]] = {
         {_NOT_SENT: rising(1)},
         6,
     ),
+    "ErrorRelaySilent": Fault({"onyx_error_relay_last_pass_timestamp_seconds": flat(0)}, 5),
+    "ErrorMessagesNotSent": Fault({"onyx_error_relay_undelivered": flat(1)}, 5),
 }

@@ -161,6 +161,8 @@ HEALTHY: Final[Mapping[str, str]] = {
     'onyx_untrusted_sets{store="local"}': flat(0),
     'onyx_damaged_sets{store="local"}': flat(0),
     'onyx_notifications_pending{channel="slack"}': flat(0),
+    "onyx_error_relay_last_pass_timestamp_seconds": rising(60),
+    "onyx_error_relay_undelivered": flat(0),
     'prometheus_target_scrapes_exceeded_sample_limit_total{service="prometheus"}': flat(0),
     'prometheus_rule_evaluation_failures_total{service="prometheus",rule_group="g"}': flat(0),
     'prometheus_config_last_reload_successful{service="prometheus"}': flat(1),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from onyx_pipelines.errors.trackers.asking import Api
-from onyx_pipelines.errors.trackers.tracker import PROBE_TITLE, Issue, News, Source, Window
+from onyx_pipelines.errors.trackers.tracker import PROBE_TITLE, Issue, Latest, News, Source, Window
 
 # So many pairs of a service and a release of one issue are counted; more are not told apart.
 _MOST_PAIRS: Final = 24
@@ -45,6 +45,33 @@ class Bugsink:
             ]
         return tuple(sorted(found, key=lambda each: (-each.events, each.id)))
 
+    def latest(self, since: datetime) -> tuple[Latest, ...]:
+        """Its list does not say levels: an issue's tags do."""
+        with self._api.understanding():
+            projects = self._projects()
+            return tuple(
+                Latest(
+                    number=str(told["id"]),
+                    type=str(told["calculated_type"]),
+                    message=str(told["calculated_value"]),
+                    place=str(told["transaction"]),
+                    level="",
+                    project=projects[told["project"]],
+                    url=self._page(told["id"]),
+                    events=int(told["digested_event_count"]),
+                    first_seen=_moment(told["first_seen"]),
+                    last_seen=_moment(told["last_seen"]),
+                    is_muted=bool(told["is_muted"]),
+                )
+                for told in self._seen_since(since, projects)
+                if not told["is_resolved"]
+            )
+
+    def tags(self, number: str) -> dict[str, list[str]]:
+        """Values of each tag, of all its events."""
+        with self._api.understanding():
+            return self._tags(number)
+
     def hourly(self, window: Window) -> tuple[int, ...]:
         """Events of each hour."""
         with self._api.understanding():
@@ -71,6 +98,9 @@ class Bugsink:
             self._api.get("events/lookup/", project=str(each), event_id=event_id) is not None
             for each in projects
         )
+
+    def _page(self, issue: str) -> str:
+        return f"{self._url}/issues/issue/{issue}/event/last/"
 
     def _projects(self) -> dict[int, str]:
         return {
@@ -108,7 +138,7 @@ class Bugsink:
             id=str(told["friendly_id"]),
             title=": ".join(filter(None, [str(told["calculated_type"]), value])),
             project=projects[told["project"]],
-            url=f"{self._url}/issues/issue/{told['id']}/event/last/",
+            url=self._page(told["id"]),
             news=self._news(told["id"], first_seen, window),
             first_seen=first_seen,
             last_seen=_moment(told["last_seen"]),

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from onyx_pipelines.errors.trackers.asking import Api
-from onyx_pipelines.errors.trackers.tracker import PROBE_LOGGER, Issue, News, Source, Window
+from onyx_pipelines.errors.trackers.tracker import PROBE_LOGGER, Issue, Latest, News, Source, Window
 
 _PAGE: Final = "100"
 _QUERY: Final = f"!logger:{PROBE_LOGGER}"
@@ -50,6 +50,38 @@ class Sentry:
                 for each in self._listed(window)
             ]
         return tuple(sorted(found, key=lambda each: (-each.events, each.id)))
+
+    def latest(self, since: datetime) -> tuple[Latest, ...]:
+        """Open issues; muted ones are not among them."""
+        with self._api.understanding():
+            told = self._api.json(
+                "issues/", query=f"is:unresolved {_QUERY}", sort="date", limit=_PAGE
+            )
+            return tuple(
+                Latest(
+                    number=str(each["id"]),
+                    type=str(each["metadata"].get("type", "")) or str(each["title"]),
+                    message=str(each["metadata"].get("value", "")),
+                    place=str(each["culprit"] or ""),
+                    level=str(each["level"]),
+                    project=str(each["project"]["slug"]),
+                    url=str(each["permalink"]),
+                    events=int(each["count"]),
+                    first_seen=_moment(each["firstSeen"]),
+                    last_seen=_moment(each["lastSeen"]),
+                )
+                for each in told
+                if _moment(each["lastSeen"]) >= since
+                and (not self._wanted or each["project"]["slug"] in self._wanted)
+            )
+
+    def tags(self, number: str) -> dict[str, list[str]]:
+        """The most frequent values of each tag."""
+        with self._api.understanding():
+            return {
+                str(each["key"]): [str(value["value"]) for value in each["topValues"]]
+                for each in self._api.json(f"issues/{number}/tags/")
+            }
 
     def hourly(self, window: Window) -> tuple[int, ...]:
         """Events of each hour."""

@@ -106,6 +106,32 @@ class Issue(BaseModel):
         return _names((each.release, each.events) for each in self.sources)
 
 
+class Latest(BaseModel):
+    """An issue by its newest event, as far as a list says it.
+
+    Args:
+        number: the tracker's own, which its webhooks name.
+        type, message: of the exception, foreign text.
+        place: a transaction or a culprit.
+        level: "" where the list does not say it.
+        events: of its whole life.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: str
+    type: str
+    message: str
+    place: str
+    level: str
+    project: str
+    url: str
+    events: NonNegativeInt
+    first_seen: AwareDatetime
+    last_seen: AwareDatetime
+    is_muted: bool = False
+
+
 class Tracker(Protocol):
     """Raises TrackerError from every method: it cannot be asked. Probes are left out, but by
     `has_event`."""
@@ -114,6 +140,14 @@ class Tracker(Protocol):
 
     def issues(self, window: Window) -> tuple[Issue, ...]:
         """Those with events in the window, the most frequent first."""
+        ...
+
+    def latest(self, since: datetime) -> tuple[Latest, ...]:
+        """Issues with events since then, the newest first: one page, of what is open."""
+        ...
+
+    def tags(self, number: str) -> dict[str, list[str]]:
+        """Of an issue's events: their values by name, as far as the tracker counts them."""
         ...
 
     def hourly(self, window: Window) -> tuple[int, ...]:
