@@ -13,7 +13,7 @@ import typer
 from onyx_pipelines.audit import cli_origin
 from onyx_pipelines.core.errors import OnyxError, SettingsError
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import count_text, list_text, percent_text
+from onyx_pipelines.core.text import count_text, list_text, number_text, percent_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
@@ -129,7 +129,7 @@ def rate(*, as_json: JsonOption = False) -> None:
                 each.service,
                 percent_text(each.share, 2),
                 percent_text(each.share_with_excluded, 2),
-                f"{each.requests:,.0f}",
+                number_text(round(each.requests)),
                 change_text(each),
             )
             for each in found.services

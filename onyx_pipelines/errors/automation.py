@@ -11,6 +11,7 @@ from onyx_pipelines.core.settings import ErrorSettings, PrometheusSettings
 from onyx_pipelines.errors.digest import missing_days
 from onyx_pipelines.errors.digest_report import written_days
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.scheduled import schedule_of
 
 _TAGS = run_tags(max_runtime_h=0.5, exclusive=False)
 
@@ -29,18 +30,20 @@ daily_error_digest = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=hourly_error_rate,
-    cron_schedule=SCHEDULES[Job.ERROR_RATE].cron,
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Hourly, if ONYX_PROMETHEUS_URL is set.",
+def _no_prometheus(settings: PrometheusSettings) -> str:
+    return "" if settings.prometheus_url else "ONYX_PROMETHEUS_URL is not set."
+
+
+def _no_tracker(settings: ErrorSettings) -> str:
+    return "" if settings.error_tracker_url else "ONYX_ERROR_TRACKER_URL is not set."
+
+
+hourly_error_rate_schedule = schedule_of(
+    Job.ERROR_RATE,
+    "hourly_error_rate_schedule",
+    "Hourly, if ONYX_PROMETHEUS_URL is set.",
+    why_not=_no_prometheus,
 )
-def hourly_error_rate_schedule(
-    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> list[dg.RunRequest] | dg.SkipReason:
-    request = dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
-    return onyx.on_schedule(request, _no_prometheus)
 
 
 @dg.schedule(
@@ -69,14 +72,6 @@ def daily_error_digest_schedule(
         dg.RunRequest(run_key=f"{day} {tick.isoformat()}", partition_key=day.isoformat())
         for day in wanted
     ]
-
-
-def _no_prometheus(settings: PrometheusSettings) -> str:
-    return "" if settings.prometheus_url else "ONYX_PROMETHEUS_URL is not set."
-
-
-def _no_tracker(settings: ErrorSettings) -> str:
-    return "" if settings.error_tracker_url else "ONYX_ERROR_TRACKER_URL is not set."
 
 
 JOBS = (hourly_error_rate, daily_error_digest)

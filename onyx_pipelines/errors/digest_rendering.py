@@ -13,6 +13,7 @@ from onyx_pipelines.core.text import (
     count_text,
     list_text,
     moment_text,
+    number_text,
     percent_text,
     printable,
     shortened,
@@ -115,7 +116,7 @@ def rate_table(rates: ErrorRates) -> Table:
                 Cell(badge=_RATE_BADGES[each.verdict(rates.objective)]),
                 percent_text(each.share, 2),
                 percent_text(each.share_with_excluded, 2),
-                f"{each.requests:,.0f}",
+                number_text(round(each.requests)),
                 change_text(each),
             )
             for each in rates.services
@@ -127,7 +128,10 @@ def source_table(counted: Sequence[tuple[str, str, int]]) -> Table:
     """Events by service and release."""
     return plain_table(
         (("Service", "name"), ("Release", "name"), ("Events", "number")),
-        [(service or NOT_KNOWN, release or NOT_KNOWN, f"{n:,}") for service, release, n in counted],
+        [
+            (service or NOT_KNOWN, release or NOT_KNOWN, number_text(n))
+            for service, release, n in counted
+        ],
     )
 
 
@@ -171,12 +175,12 @@ def _facts(digest: Digest) -> list[tuple[str, str, str]]:
     users = max((each.users for each in digest.heard), default=0)
     worst = [f"at most: {e.id}" for e in digest.heard if users and e.users == users][:1]
     return [
-        ("Events", f"{digest.events:,}", events_change(digest)),
-        ("New", f"{len(digest.new):,}", f"of {count_text(len(digest.issues), 'issue')}"),
-        ("Came back", f"{len(digest.regressed):,}", "after they were resolved"),
-        ("Users of one issue", f"{users:,}", "; ".join([*worst, "pseudonyms"])),
+        ("Events", number_text(digest.events), events_change(digest)),
+        ("New", number_text(len(digest.new)), f"of {count_text(len(digest.issues), 'issue')}"),
+        ("Came back", number_text(len(digest.regressed)), "after they were resolved"),
+        ("Users of one issue", number_text(users), "; ".join([*worst, "pseudonyms"])),
         ("Error rate", _rate_figure(digest), _rule(digest)),
-        ("Not delivered", f"{digest.delivery.waiting:,}", _delivery_text(digest)),
+        ("Not delivered", number_text(digest.delivery.waiting), _delivery_text(digest)),
     ]
 
 
@@ -204,7 +208,7 @@ def _rates_note(digest: Digest) -> str:
 def _delivery_text(digest: Digest) -> str:
     found = digest.delivery
     said = [f"the oldest since {moment_text(found.oldest)}"] if found.oldest else ["none waits"]
-    return "; ".join([*said, f"{found.lost:,} lost so far"])
+    return "; ".join([*said, f"{number_text(found.lost)} lost so far"])
 
 
 def _notes(digest: Digest) -> list[str]:
@@ -213,7 +217,7 @@ def _notes(digest: Digest) -> list[str]:
         said.append(f"{count_text(digest.muted_events, 'event')} of muted issues: not listed.")
     left_out = len(digest.new) - MOST_NEWS
     if left_out > 0:
-        said.append(f"{left_out:,} more are new: see {digest.tracker}.")
+        said.append(f"{number_text(left_out)} more are new: see {digest.tracker}.")
     return said
 
 
@@ -228,13 +232,17 @@ def _issue_table(issues: Sequence[Issue]) -> Table:
         [
             (
                 Cell(_title(each), notes=(_where(each),), link=_link(each)),
-                Cell(f"{each.events:,}", notes=(f"before: {each.events_before:,}",)),
-                f"{each.users:,}",
+                Cell(number_text(each.events), notes=(_before(each),)),
+                number_text(each.users),
                 utc_minute(each.last_seen),
             )
             for each in issues
         ],
     )
+
+
+def _before(issue: Issue) -> str:
+    return f"before: {number_text(issue.events_before)}"
 
 
 def _where(issue: Issue) -> str:
@@ -258,7 +266,7 @@ def _days_table(digest: Digest) -> Table:
         (
             day,
             Cell(marks=(Mark("bar", "series-1", 0, 100 * events / largest),) if events else ()),
-            f"{events:,}",
+            number_text(events),
         )
         for day, events in _days(digest)
     ]
@@ -278,25 +286,25 @@ def _lines(digest: Digest) -> Iterator[str]:
     yield from (digest.subject, span_text(digest), "", headline(digest), "")
     for name, figure, beside in _facts(digest):
         yield f"{name}: {figure} ({beside})"
-    yield f"Events by day: {', '.join(f'{day[5:]}: {n:,}' for day, n in _days(digest))}"
+    yield f"Events by day: {', '.join(f'{day[5:]}: {number_text(n)}' for day, n in _days(digest))}"
     for title, note, issues in _groups(digest):
         yield from ("", title.upper(), note)
         for each in issues:
             yield f"- {_title(each)}"
             yield (
                 f"  {_where(each)}: {count_text(each.events, 'event')}"
-                f" (before: {each.events_before:,}), {count_text(each.users, 'user')} so far"
+                f" ({_before(each)}), {count_text(each.users, 'user')} so far"
             )
             if link := _link(each):
                 yield f"  {link}"
     yield from ("", "ERROR RATE", _rates_note(digest))
     for rate in digest.rates.services if digest.rates else ():
         yield (
-            f"- {rate.service}: {percent_text(rate.share, 2)} of {rate.requests:,.0f} requests,"
-            f" {change_text(rate)}"
+            f"- {rate.service}: {percent_text(rate.share, 2)} of"
+            f" {count_text(round(rate.requests), 'request')}, {change_text(rate)}"
         )
     if digest.by_source:
         yield from ("", "EVENTS BY SERVICE AND RELEASE")
         for service, release, events in digest.by_source:
-            yield f"- {service or NOT_KNOWN}, {release or NOT_KNOWN}: {events:,}"
+            yield f"- {service or NOT_KNOWN}, {release or NOT_KNOWN}: {number_text(events)}"
     yield from ("", *_notes(digest))
