@@ -32,6 +32,7 @@ _PLACES = {
     "release": ("catalog", "release"),
     "doctor": ("backup", "doctor"),
     "health": ("health", "health"),
+    "triage": ("triage", "triage"),
     "config": ("config", "app"),
     "api": ("api", "app"),
     "audit": ("audit", "app"),

@@ -20,14 +20,20 @@ from onyx_pipelines.health.verdict import Area, Condition
 from onyx_pipelines.host.background import started_ticks
 from onyx_pipelines.monitoring.dashboards.board import Dashboard
 from onyx_pipelines.monitoring.dashboards.five import dashboards
+from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.services import CORE
 from onyx_pipelines.sandbox.containers.engine import SandboxEngine, State
 from onyx_pipelines.sandbox.containers.services import LIMITS
 from onyx_pipelines.sandbox.ports import HOST
+from onyx_pipelines.readiness.triage import LIMIT_S, triage
 from onyx_pipelines.vault.layout import manifest_key
 from onyx_pipelines_tests.docker_engine import engine_host
 from onyx_pipelines_tests.lifetime import disk_of, session_directory
-from onyx_pipelines_tests.monitoring.watched_sandbox import WatchedSandbox, watched_sandbox
+from onyx_pipelines_tests.monitoring.watched_sandbox import (
+    THRESHOLDS,
+    WatchedSandbox,
+    watched_sandbox,
+)
 from onyx_pipelines_tests.mounting import DISK_BYTES, Kind, mounted
 from onyx_pipelines_tests.vault.sets import new_id, signing_key
 from onyx_pipelines_tests.waiting import wait_until
@@ -88,6 +94,7 @@ def test_such_a_stack_says_so_of_itself(watched: WatchedSandbox) -> None:
         Area.DRILLS: Condition.OK,
     }, found
     assert found[Area.SCRAPING].summary == "All 6 services are scraped."
+    assert diagnosed(watched) == set()
 
 
 @pytest.mark.parametrize("board", dashboards(Thresholds()), ids=lambda each: each.board.value)
@@ -132,6 +139,9 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
         watched.sandbox.monitoring.edge.renew(days=1)
         watched.ask(4)
         told_soon(expected, watched, since)
+        assert diagnosed(watched) == {
+            *(Playbook.CERTIFICATE_EXPIRY, Playbook.HIGH_RESOURCE_USAGE, Playbook.SYNC_FAILURE)
+        }
 
     watched.sandbox.app.set_faults()
     watched.sandbox.monitoring.edge.renew()
@@ -139,6 +149,15 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     watched.note_drill(datetime.now(UTC))
     watched.note_run(datetime.now(UTC))
     assert watched.told(since, "firing") == expected
+
+
+def diagnosed(watched: WatchedSandbox) -> set[Playbook]:
+    """By `onyx triage`, which has ten seconds."""
+    url = watched.sandbox.monitoring.prometheus.url
+    update = {"prometheus_url": url, "alert_thresholds": THRESHOLDS}
+    found = triage(watched.host.settings.model_copy(update=update))
+    assert found.took_s < LIMIT_S + 2
+    return {each.playbook.id for each in found.named}
 
 
 def fill(path: Path) -> None:
@@ -175,6 +194,10 @@ def test_what_is_killed_is_told_of_and_so_is_that_it_is_back(watched: WatchedSan
 
     told_soon(expected, watched, since)
     assert watched.pages(since) == expected
+    assert diagnosed(watched) == {
+        *(Playbook.HIGH_RESOURCE_USAGE, Playbook.DATABASE_FAILURE),
+        *(Playbook.VECTOR_CORRUPTION, Playbook.SYNC_FAILURE),
+    }
 
     back = datetime.now(UTC)
     watched.date_set(back)
