@@ -94,7 +94,7 @@ def test_such_a_stack_says_so_of_itself(watched: WatchedSandbox) -> None:
         Area.DRILLS: Condition.OK,
     }, found
     assert found[Area.SCRAPING].summary == "All 6 services are scraped."
-    assert diagnosed(watched) == set()
+    assert diagnosed(watched) == {}
 
 
 @pytest.mark.parametrize("board", dashboards(Thresholds()), ids=lambda each: each.board.value)
@@ -139,7 +139,7 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
         watched.sandbox.monitoring.edge.renew(days=1)
         watched.ask(4)
         told_soon(expected, watched, since)
-        assert diagnosed(watched) == {
+        assert diagnosed(watched).keys() == {
             *(Playbook.CERTIFICATE_EXPIRY, Playbook.HIGH_RESOURCE_USAGE, Playbook.SYNC_FAILURE)
         }
 
@@ -151,13 +151,13 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     assert watched.told(since, "firing") == expected
 
 
-def diagnosed(watched: WatchedSandbox) -> set[Playbook]:
-    """By `onyx triage`, which has ten seconds."""
+def diagnosed(watched: WatchedSandbox) -> dict[Playbook, list[str]]:
+    """By `onyx triage`, which has ten seconds; with the steps that said so."""
     url = watched.sandbox.monitoring.prometheus.url
     update = {"prometheus_url": url, "alert_thresholds": THRESHOLDS}
     found = triage(watched.host.settings.model_copy(update=update))
     assert found.took_s < LIMIT_S + 2
-    return {each.playbook.id for each in found.named}
+    return {each.playbook.id: [why.step.id for why in each.decided_by] for each in found.named}
 
 
 def fill(path: Path) -> None:
@@ -194,7 +194,7 @@ def test_what_is_killed_is_told_of_and_so_is_that_it_is_back(watched: WatchedSan
 
     told_soon(expected, watched, since)
     assert watched.pages(since) == expected
-    assert diagnosed(watched) == {
+    assert diagnosed(watched).keys() == {
         *(Playbook.HIGH_RESOURCE_USAGE, Playbook.DATABASE_FAILURE),
         *(Playbook.VECTOR_CORRUPTION, Playbook.SYNC_FAILURE),
     }

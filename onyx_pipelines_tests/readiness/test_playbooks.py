@@ -123,8 +123,8 @@ def test_a_diagnosis_judges_by_the_figures_of_the_alerts() -> None:
     }
 
     assert (found["processors"], found["memory"], found["days-are-left"]) == (
-        "< 0.7",
-        "< 0.7",
+        "<= 0.7",
+        "<= 0.7",
         ">= 30",
     )
 
