@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from onyx_pipelines.core.text import NOTHING
+
 _ROLES = {
     "page": ("#f4f6f8", "#0e1217"),
     "surface": ("#ffffff", "#171d24"),
@@ -21,6 +23,8 @@ _ROLES = {
     "could-not-verify-tint": ("#fdf3dc", "#362a0e"),
     "inconclusive": ("#8a5a01", "#e9b44d"),
     "inconclusive-tint": ("#fdf3dd", "#362a0f"),
+    "degraded": ("#8a5a02", "#e9b44e"),
+    "degraded-tint": ("#fdf3de", "#362a10"),
     "invalid": ("#5b3a8c", "#b79ae8"),
     "invalid-tint": ("#f0eafa", "#281d3d"),
     "prepare": ("#8793a1", "#76828f"),
@@ -46,6 +50,18 @@ def role(meaning: StrEnum) -> str:
     return meaning.value.replace("_", "-")
 
 
+# A shape for each verdict: colour alone tells nothing on a grey print or to one man in twelve.
+_SIGNS = {
+    "passed": "✓",
+    "failed": "✕",
+    "could-not-verify": "?",
+    "inconclusive": "?",
+    "degraded": "!",
+    "invalid": "!",
+    "muted": NOTHING,
+}
+
+
 @dataclass(frozen=True)
 class Badge:
     """A verdict: sign and word; the colour of its role only repeats them."""
@@ -56,3 +72,8 @@ class Badge:
 
     def __str__(self) -> str:
         return f"{self.sign} {self.word}"
+
+
+def badge(of: str, word: str) -> Badge:
+    """With the sign that the role always has."""
+    return Badge(of, _SIGNS[of], word)

@@ -9,14 +9,33 @@ from onyx_pipelines.reporting.palette import Badge
 
 
 @dataclass(frozen=True)
+class Mark:
+    """What stands on a track, in a role's colour; places in percent of the track.
+
+    Args:
+        kind: its class: `bar`, `range`, `point`, `mark`.
+        title: what it is, in words; "" for what only decorates.
+    """
+
+    kind: str
+    role: str
+    left: float
+    width: float | None = None
+    title: str = ""
+    lane: int = 0
+    lanes: int = 1
+
+
+@dataclass(frozen=True)
 class Cell:
     """A badge before its text, notes below it. `kind`: classes of its own beside the column's;
-    `link`: an address that its text leads to, in pages."""
+    `marks`: of a column that is a track; `link`: an address that its text leads to, in pages."""
 
     text: str = ""
     notes: tuple[str, ...] = ()
     badge: Badge | None = None
     kind: str = ""
+    marks: tuple[Mark, ...] = ()
     link: str = ""
 
 

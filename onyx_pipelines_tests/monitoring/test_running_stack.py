@@ -22,10 +22,10 @@ from onyx_pipelines.monitoring.dashboards.board import Dashboard
 from onyx_pipelines.monitoring.dashboards.five import dashboards
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.services import CORE
+from onyx_pipelines.readiness.triage import LIMIT_S, triage
 from onyx_pipelines.sandbox.containers.engine import SandboxEngine, State
 from onyx_pipelines.sandbox.containers.services import LIMITS
 from onyx_pipelines.sandbox.ports import HOST
-from onyx_pipelines.readiness.triage import LIMIT_S, triage
 from onyx_pipelines.vault.layout import manifest_key
 from onyx_pipelines_tests.docker_engine import engine_host
 from onyx_pipelines_tests.lifetime import disk_of, session_directory
