@@ -6,13 +6,16 @@ Loading it touches no network and needs no secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import dagster as dg
 
 from onyx_pipelines.backup.definitions import backup_definitions
+from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.retries import FIRST_WAIT_S
-from onyx_pipelines.errors.definitions import error_definitions
+from onyx_pipelines.core.settings import load_stacks
+from onyx_pipelines.errors.sensors import SERVICE, error_reports
 from onyx_pipelines.health.assets import stack_health
 from onyx_pipelines.load_test.definitions import load_test_definitions
 from onyx_pipelines.monitoring.definitions import monitoring_definitions
@@ -41,16 +44,26 @@ def build_defs(
         restore_definitions(onyx),
         load_test_definitions(onyx),
         monitoring_definitions(),
-        error_definitions(),
         dg.Definitions(assets=[stack_health]),
         # Dumps are child processes: steps in processes of their own would only add seconds.
         dg.Definitions(
             executor=dg.in_process_executor,
             resources={"onyx": onyx},
-            sensors=[audit_of_manual_runs, run_notification, notification_delivery],
+            sensors=[audit_of_manual_runs, run_notification, notification_delivery, error_reports],
         ),
     )
     return for_stacks(merged, stacks)
 
 
+def _report_own_errors() -> None:
+    """Of the processes that load this: the code server, and each run."""
+    with suppress(SettingsError):  # whoever needs the settings says so
+        settings = load_stacks()[0]
+        if settings.sentry_dsn.get_secret_value():
+            from onyx_pipelines.errors.tracking import start_own_error_tracking
+
+            start_own_error_tracking(settings, SERVICE)
+
+
+_report_own_errors()
 defs = build_defs()

@@ -26,6 +26,11 @@ def serve() -> None:
     from onyx_pipelines.api.server import server_of
 
     stacks = load_stacks()
+    if stacks[0].sentry_dsn.get_secret_value():
+        from onyx_pipelines.errors.tracking import start_own_error_tracking, web_integrations
+
+        service = "onyx-pipelines-api"
+        start_own_error_tracking(stacks[0], service, integrations=web_integrations(stacks[0]))
     with suppress(KeyboardInterrupt):
         server_of(create_app(*stacks), host=stacks[0].api_host, port=stacks[0].api_port).run()
 

@@ -45,9 +45,9 @@ class Scrubber:
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         try:
             found = self._cleaned(event, self._rules.event)
-            return found if isinstance(found, dict) else _stub({})
+            return found if isinstance(found, dict) else stub({})
         except Exception:  # noqa: BLE001  (whatever it is, what was not scrubbed does not leave)
-            return _stub(event)
+            return stub(event)
 
     def _cleaned(self, value: Any, allowed: Any) -> Any:
         """None: it is left out."""
@@ -101,7 +101,7 @@ class Scrubber:
         return "p-" + hmac.digest(self._key, of.encode(), "sha256").hex()[:_PSEUDONYM_DIGITS]
 
 
-def _stub(event: Mapping[str, Any]) -> dict[str, Any]:
+def stub(event: Mapping[str, Any]) -> dict[str, Any]:
     """Nothing but which event it is, and the types of what failed."""
     types: list[str] = []
     event_id = uuid.uuid4().hex

@@ -84,7 +84,7 @@ class Spool:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder = folder
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
 
     @classmethod
     def of(cls, settings: ErrorSettings) -> Spool:
@@ -140,7 +140,7 @@ class Spool:
             OSError: that could not be counted.
         """
         found = [(each, _size(each.path)) for each in self.waiting()]
-        over = sum(size for _, size in found) - self._limit_bytes
+        over = sum(size for _, size in found) - self.limit_bytes
         dropped: list[Spooled] = []
         for each, size in found:
             if over <= 0:

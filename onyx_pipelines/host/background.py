@@ -76,14 +76,7 @@ class BackgroundProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._note(self._child.pid)
-
-    def adopt(self, pid: int) -> None:
-        """A process that somebody else has started, the leader of a session too, is this one."""
-        self._child = None
-        self._note(pid)
-
-    def _note(self, pid: int) -> None:
+        pid = self._child.pid
         self.pid_path.write_text(f"{pid} {started_ticks(pid)}", encoding="ascii")
 
     def stop(self) -> None:

@@ -14,7 +14,6 @@ SIGNS = {
     Outcome.CANCELLED: "✋",
     Outcome.WARNED: "⚠️",
     Outcome.MISSED: "⏰",
-    Outcome.REPORTED: "📋",
 }
 
 

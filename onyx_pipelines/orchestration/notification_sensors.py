@@ -2,7 +2,7 @@
 and what is undelivered."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -26,7 +26,13 @@ from onyx_pipelines.notify.configured import WITH_PLAYBOOK, deliver_pending, kee
 from onyx_pipelines.orchestration.endings import checks_of, ending_of, who_cancelled
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.orchestration.stacks import newest_materialization, stack_of
-from onyx_pipelines.orchestration.watching import Seen, look, tell_once, watch_from_text
+from onyx_pipelines.orchestration.watching import (
+    Seen,
+    look,
+    runs_of,
+    tell_once,
+    watch_from_text,
+)
 from onyx_pipelines.vault.catalog import Catalog, Scan
 from onyx_pipelines.vault.set_view import is_ahead, newest
 from onyx_pipelines.vault.stores import open_stores
@@ -51,7 +57,7 @@ _log = logger("notify")
 def run_notification(context: dg.SensorEvaluationContext, onyx: OnyxSettings) -> dg.SkipReason:
     now = datetime.now(UTC)
     watch = watch_from_text(context.cursor, now)
-    seen = look(context.instance, watch, _ours(context, onyx.stacks))
+    seen = look(context.instance, watch, runs_of(context, onyx.stacks))
 
     def tell(each: Seen) -> None:
         for settings in onyx.concerned(each.stack):
@@ -168,21 +174,6 @@ def _missed(settings: NotificationSettings, backup_id: str, said: str) -> Event:
         details={"newest set": backup_id},
         playbook=settings.playbook_url,
     )
-
-
-def _ours(
-    context: dg.SensorEvaluationContext, stacks: Sequence[str]
-) -> Callable[[dg.DagsterRun], bool]:
-    """Runs of other code locations are none of ours, nor are those of stacks that are gone; one
-    without any was launched from Python."""
-    ours = context.code_location_origin
-
-    def is_ours(run: dg.DagsterRun) -> bool:
-        origin = run.remote_job_origin
-        is_here = ours is None or origin is None or origin.location_name == ours.location_name
-        return is_here and stack_of(run) in ("", *stacks)
-
-    return is_ours
 
 
 def _tell_of(instance: dg.DagsterInstance, seen: Seen, settings: Settings) -> None:

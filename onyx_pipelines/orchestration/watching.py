@@ -81,6 +81,21 @@ class Seen:
         return self.run is None or self.run.is_finished
 
 
+def runs_of(
+    context: dg.SensorEvaluationContext, stacks: Sequence[str]
+) -> Callable[[dg.DagsterRun], bool]:
+    """Whether a run is ours: those of other code locations are not, nor are those of stacks that
+    are gone; one without any was launched from Python."""
+    ours = context.code_location_origin
+
+    def is_ours(run: dg.DagsterRun) -> bool:
+        origin = run.remote_job_origin
+        is_here = ours is None or origin is None or origin.location_name == ours.location_name
+        return is_here and stack_of(run) in ("", *stacks)
+
+    return is_ours
+
+
 def look(
     instance: dg.DagsterInstance,
     watch: Watch,

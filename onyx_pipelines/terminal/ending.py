@@ -152,10 +152,19 @@ def _unexpected(error: Exception) -> UnexpectedError:
         )
     # Its text may hold whatever was being worked on.
     logger("cli").error("a command broke", exc_info=error)
+    _report(error)
     return UnexpectedError(
         f"This program has a fault ({type(error).__name__}).",
         remedy="The log above says where; nothing half-written is listed.",
     )
+
+
+def _report(error: Exception) -> None:
+    """To the error tracker, whose SDK is only loaded now: most commands have nothing to report."""
+    with suppress(Exception):  # a person is told in any case
+        from onyx_pipelines.errors.tracking import report_own_error
+
+        report_own_error(error, "onyx-cli")
 
 
 @contextmanager

@@ -27,7 +27,6 @@ _KINDS: Final = {
     Outcome.CANCELLED: "warning",
     Outcome.WARNED: "warning",
     Outcome.MISSED: "warning",
-    Outcome.REPORTED: "info",
 }
 
 

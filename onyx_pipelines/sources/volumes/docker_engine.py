@@ -243,8 +243,7 @@ class DockerEngine:
                 timeout=after_s + self._answer_s,
                 limit_s=after_s + 2 * self._answer_s,
                 params=parameters,
-                content=body if isinstance(body, bytes) else None,
-                json=None if isinstance(body, bytes) else body,
+                json=body,
             )
         except httpx.HTTPError as error:
             raise self._unusable(unanswered(self._who, error)) from None

@@ -1,1 +1,0 @@
-"""Charts by matplotlib that know nothing of what they show, in the colours of the page."""
