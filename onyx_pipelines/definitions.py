@@ -15,6 +15,7 @@ from onyx_pipelines.backup.definitions import backup_definitions
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.retries import FIRST_WAIT_S
 from onyx_pipelines.core.settings import load_stacks
+from onyx_pipelines.errors.definitions import error_definitions
 from onyx_pipelines.errors.sensors import SERVICE, error_reports
 from onyx_pipelines.health.assets import stack_health
 from onyx_pipelines.load_test.definitions import load_test_definitions
@@ -44,6 +45,7 @@ def build_defs(
         restore_definitions(onyx),
         load_test_definitions(onyx),
         monitoring_definitions(),
+        error_definitions(),
         dg.Definitions(assets=[stack_health]),
         # Dumps are child processes: steps in processes of their own would only add seconds.
         dg.Definitions(

@@ -36,14 +36,20 @@ def stop_bugsink() -> None:
 
 def ask(bugsink: BugsinkServer, path: str, **parameters: str) -> Any:
     """Of its own API: what a GET answers."""
-    return _api(bugsink).get(path, params=parameters).raise_for_status().json()
+    with _api(bugsink) as api:
+        return api.get(path, params=parameters).raise_for_status().json()
+
+
+def act(bugsink: BugsinkServer, path: str, **body: str) -> None:
+    """A POST to its own API, as `issues/…/resolve/`."""
+    with _api(bugsink) as api:
+        api.post(path, json=body).raise_for_status()
 
 
 def new_project(bugsink: BugsinkServer, name: str) -> str:
     """Its DSN; the project's number is its last part."""
     (team,) = ask(bugsink, "teams/")["results"]
-    answer = _api(bugsink).post("projects/", json={"team": team["id"], "name": name})
-    answer.raise_for_status()
+    act(bugsink, "projects/", team=team["id"], name=name)
     (dsn,) = (each["dsn"] for each in ask(bugsink, "projects/")["results"] if each["name"] == name)
     return str(dsn)
 

@@ -20,6 +20,7 @@ from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.refreshed import Refreshed
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.errors.exposition import error_metrics
+from onyx_pipelines.errors.relay.pulse import relay_metrics
 from onyx_pipelines.health.exposition import health_metrics, schedule_metrics
 from onyx_pipelines.health.verdict import StackHealth
 from onyx_pipelines.load_test.promoted_latency import promoted_p95_s
@@ -107,6 +108,7 @@ class MetricsPage:
         yield from self._of_versions()
         yield from self._of_notifications()
         yield from error_metrics(self._settings)
+        yield from relay_metrics(self._settings.state_dir)
         yield from _latency_baseline(self._settings.state_dir)
         yield from _qdrant(self.qdrant.unwell())
         holder = current_holder(self._settings.state_dir)

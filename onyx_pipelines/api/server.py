@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from onyx_pipelines.api.connections import Limits, limited
 
@@ -11,7 +11,7 @@ _KEEP_ALIVE_S = 10
 
 
 def server_of(
-    app: FastAPI, *, host: str, port: int, limits: Limits | None = None
+    app: ASGIApp, *, host: str, port: int, limits: Limits | None = None
 ) -> uvicorn.Server:
     """Listens when it is run."""
     return uvicorn.Server(

@@ -8,6 +8,7 @@ from onyx_pipelines.core.errors import AlreadyRunningError, OnyxError
 from onyx_pipelines.core.names import EXCLUSIVE_TAGS, Asset, Group, Job, Tag, run_tags
 from onyx_pipelines.core.settings import Settings, VolumeSettings
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.scheduled import schedule_of
 from onyx_pipelines.orchestration.stacks import request_of
 from onyx_pipelines.sources.volumes import restart_journalled
 
@@ -35,17 +36,9 @@ prune_backups = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=nightly_backup,
-    cron_schedule="0 2 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Daily at 02:00 UTC (AC9.3.1).",
+nightly_backup_schedule = schedule_of(
+    Job.BACKUP, "nightly_backup_schedule", "Daily at 02:00 UTC (AC9.3.1)."
 )
-def nightly_backup_schedule(
-    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> list[dg.RunRequest] | dg.SkipReason:
-    return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
 
 
 @dg.sensor(

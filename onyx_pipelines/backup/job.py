@@ -13,6 +13,7 @@ from onyx_pipelines.core.text import count_text
 from onyx_pipelines.orchestration.failures import dagster_failures
 from onyx_pipelines.orchestration.progress_lines import log_progress
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.scheduled import schedule_of
 from onyx_pipelines.vault.stores import store_named
 from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines.vault.verification import Verification
@@ -121,20 +122,9 @@ def verify_backups() -> None:
     verify_sets()
 
 
-@dg.schedule(
-    job_name=Job.VERIFY,
-    cron_schedule="0 5 * * 0",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every set of every store, on Sundays: what rots is found while there are copies.",
+weekly_verification_schedule = schedule_of(
+    Job.VERIFY,
+    "weekly_verification_schedule",
+    "Every set of every store, on Sundays: what rots is found while there are copies.",
+    run_config=dg.RunConfig({Op.VERIFY: VerificationConfig(backup_id="all")}),
 )
-def weekly_verification_schedule(
-    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> list[dg.RunRequest] | dg.SkipReason:
-    config = VerificationConfig(backup_id="all")
-    return onyx.on_schedule(
-        dg.RunRequest(
-            run_key=context.scheduled_execution_time.isoformat(),
-            run_config=dg.RunConfig({Op.VERIFY: config}),
-        )
-    )

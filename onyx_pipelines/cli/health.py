@@ -31,8 +31,8 @@ _EXIT_CODES: Final = {
 
 
 def health(*, as_json: JsonOption = False) -> None:
-    """How the whole stack is, in a sentence: backups, drills, load tests, scraping, alerts. Exit
-    code 0: all is well, 1: something is degraded or fails, 2: something is not known."""
+    """How the whole stack is, in a sentence: backups, drills, load tests, scraping, alerts, errors.
+    Exit code 0: all is well, 1: something is degraded or fails, 2: something is not known."""
     from onyx_pipelines.health.examining import examine  # it asks servers
 
     found = examine(load_settings())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onyx_pipelines.core.errors import NotFoundError
+from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.terminal.output import EXIT_BAD, JsonOption, bold, err, finish, out, print_json
 
 if TYPE_CHECKING:
@@ -44,13 +45,28 @@ def up(
             " own configuration.",
         ),
     ] = False,
+    containers: Annotated[
+        bool,
+        typer.Option(
+            "--containers",
+            help="Its services run as containers with limits, on this machine's Docker engine"
+            " (ONYX_DOCKER_HOST).",
+        ),
+    ] = False,
     errors: Annotated[
         bool, typer.Option("--errors", help="Send its errors to a real Bugsink (200 MB once).")
     ] = False,
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""
     sandbox = _sandbox(state_dir)
-    sandbox.up(size=size, litellm=litellm, monitoring=monitoring, errors=errors, say=err.line)
+    sandbox.up(
+        size=size,
+        litellm=litellm,
+        monitoring=monitoring,
+        errors=errors,
+        docker_host=load_settings().docker_host if containers else "",
+        say=err.line,
+    )
     out.line(f"The sandbox is up in {sandbox.state_dir}.")
     out.line("Settings for this shell: ", bold('eval "$(onyx sandbox env)"'))
 

@@ -20,6 +20,8 @@ class Job:
     PROMOTE: Final = "promote_load_test_baseline"
     OBSERVE: Final = "observe_stack"
     AVAILABILITY: Final = "daily_availability"
+    ERROR_RATE: Final = "hourly_error_rate"
+    ERROR_DIGEST: Final = "daily_error_digest"
 
 
 class Group:
@@ -29,6 +31,7 @@ class Group:
     RESTORE: Final = "restore"
     LOAD_TEST: Final = "load_test"
     MONITORING: Final = "monitoring"
+    ERRORS: Final = "errors"
 
 
 class Asset:
@@ -50,6 +53,8 @@ class Asset:
     ENDPOINT_LATENCY: Final = "metrics_endpoint_latency"
     AVAILABILITY: Final = "service_availability"
     STACK_HEALTH: Final = "stack_health"
+    ERROR_RATE: Final = "error_rate"
+    ERROR_DIGEST: Final = "error_digest"
 
 
 # By the name of the component.

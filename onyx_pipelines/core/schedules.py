@@ -29,6 +29,8 @@ SCHEDULES: Final[Mapping[str, Schedule]] = {
     Job.LOAD_TEST: Schedule("0 5 2 * *", 31 * _DAY),
     Job.OBSERVE: Schedule("10 * * * *", timedelta(hours=1)),
     Job.AVAILABILITY: Schedule("20 0 * * *", _DAY),
+    Job.ERROR_RATE: Schedule("5 * * * *", timedelta(hours=1)),
+    Job.ERROR_DIGEST: Schedule("0 9 * * *", _DAY),
 }
 
 
@@ -38,5 +40,7 @@ def expected(settings: Settings) -> dict[str, Schedule]:
         Job.LOAD_TEST: bool(settings.load_test_url),
         Job.OBSERVE: bool(settings.prometheus_url),
         Job.AVAILABILITY: bool(settings.prometheus_url),
+        Job.ERROR_RATE: bool(settings.prometheus_url),
+        Job.ERROR_DIGEST: bool(settings.error_tracker_url),
     }
     return {job: each for job, each in SCHEDULES.items() if wanted.get(job, settings.backs_up)}

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from onyx_pipelines.core.text import count_text, duration_text, limit_text, list_text
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.health.verdict import RANK, Area, Condition, Finding
 from onyx_pipelines.load_test.results import LoadVerdict
 from onyx_pipelines.monitoring.coverage import Scraping
@@ -67,6 +68,23 @@ class LoadFacts:
     verdict: LoadVerdict
     finished_at: datetime
     regressed: int = 0
+
+
+@dataclass(frozen=True)
+class ErrorFacts:
+    """What the checks of errors say.
+
+    Args:
+        rate: of the last hour; None: Prometheus could not be asked.
+        delivery_is_late: events have waited for the tracker for longer than its restart takes.
+        digest: whether the newest day's was sent; None: no tracker is asked for any.
+        digest_at: the end of that day.
+    """
+
+    rate: tuple[Verdict, str] | None
+    delivery_is_late: bool = False
+    digest: tuple[Verdict, str] | None = None
+    digest_at: datetime | None = None
 
 
 def backups(
@@ -203,6 +221,25 @@ def alerts(fired: Sequence[Firing], now: datetime) -> Finding:
         said = "Prometheus evaluates none of our rules: the alert that fires always does not."
         problems.append(Problem(Condition.UNKNOWN, said, _RENDER))
     return found(Area.ALERTS, problems, now, "None fires.")
+
+
+def errors(facts: ErrorFacts) -> Finding:
+    """That nobody asked anything is no fault of the stack."""
+    problems = []
+    if facts.rate is None:
+        said = "The error rate is not known: Prometheus does not answer."
+        problems.append(Problem(Condition.UNKNOWN, said, "onyx errors rate"))
+    elif facts.rate[0] is Verdict.FAILED:
+        said = "A service fails too many of its requests."
+        problems.append(Problem(Condition.FAILING, said, "onyx errors rate", (facts.rate[1],)))
+    if facts.delivery_is_late:
+        said = "Errors do not reach the tracker: they wait on this host."
+        problems.append(Problem(Condition.DEGRADED, said, "onyx errors digest --dry-run"))
+    if facts.digest and facts.digest[0] is not Verdict.PASSED:
+        said = "The last daily digest has not reached everybody."
+        problems.append(Problem(Condition.DEGRADED, said, "onyx errors digest", (facts.digest[1],)))
+    fine = "The error rate is within its objective, errors arrive, the digest was sent."
+    return found(Area.ERRORS, problems, facts.digest_at, fine)
 
 
 def not_watched(area: Area, what: str) -> Finding:

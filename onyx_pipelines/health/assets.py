@@ -23,12 +23,12 @@ _VERDICTS = {
 
 @dg.asset(
     key=Asset.STACK_HEALTH,
-    deps=[Asset.SCRAPE_COVERAGE, Asset.ENDPOINT_LATENCY],
+    deps=[Asset.SCRAPE_COVERAGE, Asset.ENDPOINT_LATENCY, Asset.ERROR_RATE],
     group_name=Group.MONITORING,
     owners=OWNERS,
     description="How the whole stack is, in one sentence: the worst of backups, drills, load tests,"
-    " scraping and alerts, each with evidence, age and next action. `onyx health` says the same"
-    " where Dagster does not run.",
+    " scraping, alerts and errors, each with evidence, age and next action. `onyx health` says the"
+    " same where Dagster does not run.",
     freshness_policy=freshness(3),
     check_specs=[
         dg.AssetCheckSpec(

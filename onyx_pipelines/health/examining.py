@@ -11,18 +11,26 @@ from pydantic import ValidationError
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.settings import DrillSettings, LoadTestSettings, Settings, StoreSettings
+from onyx_pipelines.errors.digest import newest_day, window_of
+from onyx_pipelines.errors.digest_sending import sent_answer
+from onyx_pipelines.errors.promises import waits_too_long
+from onyx_pipelines.errors.rate import error_rates, rate_answer
+from onyx_pipelines.errors.spool import spool_status
+from onyx_pipelines.errors.trackers.tracker import Window
 from onyx_pipelines.health import areas
-from onyx_pipelines.health.areas import BackupFacts, DrillFacts, LoadFacts
+from onyx_pipelines.health.areas import BackupFacts, DrillFacts, ErrorFacts, LoadFacts
 from onyx_pipelines.health.verdict import Area, Finding, StackHealth
 from onyx_pipelines.load_test.results import ChangeKind, LoadTestResult
 from onyx_pipelines.monitoring.coverage import coverage
-from onyx_pipelines.monitoring.prometheus import Prometheus
+from onyx_pipelines.monitoring.prometheus import Prometheus, PrometheusError
 from onyx_pipelines.vault.catalog import Scan
 from onyx_pipelines.vault.copying import lag
 from onyx_pipelines.vault.set_view import SetView, is_ahead
 
 # Somebody waits for the answer, or scrapes it.
 _LIMIT_S: Final = 3.0
+# From 09:00 on, until the run has begun and everybody has it.
+_DIGEST_TAKES: Final = timedelta(minutes=30)
 
 
 def examine(
@@ -49,7 +57,7 @@ def examine(
     looked.append(_load_tests(settings, now))
     looked.append(_asked(prometheus, Area.SCRAPING, lambda: _scraping(prometheus, now)))
     looked.append(_asked(prometheus, Area.ALERTS, lambda: areas.alerts(prometheus.alerts(), now)))
-    looked.append(areas.not_watched(Area.ERRORS, "error tracking"))
+    looked.append(_errors(settings, prometheus, now))
     looked.append(areas.not_watched(Area.READINESS, "launch checklist"))
     return StackHealth(settings.stack, now, tuple(looked))
 
@@ -116,6 +124,25 @@ def _load_tests(settings: LoadTestSettings, now: datetime) -> Finding:
 
 def _scraping(prometheus: Prometheus, now: datetime) -> Finding:
     return areas.scraping(coverage(prometheus.targets(), now), now)
+
+
+def _errors(settings: Settings, prometheus: Prometheus, now: datetime) -> Finding:
+    asks = bool(settings.error_tracker_url)
+    if not asks and not settings.sentry_dsn.get_secret_value():
+        return areas.not_watched(Area.ERRORS, "error tracking")
+    window = Window(begin=now - timedelta(hours=1), end=now)
+    try:
+        rate = rate_answer(error_rates(prometheus, settings.alert_thresholds, window))
+    except PrometheusError:
+        rate = None
+    day = newest_day(now - _DIGEST_TAKES)
+    facts = ErrorFacts(
+        rate=rate,
+        delivery_is_late=waits_too_long(spool_status(settings), now),
+        digest=sent_answer(settings, day) if asks else None,
+        digest_at=window_of(day).end if asks else None,
+    )
+    return areas.errors(facts)
 
 
 def _asked(prometheus: Prometheus, area: Area, look: Callable[[], Finding]) -> Finding:

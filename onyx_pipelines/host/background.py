@@ -76,7 +76,14 @@ class BackgroundProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        pid = self._child.pid
+        self._note(self._child.pid)
+
+    def adopt(self, pid: int) -> None:
+        """A process that somebody else has started, the leader of a session too, is this one."""
+        self._child = None
+        self._note(pid)
+
+    def _note(self, pid: int) -> None:
         self.pid_path.write_text(f"{pid} {started_ticks(pid)}", encoding="ascii")
 
     def stop(self) -> None:

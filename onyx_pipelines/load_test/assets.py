@@ -1,5 +1,6 @@
 """The nouns of a load test: samples, what they say, how they compare, and the report."""
 
+import base64
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from onyx_pipelines.load_test.running.run_folder import RunFolder
 
 _TOLD_EVERY_S = 10.0
-_LONGEST_PICTURE = 120_000
+_LARGEST_THUMBNAIL = 120_000
 
 
 def _usual(field: str) -> str:
@@ -274,7 +275,7 @@ baseline_comparison = analysed(
     key=Asset.BOTTLENECKS,
     deps=[Asset.PERCENTILES, Asset.SATURATION, Asset.SWEEP, Asset.COMPARISON],
     group_name=Group.LOAD_TEST,
-    kinds={"html"},
+    kinds={"html", "matplotlib"},
     owners=OWNERS,
     tags={Tag.ACCEPTANCE: "AC9.6.3"},
     description="What limits the system, the evidence for it, what to do about it and what that"
@@ -285,7 +286,7 @@ def bottleneck_report(
 ) -> Materialized:
     from onyx_pipelines.load_test.report.markdown import summary_markdown
     from onyx_pipelines.load_test.report.sentences import cause_text
-    from onyx_pipelines.load_test.report.writing import thumbnail
+    from onyx_pipelines.load_test.report.writing import thumbnail_png
 
     with dagster_failures():
         result, files = steps.report(onyx.load(), chosen_run(context, config, onyx))
@@ -295,9 +296,12 @@ def bottleneck_report(
         "summary": dg.MetadataValue.md(summary_markdown(result)),
         "report": dg.MetadataValue.path(str(files.html.absolute())),
     }
-    picture = thumbnail(result)
-    if picture and len(picture) < _LONGEST_PICTURE:
-        metadata["picture"] = dg.MetadataValue.md(f"![Latency budget]({picture})")
+    picture = thumbnail_png(result)
+    if len(picture) < _LARGEST_THUMBNAIL:
+        data = base64.b64encode(picture).decode()
+        metadata["picture"] = dg.MetadataValue.md(
+            f"![Latency budget](data:image/png;base64,{data})"
+        )
     for each in result.attributions:
         if each.cause is not None:
             name = each.scenario.value

@@ -4,7 +4,7 @@ import dagster as dg
 
 from onyx_pipelines.core.names import Asset, Group, Job, run_tags
 from onyx_pipelines.core.settings import LoadTestSettings
-from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.scheduled import schedule_of
 
 load_test = dg.define_asset_job(
     Job.LOAD_TEST,
@@ -21,23 +21,15 @@ promote_load_test_baseline = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=load_test,
-    cron_schedule="0 5 2 * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="On the 2nd of each month at 05:00 UTC, if ONYX_LOAD_TEST_URL is set.",
-)
-def monthly_load_test(
-    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> list[dg.RunRequest] | dg.SkipReason:
-    request = dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
-    return onyx.on_schedule(request, _no_target)
-
-
 def _no_target(settings: LoadTestSettings) -> str:
     return "" if settings.load_test_url else "ONYX_LOAD_TEST_URL is not set."
 
 
+monthly_load_test = schedule_of(
+    Job.LOAD_TEST,
+    "monthly_load_test",
+    "On the 2nd of each month at 05:00 UTC, if ONYX_LOAD_TEST_URL is set.",
+    why_not=_no_target,
+)
 JOBS = (load_test, promote_load_test_baseline)
 SCHEDULES = (monthly_load_test,)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from onyx_pipelines.core.settings import Receivers, Thresholds, Window
 from onyx_pipelines.monitoring.deployment import PRODUCTION, Pace
+from onyx_pipelines.monitoring.rules.aftermath import OUTAGES
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.monitoring.rules.rule import Severity
 
@@ -18,7 +19,8 @@ class Inhibition:
 
     Args:
         source, target: patterns of alerts' names.
-        equal: labels that both must have the same of.
+        equal: labels that both must have the same of, besides `stack`: one stack says nothing of
+            another.
     """
 
     source: str
@@ -27,14 +29,16 @@ class Inhibition:
 
     def rendered(self) -> dict[str, Any]:
         """For Alertmanager's YAML."""
-        rule: dict[str, Any] = {
+        return {
             "source_matchers": [f'alertname=~"{self.source}"'],
             "target_matchers": [f'alertname=~"{self.target}"'],
+            "equal": [*self.equal, "stack"],
         }
-        return {**rule, "equal": list(self.equal)} if self.equal else rule
 
 
-_FAILURES: Final = "ErrorRateHigh|ErrorBudget.*|ErrorsAtLowTraffic|LatencyAboveBaseline|ChatSlow"
+# By the longest of the windows that they look back.
+_OF_MINUTES: Final = "ErrorRateHigh|ErrorBudgetFastBurn|LatencyAboveBaseline|ChatSlow"
+_OF_HALF_AN_HOUR: Final = "ErrorBudgetSlowBurn|ErrorsAtLowTraffic"
 _CRITICAL: Final = "|".join(
     alert.name
     for group in groups(Thresholds())
@@ -45,26 +49,28 @@ INHIBITIONS: Final = (
     # It is down: whatever else it does not do is no news.
     Inhibition(".+Down", "(.+Un(healthy|reachable))|Latency.+|Error.+|ChatSlow", ["service"]),
     # What it needs is down.
-    Inhibition("(Postgresql|Qdrant|Litellm|Redis)(Down|Unhealthy)", _FAILURES),
+    Inhibition(OUTAGES, f"{_OF_MINUTES}|{_OF_HALF_AN_HOUR}"),
+    # Or was, a moment ago.
+    Inhibition("OutageWithin5m", _OF_MINUTES),
+    Inhibition("OutageWithin30m", _OF_HALF_AN_HOUR),
     Inhibition("(Postgresql|Qdrant|Litellm|Redis)Down", "(Suna|Edge)Unreachable"),
     Inhibition("SunaDown", "EdgeUnreachable"),
     Inhibition("LitellmDown", "Model.+"),
-    Inhibition("Model(Outage|Failing)", _FAILURES),
-    Inhibition("ErrorRateHigh", "ErrorBudget.*|ErrorsAtLowTraffic", ["service"]),
-    Inhibition("ErrorBudgetFastBurn", "ErrorBudgetSlowBurn|ErrorsAtLowTraffic", ["service"]),
+    Inhibition("ModelOutage", "ModelFailing"),
+    Inhibition("ErrorRateHigh", f"ErrorBudgetFastBurn|{_OF_HALF_AN_HOUR}", ["service"]),
+    Inhibition("ErrorBudgetFastBurn|ErrorsWithin30m", _OF_HALF_AN_HOUR, ["service"]),
+    # The host counts it as well, and does not know whose it was.
+    Inhibition("ContainerOutOfMemory", "OutOfMemoryKill"),
     Inhibition("HostMemoryHigh|HostCpuHigh", "Container(Memory|Cpu)High|LatencyAboveBaseline"),
     Inhibition(
         "BackupsUnknown",
         "Backup(Stale|Unverified)|DrillStale|OffsiteCopyBehind|StackNotKnown",
-        ["stack"],
     ),
     # Of a set's drills the newest is remembered: that the one before passed is not.
-    Inhibition("DrillFailed", "DrillStale", ["stack"]),
-    Inhibition(
-        "BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale|Schedule.+", ["stack"]
-    ),
+    Inhibition("DrillFailed", "DrillStale"),
+    Inhibition("BackupStale", "OffsiteCopyBehind|BackupUnverified|DrillStale|Schedule.+"),
     # The worst of all says nothing that the worst itself has not said.
-    Inhibition(_CRITICAL, "StackFailing", ["stack"]),
+    Inhibition(_CRITICAL, "StackFailing"),
 )
 
 
@@ -85,6 +91,7 @@ def alertmanager_config(
             "group_interval": "1m",
             "repeat_interval": "1m",
         },
+        {"matchers": ['severity="none"'], "receiver": "nobody"},
         {"matchers": ['severity="critical"'], "receiver": "critical"},
         {**warnings, "mute_time_intervals": quiet} if quiet else warnings,
     ]
@@ -143,6 +150,7 @@ def _receivers(receivers: Receivers) -> list[dict[str, Any]]:
         {"name": "critical", **slack, **mail, **own},
         {"name": "warnings", **slack, **own},
         {"name": "watchdog", **dead_man},
+        {"name": "nobody"},
     ]
 
 

@@ -12,6 +12,7 @@ from onyx_pipelines.monitoring.assets import HISTORY_DAYS
 from onyx_pipelines.monitoring.report.availability import read_days
 from onyx_pipelines.monitoring.service_days import missing_days
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.scheduled import schedule_of
 
 _TAGS = run_tags(max_runtime_h=0.5, exclusive=False)
 
@@ -32,18 +33,16 @@ daily_availability = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=observe_stack,
-    cron_schedule=SCHEDULES[Job.OBSERVE].cron,
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Hourly, if ONYX_PROMETHEUS_URL is set.",
+def _no_prometheus(settings: PrometheusSettings) -> str:
+    return "" if settings.prometheus_url else "ONYX_PROMETHEUS_URL is not set."
+
+
+hourly_observation = schedule_of(
+    Job.OBSERVE,
+    "hourly_observation",
+    "Hourly, if ONYX_PROMETHEUS_URL is set.",
+    why_not=_no_prometheus,
 )
-def hourly_observation(
-    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> list[dg.RunRequest] | dg.SkipReason:
-    request = dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
-    return onyx.on_schedule(request, _no_prometheus)
 
 
 @dg.schedule(
@@ -73,10 +72,6 @@ def daily_availability_schedule(
         dg.RunRequest(run_key=f"{day} {tick.isoformat()}", partition_key=day.isoformat())
         for day in wanted
     ]
-
-
-def _no_prometheus(settings: PrometheusSettings) -> str:
-    return "" if settings.prometheus_url else "ONYX_PROMETHEUS_URL is not set."
 
 
 JOBS = (observe_stack, daily_availability)

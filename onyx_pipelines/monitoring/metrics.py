@@ -149,7 +149,8 @@ STACK_HEALTH: Final = Family(
 COMPONENT_HEALTH: Final = Family(
     "onyx_stack_health_component",
     Kind.GAUGE,
-    "The same of each component that is watched: backups, drills, load_tests, scraping, alerts.",
+    "The same of each component that is watched: backups, drills, load_tests, scraping, alerts,"
+    " errors.",
     {"component": ()},
 )
 HEALTH_EVIDENCE: Final = Family(

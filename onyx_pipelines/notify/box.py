@@ -84,10 +84,16 @@ class Box:
         Raises:
             OSError: the state directory cannot be written.
         """
+        if key and self.waits(key):
+            return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = f"{stamp_text(event.occurred_at)[:-1]}{event.occurred_at.microsecond:06}"
-        ending = hashlib.sha256(key.encode()).hexdigest()[:16] if key else uuid.uuid4().hex[:8]
+        ending = _ending(key) if key else uuid.uuid4().hex[:8]
         _write(_Entry(self._folder / f"{stamp}-{ending}.event.json", event))
+
+    def waits(self, key: str) -> bool:
+        """Whether what was put under the key is still here: neither delivered, nor given up."""
+        return any(self._folder.glob(f"*-{_ending(key)}.event.json"))
 
     def deliver(self, now: datetime) -> int:
         """Try what is due; gives the number of messages that were delivered. Never raises for a
@@ -210,6 +216,10 @@ class Box:
     def _note(self, **values: Any) -> None:
         after = self._state().model_copy(update=values)
         replace_durably(self._folder / _STATE, after.model_dump_json().encode())
+
+
+def _ending(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _waits(until: datetime | None, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from onyx_pipelines.notify.channels.slack import SlackChannel
 from onyx_pipelines.notify.check_news import CheckOutcome, KnownChecks, known_after, news_of
 from onyx_pipelines.notify.last_runs import LastRuns
 from onyx_pipelines.notify.outbox import Outbox
-from onyx_pipelines.notify.routing import routes
+from onyx_pipelines.notify.routing import Routes, routes
 
 _log = logger("notify")
 _PATIENCE_S = 20.0
@@ -47,7 +47,7 @@ def channels_of(settings: NotificationSettings) -> list[Channel]:
                 settings.slack_webhook_url, routes(settings.slack_notify_on or settings.notify_on)
             )
         )
-    if settings.smtp_host and settings.smtp_to:
+    if settings.smtp_host:
         server = MailServer(
             host=settings.smtp_host,
             port=settings.smtp_port,
@@ -55,11 +55,9 @@ def channels_of(settings: NotificationSettings) -> list[Channel]:
             user=settings.smtp_user,
             password=settings.smtp_password,
         )
-        to = settings.smtp_to
-        wanted = routes(settings.mail_notify_on or settings.notify_on)
         found += [
-            MailChannel(server, settings.smtp_from, each, wanted, everyone=to)
-            for each in dict.fromkeys(to)
+            MailChannel(server, settings.smtp_from, each, wanted, everyone=everyone)
+            for each, wanted, everyone in _mailed(settings)
         ]
     addresses = settings.notify_urls.get_secret_value().split()
     wanted = routes(settings.other_notify_on or settings.notify_on)
@@ -76,6 +74,19 @@ def channels_of(settings: NotificationSettings) -> list[Channel]:
     if set_ones:
         found.append(DeadManSwitch(set_ones))
     return found
+
+
+def _mailed(
+    settings: NotificationSettings,
+) -> Iterator[tuple[str, Routes, Sequence[str]]]:
+    """Each recipient, what it is told, and who stands in the header."""
+    usual, digest = settings.smtp_to, settings.error_digest_to or settings.smtp_to
+    wanted = settings.mail_notify_on or settings.notify_on
+    for each in dict.fromkeys((*usual, *digest)):
+        told = wanted if each in usual else ()
+        if each in digest:
+            told = (*told, f"{Job.ERROR_DIGEST}:{Outcome.REPORTED}")
+        yield each, routes(told), usual if each in usual else digest
 
 
 def keep(settings: Settings, event: Event) -> bool:
@@ -122,6 +133,7 @@ def without_secrets(event: Event, settings: Settings) -> Event:
         event,
         subject=redactor.clean(event.subject),
         summary=redactor.clean(event.summary),
+        html=redactor.clean(event.html),
         details={
             name: redactor.clean(value) if isinstance(value, str) else value
             for name, value in event.details.items()

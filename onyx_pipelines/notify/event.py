@@ -15,7 +15,8 @@ from onyx_pipelines.core.text import printable
 
 
 class Outcome(StrEnum):
-    """Recovered: it failed before. Warned: completed, with doubts. Missed: what never began."""
+    """Recovered: it failed before. Warned: completed, with doubts. Missed: what never began.
+    Reported: a report that is due, whatever it says."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"
@@ -24,6 +25,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     WARNED = "warned"
     MISSED = "missed"
+    REPORTED = "reported"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Event:
         links: addresses by name.
         playbook: where it says what to do; empty: nowhere.
         group: what is told together instead of all of one job.
+        html: all of it as a page, for mail; empty: it has none.
     """
 
     outcome: Outcome
@@ -50,10 +53,11 @@ class Event:
     playbook: str = ""
     sections: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
+    html: str = ""
     occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
-        for name in ("subject", "run_id", "job", "summary", "playbook", "group"):
+        for name in ("subject", "run_id", "job", "summary", "playbook", "group", "html"):
             object.__setattr__(self, name, _writable(getattr(self, name)))
         for name in ("details", "links", "sections"):
             object.__setattr__(self, name, dict(map(_pair, getattr(self, name).items())))

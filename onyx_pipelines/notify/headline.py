@@ -14,6 +14,7 @@ SIGNS = {
     Outcome.CANCELLED: "✋",
     Outcome.WARNED: "⚠️",
     Outcome.MISSED: "⏰",
+    Outcome.REPORTED: "📋",
 }
 
 

@@ -65,6 +65,10 @@ class Outbox:
                 raise each.error
         return sum(each.sent for each in deliveries)
 
+    def waits(self, channel: Channel, key: str) -> bool:
+        """Whether what was put under the key still waits for the channel."""
+        return Box(self._folder, channel).waits(key)
+
     def states(self, channels: Sequence[Channel]) -> list[ChannelState]:
         """Of every channel, for people."""
         return [Box(self._folder, channel).state() for channel in channels]

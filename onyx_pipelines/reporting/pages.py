@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from onyx_pipelines.core import text
@@ -19,15 +19,12 @@ from onyx_pipelines.reporting.tables import as_cell
 _HERE: Final = Path(__file__).parent
 
 
-def render(name: str, *, stack: str = "", **names: object) -> str:
-    """The page of `templates/<name>.html.j2`, which sees `names` and most of `text`. `stack`
+def render(template: str, *, stack: str = "", **names: object) -> str:
+    """The page of `templates/<template>.html.j2`, which sees `names` and most of `text`. `stack`
     stands before its title, where it has a name."""
-    return template(f"{name}.html").render(of=f"{stack}: " if stack else "", **names)
-
-
-def template(file: str) -> Template:
-    """That of `templates/<file>.j2`, which sees the colours as `light` and `dark`."""
-    return _ENVIRONMENT.get_template(f"{file}.j2")
+    return _ENVIRONMENT.get_template(f"{template}.html.j2").render(
+        light=_variables(LIGHT), dark=_variables(DARK), of=f"{stack}: " if stack else "", **names
+    )
 
 
 def _shown(value: object) -> object:
@@ -46,13 +43,11 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals.update(light=_variables(LIGHT), dark=_variables(DARK))
 _ENVIRONMENT.filters.update(
     cell=as_cell,
     count=text.count_text,
     duration=text.duration_text,
     latency=text.latency_text,
-    limit=text.limit_text,
     moment=text.moment_text,
     place=lambda percent: f"{percent:.2f}%",
     role=role,

@@ -1,4 +1,5 @@
-"""Colours by what they mean, for light and dark, and the sign that says a verdict without them."""
+"""Colours by what they mean, for light and dark. Each one is there once: charts are drawn in the
+light ones and name their role by the colour."""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ _ROLES = {
     "failed-tint": ("#fcebec", "#3d161a"),
     "could-not-verify": ("#8a5a00", "#e9b44c"),
     "could-not-verify-tint": ("#fdf3dc", "#362a0e"),
-    "inconclusive": ("#8a5a00", "#e9b44c"),
-    "inconclusive-tint": ("#fdf3dc", "#362a0e"),
-    "degraded": ("#8a5a00", "#e9b44c"),
-    "degraded-tint": ("#fdf3dc", "#362a0e"),
+    "inconclusive": ("#8a5a01", "#e9b44d"),
+    "inconclusive-tint": ("#fdf3dd", "#362a0f"),
+    "degraded": ("#8a5a02", "#e9b44e"),
+    "degraded-tint": ("#fdf3de", "#362a10"),
     "invalid": ("#5b3a8c", "#b79ae8"),
     "invalid-tint": ("#f0eafa", "#281d3d"),
     "prepare": ("#8793a1", "#76828f"),
@@ -31,14 +32,14 @@ _ROLES = {
     "restore": ("#1f4e9c", "#4a86e0"),
     "compare": ("#e0912f", "#eda64b"),
     "clean-up": ("#c3cad3", "#4b5663"),
-    "series-1": ("#1f4e9c", "#4a86e0"),
-    "series-2": ("#e0912f", "#eda64b"),
+    "series-1": ("#1f4e9d", "#4a86e1"),
+    "series-2": ("#e0912e", "#eda64c"),
     "series-3": ("#2f8f5b", "#5cc48d"),
     "series-4": ("#b0478f", "#dd83bf"),
-    "series-5": ("#58a6e8", "#8cc8fa"),
+    "series-5": ("#58a6e9", "#8cc8fb"),
     "series-6": ("#8a6d3b", "#c4a574"),
     "series-7": ("#6b5bb5", "#a596e6"),
-    "series-8": ("#c3cad3", "#4b5663"),
+    "series-8": ("#c3cad4", "#4b5664"),
 }
 LIGHT = {role: light for role, (light, _) in _ROLES.items()}
 DARK = {role: dark for role, (_, dark) in _ROLES.items()}

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onyx_pipelines.reporting.palette import Badge
-from onyx_pipelines.reporting.ticks import Tick
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,14 @@ class Mark:
 @dataclass(frozen=True)
 class Cell:
     """A badge before its text, notes below it. `kind`: classes of its own beside the column's;
-    `marks`: of a column that is a track."""
+    `marks`: of a column that is a track; `link`: an address that its text leads to, in pages."""
 
     text: str = ""
     notes: tuple[str, ...] = ()
     badge: Badge | None = None
     kind: str = ""
     marks: tuple[Mark, ...] = ()
+    link: str = ""
 
 
 Row = Sequence[str | Cell]
@@ -44,20 +44,18 @@ Row = Sequence[str | Cell]
 
 @dataclass(frozen=True)
 class Table:
-    """`columns`: name and classes; the first one of a row is its head, a `track` has a scale.
+    """`columns`: name and classes; the first one of a row is its head.
 
     Args:
         groups: rows under a title each; one group with the title "" has none.
         group: what a group is, where there are titles.
         foot: the sum of all rows.
-        ticks: of the scale, their value in percent.
     """
 
     columns: Sequence[tuple[str, str]]
     groups: Sequence[tuple[str, Sequence[Row]]]
     group: str = ""
     foot: Row | None = None
-    ticks: Sequence[Tick] = ()
 
 
 def plain_table(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> Table:

@@ -53,14 +53,6 @@ def duration_ticks(end_s: float, *, most: int) -> list[Tick]:
     return [Tick(value, limit_text(value)) for value in values]
 
 
-def number_ticks(end: float, *, most: int) -> list[Tick]:
-    """The same of numbers: s is 1, 2 or 5, or that times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(end / most))
-    step = next(power * factor for factor in (1, 2, 5, 10, 20) if end / power / factor < most)
-    values = [step * index for index in range(int(end / step) + 1)]
-    return [Tick(value, f"{value:,.10g}") for value in values]
-
-
 def decade_ticks(low_s: float, high_s: float) -> list[Tick]:
     """For a logarithmic scale: 1 s, 10 s, 1 min, 10 min, 1 h, …"""
     return [Tick(value, limit_text(value)) for value in _DECADES_S if low_s <= value <= high_s]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,13 +18,16 @@ from typing import Any, Self
 import psycopg
 
 from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.host.background import started_ticks, tail_of
 from onyx_pipelines.host.durable_files import replace_durably
+from onyx_pipelines.sandbox.containers.services import Contained
 from onyx_pipelines.sandbox.description_file import DescriptionFile
 from onyx_pipelines.sandbox.ports import HOST, free_port, port_again
 from onyx_pipelines.sandbox.service_process import Started
 from onyx_pipelines.sources.postgres.binaries import SERVER_PROGRAMS, Binaries, find_binaries
 from onyx_pipelines.sources.postgres.server_process import THROWAWAY_OPTIONS, ServerProcess
 
+_START_TIMEOUT_S = 60.0
 _OPTIONS = {
     **THROWAWAY_OPTIONS,
     "shared_buffers": "128MB",
@@ -88,6 +92,7 @@ class PostgresServer(Started):
 
     host = HOST
     user = "postgres"
+    container: Contained | None = None
 
     @property
     def port(self) -> int:
@@ -144,13 +149,46 @@ class PostgresServer(Started):
             self._make_cluster()
         elif self._wanted_port is None:
             self._description.write(replace(known, port=port_again(known.port)))
-        self._server.start(self._programs, {**self._options, "port": str(self.port)})
+        options = {**self._options, "port": str(self.port)}
+        if self.container is None:
+            self._server.start(self._programs, options)
+        else:
+            self._start_in(self.container, options)
         return self
 
     def stop(self) -> None:
         """Stop it; fine if it does not run."""
         if self.pid is not None:
             self._server.stop(self._programs, "fast")
+
+    def _start_in(self, container: Contained, options: Mapping[str, str]) -> None:
+        self.log_path.touch(mode=0o600)
+        self._server.give(self.log_path)
+        account = self._server.account
+        pid = container.start(
+            [
+                *(self._programs.path("postgres"), "-D", self.data_dir),
+                *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
+            ],
+            {},
+            log=self.log_path,
+            user=f"{account.pw_uid}:{account.pw_gid}"
+            if account
+            else f"{os.getuid()}:{os.getgid()}",
+        )
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                self.connect(connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline or started_ticks(pid) is None:
+                    raise OnyxError(
+                        f"PostgreSQL did not answer: {tail_of(self.log_path, 12)}",
+                        remedy=f"See {self.log_path}.",
+                    ) from None
+                time.sleep(0.1)
+            else:
+                return
 
     def _make_cluster(self) -> None:
         shutil.rmtree(self.data_dir, ignore_errors=True)

@@ -13,11 +13,31 @@ import httpx
 from onyx_pipelines.core.certificates import usual_certificates
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.host.background import BackgroundProcess
+from onyx_pipelines.sandbox.containers.services import Contained
 from onyx_pipelines.sandbox.ports import HOST, free_port
 
 
 class ServiceProcess(BackgroundProcess):
-    """A server that listens on a port of the loopback address."""
+    """A server that listens on a port of the loopback address; in a `container`, where it has
+    one."""
+
+    container: Contained | None = None
+
+    def spawn(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        *,
+        directory: Path | None = None,
+    ) -> None:
+        """As any background process; in a container without this process's own environment."""
+        if self.container is None:
+            super().spawn(command, environment, directory=directory)
+            return
+        self.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.adopt(
+            self.container.start(command, environment, log=self.log_path, directory=directory)
+        )
 
     @property
     def port(self) -> int:

@@ -22,6 +22,7 @@ from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.app.server import SandboxApp
+from onyx_pipelines.sandbox.containers.services import LIMITS, Containers
 from onyx_pipelines.sandbox.errors import bugsink_environment
 from onyx_pipelines.sandbox.errors.bugsink_server import BugsinkServer
 from onyx_pipelines.sandbox.llm.litellm_environment import default_directory
@@ -63,7 +64,8 @@ class Sandbox:
         self.llm = MockModel(self.state_dir / "llm")
         self.litellm = LiteLlmProxy(self.state_dir / "litellm", default_directory())
         self.app = SandboxApp(self.state_dir / "app")
-        self.monitoring = MonitoringStack(self.state_dir / "monitoring")
+        self.containers = Containers(self.state_dir)
+        self.monitoring = MonitoringStack(self.state_dir / "monitoring", self.containers)
         self.bugsink = BugsinkServer(
             self.state_dir / "bugsink", bugsink_environment.default_directory()
         )
@@ -76,6 +78,7 @@ class Sandbox:
         application: bool = True,
         monitoring: bool = False,
         errors: bool = False,
+        docker_host: str = "",
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start what does not run and make what is not there.
@@ -88,6 +91,8 @@ class Sandbox:
                 is left out, and said.
             errors: whether its errors go to a Bugsink, which is installed in an environment of its
                 own (about 200 MB) the first time.
+            docker_host: of an engine of this machine, in whose containers services run from now on;
+                what stays a process is said.
 
         Raises:
             OnyxError: a server did not start.
@@ -96,6 +101,9 @@ class Sandbox:
         from onyx_pipelines.sandbox.sample_vectors import load_sample_vectors
 
         self.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if docker_host:
+            self.containers.use(docker_host)
+        self._contain(say)
         say("PostgreSQL …")
         self.postgres.start()
         load_sample_databases(self.postgres, size=size)
@@ -133,6 +141,8 @@ class Sandbox:
     def down(self, *, keep_data: bool = False) -> None:
         """Stop every server; unless `keep_data`, delete the directory."""
         with ExitStack() as stack:
+            # The last to be called is the first that was named.
+            stack.callback(self.containers.remove)
             stack.callback(self.monitoring.down)
             for server in (
                 *(self.postgres, self.s3, self.qdrant),
@@ -230,6 +240,22 @@ class Sandbox:
             "DAGSTER_PG_PASSWORD": self.postgres.password,
             "DAGSTER_PG_DB": DAGSTER_DATABASE,
         }
+
+    def _contain(self, say: Callable[[str], None]) -> None:
+        """What has limits has a container, where there is an engine."""
+        if not self.containers.host:
+            return
+        say(
+            f"In containers: {', '.join(LIMITS)}. Processes stay: Bugsink, what watches, and the"
+            " product's API."
+        )
+        self.s3.container = self.containers.of("s3")
+        self.postgres.container = self.containers.of("postgresql")
+        self.qdrant.container = self.containers.of("qdrant")
+        self.llm.container = self.containers.of("llm")
+        self.litellm.container = self.containers.of("litellm")
+        self.app.container = self.containers.of("onyx-core")
+        self.monitoring.contain()
 
     def _start_app(self, *, litellm: bool, say: Callable[[str], None]) -> None:
         if litellm and self.litellm.pid is None:

@@ -211,6 +211,16 @@ _BY_KIND: Mapping[type, st.SearchStrategy[Any]] = {
 }
 
 
+_CHOICES: Mapping[str, list[Any]] = {
+    "smtp_security": ["tls", "none"],
+    "chat_objective_measure": ["first_token"],
+    "error_tracker": ["bugsink", "sentry"],
+    "sentry_environment": ["production", "a-b_1"],
+    "sentry_release": ["onyx@1.4.2", ""],
+    "error_spool_limit_bytes": [1 << 20, 1 << 30],
+}
+
+
 def _kind(name: str) -> type:
     kind = Settings.model_fields[name].annotation
     return get_origin(kind) or kind
@@ -219,8 +229,8 @@ def _kind(name: str) -> type:
 def _strategy(name: str) -> st.SearchStrategy[Any]:
     if name.endswith("notify_on"):
         return st.lists(st.sampled_from(["failed", "warned", "load_test:missed"]), max_size=3)
-    if name in ("smtp_security", "chat_objective_measure"):
-        return st.sampled_from({"smtp_security": ["tls", "none"]}.get(name, ["first_token"]))
+    if name in _CHOICES:
+        return st.sampled_from(_CHOICES[name])
     if name == "hooks":
         command = st.lists(_TEXT, min_size=1, max_size=3)
         hook = {"component": st.sampled_from(["qdrant", "volumes"]), "before": st.lists(command)}

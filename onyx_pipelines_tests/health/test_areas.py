@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.health import areas
-from onyx_pipelines.health.areas import BackupFacts, DrillFacts, LoadFacts
+from onyx_pipelines.health.areas import BackupFacts, DrillFacts, ErrorFacts, LoadFacts
 from onyx_pipelines.health.verdict import Area, Condition, Finding
 from onyx_pipelines.load_test.results import LoadVerdict
 from onyx_pipelines.monitoring.coverage import Scraping
@@ -175,6 +177,35 @@ class TestAlerts:
     @pytest.mark.parametrize("fired", [[], [alert("Watchdog", "none", pending=True)]])
     def test_without_the_one_that_fires_always_nothing_is_known(self, fired: list[Firing]) -> None:
         assert areas.alerts(fired, NOW).condition is Condition.UNKNOWN
+
+
+class TestErrors:
+    WELL = ErrorFacts(
+        (Verdict.PASSED, "within"), digest=(Verdict.PASSED, "sent"), digest_at=NOW - HOUR
+    )
+
+    def test_few_that_arrive_and_are_told_are_well(self) -> None:
+        found = areas.errors(self.WELL)
+
+        assert (found.condition, found.age_s(NOW)) == (Condition.OK, 3600)
+
+    @pytest.mark.parametrize(
+        ("changes", "condition", "action"),
+        [
+            ({"rate": (Verdict.FAILED, "suna")}, "failing", "onyx errors rate"),
+            ({"rate": None}, "unknown", "onyx errors rate"),
+            ({"rate": (Verdict.COULD_NOT_VERIFY, "no request")}, "ok", ""),
+            ({"delivery_is_late": True}, "degraded", "onyx errors digest --dry-run"),
+            ({"digest": (Verdict.FAILED, "Waits")}, "degraded", "onyx errors digest"),
+            ({"digest": None}, "ok", ""),
+        ],
+    )
+    def test_each_fault_is_said_with_what_to_do(
+        self, changes: dict[str, Any], condition: str, action: str
+    ) -> None:
+        found = areas.errors(replace(self.WELL, **changes))
+
+        assert (found.condition.value, found.action) == (condition, action)
 
 
 def test_what_is_not_there_yet_is_named_as_not_watched() -> None:

@@ -1,20 +1,24 @@
-"""Charts: the same each time, on their axes whatever the data, and never in the way of a report."""
+"""Charts: the same each time, in the page's colours, and never in the way of a report."""
 
 from __future__ import annotations
 
-import base64
+import io
+import re
+import subprocess
+import sys
 from collections.abc import Callable
-from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report import panels
 from onyx_pipelines.load_test.report.view import fullness, ratios
-from onyx_pipelines.load_test.report.writing import thumbnail
+from onyx_pipelines.load_test.report.writing import thumbnail_png
 from onyx_pipelines.load_test.results import (
     Capacity,
     Change,
@@ -23,14 +27,14 @@ from onyx_pipelines.load_test.results import (
     Interval,
     Scenario,
 )
-from onyx_pipelines.reporting.plots import Plot
-from onyx_pipelines.reporting.tables import as_cell
+from onyx_pipelines.reporting.charts.canvas import to_svg
+from onyx_pipelines.reporting.charts.panel import WIDTH_PX, Panel, panel_drawing
 from onyx_pipelines_tests.load_test_report import factories, measured
-from onyx_pipelines_tests.load_test_report.factories import HOSTILE, TARGETS_MS, LoadTest
+from onyx_pipelines_tests.load_test_report.factories import TARGETS_MS, LoadTest
 
 pytestmark = pytest.mark.slow
 
-Draw = Callable[[LoadTest], list[Plot]]
+Draw = Callable[[LoadTest], list[Panel]]
 CHARTS: dict[str, Draw] = {
     "spectrum": lambda test: panels.spectrum(test.result, test.samples, TARGETS_MS),
     "over time": lambda test: panels.over_time(test.samples),
@@ -41,8 +45,9 @@ EVERY_CHART = pytest.mark.parametrize("draw", CHARTS.values(), ids=CHARTS)
 FAILING = factories.failing()
 
 
-def _paths(found: list[Plot]) -> list[str]:
-    return [plot.path(shape) for plot in found for shape in plot.shapes]
+def _svg(found: list[Panel]) -> str:
+    drawings = [panel_drawing(panel, width_px=WIDTH_PX) for panel in found]
+    return "".join(to_svg(drawing, f"chart-{at}") for at, drawing in enumerate(drawings))
 
 
 def _changed(test: LoadTest, **changes: object) -> LoadTest:
@@ -51,7 +56,54 @@ def _changed(test: LoadTest, **changes: object) -> LoadTest:
 
 @EVERY_CHART
 def test_the_same_run_is_drawn_to_the_same_bytes(draw: Draw) -> None:
-    assert _paths(draw(FAILING)) == _paths(draw(factories.failing())) != []
+    assert _svg(draw(FAILING)) == _svg(draw(factories.failing()))
+
+
+@EVERY_CHART
+def test_charts_have_only_colours_of_the_page(draw: Draw) -> None:
+    assert re.findall(r"#[0-9a-fA-F]{6}\b", _svg(draw(FAILING))) == []
+
+
+@EVERY_CHART
+def test_every_reference_inside_a_chart_has_its_target(draw: Draw) -> None:
+    svg = _svg(draw(FAILING))
+
+    ids = re.findall(r'\bid="([^"]+)"', svg)
+    references = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', svg)
+
+    assert len(ids) == len(set(ids))
+    assert {first or second for first, second in references} <= set(ids)
+
+
+def test_a_chart_is_named_and_described_for_who_cannot_see_it() -> None:
+    svg = _svg(panels.throughput(FAILING.result)[:1])
+
+    assert 'role="img" aria-labelledby="chart-0-title chart-0-desc"' in svg
+    assert '<title id="chart-0-title">chat</title>' in svg
+    assert '<desc id="chart-0-desc">answers per second by users at a time</desc>' in svg
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_as_they_were() -> None:
+    before = dict(matplotlib.rcParams)
+
+    _svg(panels.budget(FAILING.result))
+
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_charts_are_drawn_without_pyplot_and_a_drill_without_matplotlib() -> None:
+    program = (
+        "import sys\n"
+        "from onyx_pipelines_tests.restore.report.drills import whole_stack\n"
+        "from onyx_pipelines.restore.report.history import History\n"
+        "from onyx_pipelines.restore.report.writing import drill_page\n"
+        "drill_page(whole_stack(), History())\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "import onyx_pipelines.load_test.report.panels\n"
+        "sys.exit('matplotlib.pyplot' in sys.modules)\n"
+    )
+
+    assert subprocess.run([sys.executable, "-W", "error", "-c", program]).returncode == 0
 
 
 @EVERY_CHART
@@ -68,7 +120,9 @@ def test_the_same_run_is_drawn_to_the_same_bytes(draw: Draw) -> None:
     ids=["one sample", "one step", "no samples", "no tokens", "only failures", "hostile names"],
 )
 def test_hardly_any_data_is_drawn_or_left_out(draw: Draw, test: LoadTest) -> None:
-    assert not [path for path in _paths(draw(test)) if "nan" in path or "inf" in path]
+    found = draw(test)
+
+    assert _svg(found).count("<svg") == len(found)
 
 
 def test_a_sweep_in_which_nothing_was_answered_is_not_drawn() -> None:
@@ -103,7 +157,7 @@ def test_any_capacity_can_be_drawn(
 
     found = panels.throughput(_changed(FAILING, capacities=(capacity,)).result)
 
-    assert not [path for path in _paths(found) if "nan" in path or "inf" in path]
+    assert _svg(found[:1]).startswith("<svg")
 
 
 @given(
@@ -119,12 +173,11 @@ def test_only_ratios_that_a_log_scale_has_a_place_for_have_one(
     )
     result = _changed(FAILING, comparison=Comparison(baseline_id="b", changes=(change,))).result
 
-    ((_, (row,)),) = ratios(result).groups
+    (found,) = ratios(result)
 
     has_place = ratio is not None and 0 < ratio < float("inf")
-    marks = as_cell(row[2]).marks
-    assert [mark.kind for mark in marks] == ["mark", *(["range", "point"] if has_place else [])]
-    assert all(0 <= mark.left <= mark.left + (mark.width or 0) <= 100.01 for mark in marks)
+    assert bool(found.places) == has_place
+    assert all(0 <= place <= 100 for place in found.places)
 
 
 def test_memory_is_a_share_of_the_machines() -> None:
@@ -143,18 +196,24 @@ def test_what_no_step_knows_has_no_row() -> None:
     assert "app pool" not in fullness(FAILING.result, Scenario.CHAT)
 
 
-def test_a_thumbnail_is_a_picture_of_its_own_whatever_services_are_called() -> None:
+def test_a_service_named_like_a_formula_does_not_stop_the_thumbnail() -> None:
     odd = tuple(
-        step.model_copy(update={"parts": {Part(f"{HOSTILE}_srv"): step.mean_ms}})
+        step.model_copy(update={"parts": {Part("a$_{x$資_srv"): step.mean_ms}})
         for step in FAILING.result.sweep
     )
 
-    kind, _, data = thumbnail(_changed(FAILING, sweep=odd).result).partition(",")
-
-    assert kind == "data:image/svg+xml;base64"
-    picture = ElementTree.fromstring(base64.b64decode(data))
-    assert any(HOSTILE in text for text in picture.itertext())
+    assert thumbnail_png(_changed(FAILING, sweep=odd).result).startswith(b"\x89PNG")
 
 
-def test_without_an_answer_there_is_no_thumbnail() -> None:
-    assert thumbnail(factories.nearly_empty().result) == ""
+@pytest.mark.parametrize("test", [FAILING, factories.nearly_empty()], ids=["failing", "empty"])
+def test_a_thumbnail_is_a_small_picture(test: LoadTest) -> None:
+    picture = thumbnail_png(test.result)
+
+    assert Image.open(io.BytesIO(picture)).width <= 760
+    assert len(picture) < 100_000
+
+
+def test_the_same_run_has_the_same_thumbnail() -> None:
+    again = factories.failing()
+
+    assert thumbnail_png(FAILING.result) == thumbnail_png(again.result)

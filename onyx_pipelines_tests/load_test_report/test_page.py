@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onyx_pipelines.core.text import NOTHING
 from onyx_pipelines.load_test.report.formatting import TIMES
 from onyx_pipelines.load_test.report.sentences import headline, judgement
 from onyx_pipelines.load_test.report.view import filled, sweep
-from onyx_pipelines.load_test.report.writing import load_test_page
+from onyx_pipelines.load_test.report.writing import load_test_page, page_of
 from onyx_pipelines.load_test.results import LoadTestResult, Validity
-from onyx_pipelines.reporting.tables import Cell
-from onyx_pipelines_tests.load_test_report import factories, measured
+from onyx_pipelines_tests.load_test_report import factories
 from onyx_pipelines_tests.load_test_report.factories import HOSTILE, TARGETS_MS, LoadTest
 from onyx_pipelines_tests.reporting.page import Page
 
@@ -194,15 +192,9 @@ def test_every_number_is_there(number: str, failing_page: _Page) -> None:
 
 
 def test_a_service_that_is_not_known_at_a_step_is_not_zero() -> None:
-    ((_, rows),) = filled(factories.failing().result)[0].groups
+    rows = dict(filled(factories.failing().result)[0][2])
 
-    (row,) = (row for row in rows if row[0] == "qdrant CPU")
-    first, unknown, third = (
-        Cell("2", kind="full-0"),
-        Cell(NOTHING, kind="unknown"),
-        Cell("7", kind="full-0"),
-    )
-    assert row[1:4] == (first, unknown, third)
+    assert rows["qdrant CPU"][:3] == [("full-0", "2"), ("unknown", ""), ("full-0", "7")]
 
 
 def test_a_step_without_answers_has_no_mean() -> None:
@@ -218,7 +210,7 @@ def test_a_step_without_answers_has_no_mean() -> None:
 @given(st.text(max_size=40))
 def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
     result = factories.hostile(f"<script>{name}</script><img src=x onerror=1>\"'`").result
-    page = Page(load_test_page(result, measured.no_samples(), TARGETS_MS))
+    page = Page(page_of(result, over_time={}))
 
     assert {"script", "img"}.isdisjoint(page.tags)
     assert not [key for key, _ in page.attributes if key.startswith("on")]

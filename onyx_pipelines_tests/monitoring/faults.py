@@ -193,6 +193,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
         5,
         {f"container_memory_working_set_bytes{CONTAINER}": flat(4.4e8)},
     ),
+    "ContainerOutOfMemory": Fault(
+        {f"container_oom_events_total{CONTAINER}": then(10, "0", "1")}, 10
+    ),
     "ContainerRestarting": Fault(
         {f"container_start_time_seconds{CONTAINER}": "1000+60x5 1300x144"},
         3,
@@ -285,4 +288,6 @@ FAULTS: Final[Mapping[str, Fault]] = {
         {_NOT_SENT: rising(1)},
         6,
     ),
+    "ErrorRelaySilent": Fault({"onyx_error_relay_last_pass_timestamp_seconds": flat(0)}, 5),
+    "ErrorMessagesNotSent": Fault({"onyx_error_relay_undelivered": flat(1)}, 5),
 }

@@ -15,15 +15,19 @@ from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.expression import parsed
 from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.rules.catalog import groups
-from onyx_pipelines.monitoring.rules.rule import Alert
+from onyx_pipelines.monitoring.rules.rule import Alert, Severity
 from onyx_pipelines_tests.monitoring.faults import ABSENT, FAULTS
 from onyx_pipelines_tests.monitoring.healthy import HEALTHY, MINUTES, flat, requests
-from onyx_pipelines_tests.monitoring.promtool import WATCHDOG, Expected, judged_by_promtool
+from onyx_pipelines_tests.monitoring.promtool import Expected, judged_by_promtool
 
 RULES: Final = rendered()["prometheus/rules.yml"]
 ALERTS: Final = {alert.name: alert for group in groups(Thresholds()) for alert in group.alerts}
 # What only histories of many hours show; `test_a_night_of_few_requests` does.
 OF_HOURS: Final = {"ErrorsAtLowTraffic"}
+# Fires always; it is what the dead man's switch hears.
+WATCHDOG: Final = "Watchdog"
+# Nobody is told of them.
+UNTOLD: Final = {alert.name for alert in ALERTS.values() if alert.severity is Severity.NONE}
 
 
 def agreed(expected: list[Expected], folder: Path) -> None:
@@ -33,11 +37,66 @@ def agreed(expected: list[Expected], folder: Path) -> None:
 
 
 def test_every_alert_has_a_fault_that_raises_it() -> None:
-    assert set(FAULTS) | OF_HOURS | {WATCHDOG} == set(ALERTS)
+    assert set(FAULTS) | OF_HOURS | UNTOLD == set(ALERTS)
 
 
 def test_a_healthy_stack_raises_nothing(tmp_path: Path) -> None:
     agreed([Expected("healthy", {}, {10: (), 60: (), 150: ()})], tmp_path)
+
+
+def test_the_dead_mans_switch_is_told_always(tmp_path: Path) -> None:
+    agreed([Expected("well", {}, {1: {WATCHDOG}, 150: {WATCHDOG}}, only=WATCHDOG)], tmp_path)
+
+
+# PostgreSQL is away for ten minutes, and half of the requests fail.
+_AWAY: Final = {
+    "pg_up": f"1x9 0x9 1x{MINUTES}",
+    next(iter(requests("500", 0))): f"0x9 60+60x9 600x{MINUTES}",
+}
+
+
+@pytest.mark.parametrize(
+    ("alerts", "fires_at", "kept_back_by"),
+    [
+        ("ErrorRateHigh", 23, "OutageWithin5m"),
+        ("ErrorBudgetFastBurn", 23, "OutageWithin5m"),
+        ("ErrorBudgetSlowBurn", 44, "OutageWithin30m"),
+    ],
+)
+def test_errors_of_an_outage_are_kept_back_for_as_long_as_any_window_has_them(
+    alerts: str, fires_at: int, kept_back_by: str, tmp_path: Path
+) -> None:
+    every = dict.fromkeys(range(1, MINUTES), ())
+
+    agreed(
+        [
+            Expected("they fire after it", _AWAY, {fires_at: {alerts}}, only=alerts),
+            Expected("and are kept back", _AWAY, every, only=alerts, unless=kept_back_by),
+        ],
+        tmp_path,
+    )
+
+
+def test_errors_that_were_told_are_not_told_again_as_a_slow_burn(tmp_path: Path) -> None:
+    changes = {next(iter(requests("500", 0))): f"0x9 60+60x9 600x{MINUTES}"}
+    slow, every = "ErrorBudgetSlowBurn", dict.fromkeys(range(1, MINUTES), ())
+    # While they come, the alert itself keeps it back.
+    later = {minute: () for minute in every if minute > 25}
+
+    agreed(
+        [
+            Expected("it fires after them", changes, {44: {slow}}, only=slow),
+            Expected("and is kept back", changes, later, only=slow, unless="ErrorsWithin30m"),
+        ],
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("name", ["OutageWithin5m", "OutageWithin30m"])
+def test_without_an_outage_nothing_is_kept_back(name: str, tmp_path: Path) -> None:
+    changes = FAULTS["ErrorRateHigh"].fires
+
+    agreed([Expected("errors", changes, dict.fromkeys((10, 60, 149), ()), only=name)], tmp_path)
 
 
 def test_each_fault_raises_its_alert_at_its_minute_and_no_other(tmp_path: Path) -> None:

@@ -12,8 +12,13 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.core.names import Asset, Job
+from onyx_pipelines.core.settings import Thresholds, load_settings
+from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.definitions import build_defs
+from onyx_pipelines.errors.rate import ErrorRates, change_text, error_rates
+from onyx_pipelines.errors.trackers.tracker import Window
 from onyx_pipelines.monitoring.coverage import SERVICES
+from onyx_pipelines.monitoring.prometheus import Prometheus
 from onyx_pipelines.monitoring.report.availability import read_days
 from onyx_pipelines.monitoring.service_days import DAY_S, State
 from onyx_pipelines.orchestration.resources import OnyxSettings
@@ -32,6 +37,22 @@ def sample(name: str, service: str, value: int, second: int) -> str:
     return f'{name}{{job="{service}",service="{service}"}} {value} {begin + second:.0f}'
 
 
+def requests() -> list[str]:
+    """Of Suna, from 0 to 6 yesterday and on the same day of the week before: in a minute 60 that
+    are well, 6 that are not found, and 3, a week before 6, that fail."""
+    lines = []
+    for ago, failing in ((7, 6), (0, 3)):
+        begin = datetime.combine(YESTERDAY - timedelta(days=ago), time(), UTC).timestamp()
+        for status, per_minute in (("200", 60), ("404", 6), ("500", failing)):
+            labels = f'service="suna",status="{status}"'
+            lines += [
+                f"onyx_http_requests_total{{{labels}}} {minute * per_minute}"
+                f" {begin + 60 * minute:.0f}"
+                for minute in range(361)
+            ]
+    return sorted(lines, key=lambda line: line.partition(" ")[0])
+
+
 def history() -> str:
     """Of yesterday: onyx is down from 6 to 7 and nobody looks from 12 to 13; PostgreSQL does not
     answer its exporter for five minutes; redis is up all day; of the others there is nothing."""
@@ -45,7 +66,14 @@ def history() -> str:
         *(sample("up", "redis", 1, at) for at in CLOCK),
     ]
     answers = [sample("pg_up", "postgresql", int(not 0 < at <= 300), at) for at in CLOCK]
-    lines = ["# TYPE pg_up gauge", *answers, "# TYPE up gauge", *up, "# EOF"]
+    recorded = [sample("service:request_errors:ratio_rate1h", "suna", 0.25, 6 * HOUR_S)]
+    lines = [
+        *("# TYPE onyx_http_requests counter", *requests()),
+        *("# TYPE pg_up gauge", *answers),
+        *("# TYPE service:request_errors:ratio_rate1h gauge", *recorded),
+        *("# TYPE up gauge", *up),
+        "# EOF",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -155,6 +183,53 @@ class TestNow:
         result = run({**settings, "prometheus_url": ""}, Job.OBSERVE, only=Asset.SCRAPE_COVERAGE)
 
         assert not result.success
+
+
+class TestErrorRate:
+    """Here, beside the others that need a Prometheus with a past."""
+
+    @staticmethod
+    def rates(settings: dict[str, Any], begin_h: int, end_h: int) -> ErrorRates:
+        midnight = datetime.combine(YESTERDAY, time(), UTC)
+        window = Window(
+            begin=midnight + timedelta(hours=begin_h), end=midnight + timedelta(hours=end_h)
+        )
+        return error_rates(Prometheus(load_settings(settings)), Thresholds(), window)
+
+    def test_what_is_excluded_does_not_count_and_is_told_beside(
+        self, settings: dict[str, Any]
+    ) -> None:
+        found = self.rates(settings, 1, 4)
+
+        (suna,) = found.services
+        assert suna.share == pytest.approx(3 / 69, rel=0.01)
+        assert suna.share_with_excluded == pytest.approx(9 / 69, rel=0.01)
+        assert suna.requests == pytest.approx(3 * 60 * 69, rel=0.01)
+        assert found.rule == "without 404 and 429"
+
+    def test_it_is_held_against_the_same_hours_a_week_before(
+        self, settings: dict[str, Any]
+    ) -> None:
+        (suna,) = self.rates(settings, 1, 4).services
+
+        assert suna.week_before == pytest.approx(6 / 72, rel=0.01)
+        assert change_text(suna) == "4.0 points less than a week before"
+
+    def test_of_an_hour_it_is_the_recorded_one(self, settings: dict[str, Any]) -> None:
+        (suna,) = self.rates(settings, 5, 6).services
+
+        assert suna.share == 0.25
+        assert suna.verdict(0.05) is Verdict.FAILED
+
+    def test_an_hour_without_requests_proves_nothing(self, settings: dict[str, Any]) -> None:
+        result = run(settings, Job.ERROR_RATE)
+
+        found = checks(result)
+        assert result.success
+        assert found["error_rate_within_objective"].description == (
+            "Prometheus knows of no request."
+        )
+        assert "ONYX_SENTRY_DSN" in (found["errors_are_delivered"].description or "")
 
 
 class TestAvailability:

@@ -1,9 +1,13 @@
 """The watching of a running sandbox by the real programs: what goes wrong is told within a minute,
-and nothing else is. All of it is one sandbox, which the tests leave as they found it."""
+and nothing else is. It is one sandbox, its services in containers of a real engine."""
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -16,10 +20,20 @@ from onyx_pipelines.health.verdict import Area, Condition
 from onyx_pipelines.host.background import started_ticks
 from onyx_pipelines.monitoring.dashboards.board import Dashboard
 from onyx_pipelines.monitoring.dashboards.five import dashboards
+from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.services import CORE
+from onyx_pipelines.readiness.triage import LIMIT_S, triage
+from onyx_pipelines.sandbox.containers.engine import SandboxEngine, State
+from onyx_pipelines.sandbox.containers.services import LIMITS
+from onyx_pipelines.sandbox.ports import HOST
 from onyx_pipelines.vault.layout import manifest_key
+from onyx_pipelines_tests.docker_engine import engine_host
 from onyx_pipelines_tests.lifetime import disk_of, session_directory
-from onyx_pipelines_tests.monitoring.watched_sandbox import WatchedSandbox, watched_sandbox
+from onyx_pipelines_tests.monitoring.watched_sandbox import (
+    THRESHOLDS,
+    WatchedSandbox,
+    watched_sandbox,
+)
 from onyx_pipelines_tests.mounting import DISK_BYTES, Kind, mounted
 from onyx_pipelines_tests.vault.sets import new_id, signing_key
 from onyx_pipelines_tests.waiting import wait_until
@@ -37,7 +51,9 @@ BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 def watched() -> Iterator[WatchedSandbox]:
     # node_exporter looks at nothing below /dev.
     disks = disk_of(session_directory()) / "disk-that-fills"
-    with watched_sandbox(session_directory() / "watched", disks) as found:
+    with watched_sandbox(
+        session_directory() / "watched", disks, docker_host=engine_host()
+    ) as found:
         yield found
 
 
@@ -49,6 +65,16 @@ def test_all_six_services_are_scraped(watched: WatchedSandbox) -> None:
 
     up = prometheus.series("up == 1")
     assert {each.job for each in CORE} <= {each["metric"]["job"] for each in up}
+
+
+def test_its_services_are_containers_with_limits(watched: WatchedSandbox) -> None:
+    """And whoever watches them sees the limits."""
+    prometheus = watched.sandbox.monitoring.prometheus
+    query = "container_spec_memory_limit_bytes / (container_spec_cpu_quota > 0)"
+
+    seen = {each["metric"]["name"].split(".")[0] for each in prometheus.series(query)}
+
+    assert seen == LIMITS.keys() - {"litellm"}
 
 
 def test_a_stack_that_is_well_raises_nothing(watched: WatchedSandbox) -> None:
@@ -68,6 +94,7 @@ def test_such_a_stack_says_so_of_itself(watched: WatchedSandbox) -> None:
         Area.DRILLS: Condition.OK,
     }, found
     assert found[Area.SCRAPING].summary == "All 6 services are scraped."
+    assert diagnosed(watched) == {}
 
 
 @pytest.mark.parametrize("board", dashboards(Thresholds()), ids=lambda each: each.board.value)
@@ -112,6 +139,9 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
         watched.sandbox.monitoring.edge.renew(days=1)
         watched.ask(4)
         told_soon(expected, watched, since)
+        assert diagnosed(watched).keys() == {
+            *(Playbook.CERTIFICATE_EXPIRY, Playbook.HIGH_RESOURCE_USAGE, Playbook.SYNC_FAILURE)
+        }
 
     watched.sandbox.app.set_faults()
     watched.sandbox.monitoring.edge.renew()
@@ -119,6 +149,15 @@ def test_each_planted_fault_raises_its_own_alert_and_no_other_page(
     watched.note_drill(datetime.now(UTC))
     watched.note_run(datetime.now(UTC))
     assert watched.told(since, "firing") == expected
+
+
+def diagnosed(watched: WatchedSandbox) -> dict[Playbook, list[str]]:
+    """By `onyx triage`, which has ten seconds; with the steps that said so."""
+    url = watched.sandbox.monitoring.prometheus.url
+    update = {"prometheus_url": url, "alert_thresholds": THRESHOLDS}
+    found = triage(watched.host.settings.model_copy(update=update))
+    assert found.took_s < LIMIT_S + 2
+    return {each.playbook.id: [why.step.id for why in each.decided_by] for each in found.named}
 
 
 def fill(path: Path) -> None:
@@ -137,17 +176,29 @@ def told_soon(expected: set[str], watched: WatchedSandbox, since: datetime) -> N
 
 
 def test_what_is_killed_is_told_of_and_so_is_that_it_is_back(watched: WatchedSandbox) -> None:
-    """Three of the six at once; and the newest backup is of the day before yesterday."""
-    expected = {"SunaDown", "RedisUnhealthy", "QdrantDown", "BackupStale"}
+    """All six at once; and the newest backup is of the day before yesterday."""
+    expected = {
+        *("SunaDown", "OnyxDown", "QdrantDown", "LitellmDown"),
+        *("RedisUnhealthy", "PostgresqlUnhealthy", "BackupStale"),
+    }
+    sandbox = watched.sandbox
 
     since = datetime.now(UTC)
-    watched.sandbox.monitoring.suna.kill()
-    watched.sandbox.monitoring.redis.kill()
-    watched.sandbox.qdrant.kill()
+    for each in (
+        *(sandbox.monitoring.suna, sandbox.app, sandbox.qdrant),
+        *(sandbox.llm, sandbox.monitoring.redis),
+    ):
+        each.kill()
+    sandbox.postgres.stop()
     watched.date_set(since - timedelta(hours=36))
 
     told_soon(expected, watched, since)
     assert watched.pages(since) == expected
+    # That the application ended too may follow from its database.
+    assert diagnosed(watched).keys() - {Playbook.HIGH_RESOURCE_USAGE} == {
+        *(Playbook.LLM_DOWN, Playbook.DATABASE_FAILURE),
+        *(Playbook.VECTOR_CORRUPTION, Playbook.SYNC_FAILURE),
+    }
 
     back = datetime.now(UTC)
     watched.date_set(back)
@@ -155,20 +206,53 @@ def test_what_is_killed_is_told_of_and_so_is_that_it_is_back(watched: WatchedSan
     wait_until(lambda: expected <= watched.told(back, "resolved"), "all of them are over")
 
 
-def test_so_it_is_with_the_other_three(watched: WatchedSandbox) -> None:
-    expected = {"OnyxDown", "LitellmDown", "PostgresqlUnhealthy"}
-
+def test_a_container_that_is_ended_for_memory_and_one_that_starts_again_and_again_are_told(
+    watched: WatchedSandbox,
+) -> None:
+    """Redis takes more than it may have; Suna ends as soon as it runs, and its engine starts it
+    again."""
     since = datetime.now(UTC)
-    watched.sandbox.app.kill()
-    watched.sandbox.llm.kill()
-    watched.sandbox.postgres.stop()
+    sandbox = watched.sandbox
 
-    told_soon(expected, watched, since)
-    assert watched.pages(since) == expected
+    with SandboxEngine(sandbox.containers.host) as engine:
+        suna = container_of("suna", watched, engine)
+        engine.restart_always(suna.name)
+        for _ in range(3):
+            restarted(suna.name, watched, engine)
+    use_up_memory(sandbox.monitoring.redis.port)
 
-    back = datetime.now(UTC)
+    told_soon({"ContainerRestarting", "ContainerOutOfMemory"}, watched, since)
     watched.up()
-    wait_until(lambda: expected <= watched.told(back, "resolved"), "all of them are over")
+
+
+def container_of(service: str, watched: WatchedSandbox, engine: SandboxEngine) -> State:
+    states = engine.states(watched.sandbox.containers.label)
+    return next(each for each in states if each.name.startswith(f"{service}."))
+
+
+def restarted(name: str, watched: WatchedSandbox, engine: SandboxEngine) -> None:
+    """Killed, started again by its engine, and seen so by Prometheus."""
+    query = f'max(container_start_time_seconds{{name="{name}"}})'
+    before = container_of(name.split(".")[0], watched, engine)
+
+    def is_seen() -> bool:
+        now = container_of(name.split(".")[0], watched, engine).started_at
+        found = watched.sandbox.monitoring.prometheus.series(query)
+        return now > before.started_at and [float(each["value"][1]) for each in found] == [
+            now.timestamp()
+        ]
+
+    os.kill(before.pid, signal.SIGKILL)
+    wait_until(is_seen, f"{name} runs again")
+
+
+def use_up_memory(redis_port: int) -> None:
+    """Until it answers no more: the kernel has ended it."""
+    fill = "for i = 1, 1000000 do redis.call('set', i, string.rep('x', 1024)) end"
+    with socket.create_connection((HOST, redis_port)) as connection, suppress(OSError):
+        connection.sendall(f'CONFIG SET maxmemory 0\r\nEVAL "{fill}" 0\r\n'.encode())
+        while connection.recv(1024):
+            pass
 
 
 def test_what_pages_somebody_comes_by_mail_too(watched: WatchedSandbox) -> None:

@@ -62,6 +62,14 @@ class WatchedSandbox:
         firing = [each.alert for each in self._told(since) if each.status == "firing"]
         return list(dict.fromkeys(firing))
 
+    def active(self, state: str = "pending|firing") -> set[str]:
+        """Alerts that Prometheus has now, told or not."""
+        query = f'ALERTS{{alertstate=~"{state}",alertname!~"Watchdog|Stack.*"}}'
+        return {
+            str(each["metric"]["alertname"])
+            for each in self.sandbox.monitoring.prometheus.series(query)
+        }
+
     def pages(self, since: datetime) -> set[str]:
         """Those of them that wake somebody up."""
         return {
@@ -120,15 +128,21 @@ class WatchedSandbox:
 
 
 @contextmanager
-def watched_sandbox(folder: Path, disks: Path) -> Iterator[WatchedSandbox]:
-    """One that has been asked a few things, so that there is something to see."""
+def watched_sandbox(
+    folder: Path, disks: Path, *, docker_host: str = ""
+) -> Iterator[WatchedSandbox]:
+    """One that has been asked a few things, so that there is something to see.
+
+    Args:
+        docker_host: of an engine, in whose containers its services run.
+    """
     for each in (programs.PROMETHEUS, programs.ALERTMANAGER, programs.REDIS, programs.NGINX):
         program(each.name)
     for each in programs.EXPORTERS:
         program(each.name)
     sandbox = Sandbox(folder)
     try:
-        sandbox.up(size=_SIZE)
+        sandbox.up(size=_SIZE, docker_host=docker_host)
         with pytest.MonkeyPatch.context() as patch:
             for name, value in sandbox.environment().items():
                 patch.setenv(name, value)

@@ -48,3 +48,8 @@ def test_a_verdict_is_readable_on_its_tint_and_on_the_page(
 @pytest.mark.parametrize("step", [Step.FETCH, Step.RESTORE, Step.COMPARE, Step.PREPARE])
 def test_the_bars_of_a_chart_stand_out(step: Step, palette: Mapping[str, str]) -> None:
     assert _contrast(palette, role(step), "surface") >= 2.4
+
+
+def test_both_palettes_have_the_same_roles_and_no_colour_twice() -> None:
+    assert LIGHT.keys() == DARK.keys()
+    assert len(set(LIGHT.values())) == len(LIGHT)

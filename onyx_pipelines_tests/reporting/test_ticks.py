@@ -7,13 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.reporting.ticks import (
-    date_ticks,
-    days,
-    decade_ticks,
-    duration_ticks,
-    number_ticks,
-)
+from onyx_pipelines.reporting.ticks import date_ticks, days, decade_ticks, duration_ticks
 
 
 @given(st.floats(0.001, 4e6), st.integers(3, 12))
@@ -62,12 +56,3 @@ def test_drills_of_one_day_are_told_apart_by_the_hour() -> None:
     ticks = date_ticks(last - timedelta(hours=8), last, most=6)
 
     assert [tick.text for tick in ticks] == ["23 Nov", "02:00", "04:00", "06:00"]
-
-
-@given(st.floats(1e-6, 1e9), st.integers(2, 12))
-def test_an_axis_of_numbers_has_few_ticks_that_are_told_apart(end: float, most: int) -> None:
-    ticks = number_ticks(end, most=most)
-
-    assert 1 <= len(ticks) <= most + 1
-    assert len({tick.text for tick in ticks}) == len(ticks)
-    assert all(tick.value <= end * 1.000001 for tick in ticks)

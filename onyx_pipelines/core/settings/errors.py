@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from onyx_pipelines.core.settings.host import HostSettings
 from onyx_pipelines.core.settings.monitoring import MonitoringSettings
@@ -45,6 +47,60 @@ class ErrorSettings(MonitoringSettings, HostSettings):
         SecretStr(""),
         description="Key of the hash that stands for a user or session in events; the same in every"
         " service. Empty: events name neither.",
+    )
+    error_relay_host: str = Field(
+        "127.0.0.1", description="Address on which `onyx errors relay` takes webhooks."
+    )
+    error_relay_port: int = Field(8911, ge=1, le=65535, description="Its port.")
+    sentry_client_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Client secret of Sentry's internal integration, with which it signs webhooks."
+        " Empty: none of Sentry's is taken.",
+    )
+    bugsink_webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Last part of the address that Bugsink's webhook is given,"
+        " `http://127.0.0.1:8911/hooks/bugsink/SECRET`; at least 20 characters. Empty: none of"
+        " Bugsink's is taken.",
+    )
+    error_critical_services: Words = Field(
+        (),
+        description="Services (projects of the tracker) whose new errors are critical,"
+        " comma-separated.",
+    )
+    error_critical_tags: Words = Field(
+        (), description="Tags of events that make them critical, `name=value`, comma-separated."
+    )
+    error_critical_types: Words = Field(
+        (),
+        description="Types of exceptions, fingerprints set by hand, or the fingerprints that"
+        " messages show, that are critical, comma-separated.",
+    )
+
+    @field_validator("bugsink_webhook_secret")
+    @classmethod
+    def _nobody_guesses_it(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        if text and not re.fullmatch(r"[A-Za-z0-9_-]{20,}", text):
+            raise ValueError("needs at least 20 letters, digits, - or _")
+        return secret
+
+    error_tracker: Literal["bugsink", "sentry"] = Field(
+        "bugsink", description="Which tracker it is, for whoever asks its API."
+    )
+    error_tracker_url: str = Field(
+        "",
+        description="The tracker's address, e.g. https://bugsink.example.org or https://sentry.io:"
+        " its API is asked for the daily digest. Empty: no digest.",
+    )
+    error_tracker_token: SecretStr = Field(
+        SecretStr(""), description="Token of its API that may read issues and events."
+    )
+    error_tracker_organization: str = Field("", description="Sentry only: the organization's slug.")
+    error_tracker_projects: Words = Field(
+        (),
+        description="Projects that the digest is about, comma-separated: Bugsink's names or"
+        " Sentry's slugs. Empty: all that the token may read.",
     )
 
     @property

@@ -11,7 +11,7 @@ from onyx_pipelines.core.settings.part import Words, joined
 
 
 def _known_outcomes(value: tuple[str, ...]) -> tuple[str, ...]:
-    known = "started, succeeded, failed, warned, recovered, cancelled, missed"
+    known = "started, succeeded, failed, warned, recovered, cancelled, missed, reported"
     for text in value:
         if text.rpartition(":")[2] not in known.split(", "):
             raise ValueError(f"{text!r} names none of {known}")
@@ -51,6 +51,11 @@ class NotificationSettings(HostSettings):
     smtp_password: SecretStr = Field(SecretStr(""), description="Its password.")
     smtp_from: str = Field("onyx-pipelines@localhost", description="Sender of mail.")
     smtp_to: Words = Field((), description="Recipients of mail, comma-separated.")
+    error_digest_to: Words = Field(
+        (),
+        description="Recipients of the daily digest of errors, comma-separated; empty:"
+        " ONYX_SMTP_TO.",
+    )
     ping_url_backup: SecretStr = Field(
         SecretStr(""),
         description="Dead man's switch of backups (Healthchecks' protocol: URL, /start, /fail).",

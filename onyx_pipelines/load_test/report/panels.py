@@ -1,13 +1,15 @@
-"""The charts of a load test, a plot for each scenario. Pure."""
+"""The charts of a load test, one panel for each scenario."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 from scipy.stats import binom
 
 from onyx_pipelines.core.text import latency_text
@@ -23,22 +25,15 @@ from onyx_pipelines.load_test.results import (
     Block,
     Capacity,
     LoadTestResult,
+    Measure,
     Scenario,
     SweepStep,
 )
 from onyx_pipelines.load_test.statistics.percentiles import samples_needed
-from onyx_pipelines.reporting.plots import (
-    Axis,
-    Plot,
-    Point,
-    Shape,
-    between,
-    box,
-    from_zero,
-    level,
-    upright,
-)
-from onyx_pipelines.reporting.ticks import Tick
+from onyx_pipelines.reporting.charts.canvas import FONT_PX
+from onyx_pipelines.reporting.charts.labels import Label, level, note, upright
+from onyx_pipelines.reporting.charts.panel import Panel, legend
+from onyx_pipelines.reporting.palette import LIGHT
 
 TARGET_USERS: Final = 20
 _SHOWN: Final = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -50,67 +45,84 @@ _OTHER: Final = "all else"
 _MOST_DOTS: Final = 500
 _MOST_FAILURES: Final = 200
 _FEWEST_FOR_P95: Final = 5
-_BROKEN: Final = (float("nan"), float("nan"))
+OVER_TIME_KEY: Final = (
+    ("series-5", "an answer"),
+    ("series-1", "p50 of a second"),
+    ("series-2", "p95 of a second"),
+    ("muted", "users (right)"),
+    ("failed", "failed"),
+    ("band", "warm-up"),
+)
 _Values = npt.NDArray[np.floating[Any]]
 
 
 def spectrum(
     result: LoadTestResult, samples: pd.DataFrame, targets_ms: Mapping[Scenario, float]
-) -> list[Plot]:
+) -> list[Panel]:
     """Every percentile that the samples support, with its band; `targets_ms` where there is one."""
-    values: dict[Scenario, dict[str, _Values]] = {}
+    values: dict[Scenario, dict[Measure, _Values]] = {}
     for each in result.summaries:
         mine = of_block(samples, each.scenario, Block.BASELINE)
-        sorted_ms = np.sort(measured_ms(mine, each.measure))
-        if len(sorted_ms) > 1:
-            name = f"{words(each.measure)} (n={len(sorted_ms)})"
-            values.setdefault(each.scenario, {})[name] = sorted_ms
-    return [_spectrum(words(name), mine, targets_ms.get(name)) for name, mine in values.items()]
-
-
-def _spectrum(title: str, values: Mapping[str, _Values], target_ms: float | None) -> Plot:
-    most = max(len(sorted_ms) for sorted_ms in values.values())
-    ticks = [q for q in _SHOWN if q == _SHOWN[0] or samples_needed(q) <= most]
-    shapes = [
-        shape
-        for at, (name, sorted_ms) in enumerate(values.items(), start=1)
-        for shape in _percentiles(sorted_ms, f"series-{at}", name)
+        if each.samples > 1:
+            sorted_ms = np.sort(measured_ms(mine, each.measure))
+            values.setdefault(each.scenario, {})[each.measure] = sorted_ms
+    return [
+        Panel(words(name), "percentile", "ms", partial(_fill_spectrum, mine, targets_ms.get(name)))
+        for name, mine in values.items()
     ]
-    top = 1.05 * max(y for shape in shapes for _, y in shape.points)
-    x = Axis(
-        1.25,
-        1 / (1 - max(0.9, *ticks)),
-        [Tick(1 / (1 - q), f"p{100 * q:g}") for q in ticks],
-        is_log=True,
-    )
-    if target_ms is not None:
-        # Far above there are only words, or the data would be a line.
-        is_near = target_ms < _FAR_ABOVE * top
-        top = max(top, 1.12 * target_ms) if is_near else top
-        name = f"objective {latency_text(target_ms)}{'' if is_near else ' (far above)'}"
-        line = level(target_ms, x, "failed", name)
-        shapes.append(line if is_near else Shape("dashed", "failed", (), name))
-    return Plot(title, "ms by percentile", x, from_zero(top), shapes)
 
 
-def _percentiles(values: _Values, role: str, name: str) -> list[Shape]:
+def _fill_spectrum(
+    values: Mapping[Measure, _Values], target_ms: float | None, axes: Axes
+) -> list[Label]:
+    highest, labels = 0.9, []
+    for at, (measure, sorted_ms) in enumerate(values.items()):
+        if len(sorted_ms) > 1:
+            most = max((q for q in _SHOWN if samples_needed(q) <= len(sorted_ms)), default=0.9)
+            highest = max(highest, most)
+            _draw_percentiles(axes, sorted_ms, most, LIGHT[f"series-{at + 1}"], measure)
+    top = axes.get_ylim()[1]
+    if target_ms is not None and target_ms < _FAR_ABOVE * top:
+        top = max(top, 1.12 * target_ms)
+        labels.append(level(axes, target_ms, "failed", f"objective {latency_text(target_ms)}"))
+    elif target_ms is not None:
+        # Only words, or the data would be a line.
+        labels.append(note("failed", f"objective {latency_text(target_ms)} (far above)"))
+    axes.set_ylim(0, top)
+    axes.set_xscale("log")
+    ticks = [q for q in _SHOWN if q <= highest]
+    axes.set_xticks([1 / (1 - q) for q in ticks], [f"p{100 * q:g}" for q in ticks])
+    if axes.lines:
+        legend(axes)
+    return labels
+
+
+def _draw_percentiles(
+    axes: Axes, values: _Values, most: float, colour: str, measure: Measure
+) -> None:
+    qs = 1 - 1 / np.geomspace(1.25, 1 / (1 - most), _POINTS)
     count = len(values)
-    most = max((q for q in _SHOWN if samples_needed(q) <= count), default=0.9)
-    xs = np.geomspace(1.25, 1 / (1 - most), _POINTS)
-    qs = 1 - 1 / xs
     low = np.clip(binom.ppf(_TAIL, count, qs).astype(int), 1, count) - 1
     high = np.clip(binom.ppf(1 - _TAIL, count, qs).astype(int) + 1, 1, count) - 1
-    return [
-        Shape("band", role, between(xs, values[low], values[high])),
-        Shape("line", role, [*zip(xs, np.quantile(values, qs), strict=True)], name),
-    ]
+    xs = 1 / (1 - qs)
+    axes.fill_between(xs, values[low], values[high], color=colour, alpha=0.22, linewidth=0)
+    label = f"{words(measure)} (n={count})"
+    axes.plot(xs, np.quantile(values, qs), color=colour, linewidth=1.8, label=label)
 
 
-def throughput(result: LoadTestResult) -> list[Plot]:
+def throughput(result: LoadTestResult) -> list[Panel]:
     """What was measured, what the queue model says, where the knee is."""
     capacities = {each.scenario: each for each in result.capacities}
     steps = _by_scenario(step for step in result.sweep if step.samples)
-    return [_throughput(words(name), mine, capacities.get(name)) for name, mine in steps.items()]
+    return [
+        Panel(
+            words(name),
+            "users at a time",
+            "answers per second",
+            partial(_fill_throughput, mine, capacities.get(name)),
+        )
+        for name, mine in steps.items()
+    ]
 
 
 def _by_scenario(steps: Iterable[SweepStep]) -> dict[Scenario, list[SweepStep]]:
@@ -121,56 +133,85 @@ def _by_scenario(steps: Iterable[SweepStep]) -> dict[Scenario, list[SweepStep]]:
     return {name: sorted(mine, key=lambda step: step.users) for name, mine in found.items()}
 
 
-def _throughput(title: str, steps: Sequence[SweepStep], capacity: Capacity | None) -> Plot:
-    measured = [(step.users, step.throughput_per_s) for step in steps]
-    top = max(rate for _, rate in measured)
+def _fill_throughput(
+    steps: Sequence[SweepStep], capacity: Capacity | None, axes: Axes
+) -> list[Label]:
+    users = [step.users for step in steps]
+    rates = [step.throughput_per_s for step in steps]
+    top, labels = max(rates), []
     if capacity is not None:
         # What the model says is possible must be seen where it is above all that was measured.
         top = max(top, capacity.max_throughput_per_s or 0.0, *capacity.model_throughput_per_s)
-    x, y = from_zero(max(steps[-1].users, TARGET_USERS) * 1.05), from_zero(1.1 * top)
-    shapes = [
-        *(_model(capacity, x, y) if capacity else ()),
-        upright(TARGET_USERS, y, "series-3", f"{TARGET_USERS} users"),
-        Shape("dots", "series-1", measured, "measured"),
-    ]
-    return Plot(title, "answers per second by users at a time", x, y, shapes)
+        labels += _draw_model(axes, capacity, top)
+    axes.plot(users, rates, "o", markersize=6, color=LIGHT["series-1"], label="measured", zorder=3)
+    labels.append(upright(axes, TARGET_USERS, "series-3", f"{TARGET_USERS} users"))
+    axes.set_xlim(0, max(*users, TARGET_USERS) * 1.05)
+    axes.set_ylim(0, 1.35 * top or 1.0)
+    # Of the numbers that were run, none that would run into the one before.
+    kept: list[int] = []
+    for number in sorted(set(users)):
+        if not kept or (number - kept[-1]) / max(users) > 0.08:
+            kept.append(number)
+    axes.set_xticks(kept)
+    legend(axes)
+    return labels
 
 
-def _model(capacity: Capacity, x: Axis, y: Axis) -> Iterator[Shape]:
-    knee, interval = capacity.knee_users, capacity.knee_interval
-    if knee is not None and interval and interval.low is not None and interval.high is not None:
-        yield Shape("area", "band", box(interval.low, interval.high, y.low, y.high))
-    if capacity.base_ms > 0:
-        users = min(x.high, y.high * capacity.base_ms / 1000)
-        yield Shape("dotted", "muted", [(0, 0), (users, users * 1000 / capacity.base_ms)])
+def _draw_model(axes: Axes, capacity: Capacity, top: float) -> list[Label]:
+    users, rates = capacity.model_users, capacity.model_throughput_per_s
+    if users:
+        axes.plot(users, rates, color=LIGHT["series-2"], linewidth=1.6, label="queue model")
+    last = users[-1] if users else 1.0
+    alone_s = capacity.base_ms / 1000
+    if alone_s > 0:
+        ends = [0, min(last, 1.3 * top * alone_s)], [0, min(last / alone_s, 1.3 * top)]
+        axes.plot(*ends, color=LIGHT["muted"], linewidth=0.9, linestyle=":")
     if capacity.max_throughput_per_s is not None:
-        yield level(capacity.max_throughput_per_s, x, "muted", kind="dotted")
-    if capacity.model_users:
-        line = zip(capacity.model_users, capacity.model_throughput_per_s, strict=True)
-        yield Shape("line", "series-2", [*line], "queue model")
-    if knee is not None:
-        yield upright(knee, y, "ink", f"knee {knee:.1f}", kind="dashed")
+        most = capacity.max_throughput_per_s
+        axes.axhline(most, color=LIGHT["muted"], linewidth=0.9, linestyle=":")
+    if capacity.knee_users is None:
+        return []
+    interval = capacity.knee_interval
+    if interval is not None and interval.low is not None and interval.high is not None:
+        axes.axvspan(interval.low, interval.high, color=LIGHT["band"], zorder=0)
+    knee = capacity.knee_users
+    return [upright(axes, knee, "ink", f"knee {knee:.1f}", style="--")]
 
 
-def budget(result: LoadTestResult) -> list[Plot]:
+def budget(result: LoadTestResult) -> list[Panel]:
     """Where the time of a request goes: parts that exclude each other, coloured alike in all."""
     named = _named(result)
     steps = _by_scenario(step for step in result.sweep if step.parts)
-    return [_budget(words(name), mine, named) for name, mine in steps.items()]
+    return [
+        Panel(words(name), "users at a time", "mean ms", partial(_fill_budget, mine, named))
+        for name, mine in steps.items()
+    ]
 
 
-def _budget(title: str, steps: Sequence[SweepStep], named: Sequence[Part]) -> Plot:
-    bottoms, shapes = np.zeros(len(steps)), []
-    for at, part in enumerate([*named, None], start=1):
-        tops = bottoms + [_height(step, part, named) for step in steps]
-        bars = zip(bottoms, tops, strict=True)
-        boxes = [(*box(n + 0.14, n + 0.86, *bar), _BROKEN) for n, bar in enumerate(bars)]
-        role, name = (f"series-{at}", part_name(part)) if part else ("series-8", _OTHER)
-        shapes.append(Shape("area", role, [point for each in boxes for point in each], name))
-        bottoms = tops
-    ticks = [Tick(n + 0.5, str(step.users)) for n, step in enumerate(steps)]
-    x = Axis(0, len(steps), ticks)
-    return Plot(title, "mean ms by users at a time", x, from_zero(1.05 * bottoms.max()), shapes)
+def _fill_budget(steps: Sequence[SweepStep], named: Sequence[Part], axes: Axes) -> list[Label]:
+    bottoms = np.zeros(len(steps))
+    for at, part in enumerate([*named, _OTHER]):
+        is_other = part == _OTHER
+        heights = np.array([_height(step, part, named) for step in steps])
+        axes.bar(
+            range(len(steps)),
+            heights,
+            bottom=bottoms,
+            width=0.72,
+            color=LIGHT["series-8" if is_other else f"series-{at + 1}"],
+            hatch="///" if is_other else None,
+            edgecolor=LIGHT["surface"],
+            linewidth=0.5,
+        )
+        bottoms += heights
+    axes.set_xticks(range(len(steps)), [str(step.users) for step in steps])
+    return []
+
+
+def budget_key(result: LoadTestResult) -> list[tuple[str, str]]:
+    """Colour role and name of each part."""
+    keys = [(f"series-{at + 1}", part_name(part)) for at, part in enumerate(_named(result))]
+    return [*keys, ("series-8", _OTHER)] if keys else []
 
 
 def _named(result: LoadTestResult) -> list[Part]:
@@ -184,55 +225,46 @@ def _named(result: LoadTestResult) -> list[Part]:
     return in_order([part for part in top if largest[part] >= 0.02])
 
 
-def _height(step: SweepStep, part: Part | None, named: Sequence[Part]) -> float:
-    if part is not None:
-        return step.parts.get(part, 0.0)
+def _height(step: SweepStep, part: str, named: Sequence[Part]) -> float:
+    if part != _OTHER:
+        return step.parts.get(Part(part), 0.0)
     return max(0.0, step.mean_ms - sum(step.parts.get(each, 0.0) for each in named))
 
 
-def over_time(samples: pd.DataFrame) -> list[Plot]:
+def over_time(samples: pd.DataFrame) -> list[Panel]:
     """Latency over the seconds of the whole test, with the users at work and the errors."""
-    begin_ms = float(samples["started_ms"].min())
-    end_s = (float(samples["ended_ms"].max()) - begin_ms) / 1000
     found = []
     for scenario in Scenario:
         mine = samples[samples["scenario"] == scenario.value]
         if len(mine):
-            at_s = mine[["started_ms", "ended_ms"]].sub(begin_ms).div(1000)
-            mine = mine.assign(begun_s=at_s["started_ms"], ended_s=at_s["ended_ms"])
-            found.append(_over_time(words(scenario), mine, from_zero(end_s)))
+            failed = int((~mine["status"].between(200, 299)).sum())
+            title = words(scenario) + (f" ({failed} failed)" if failed else "")
+            fill = partial(_fill_time, mine, float(samples["started_ms"].min()))
+            found.append(Panel(title, "seconds", "ms", fill, room_px=14.0))
     return found
 
 
-def _over_time(title: str, mine: pd.DataFrame, x: Axis) -> Plot:
-    fine = answered(mine).sort_values("ended_s")
-    at_s, latency = fine["ended_s"].to_numpy(), whole_ms(fine).to_numpy()
-    y = from_zero(max(1.0, 1.25 * float(np.quantile(latency, 0.995))) if len(latency) else 1.0)
+def _fill_time(mine: pd.DataFrame, begin_ms: float, axes: Axes) -> list[Label]:
+    fine = answered(mine).sort_values("ended_ms")
+    at_s, latency = _seconds(fine["ended_ms"], begin_ms), whole_ms(fine).to_numpy()
     some = slice(None, None, max(1, len(fine) // _MOST_DOTS))
-    failed = mine[~mine["status"].between(200, 299)]["ended_s"].to_numpy()
+    (dots,) = axes.plot(at_s[some], latency[some], "o", markersize=2, color=LIGHT["series-5"])
+    dots.set(alpha=0.45, markeredgewidth=0)
+    _draw_per_second(axes, at_s, latency)
+    failed = _seconds(mine[~mine["status"].between(200, 299)]["ended_ms"], begin_ms)
+    kept = failed[:: max(1, len(failed) // _MOST_FAILURES)]
+    axes.plot(kept, np.zeros(len(kept)), "|", markersize=9, color=LIGHT["failed"])
     warm = mine[mine["block"] == Block.WARM_UP.value]
-    users = _users(mine)
-    right = from_zero(1.1 * max(number for _, number in users))
-    shapes = [
-        Shape("line", "muted", [(t, n / right.high * y.high) for t, n in users], "users (right)"),
-        Shape("dots", "series-5", [*zip(at_s[some], latency[some], strict=True)], "an answer"),
-        *_per_second(at_s, latency),
-    ]
-    if len(failed):
-        marks = [
-            ((second, 0.0), (second, 0.05 * y.high), _BROKEN)
-            for second in failed[:: max(1, len(failed) // _MOST_FAILURES)]
-        ]
-        points = [point for mark in marks for point in mark]
-        shapes.append(Shape("line", "failed", points, "failed"))
-        title = f"{title} ({len(failed)} failed)"
     if len(warm):
-        range_s = box(warm["begun_s"].min(), warm["ended_s"].max(), y.low, y.high)
-        shapes.insert(0, Shape("area", "band", range_s, "warm-up"))
-    return Plot(title, "ms by seconds", x, y, shapes, right)
+        ends = np.array([warm["started_ms"].min(), warm["ended_ms"].max()])
+        axes.axvspan(*(ends - begin_ms) / 1000, color=LIGHT["band"], zorder=0)
+    top = float(np.quantile(latency, 0.995)) * 1.25 if len(latency) else 1.0
+    axes.set_ylim(0, max(1.0, top))
+    _draw_users(axes, mine, begin_ms)
+    return []
 
 
-def _per_second(at_s: _Values, latency: _Values) -> Iterator[Shape]:
+def _draw_per_second(axes: Axes, at_s: _Values, latency: _Values) -> None:
     """A gap where nothing was answered, so that no line crosses a pause."""
     if not len(at_s):
         return
@@ -242,18 +274,24 @@ def _per_second(at_s: _Values, latency: _Values) -> Iterator[Shape]:
     counts = groups.size()
     for q, role in ((0.5, "series-1"), (0.95, "series-2")):
         line = groups.quantile(q).where(counts >= _FEWEST_FOR_P95).reindex(seconds)
-        points = [*zip(seconds + 0.5, line, strict=True)]
-        yield Shape("line", role, points, f"p{100 * q:g} of a second")
+        axes.plot(seconds + 0.5, line.to_numpy(), color=LIGHT[role], linewidth=1.5)
 
 
-def _users(mine: pd.DataFrame) -> list[Point]:
-    """The users at work, zero between two units."""
+def _draw_users(axes: Axes, mine: pd.DataFrame, begin_ms: float) -> None:
+    """Steps of the users at work on an axis of their own, zero between two units."""
     units = mine.groupby(["block", "repeat", "users"]).agg(
-        begun=("begun_s", "min"), ended=("ended_s", "max")
+        begun=("started_ms", "min"), ended=("ended_ms", "max")
     )
-    units = units.sort_values("begun").reset_index()
-    return [
-        point
-        for begun, ended, number in zip(units["begun"], units["ended"], units["users"], strict=True)
-        for point in ((begun, 0.0), (begun, number), (ended, number), (ended, 0.0))
-    ]
+    units = units.sort_values("begun")
+    at_s = (units.to_numpy().ravel() - begin_ms) / 1000
+    at_work = units.index.get_level_values("users")
+    users = np.column_stack([at_work, np.zeros(len(units))]).ravel()
+    other = axes.twinx()
+    other.plot(at_s, users, color=LIGHT["muted"], linewidth=1, drawstyle="steps-post")
+    other.set_ylim(bottom=0)
+    other.spines[:].set_visible(False)
+    other.tick_params(labelcolor=LIGHT["muted"], labelsize=FONT_PX - 1.5, length=0, pad=3)
+
+
+def _seconds(at_ms: pd.Series[float], begin_ms: float) -> _Values:
+    return (at_ms.to_numpy() - begin_ms) / 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,10 +13,14 @@ from onyx_pipelines.reporting.publish import Published, point_latest_at, publish
 
 if TYPE_CHECKING:
     import pandas as pd
+    from markupsafe import Markup
+
+    from onyx_pipelines.reporting.charts.panel import Panel
 
 FOLDER: Final = "load-test"
 RESULT_FILE: Final = "result.json"
 _REMEDY: Final = "`onyx load-test report` writes it again without sending anything."
+_THUMBNAIL_PX: Final = 760.0
 
 
 def write_report(
@@ -54,7 +58,34 @@ def load_test_page(
     stack: str = "",
 ) -> str:
     """The whole page. `targets_ms`: objectives that are drawn into the spectrum."""
-    # Statistics take half a second to import, which whoever only loads definitions need not pay.
+    # Drawing takes half a second to import, which whoever only loads definitions need not pay.
+    from onyx_pipelines.load_test.report import panels
+    from onyx_pipelines.reporting.charts.canvas import WIDTHS_PX
+
+    over_time = panels.over_time(samples)
+    return page_of(
+        result,
+        stack=stack,
+        spectrum=_drawn("spectrum", panels.spectrum(result, samples, targets_ms)),
+        budget=_drawn("budget", panels.budget(result)),
+        throughput=_drawn("throughput", panels.throughput(result)),
+        over_time={
+            name: _drawn(f"time-{name}", over_time, width_px)
+            for name, width_px in WIDTHS_PX.items()
+        },
+    )
+
+
+def page_of(
+    result: LoadTestResult,
+    *,
+    stack: str = "",
+    spectrum: Sequence[Markup] = (),
+    budget: Sequence[Markup] = (),
+    throughput: Sequence[Markup] = (),
+    over_time: Mapping[str, Sequence[Markup]],
+) -> str:
+    """The page around its charts."""
     from onyx_pipelines.load_test.report import panels
     from onyx_pipelines.reporting.pages import render
 
@@ -72,17 +103,32 @@ def load_test_page(
         view=view,
         formatting=formatting,
         sentences=sentences,
-        spectrum=panels.spectrum(result, samples, targets_ms),
-        budget=panels.budget(result),
-        throughput=panels.throughput(result),
-        over_time=panels.over_time(samples),
+        spectrum=spectrum,
+        budget=budget,
+        budget_key=panels.budget_key(result),
+        throughput=throughput,
+        over_time=over_time,
+        over_time_key=panels.OVER_TIME_KEY if any(over_time.values()) else (),
     )
 
 
-def thumbnail(result: LoadTestResult) -> str:
-    """The latency budget as the address of an image, for a dialog of the UI; "" without answers."""
+def thumbnail_png(result: LoadTestResult) -> bytes:
+    """The latency budget, small enough for a dialog of the UI; an empty frame without answers."""
     from onyx_pipelines.load_test.report import panels
-    from onyx_pipelines.reporting.plots import picture
+    from onyx_pipelines.reporting.charts.canvas import Drawing, new_figure, to_png
+    from onyx_pipelines.reporting.charts.panel import row_of_panels
 
     found = panels.budget(result)
-    return picture(found) if found else ""
+    if not found:
+        return to_png(Drawing(new_figure(480, 270), "", ""))
+    return to_png(row_of_panels(found, panels.budget_key(result), width_px=_THUMBNAIL_PX))
+
+
+def _drawn(name: str, panels: Sequence[Panel], width_px: float | None = None) -> list[Markup]:
+    from onyx_pipelines.reporting.charts.canvas import to_svg
+    from onyx_pipelines.reporting.charts.panel import WIDTH_PX, panel_drawing
+
+    return [
+        to_svg(panel_drawing(panel, width_px=width_px or WIDTH_PX), f"{name}-{number}")
+        for number, panel in enumerate(panels)
+    ]

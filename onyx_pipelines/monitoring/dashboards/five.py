@@ -63,7 +63,7 @@ def _overview(thresholds: Thresholds) -> list[Panel]:
             "Alerts that fire",
             "By severity; the dead man's switch is not counted.",
             Unit.NUMBER,
-            'count by (severity) (ALERTS{alertstate="firing",alertname!="Watchdog"}) or vector(0)',
+            'count by (severity) (ALERTS{alertstate="firing",severity!="none"}) or vector(0)',
             "{{severity}}",
             above=1,
         ),

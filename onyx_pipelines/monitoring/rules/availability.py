@@ -10,6 +10,7 @@ from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
 _PLAYBOOKS = {
     "litellm": Playbook.LLM_DOWN,
     "postgresql": Playbook.DATABASE_FAILURE,
+    "redis": Playbook.DATABASE_FAILURE,
     "qdrant": Playbook.VECTOR_CORRUPTION,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.deployment import MANUS_NETWORK, Deployment
+from onyx_pipelines.monitoring.rules.aftermath import aftermath
 from onyx_pipelines.monitoring.rules.application import application
 from onyx_pipelines.monitoring.rules.availability import availability
 from onyx_pipelines.monitoring.rules.backups import backups
@@ -28,4 +29,5 @@ def groups(thresholds: Thresholds, deployment: Deployment = MANUS_NETWORK) -> li
         *backups(thresholds),
         *stack(),
         *watcher(deployment),
+        *aftermath(),
     ]

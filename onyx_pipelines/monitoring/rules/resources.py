@@ -120,6 +120,14 @@ def _containers(thresholds: Thresholds) -> list[Alert]:
             "{{ $value | humanizePercentage }} of its limit: the kernel ends it beyond.",
         ),
         _alert(
+            "ContainerOutOfMemory",
+            f"sum by (name) (increase(container_oom_events_total{{{names}}}[10m])) > 0",
+            "0m",
+            Severity.CRITICAL,
+            "{{ $labels.name }} was ended for memory",
+            "The kernel ended a process of it: it needs more than its limit, or leaks.",
+        ),
+        _alert(
             "ContainerRestarting",
             f"changes(container_start_time_seconds{{{names}}}[15m]) > 2",
             "0m",

@@ -53,6 +53,23 @@ def watcher(deployment: Deployment) -> list[Group]:
                     "Alerts do not reach people by {{ $labels.integration }}",
                     "{{ $value | humanize }} failed within ten minutes.",
                 ),
+                _alert(
+                    "ErrorRelaySilent",
+                    "time() - onyx_error_relay_last_pass_timestamp_seconds > 120",
+                    "2m",
+                    "Nobody is told of errors",
+                    "The relay has not looked for {{ $value | humanizeDuration }}. See whether"
+                    " `onyx errors relay` runs, and its log.",
+                    service="onyx-pipelines",
+                ),
+                _alert(
+                    "ErrorMessagesNotSent",
+                    "onyx_error_relay_undelivered > 0",
+                    "5m",
+                    "Messages of errors do not reach people",
+                    "{{ $value | humanize }} wait for Slack or mail; the relay's log says why.",
+                    service="onyx-pipelines",
+                ),
                 Alert(
                     "Watchdog",
                     "vector(1)",
@@ -78,7 +95,9 @@ def _around(deployment: Deployment) -> list[str]:
     return [job for job in jobs if job not in _SAID_ELSEWHERE]
 
 
-def _alert(name: str, expr: str, hold: str, summary: str, description: str) -> Alert:
+def _alert(
+    name: str, expr: str, hold: str, summary: str, description: str, service: str = ""
+) -> Alert:
     return Alert(
         name,
         expr,
@@ -88,4 +107,5 @@ def _alert(name: str, expr: str, hold: str, summary: str, description: str) -> A
         Board.INFRASTRUCTURE,
         summary,
         description,
+        service,
     )

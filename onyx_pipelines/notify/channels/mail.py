@@ -213,8 +213,8 @@ def _log_in(connection: smtplib.SMTP, server: MailServer) -> None:
 
 
 def message(events: Sequence[Event], sender: str, recipients: Sequence[str]) -> EmailMessage:
-    """Plain text. A line break in a subject cannot become a header: it is taken out. An address
-    that is none costs nobody else the mail."""
+    """Plain text, and HTML where the newest event has it. A line break in a subject cannot become a
+    header: it is taken out. An address that is none costs nobody else the mail."""
     newest = events[-1]
     mail = EmailMessage()
     mail["From"] = _address(sender)
@@ -224,4 +224,6 @@ def message(events: Sequence[Event], sender: str, recipients: Sequence[str]) -> 
     mail["Message-ID"] = make_msgid(domain="onyx-pipelines.invalid")
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content("\n".join(body_lines(events)))
+    if newest.html:
+        mail.add_alternative(newest.html, subtype="html")
     return mail

@@ -27,6 +27,7 @@ _KINDS: Final = {
     Outcome.CANCELLED: "warning",
     Outcome.WARNED: "warning",
     Outcome.MISSED: "warning",
+    Outcome.REPORTED: "info",
 }
 
 

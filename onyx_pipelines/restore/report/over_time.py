@@ -1,4 +1,4 @@
-"""The recovery times of all drills on one scale. Pure."""
+"""The recovery times of all drills on one scale, as places in percent that the page draws. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from datetime import timedelta
 from typing import Final
 
 from onyx_pipelines.core.text import count_text, duration_text, limit_text, moment_text
-from onyx_pipelines.reporting.plots import Axis, Plot, Shape
-from onyx_pipelines.reporting.ticks import Tick, date_ticks, days, decade_ticks
+from onyx_pipelines.reporting.ticks import (
+    Tick,
+    date_ticks,
+    days,
+    decade_ticks,
+    log_percent,
+    percent,
+)
 from onyx_pipelines.restore.report.formatting import VERDICT_NAMES
 from onyx_pipelines.restore.results import DrillResult
 
@@ -29,43 +35,57 @@ class Point:
 
 @dataclass(frozen=True)
 class OverTime:
-    """Oldest first. Twice as slow is the same step everywhere, so that seconds and an objective of
-    an hour are both read off."""
+    """Oldest first; places in percent. Twice as slow is the same step everywhere, so that seconds
+    and an objective of an hour are both read off."""
 
-    plot: Plot
     points: tuple[Point, ...]
+    dates: tuple[Tick, ...]
+    durations: tuple[Tick, ...]
+    objective: Tick
+    description: str
+
+    @property
+    def line(self) -> str:
+        """Through what was measured, for an SVG of 100 by 100."""
+        measured = [each for each in self.points if each.drill.recovery_is_measured]
+        return " ".join(f"{each.left:.2f},{100 - each.bottom:.2f}" for each in measured)
 
 
 def over_time(drills: Sequence[DrillResult]) -> OverTime:
     """Of at least one drill, oldest first, against the objective of the last one."""
     objective_s = drills[-1].objective_s
-    measured = [
-        (days(each.started_at), max(each.recovery_s, _LEAST_S))
-        for each in drills
-        if each.recovery_is_measured
-    ]
-    all_s = [objective_s, *(recovery_s for _, recovery_s in measured)]
-    low_s, high_s = min(all_s) / 4, max(all_s) * 2
+    measured = [max(each.recovery_s, _LEAST_S) for each in drills if each.recovery_is_measured]
+    low_s, high_s = min([objective_s, *measured]) / 4, max([objective_s, *measured]) * 2
     begin, end = drills[0].started_at, drills[-1].started_at
     # Room beside the first and the last one.
     room = max((end - begin) * 0.03, timedelta(minutes=1))
-    unmeasured = [Tick(low_s, "none")] if len(measured) < len(drills) else []
-    x = Axis(days(begin - room), days(end + room), date_ticks(begin - room, end, most=_MOST_DATES))
-    y = Axis(low_s, high_s, [*unmeasured, *decade_ticks(low_s * 2, high_s)], is_log=True)
+    first, last = days(begin - room), days(end + room)
 
     def point(drill: DrillResult) -> Point:
         known = drill.recovery_is_measured
         text = duration_text(drill.recovery_s) if known else "not measured"
         return Point(
             drill,
-            x.place(days(drill.started_at)),
-            y.place(max(drill.recovery_s, _LEAST_S)) if known else 0.0,
+            percent(days(drill.started_at), first, last),
+            log_percent(max(drill.recovery_s, _LEAST_S), low_s, high_s) if known else 0.0,
             f"{moment_text(drill.started_at)}: {VERDICT_NAMES[drill.verdict]}, recovery {text}",
         )
 
-    about = _description(len(drills), [each for _, each in measured], objective_s)
-    line = Shape("line", "muted", measured)
-    return OverTime(Plot("Recovery time", about, x, y, [line]), tuple(map(point, drills)))
+    dates = date_ticks(begin - room, end, most=_MOST_DATES)
+    unmeasured = [Tick(0.0, "none")] if len(measured) < len(drills) else []
+    return OverTime(
+        points=tuple(map(point, drills)),
+        dates=tuple(Tick(percent(each.value, first, last), each.text) for each in dates),
+        durations=(
+            *unmeasured,
+            *(
+                Tick(log_percent(each.value, low_s, high_s), each.text)
+                for each in decade_ticks(low_s * 2, high_s)
+            ),
+        ),
+        objective=Tick(log_percent(objective_s, low_s, high_s), limit_text(objective_s)),
+        description=_description(len(drills), measured, objective_s),
+    )
 
 
 def _description(count: int, times: Sequence[float], objective_s: float) -> str:

@@ -1,8 +1,8 @@
 """Everything that watches the sandbox: started beside its servers, found again, stopped.
 
 Stand-ins: Suna is a second instance of the sandbox's application, LiteLLM the mock model under
-LiteLLM's names, cAdvisor our own exporter of processes. PostgreSQL, Redis, nginx and what watches
-them are real.
+LiteLLM's names, cAdvisor our own exporter of processes, or of containers' control groups.
+PostgreSQL, Redis, nginx and what watches them are real.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from onyx_pipelines.monitoring.deployment import Deployment, Pace
 from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.services import Probed, Scraped
 from onyx_pipelines.sandbox.app.server import SandboxApp
+from onyx_pipelines.sandbox.containers.services import Containers
 from onyx_pipelines.sandbox.llm.server import MockModel
 from onyx_pipelines.sandbox.monitoring import programs
 from onyx_pipelines.sandbox.monitoring.edge import Edge
@@ -63,8 +64,9 @@ class MonitoringStack:
     """In `state_dir`, each program in a directory of its own. `thresholds` and `pace`: of the next
     start."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, containers: Containers) -> None:
         self.state_dir = state_dir
+        self._engine = containers
         self.thresholds = Thresholds()
         self.pace = PACE
         self.receiver = Receiver(state_dir / "receiver")
@@ -78,7 +80,13 @@ class MonitoringStack:
             name: self._process(f"{name}_exporter")
             for name in ("postgres", "redis", "nginx", "node", "blackbox")
         }
-        self.containers = self._process("process_figures")
+        self.containers = self._process("containers")
+
+    def contain(self) -> None:
+        """What is watched and is of this stack runs in containers from now on."""
+        self.suna.container = self._engine.of("suna")
+        self.redis.container = self._engine.of("redis")
+        self.edge.container = self._engine.of("nginx")
 
     def up(self, watched: Watched, *, say: Callable[[str], None] = lambda _: None) -> None:
         """Start what does not run; what a program is missing for is left out, and said.
@@ -234,6 +242,23 @@ class MonitoringStack:
         return path
 
     def _start_containers(self, watched: Watched) -> None:
+        """What stands in for cAdvisor."""
+        self.containers.serve(
+            [
+                *(sys.executable, "-m", *self._figures(watched)),
+                *("--port", str(self.containers.port)),
+            ],
+            {},
+            ready_path="/metrics",
+            timeout_s=_START_TIMEOUT_S,
+        )
+
+    def _figures(self, watched: Watched) -> list[str]:
+        """The module that has them, with its options."""
+        package = "onyx_pipelines.sandbox.monitoring"
+        if self._engine.host:
+            options = ["--docker-host", self._engine.host, "--label", self._engine.label]
+            return [f"{package}.container_figures", *options]
         files = {
             "suna": self.suna.pid_path,
             "onyx-core": watched.app.pid_path,
@@ -243,16 +268,10 @@ class MonitoringStack:
             "redis": self.redis.pid_path,
             "nginx": self.edge.pid_path,
         }
-        self.containers.serve(
-            [
-                *(sys.executable, "-m", "onyx_pipelines.sandbox.monitoring.process_figures"),
-                *("--port", str(self.containers.port)),
-                *(f"{name}={path}" for name, path in files.items()),
-            ],
-            {},
-            ready_path="/metrics",
-            timeout_s=_START_TIMEOUT_S,
-        )
+        return [
+            f"{package}.process_figures",
+            *(f"{name}={path}" for name, path in files.items()),
+        ]
 
     def _start_watchers(self, deployment: Deployment, say: Callable[[str], None]) -> None:
         receivers = Receivers(

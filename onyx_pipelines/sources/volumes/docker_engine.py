@@ -243,7 +243,8 @@ class DockerEngine:
                 timeout=after_s + self._answer_s,
                 limit_s=after_s + 2 * self._answer_s,
                 params=parameters,
-                json=body,
+                content=body if isinstance(body, bytes) else None,
+                json=None if isinstance(body, bytes) else body,
             )
         except httpx.HTTPError as error:
             raise self._unusable(unanswered(self._who, error)) from None

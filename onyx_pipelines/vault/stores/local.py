@@ -24,6 +24,7 @@ from onyx_pipelines.vault.stores.store import (
     StoredObject,
     check_key,
     is_key,
+    read_small,
 )
 
 TEMPORARY_PREFIX = ".onyx-unfinished-"
@@ -122,14 +123,7 @@ class LocalStore:
             writer.write(data)
 
     def get(self, key: str, *, limit_bytes: int = SMALL_OBJECT_LIMIT_BYTES) -> bytes:
-        with self.open(key) as reader:
-            data = reader.read(limit_bytes + 1)
-        if len(data) > limit_bytes:
-            raise StoreError(
-                f"{key} in {self.url} is larger than {limit_bytes} bytes.",
-                remedy="It is not what its name says: look at the file.",
-            )
-        return data
+        return read_small(self, key, limit_bytes)
 
     def stat(self, key: str) -> StoredObject | None:
         path = self._path(key)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from onyx_pipelines.core.errors import StoreError
+
 SMALL_OBJECT_LIMIT_BYTES = 64 * 1024 * 1024
 
 # A name of its own, because inside a store `list` is the method.
@@ -221,3 +223,20 @@ def check_key(key: str) -> str:
     if not is_key(key):
         raise ValueError(f"not a key of a store: {key!r}")
     return key
+
+
+def read_small(store: Store, key: str, limit_bytes: int) -> bytes:
+    """`Store.get` by its `open`.
+
+    Raises:
+        NotFoundError: there is no such object.
+        StoreError: it is larger than `limit_bytes`.
+    """
+    with store.open(key) as reader:
+        data = reader.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise StoreError(
+            f"{key} in {store.url} is larger than {limit_bytes} bytes.",
+            remedy="It is not what its name says: look at it.",
+        )
+    return data

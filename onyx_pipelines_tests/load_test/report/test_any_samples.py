@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.load_test.capacity import fitting
 from onyx_pipelines.load_test.report.sentences import capacity_lines
-from onyx_pipelines.load_test.report.writing import load_test_page
+from onyx_pipelines.load_test.report.writing import page_of
 from onyx_pipelines.load_test.results import Block, Scenario
 from onyx_pipelines_tests.load_test.factories import block, result_from
-from onyx_pipelines_tests.load_test_report.factories import TARGETS_MS
 from onyx_pipelines_tests.reporting.page import Page
 
 means = st.sampled_from([0.0, 1e-3, 1.0, 40.0, 40.0, 40.0, 1e4, 3.6e6])
@@ -54,7 +53,7 @@ def test_whatever_was_measured_there_is_a_report(
 ) -> None:
     monkeypatch.setattr(fitting, "_RESAMPLES", 5)
 
-    text = Page(load_test_page(result_from(samples, before=before), samples, TARGETS_MS)).text
+    text = Page(page_of(result_from(samples, before=before), over_time={})).text
 
     assert "Load test, " in text
     assert "nan" not in text.lower().split()

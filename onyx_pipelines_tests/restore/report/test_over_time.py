@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
 from onyx_pipelines.core.verdict import Verdict
-from onyx_pipelines.restore.report.over_time import OverTime, over_time
+from onyx_pipelines.restore.report.over_time import over_time
 from onyx_pipelines.restore.results import DrillResult
 from onyx_pipelines_tests.restore.report import drills
 
@@ -22,10 +21,6 @@ def _daily(count: int) -> list[DrillResult]:
         TODAY.model_copy(update={"started_at": TODAY.started_at - timedelta(days=day)})
         for day in reversed(range(count))
     ]
-
-
-def _line(shown: OverTime) -> list[str]:
-    return re.findall("[ML]", shown.plot.path(shown.plot.shapes[0]))
 
 
 def _slower(drill: DrillResult, factor: float) -> DrillResult:
@@ -47,9 +42,9 @@ def _slower(drill: DrillResult, factor: float) -> DrillResult:
 def test_a_history_of_any_length_shows_each_drill_on_the_scale(count: int) -> None:
     shown = over_time(_daily(count))
 
-    assert len(shown.points) == count == len(_line(shown))
+    assert len(shown.points) == count == len(shown.line.split())
     assert all(0 <= at <= 100 for each in shown.points for at in (each.left, each.bottom))
-    assert 1 <= len(shown.plot.x.ticks) <= 11
+    assert 1 <= len(shown.dates) <= 11
 
 
 def test_later_is_further_right_and_slower_is_higher() -> None:
@@ -75,8 +70,8 @@ def test_drills_within_minutes_are_told_apart_by_the_minute() -> None:
 
     shown = over_time([before, TODAY])
 
-    assert len(shown.plot.x.ticks) >= 2
-    assert all(0 < shown.plot.x.place(tick.value) < 100 for tick in shown.plot.x.ticks)
+    assert len(shown.dates) >= 2
+    assert all(0 < tick.value < 100 for tick in shown.dates)
 
 
 def test_what_was_not_measured_stands_at_the_bottom_and_in_no_line() -> None:
@@ -86,16 +81,16 @@ def test_what_was_not_measured_stands_at_the_bottom_and_in_no_line() -> None:
     shown = over_time([before, silent])
 
     assert shown.points[1].bottom == 0
-    assert shown.plot.y.ticks[0].text == "none"
+    assert shown.durations[0].text == "none"
     assert shown.points[1].tooltip.endswith("recovery not measured")
-    assert len(_line(shown)) == 1
+    assert len(shown.line.split()) == 1
 
 
 def test_a_history_in_which_nothing_was_measured_says_so() -> None:
     shown = over_time([TODAY.model_copy(update={"components": ()})])
 
-    assert shown.plot.about == "1 drill, objective 60 min. None has a recovery time."
-    assert _line(shown) == []
+    assert shown.description == "1 drill, objective 60 min. None has a recovery time."
+    assert shown.line == ""
 
 
 def test_a_point_says_when_it_was_with_which_verdict_and_time() -> None:
