@@ -11,7 +11,7 @@ from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.catalog import groups
-from onyx_pipelines.monitoring.rules.rule import Alert
+from onyx_pipelines.monitoring.rules.rule import Alert, Severity
 from onyx_pipelines.readiness.decision_tree import as_mermaid, as_text, decision_tree
 from onyx_pipelines.readiness.playbook import IncidentPlaybook, Step, playbooks
 
@@ -108,4 +108,8 @@ def _span(span: timedelta) -> str:
 
 def _alerts(playbook: Playbook) -> list[Alert]:
     found = (alert for group in groups(Thresholds()) for alert in group.alerts)
-    return [alert for alert in found if alert.playbook is playbook]
+    return [
+        alert
+        for alert in found
+        if alert.playbook is playbook and alert.severity is not Severity.NONE
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,8 +23,6 @@ from onyx_pipelines.terminal.output import (
 
 if TYPE_CHECKING:
     from onyx_pipelines.readiness.diagnosis import Triage
-
-_PAGE: Final = "INCIDENTS.md"
 
 
 def triage(
@@ -63,7 +61,7 @@ def _show(found: Triage, docs_url: str, *, with_all: bool) -> None:
     for each in found.named:
         out.line()
         out.line(red(each.playbook.title), f" ({each.playbook.severity})")
-        out.line(f"  {docs_url}/{_PAGE}#{each.playbook.id.value}")
+        out.line(f"  {each.playbook.id.link(docs_url)}")
         for step in each.decided_by:
             out.quote([f"{step.step.asks} {step.text} (healthy: {step.step.healthy})", step.means])
         for action in each.playbook.resolution:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+# Where a forge shows a file of a repository.
+_FORGE: Final = ("/blob/", "/src/", "/-/tree/", "/tree/")
 
 
 class Playbook(StrEnum):
@@ -14,3 +18,12 @@ class Playbook(StrEnum):
     VECTOR_CORRUPTION = "vector-db-corruption"
     CERTIFICATE_EXPIRY = "ssl-expiry"
     SYNC_FAILURE = "sync-job-failure"
+
+    def link(self, docs_url: str) -> str:
+        """To what it says.
+
+        Args:
+            docs_url: of the built site, or of docs/ on a forge; without a slash at its end.
+        """
+        suffix = ".md" if any(part in f"{docs_url}/" for part in _FORGE) else ".html"
+        return f"{docs_url}/INCIDENTS{suffix}#{self.value}"

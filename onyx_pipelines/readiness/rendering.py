@@ -9,7 +9,7 @@ from onyx_pipelines.readiness.diagnosis import Considered, Evidence, Triage
 
 def as_json(triage: Triage, docs_url: str) -> dict[str, Any]:
     """Args:
-    docs_url: where INCIDENTS.md is, without a slash at its end.
+    docs_url: where people read docs/, without a slash at its end.
     """
 
     def considered(each: Considered) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def as_json(triage: Triage, docs_url: str) -> dict[str, Any]:
             "playbook": each.playbook.id.value,
             "title": each.playbook.title,
             "severity": each.playbook.severity.value,
-            "link": f"{docs_url}/INCIDENTS.md#{each.playbook.id.value}",
+            "link": each.playbook.id.link(docs_url),
             "next_action": each.next_action,
             "evidence": [_evidence(step) for step in each.evidence],
         }

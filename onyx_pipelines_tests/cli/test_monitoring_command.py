@@ -46,7 +46,7 @@ def test_thresholds_receivers_and_addresses_are_settings(
     critical = yaml.safe_load(alertmanager.read_text())["receivers"][0]
     assert "onyx_backup_last_success_timestamp_seconds > 172800" in rules
     assert "> 0.7" in rules
-    assert "https://docs.example.org/onyx/INCIDENTS.md#" in rules
+    assert "https://docs.example.org/onyx/INCIDENTS.html#" in rules
     assert "localhost:3001/docs" not in rules
     assert critical["slack_configs"][0]["channel"] == "#ops"
     assert critical["email_configs"][0]["to"] == "oncall@example.org"

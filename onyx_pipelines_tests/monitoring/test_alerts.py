@@ -189,7 +189,7 @@ def test_every_alert_says_what_to_do(name: str) -> None:
 
     assert made["annotations"]["summary"]
     assert made["annotations"]["description"].endswith(".")
-    assert re.fullmatch(r"https://docs/INCIDENTS\.md#[a-z-]+", made["annotations"]["runbook_url"])
+    assert re.fullmatch(r"https://docs/INCIDENTS\.html#[a-z-]+", made["annotations"]["runbook_url"])
     assert made["annotations"]["dashboard_url"].startswith("https://grafana/d/onyx-")
 
 

@@ -129,6 +129,25 @@ def test_a_diagnosis_judges_by_the_figures_of_the_alerts() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("docs_url", "page"),
+    [
+        ("https://docs.example.org/onyx", "INCIDENTS.html"),
+        ("https://forge.example.org/us/onyx/blob/main/docs", "INCIDENTS.md"),
+        ("https://forge.example.org/us/onyx/src/branch/main/docs", "INCIDENTS.md"),
+    ],
+)
+def test_a_link_leads_to_the_page_of_a_site_or_a_forge(docs_url: str, page: str) -> None:
+    assert Playbook.LLM_DOWN.link(docs_url) == f"{docs_url}/{page}#llm-service-down"
+
+
+@pytest.mark.parametrize("playbook", Playbook)
+def test_the_page_has_the_place_that_alerts_link_to(playbook: Playbook) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "INCIDENTS.md").read_text(encoding="utf-8")
+
+    assert f'<a id="{playbook.value}"></a>' in page
+
+
 def step(**said: Any) -> dict[str, Any]:
     return {"id": "a", "asks": "A?", "healthy": "1.", "otherwise": "It is not.", **said}
 

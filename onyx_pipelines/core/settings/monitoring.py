@@ -125,7 +125,8 @@ class MonitoringSettings(PrometheusSettings):
 
     docs_url: str = Field(
         "http://localhost:3001/docs",
-        description="Where people read these pages: alerts link to INCIDENTS.md there.",
+        description="Where people read these pages, as a site or on a forge: alerts link to the"
+        " playbooks there.",
     )
     grafana_url: str = Field(
         "http://localhost:3001",

@@ -68,7 +68,7 @@ class Alert:
         """For Prometheus' YAML.
 
         Args:
-            docs_url: where INCIDENTS.md is, without a slash at its end.
+            docs_url: where people read docs/, without a slash at its end.
             grafana_url: likewise.
         """
         labels = {"severity": self.severity.value, "playbook": self.playbook.value}
@@ -82,7 +82,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
-                "runbook_url": f"{docs_url}/INCIDENTS.md#{self.playbook.value}",
+                "runbook_url": self.playbook.link(docs_url),
                 "dashboard_url": f"{grafana_url}/d/{self.board.value}",
             },
         }
