@@ -80,9 +80,12 @@ def recorded_changes(
     noted = [*_of_trail(trail, now), *_holding(settings)]
     noted += _not_said_yet(noted, _of_runs(settings))
     noted += _not_said_yet(noted, _of_load_test(settings))
-    deployed = {each.said for each in noted if each.kind is ChangeKind.RELEASE}
-    seen = [each for each in releases if _release_text(each.release, each.service) not in deployed]
-    noted += _of_releases(seen)
+    deployed = [each.said for each in noted if each.kind is ChangeKind.RELEASE]
+    noted += _of_releases(
+        each
+        for each in releases
+        if not any(said.startswith(f"release {each.release} ") for said in deployed)
+    )
     return noted, unknown
 
 
@@ -107,7 +110,7 @@ def _noted(entry: AuditRecord) -> Change:
     kind = _noted_kind(said.get("kind", ""))
     service, by = said.get("service", ""), f"noted by {entry.origin.actor}"
     if kind is ChangeKind.RELEASE:
-        text = _release_text(said.get("release", ""), service)
+        text = f"{_release_text(said.get('release', ''), service)} was deployed"
     else:
         text = f"{kind}: {said.get('what', '')} ({by})"
     return Change(kind, entry.time, text, service)
@@ -189,7 +192,8 @@ def _of_releases(releases: Iterable[SeenRelease]) -> Iterator[Change]:
     for each in releases:
         # The first that was ever seen may have been there for long.
         if each.before:
-            said = f"{_release_text(each.release, each.service)} (before: {each.before})"
+            named = _release_text(each.release, each.service)
+            said = f"{named} was first seen (before: {each.before})"
             yield Change(ChangeKind.RELEASE, each.at, said, each.service)
 
 

@@ -3,6 +3,7 @@ is in what it keeps or tells."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -13,16 +14,27 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.core.errors import AlreadyRunningError, SourceError
+from onyx_pipelines.errors.relay import bugsink, sentry
 from onyx_pipelines.errors.relay.inbox import Inbox, InboxError
 from onyx_pipelines.errors.relay.passes import Relay, Surroundings
 from onyx_pipelines.errors.relay.pulse import pulse_file, relay_metrics
 from onyx_pipelines.errors.relay.severity import Criteria
 from onyx_pipelines.errors.relay.signal import Reason, Signal, Source
+from onyx_pipelines.errors.scrubbing import Scrubber
 from onyx_pipelines.errors.what_changed import Change, ChangeKind, Findings
-from onyx_pipelines.notify.channels.channel import DeliveryError
+from onyx_pipelines.notify.channels.channel import DeliveryError, body_lines
+from onyx_pipelines.notify.channels.slack import message as slack_message
 from onyx_pipelines.notify.event import Outcome
-from onyx_pipelines_tests.errors import relay_killed_at_every_step
-from onyx_pipelines_tests.errors.relay_signals import MINUTE, NOW, Recorder, fatal, signal
+from onyx_pipelines_tests.errors import corpus, relay_killed_at_every_step
+from onyx_pipelines_tests.errors.relay_signals import (
+    MINUTE,
+    NOW,
+    Recorder,
+    bugsink_body,
+    fatal,
+    signal,
+)
+from onyx_pipelines_tests.notify.outboxes import waiting_events
 
 SECONDS = timedelta(seconds=1)
 
@@ -69,6 +81,7 @@ def test_what_the_receiver_took_is_told_by_the_process_that_comes_after_a_kill(
     assert len(channel.sent) == 1
 
 
+@pytest.mark.slow
 def test_a_kill_before_any_write_loses_no_message_and_doubles_none(tmp_path: Path) -> None:
     program = [sys.executable, "-m", relay_killed_at_every_step.__name__, tmp_path]
     said = subprocess.run(program, check=True, capture_output=True, text=True).stdout
@@ -99,7 +112,7 @@ def test_a_storm_of_errors_is_ten_messages_in_a_minute_and_the_last_lists_the_re
     channel = Recorder()
     relay = relay_in(tmp_path, channel)
     for number in range(100):
-        relay.hear(fatal(str(number), type=f"Error{'abcdefghij'[number % 10]}{'x' * number}"))
+        relay.hear(fatal(str(number), issue=f"i-{number}", type=f"Error{'x' * number}"))
 
     relay.pass_(NOW)
 
@@ -242,44 +255,65 @@ def test_what_breaks_while_it_is_looked_for_keeps_nobody_from_being_told(tmp_pat
     assert "could not be asked" in channel.sent[0].sections["What changed"]
 
 
-SECRETS = [f"canary-{number:03}-Zx9qLw7RtY2m" for number in range(500)]
+def in_bugsinks_message(said: str) -> Signal:
+    return bugsink.signal_of(bugsink_body(calculated_value=said, transaction=said), NOW)
 
 
-def test_of_500_secrets_none_is_on_disk_or_told(tmp_path: Path) -> None:
-    """Each in a slot of the signal, or of what changed; `clean` knows all of them."""
+def in_sentrys_event(said: str) -> Signal:
+    event = {
+        "level": "fatal",
+        "exception": {"values": [{"type": "ValueError", "value": said}]},
+        "culprit": said,
+        "tags": [["note", said]],
+        "fingerprint": [said],
+    }
+    body = {"action": "triggered", "data": {"event": event, "triggered_rule": said}}
+    found = sentry.signal_of(json.dumps(body).encode(), "event_alert", NOW)
+    assert found is not None
+    return found
 
-    def clean(text: str) -> str:
-        for secret in SECRETS:
-            text = text.replace(secret, "[secret]")
-        return text
 
-    slots = ("service", "type", "message", "culprit", "release", "environment", "link", "said")
-    channel = Recorder()
-    changes = [
-        Change(ChangeKind.CONFIGURATION, NOW, f"configuration: {secret}")
-        for secret in SECRETS[400:]
-    ]
-    relay = relay_in(
-        tmp_path,
-        channel,
-        Surroundings(findings=lambda *_: Findings(changes, unknown=SECRETS[450:]), clean=clean),
+class Pieces:
+    """Every piece of a text: 25,000 are looked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._known = {text[at : at + corpus.PIECE] for at in range(len(text))}
+
+    def __contains__(self, piece: str) -> bool:
+        return piece in (self._known if len(piece) == corpus.PIECE else self._text)
+
+
+@pytest.mark.slow
+def test_of_500_secrets_none_is_in_the_inbox_the_outbox_slack_or_mail(tmp_path: Path) -> None:
+    secrets = corpus.secrets(seed=16)
+    noted = itertools.cycle(
+        Change(ChangeKind.CONFIGURATION, NOW, f"configuration: {each.said}") for each in secrets
     )
-    kept = b""
-    for number, secret in enumerate(SECRETS[:400]):
-        slot = slots[number % len(slots)]
-        where = {slot: f"http://{secret}/" if slot == "link" else f"before {secret} after"}
-        if number % 9 == 0:
-            where = {"tags": {secret: secret}, "fingerprint": (secret,)}
-        relay.hear(fatal(str(number), **where))
-    channel.fails = [DeliveryError("busy", transient=True)] * 3
-    kept += b"".join(each.read_bytes() for each in tmp_path.rglob("*.json"))
+    around = Surroundings(
+        findings=lambda *_: Findings([next(noted)], unknown=[next(noted).said]),
+        clean=Scrubber().text,
+    )
+    channel = Recorder()
+    channel.fails = [DeliveryError("busy", transient=True)] * 10
+    relay = relay_in(tmp_path, channel, around)
+    for number, secret in enumerate(secrets):
+        heard = (in_bugsinks_message, in_sentrys_event)[number % 2](secret.said)
+        of_its_own = {"key": str(number), "issue": str(number), "type": f"Error{'x' * number}"}
+        by_hand = ("x" * number, *heard.fingerprint)
+        relay.hear(
+            heard.model_copy(update={**of_its_own, "level": "fatal", "fingerprint": by_hand})
+        )
+    kept = [each.read_text() for each in tmp_path.rglob("*.json")]
     relay.pass_(NOW)
-    kept += b"".join(each.read_bytes() for each in tmp_path.rglob("*.json"))
-    relay.pass_(NOW + 5 * MINUTE)
 
-    told = str(channel.sent).encode()
-    assert channel.sent
-    assert [secret for secret in SECRETS if secret.encode() in kept + told] == []
+    waiting = waiting_events(tmp_path)
+    kept += [each.read_text() for each in tmp_path.rglob("*.json")]
+    kept += ["\n".join(body_lines([event])) for event in waiting]
+    kept += [json.dumps(slack_message([event])) for event in waiting]
+    assert len(waiting) == 500
+    told = Pieces("\n".join(kept))
+    assert [each.kind for each in secrets if each.is_in(told)] == []
 
 
 def test_its_own_health_is_a_metric(tmp_path: Path) -> None:

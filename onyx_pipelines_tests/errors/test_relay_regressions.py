@@ -69,7 +69,10 @@ def load_test_failed(settings: Settings, _: ExitStack) -> None:
 
 # What is changed, and the words that must stand in the message.
 REGRESSIONS: dict[str, tuple[Plant, str]] = {
-    "a release": (note(ChangeKind.RELEASE, release="suna@1.4.2"), "release suna@1.4.2 of suna"),
+    "a release": (
+        note(ChangeKind.RELEASE, release="suna@1.4.2"),
+        "release suna@1.4.2 of suna was deployed",
+    ),
     "a configuration": (
         note(ChangeKind.CONFIGURATION, "pool_size 20 -> 5"),
         "configuration: pool_size 20 -> 5",
@@ -148,7 +151,7 @@ def test_a_release_that_only_events_name_stands_in_the_message(settings: Setting
     relay.pass_(now)
 
     first = channel.sent[-1].sections["What changed"].split("\n")[0]
-    assert "release suna@1.4.2 of suna (before: suna@1.4.1)" in first
+    assert "release suna@1.4.2 of suna was first seen (before: suna@1.4.1)" in first
 
 
 def test_where_nothing_was_changed_only_what_is_usual_is_named(settings: Settings) -> None:

@@ -50,7 +50,7 @@ def heard(
     memory = memory.with_key(signal.key).with_release(
         signal.service, signal.release, signal.first_seen if signal.count == 1 else signal.at
     )
-    mark = fingerprint(signal.service, signal.type, signal.message, signal.fingerprint)
+    mark = _mark(memory, signal)
     known = memory.issues.get(mark)
     if signal.reason is Reason.RESOLVED:
         return _resolved(memory, mark, known, signal)
@@ -87,6 +87,14 @@ def wait_after(told_times: int) -> timedelta:
     """Until an issue that goes on is told again."""
     doubled = min(max(told_times - 1, 0), 10)
     return min(LONGEST_BETWEEN, SAME_ISSUE_EVERY * (1 << doubled))
+
+
+def _mark(memory: Memory, signal: Signal) -> str:
+    """What the tracker has as one issue is one, whatever its newest message says."""
+    for mark, issue in memory.issues.items():
+        if signal.issue and issue.last.issue == signal.issue:
+            return mark
+    return fingerprint(signal.service, signal.type, signal.message, signal.fingerprint)
 
 
 def _with(known: Issue | None, signal: Signal, found: Judged, now: datetime) -> tuple[Issue, int]:

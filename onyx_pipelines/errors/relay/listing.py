@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any
 
+from onyx_pipelines.errors.relay.sentry import event_signal
 from onyx_pipelines.errors.relay.signal import Reason, Signal, Source
 from onyx_pipelines.errors.trackers.tracker import Latest, Tracker
-
-_WORST_FIRST: Final = ("fatal", "critical", "error", "warning", "info", "debug")
 
 
 def listing(tracker: Callable[[], Tracker], since: datetime) -> list[Signal]:
@@ -41,23 +40,28 @@ def signal_of(issue: Latest, since: datetime) -> Signal:
 
 
 def filled(tracker: Callable[[], Tracker], signal: Signal) -> Signal:
-    """With level, release and other tags of the issue's events.
+    """With what the issue's newest event says besides: level, release, place, tags.
 
     Raises:
         TrackerError: it cannot be asked.
+        MessageError: what it has is no event.
     """
-    return with_tags(signal, tracker().tags(signal.issue)) if signal.issue else signal
+    if not signal.issue:
+        return signal
+    event = tracker().newest_event(signal.issue)
+    return with_event(signal, event) if event else signal
 
 
-def with_tags(signal: Signal, tags: Mapping[str, Sequence[str]]) -> Signal:
-    """Pure. Of an issue's levels the worst counts; of a tag with several values none is told."""
-    levels = tags.get("level", ())
-    single = {name: values[0] for name, values in tags.items() if len(values) == 1}
+def with_event(signal: Signal, event: Mapping[str, Any]) -> Signal:
+    """Pure. What the signal says itself stays, but for the place: a frame says more than a path."""
+    found = event_signal(signal.key, event, signal.at)
+    names = ("level", "release", "environment")
+    told = {name: getattr(signal, name) or getattr(found, name) for name in names}
     return signal.model_copy(
         update={
-            "level": next((each for each in _WORST_FIRST if each in levels), signal.level),
-            "release": signal.release or single.get("release", ""),
-            "environment": signal.environment or single.get("environment", ""),
-            "tags": {**single, **signal.tags},
+            **told,
+            "culprit": found.culprit or signal.culprit,
+            "fingerprint": found.fingerprint or signal.fingerprint,
+            "tags": {**found.tags, **signal.tags},
         }
     )

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -43,7 +44,7 @@ def signal_of(body: bytes, resource: str, now: datetime) -> Signal | None:
     key = hashlib.sha256(body).hexdigest()
     data = untrusted.part(told, "data")
     if resource == "event_alert":
-        return _of_event(key, untrusted.part(data, "event"), data, now)
+        return event_signal(key, untrusted.part(data, "event"), now, data)
     if resource == "issue" and action in _OF_ISSUES:
         return _of_issue(key, untrusted.part(data, "issue"), _OF_ISSUES[action], now)
     if resource == "metric_alert" and action in _OF_METRICS:
@@ -57,7 +58,7 @@ def captured(event: Mapping[str, Any], service: str, now: datetime) -> Signal:
     Raises:
         MessageError: it is none.
     """
-    found = _of_event(untrusted.required(event, "event_id"), event, {}, now)
+    found = event_signal(untrusted.required(event, "event_id"), event, now)
     return found.model_copy(
         update={
             "source": Source.CAPTURED,
@@ -67,7 +68,17 @@ def captured(event: Mapping[str, Any], service: str, now: datetime) -> Signal:
     )
 
 
-def _of_event(key: str, event: Mapping[str, Any], data: Mapping[str, Any], now: datetime) -> Signal:
+def event_signal(
+    key: str,
+    event: Mapping[str, Any],
+    now: datetime,
+    data: Mapping[str, Any] = MappingProxyType({}),
+) -> Signal:
+    """An event in Sentry's form.
+
+    Args:
+        data: what a webhook says around it.
+    """
     values = untrusted.items(untrusted.part(event, "exception"), "values")
     last = values[-1] if values and isinstance(values[-1], dict) else {}
     metadata = untrusted.part(event, "metadata")
@@ -141,7 +152,7 @@ def _of_metric(key: str, data: Mapping[str, Any], action: str, now: datetime) ->
         type=untrusted.text(rule, "name") or untrusted.text(alert, "title") or title,
         message=untrusted.text(data, "description_text"),
         level=_OF_METRICS[action],
-        issue=untrusted.text(alert, "id"),
+        issue=f"metric alert {untrusted.text(alert, 'id')}",
         link=untrusted.link(data, "web_url"),
         # A measured figure is in its text: each firing would be another issue.
         fingerprint=("metric alert", untrusted.text(rule, "id") or title),

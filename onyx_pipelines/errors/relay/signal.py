@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.text import shortened
 
 
 class MessageError(OnyxError):
@@ -76,14 +79,19 @@ class Signal(BaseModel):
 
 
 # Only what people wrote or programs said: ids, enums and moments stay as they are.
-_TEXTS = ("service", "type", "message", "culprit", "release", "environment", "link", "said")
+_TEXTS = ("service", "type", "message", "culprit", "release", "environment", "said")
+_LONGEST: Final = 1000
+_NUMBER: Final = re.compile(r"[0-9]{1,20}|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def without_secrets(signal: Signal, clean: Callable[[str], str]) -> Signal:
-    """Each text as `clean` leaves it."""
+    """Each text as `clean` leaves it, and short; in the link the number of an issue stays."""
     return signal.model_copy(
         update={
-            **{name: clean(getattr(signal, name)) for name in _TEXTS},
+            **{name: shortened(clean(getattr(signal, name)), _LONGEST) for name in _TEXTS},
+            "link": "/".join(
+                part if _NUMBER.fullmatch(part) else clean(part) for part in signal.link.split("/")
+            ),
             "fingerprint": tuple(map(clean, signal.fingerprint)),
             "tags": {clean(name): clean(value) for name, value in signal.tags.items()},
         }

@@ -1,4 +1,4 @@
-"""Reading JSON that others sent: a text is short and one line, a moment has a zone, a link is one
+"""Reading JSON that others sent: a text is one line, a moment has a zone, a link is one
 of the web. Pure."""
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from onyx_pipelines.core.text import printable, shortened
+from onyx_pipelines.core.text import printable
 from onyx_pipelines.errors.relay.signal import MessageError
 
-_LONGEST: Final = 1000
+# Longer than what is kept once secrets are taken out: half of one looks like none.
+_LONGEST: Final = 16_000
 _LONGEST_LINK: Final = 2000
 _REMEDY: Final = "See docs/errors.md for what the tracker must be told."
 
@@ -47,7 +48,7 @@ def text(message: Mapping[str, Any], *names: str) -> str:
     for name in names:
         value = message.get(name)
         if isinstance(value, (str, int, float)) and not isinstance(value, bool) and str(value):
-            return shortened(printable(" ".join(str(value).split())), _LONGEST)
+            return printable(" ".join(str(value)[:_LONGEST].split()))
     return ""
 
 

@@ -46,7 +46,7 @@ class Bugsink:
         return tuple(sorted(found, key=lambda each: (-each.events, each.id)))
 
     def latest(self, since: datetime) -> tuple[Latest, ...]:
-        """Its list does not say levels: an issue's tags do."""
+        """Its list does not say levels: an issue's events do."""
         with self._api.understanding():
             projects = self._projects()
             return tuple(
@@ -67,10 +67,13 @@ class Bugsink:
                 if not told["is_resolved"]
             )
 
-    def tags(self, number: str) -> dict[str, list[str]]:
-        """Values of each tag, of all its events."""
+    def newest_event(self, number: str) -> Mapping[str, Any]:
+        """Its list of events leaves out what they say."""
         with self._api.understanding():
-            return self._tags(number)
+            listed = self._api.json("events/", issue=number, order="desc")["results"]
+            if not listed:
+                return {}
+            return dict(self._api.json(f"events/{listed[0]['id']}/")["data"])
 
     def hourly(self, window: Window) -> tuple[int, ...]:
         """Events of each hour."""

@@ -75,13 +75,10 @@ class Sentry:
                 and (not self._wanted or each["project"]["slug"] in self._wanted)
             )
 
-    def tags(self, number: str) -> dict[str, list[str]]:
-        """The most frequent values of each tag."""
+    def newest_event(self, number: str) -> Mapping[str, Any]:
+        """As it is stored."""
         with self._api.understanding():
-            return {
-                str(each["key"]): [str(value["value"]) for value in each["topValues"]]
-                for each in self._api.json(f"issues/{number}/tags/")
-            }
+            return dict(self._api.json(f"issues/{number}/events/latest/"))
 
     def hourly(self, window: Window) -> tuple[int, ...]:
         """Events of each hour."""

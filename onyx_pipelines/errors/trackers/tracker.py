@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt
 
@@ -146,8 +146,8 @@ class Tracker(Protocol):
         """Issues with events since then, the newest first: one page, of what is open."""
         ...
 
-    def tags(self, number: str) -> dict[str, list[str]]:
-        """Of an issue's events: their values by name, as far as the tracker counts them."""
+    def newest_event(self, number: str) -> Mapping[str, Any]:
+        """Of an issue by the tracker's own number, as it was sent; nothing where none is kept."""
         ...
 
     def hourly(self, window: Window) -> tuple[int, ...]:

@@ -48,5 +48,6 @@ def body_lines(events: Sequence[Event]) -> list[str]:
         lines += ["", f"What to do: {newest.playbook}"]
     if len(events) > 1:
         lines += ["", f"{len(events)} times since {moment_text(events[0].occurred_at)}."]
-    lines += ["", f"{second_text(newest.occurred_at)}, run {newest.run_id or 'none'}"]
+    run = f", run {newest.run_id}" if newest.run_id else ""
+    lines += ["", f"{second_text(newest.occurred_at)}{run}"]
     return lines

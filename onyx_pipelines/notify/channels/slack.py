@@ -80,7 +80,7 @@ def message(events: Sequence[Event]) -> dict[str, Any]:
     playbook = {"what to do": newest.playbook} if newest.playbook else {}
     if links := _links({**newest.links, **playbook}):
         blocks.append({"type": "section", "text": links})
-    when = f"{second_text(newest.occurred_at)}, run {newest.run_id or 'none'}"
+    when = second_text(newest.occurred_at) + (f", run {newest.run_id}" if newest.run_id else "")
     blocks.append({"type": "context", "elements": [_plain(when, _FIELD)]})
     # What a notification shows. Slack would read it as mrkdwn.
     return {"text": _escaped(headline(events), _SECTION), "mrkdwn": False, "blocks": blocks}
