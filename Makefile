@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui rehearse-disaster test nightly check fast-tests lint bench incidents docs site lock down clean
+.PHONY: help install demo ui rehearse-disaster test thorough nightly check fast-tests lint bench incidents docs site lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,8 +27,11 @@ rehearse-disaster: $(STAMP)  ## lose a whole sandbox but for S3, and bring it ba
 	$(BIN)/python -m onyx_pipelines.sandbox.rehearsal
 
 test: $(STAMP)  ## the whole test suite; what measures times comes last
-	$(BIN)/python -m pytest -m "not measures"
+	$(BIN)/python -m pytest -m "not measures and not thorough"
 	$(BIN)/python -m pytest -m measures -n 2
+
+thorough: $(STAMP)  ## what CI runs besides: kills at every step, attacks, whole pages that are followed
+	$(BIN)/python -m pytest -m "thorough and not measures"
 
 nightly: $(STAMP)  ## the tests of random data and of many tables, at length
 	$(BIN)/python -m pytest --hypothesis-profile=nightly --timeout=0 -k "random or [many]"
@@ -37,7 +40,7 @@ check: $(STAMP)  ## in a minute: lint, and beside it the tests that are fast and
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint fast-tests
 
 fast-tests: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not (servers or slow or measures)"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not (servers or slow or thorough or measures)"
 
 lint: $(STAMP)  ## ruff, mypy --strict, and which package may import which
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from onyx_pipelines_tests.docker_engine import engine_host
 from onyx_pipelines_tests.lifetime import processes_of
 from onyx_pipelines_tests.waiting import wait_until
 
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
+
 PYTEST = (
     *(sys.executable, "-m", "pytest"),
     *("-p", "no:cacheprovider", "-p", "no:schemathesis"),

@@ -13,7 +13,7 @@ from onyx_pipelines_tests import servers_of_tests
 pytest_plugins = ["pytester"]
 
 TESTS = Path(__file__).parent
-MARKERS = "\n".join(f"    {name}: made up" for name in ("slow", "servers", "measures"))
+MARKERS = "\n".join(f"    {name}: made up" for name in ("slow", "servers", "thorough", "measures"))
 # How the suite's own conftest marks them.
 CONFTEST = """
 import pytest
@@ -47,6 +47,8 @@ FILES = {
         import pytest
         @pytest.mark.slow
         def test_that_is_slow(): ...
+        @pytest.mark.thorough
+        def test_that_is_thorough(): ...
         @pytest.mark.measures
         def test_that_measures(): ...
     """,
@@ -84,10 +86,15 @@ def test_make_check_does_not_even_import_what_starts_servers(pytester: pytest.Py
     assert done.ret is pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_make_test_runs_all_but_what_measures(pytester: pytest.Pytester) -> None:
+def test_make_test_runs_all_but_what_measures_and_make_thorough_the_rest(
+    pytester: pytest.Pytester,
+) -> None:
     written = set(re.findall(r"def (test_\w+)", "\n".join(FILES.values())))
 
-    assert selected_by("test", pytester) == written - {"test_that_measures"}
+    assert selected_by("thorough", pytester) == {"test_that_is_thorough"}
+    assert selected_by("test", pytester) == written - {
+        *("test_that_measures", "test_that_is_thorough")
+    }
 
 
 @pytest.mark.parametrize("name", sorted(servers_of_tests.FIXTURES))

@@ -31,7 +31,7 @@ from onyx_pipelines_tests.attacks.victim import (
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest, make_volume_host
 from onyx_pipelines_tests.users import NOBODY, as_another_user
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.thorough]
 
 HARMS = 500
 SEED = 20_261_126

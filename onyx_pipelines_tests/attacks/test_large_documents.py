@@ -59,6 +59,7 @@ def _text(document: dict[str, Any]) -> bytes:
     return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("forge", [of_empty_lists, of_many_objects])
 def test_several_forged_manifests_as_large_as_may_be_take_the_memory_of_one(
     local: LocalStore, planter: Planter, forge: Callable[[dict[str, Any], int], bytes]

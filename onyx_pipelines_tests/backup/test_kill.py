@@ -46,6 +46,7 @@ def sealed_in_any_store(host: HostUnderTest) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_killed_backups_leave_nothing_listed_and_the_next_run_cleans_up(
     backup_host: HostUnderTest,

@@ -20,7 +20,7 @@ from onyx_pipelines.audit import Trail
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.fixtures_sandbox import COMMAND, HostUnderTest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 LONG = {
     "backup run": ("backup", "run", "--component", "qdrant"),

@@ -18,7 +18,7 @@ from onyx_pipelines.sandbox.application_data import differences
 from onyx_pipelines.sandbox.rehearsal import Loss, data_of, lose_everything
 from onyx_pipelines.sandbox.stack import Sandbox
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "restore.md").read_text(encoding="utf-8")

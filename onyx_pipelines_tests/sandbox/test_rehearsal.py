@@ -13,7 +13,7 @@ from onyx_pipelines.sandbox.application_data import differences
 from onyx_pipelines.sandbox.rehearsal import rehearse
 from onyx_pipelines.sandbox.stack import Sandbox
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from onyx_pipelines.sandbox.postgres_server import PostgresServer
 from onyx_pipelines_tests.restore.killing import kills_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(

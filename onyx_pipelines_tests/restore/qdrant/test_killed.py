@@ -10,7 +10,7 @@ from onyx_pipelines.sandbox.qdrant_server import QdrantStandIn
 from onyx_pipelines_tests.fixtures_qdrant import MakeCollection, QdrantServer, set_alias
 from onyx_pipelines_tests.restore.killing import kills_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.thorough]
 
 
 def test_a_kill_at_any_step_leaves_old_or_new_and_the_next_run_completes(

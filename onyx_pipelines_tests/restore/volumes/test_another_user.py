@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from onyx_pipelines.core.errors import OnyxError, RestoreError, SourceError
+from onyx_pipelines.core.progress import silent
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.results import ComponentResult
+from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines_tests.docker_world import DockerWorld
+from onyx_pipelines_tests.recording_sink import RecordingSink
 from onyx_pipelines_tests.requirements_of_tests import unavailable
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
@@ -126,6 +129,20 @@ class TestWithAnEngine:
         mountpoint = docker.create_volume("v", options=options, labels={"project": "onyx"})
         docker.create("reader", mounts={f"{docker.prefix}v": "/d"})
         return asking(docker, settings_for(device.parent, {"v": mountpoint}))
+
+    def test_containers_stop_while_a_volume_of_theirs_is_read(
+        self, docker: DockerWorld, settings: Settings
+    ) -> None:
+        docker.create("writer", labels={docker.label: "v"})
+        settings = settings.model_copy(update={"stop_containers_label": docker.label})
+        seen: set[str] = set()
+        sink = RecordingSink(lambda _: seen.add(docker.status("writer")))
+
+        report = VolumesSource.from_settings(settings).back_up(sink, silent)
+
+        assert report.warnings == ()
+        assert seen == {"exited"}
+        assert docker.status("writer") == "running"
 
     def test_a_volume_of_theirs_is_restored_with_its_containers_on_it(
         self, docker: DockerWorld, vault: Vault, device: Path, settings: Settings

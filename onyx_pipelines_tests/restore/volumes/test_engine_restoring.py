@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.vault.reading import SetObjects
 from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_docker import Troubled
-from onyx_pipelines_tests.mounting import Kind, overlay_options
+from onyx_pipelines_tests.mounting import Kind, mounted, overlay_options
 from onyx_pipelines_tests.recording_sink import RecordingSink
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
     Vault,
@@ -166,6 +167,90 @@ def test_one_that_somebody_starts_meanwhile_is_restarted(stack: Stack, troubled:
 
     assert troubled.trouble.calls == ["stop reader", "stop late", "start late", "start reader"]
     assert stack.docker.output("late", "cat", "/d/file") == "as it was"
+
+
+def test_who_depends_on_another_or_joins_its_network_stops_first_and_starts_last(
+    stack: Stack, troubled: Troubled
+) -> None:
+    objects = stack.backed_up()
+    db, api = compose_labels("db"), compose_labels("api", "db:service_started:false")
+    stack.use("z-db", labels=db)
+    stack.use("a-api", labels=api)
+    stack.docker.create("b-sidecar", NetworkMode=f"container:{stack.docker.prefix}a-api")
+
+    restored(objects, IN_PLACE, stack.settings.model_copy(update={"docker_host": troubled.host}))
+
+    assert troubled.trouble.calls == [
+        "stop b-sidecar", "stop a-api", "stop z-db", "start z-db", "start a-api", "start b-sidecar",
+    ]  # fmt: skip
+
+
+def compose_labels(service: str, depends_on: str = "") -> dict[str, str]:
+    return {
+        "com.docker.compose.project": "onyx",
+        "com.docker.compose.service": service,
+        "com.docker.compose.depends_on": depends_on,
+    }
+
+
+def test_one_that_keeps_restarting_does_not_run_while_the_data_changes_places(
+    stack: Stack, troubled: Troubled
+) -> None:
+    objects = stack.backed_up()
+    change(stack.directory)
+    stack.use("loop", command=("sh", "-c", "exit 3"), RestartPolicy={"Name": "always"})
+    seen: list[str] = []
+    troubled.trouble.before_start.append(lambda: seen.append(stack.docker.status("loop")))
+
+    restored(objects, IN_PLACE, stack.settings.model_copy(update={"docker_host": troubled.host}))
+
+    assert seen == ["exited"]
+    assert stack.docker.status("loop") in ("restarting", "running")
+
+
+def test_one_that_is_made_anew_meanwhile_comes_up_on_the_restored_data(
+    stack: Stack, troubled: Troubled
+) -> None:
+    objects = stack.backed_up()
+    change(stack.directory)
+    stack.use("reader")
+    stack.use("watcher")
+
+    def make_anew() -> None:
+        stack.docker.remove("watcher")
+        stack.use("watcher")
+
+    troubled.trouble.before_stop.append(make_anew)
+
+    restored(objects, IN_PLACE, stack.settings.model_copy(update={"docker_host": troubled.host}))
+
+    assert [stack.docker.status(name) for name in ("reader", "watcher")] == ["running"] * 2
+    assert stack.docker.output("watcher", "cat", "/d/file") == "as it was"
+
+
+def test_what_is_mounted_in_it_while_its_containers_stop_is_neither_moved_nor_deleted(
+    stack: Stack, troubled: Troubled, tmp_path: Path
+) -> None:
+    (stack.directory / "point").mkdir()
+    objects = stack.backed_up()
+    change(stack.directory)
+    stack.use("reader")
+
+    with ExitStack() as mounts:
+
+        def mount() -> None:
+            point = stack.directory / "point"
+            mounts.enter_context(mounted(Kind.TMPFS, point, tmp_path / "other"))
+            (point / "precious").write_bytes(b"precious")
+
+        troubled.trouble.before_stop.append(mount)
+        settings = stack.settings.model_copy(update={"docker_host": troubled.host})
+
+        result = restored(objects, IN_PLACE, settings)
+
+        assert "point, which is mounted" in result.findings[-1].message
+        assert bytes_of(stack.directory) == {"file": b"newer", "point/precious": b"precious"}
+        assert stack.docker.status("reader") == "running"
 
 
 @pytest.mark.parametrize(

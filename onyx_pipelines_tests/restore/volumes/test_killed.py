@@ -8,7 +8,7 @@ import pytest
 
 from onyx_pipelines_tests.restore.killing import kills_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 
 @pytest.mark.parametrize(
