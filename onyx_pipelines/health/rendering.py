@@ -8,15 +8,15 @@ from typing import Any, Final
 from onyx_pipelines.core.text import NOTHING, duration_text, second_text
 from onyx_pipelines.health.verdict import Condition, Finding, StackHealth, verdict
 from onyx_pipelines.reporting.markdown import table_markdown
-from onyx_pipelines.reporting.palette import Badge
+from onyx_pipelines.reporting.palette import badge
 from onyx_pipelines.reporting.tables import Cell, Table, plain_table
 
 BADGES: Final = {
-    Condition.OK: Badge("passed", "✓", "ok"),
-    Condition.DEGRADED: Badge("inconclusive", "!", "degraded"),
-    Condition.UNKNOWN: Badge("could-not-verify", "?", "unknown"),
-    Condition.FAILING: Badge("failed", "✕", "failing"),
-    Condition.NOT_WATCHED: Badge("muted", NOTHING, "not watched"),
+    Condition.OK: badge("passed", "ok"),
+    Condition.DEGRADED: badge("degraded", "degraded"),
+    Condition.UNKNOWN: badge("could-not-verify", "unknown"),
+    Condition.FAILING: badge("failed", "failing"),
+    Condition.NOT_WATCHED: badge("muted", "not watched"),
 }
 _COLUMNS: Final = (("Area", "name"), ("Condition", ""), ("What is known", ""), ("As of", "nowrap"))
 

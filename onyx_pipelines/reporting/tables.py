@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onyx_pipelines.reporting.palette import Badge
+from onyx_pipelines.reporting.ticks import Tick
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,20 @@ Row = Sequence[str | Cell]
 
 @dataclass(frozen=True)
 class Table:
-    """`columns`: name and classes; the first one of a row is its head.
+    """`columns`: name and classes; the first one of a row is its head, a `track` has a scale.
 
     Args:
         groups: rows under a title each; one group with the title "" has none.
         group: what a group is, where there are titles.
         foot: the sum of all rows.
+        ticks: of the scale, their value in percent.
     """
 
     columns: Sequence[tuple[str, str]]
     groups: Sequence[tuple[str, Sequence[Row]]]
     group: str = ""
     foot: Row | None = None
+    ticks: Sequence[Tick] = ()
 
 
 def plain_table(columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> Table:

@@ -27,8 +27,8 @@ from onyx_pipelines.load_test.results import (
     Interval,
     Scenario,
 )
-from onyx_pipelines.reporting.charts.canvas import to_svg
-from onyx_pipelines.reporting.charts.panel import WIDTH_PX, Panel, panel_drawing
+from onyx_pipelines.reporting.charts.panel import Panel, drawn
+from onyx_pipelines.reporting.tables import as_cell
 from onyx_pipelines_tests.load_test_report import factories, measured
 from onyx_pipelines_tests.load_test_report.factories import TARGETS_MS, LoadTest
 
@@ -46,8 +46,7 @@ FAILING = factories.failing()
 
 
 def _svg(found: list[Panel]) -> str:
-    drawings = [panel_drawing(panel, width_px=WIDTH_PX) for panel in found]
-    return "".join(to_svg(drawing, f"chart-{at}") for at, drawing in enumerate(drawings))
+    return "".join(chart.svg for chart in drawn(found, "chart"))
 
 
 def _changed(test: LoadTest, **changes: object) -> LoadTest:
@@ -173,11 +172,29 @@ def test_only_ratios_that_a_log_scale_has_a_place_for_have_one(
     )
     result = _changed(FAILING, comparison=Comparison(baseline_id="b", changes=(change,))).result
 
-    (found,) = ratios(result)
+    ((_, (row,)),) = ratios(result).groups
 
     has_place = ratio is not None and 0 < ratio < float("inf")
-    assert bool(found.places) == has_place
-    assert all(0 <= place <= 100 for place in found.places)
+    marks = as_cell(row[2]).marks
+    assert [mark.kind for mark in marks] == ["mark", *(["range", "point"] if has_place else [])]
+    assert all(0 <= mark.left <= mark.left + (mark.width or 0) <= 100.01 for mark in marks)
+
+
+def test_lines_that_are_drawn_for_reference_stand_in_the_key() -> None:
+    (first, *_) = drawn(panels.throughput(FAILING.result), "chart")
+
+    assert [name for _, name in first.key] == ["measured", "20 users", "queue model", "knee 5.6"]
+
+
+def test_an_objective_far_above_is_only_named() -> None:
+    near, far = (
+        drawn(panels.spectrum(FAILING.result, FAILING.samples, {Scenario.CHAT: ms}), "chart")[0]
+        for ms in (1500.0, 1e6)
+    )
+
+    assert near.key[-1] == ("failed", "objective 1.50 s")
+    assert far.key[-1] == ("failed", "objective 1000.00 s (far above)")
+    assert [chart.svg.count("var(--failed)") for chart in (near, far)] == [1, 0]
 
 
 def test_memory_is_a_share_of_the_machines() -> None:

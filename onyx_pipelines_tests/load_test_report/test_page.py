@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.core.text import NOTHING
 from onyx_pipelines.load_test.report.formatting import TIMES
 from onyx_pipelines.load_test.report.sentences import headline, judgement
 from onyx_pipelines.load_test.report.view import filled, sweep
 from onyx_pipelines.load_test.report.writing import load_test_page, page_of
 from onyx_pipelines.load_test.results import LoadTestResult, Validity
+from onyx_pipelines.reporting.tables import Cell
 from onyx_pipelines_tests.load_test_report import factories
 from onyx_pipelines_tests.load_test_report.factories import HOSTILE, TARGETS_MS, LoadTest
 from onyx_pipelines_tests.reporting.page import Page
@@ -192,9 +194,11 @@ def test_every_number_is_there(number: str, failing_page: _Page) -> None:
 
 
 def test_a_service_that_is_not_known_at_a_step_is_not_zero() -> None:
-    rows = dict(filled(factories.failing().result)[0][2])
+    ((_, rows),) = filled(factories.failing().result)[0].groups
 
-    assert rows["qdrant CPU"][:3] == [("full-0", "2"), ("unknown", ""), ("full-0", "7")]
+    (row,) = (row for row in rows if row[0] == "qdrant CPU")
+    known = [Cell(text, kind="full-0") for text in ("2", "7")]
+    assert row[1:4] == (known[0], Cell(NOTHING, kind="unknown"), known[1])
 
 
 def test_a_step_without_answers_has_no_mean() -> None:

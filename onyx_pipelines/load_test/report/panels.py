@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -31,8 +31,7 @@ from onyx_pipelines.load_test.results import (
 )
 from onyx_pipelines.load_test.statistics.percentiles import samples_needed
 from onyx_pipelines.reporting.charts.canvas import FONT_PX
-from onyx_pipelines.reporting.charts.labels import Label, level, note, upright
-from onyx_pipelines.reporting.charts.panel import Panel, legend
+from onyx_pipelines.reporting.charts.panel import Key, Panel
 from onyx_pipelines.reporting.palette import LIGHT
 
 TARGET_USERS: Final = 20
@@ -72,42 +71,38 @@ def spectrum(
     ]
 
 
-def _fill_spectrum(
-    values: Mapping[Measure, _Values], target_ms: float | None, axes: Axes
-) -> list[Label]:
-    highest, labels = 0.9, []
-    for at, (measure, sorted_ms) in enumerate(values.items()):
+def _fill_spectrum(values: Mapping[Measure, _Values], target_ms: float | None, axes: Axes) -> Key:
+    highest, key = 0.9, []
+    for at, (measure, sorted_ms) in enumerate(values.items(), start=1):
         if len(sorted_ms) > 1:
             most = max((q for q in _SHOWN if samples_needed(q) <= len(sorted_ms)), default=0.9)
             highest = max(highest, most)
-            _draw_percentiles(axes, sorted_ms, most, LIGHT[f"series-{at + 1}"], measure)
+            _draw_percentiles(axes, sorted_ms, most, LIGHT[f"series-{at}"])
+            key.append((f"series-{at}", f"{words(measure)} (n={len(sorted_ms)})"))
     top = axes.get_ylim()[1]
-    if target_ms is not None and target_ms < _FAR_ABOVE * top:
-        top = max(top, 1.12 * target_ms)
-        labels.append(level(axes, target_ms, "failed", f"objective {latency_text(target_ms)}"))
-    elif target_ms is not None:
-        # Only words, or the data would be a line.
-        labels.append(note("failed", f"objective {latency_text(target_ms)} (far above)"))
+    if target_ms is not None:
+        # Far above there are only words, or the data would be a line.
+        is_near = target_ms < _FAR_ABOVE * top
+        if is_near:
+            top = max(top, 1.12 * target_ms)
+            axes.axhline(target_ms, color=LIGHT["failed"], linewidth=1.2, linestyle="--")
+        name = f"objective {latency_text(target_ms)}"
+        key.append(("failed", name if is_near else f"{name} (far above)"))
     axes.set_ylim(0, top)
     axes.set_xscale("log")
     ticks = [q for q in _SHOWN if q <= highest]
     axes.set_xticks([1 / (1 - q) for q in ticks], [f"p{100 * q:g}" for q in ticks])
-    if axes.lines:
-        legend(axes)
-    return labels
+    return key
 
 
-def _draw_percentiles(
-    axes: Axes, values: _Values, most: float, colour: str, measure: Measure
-) -> None:
+def _draw_percentiles(axes: Axes, values: _Values, most: float, colour: str) -> None:
     qs = 1 - 1 / np.geomspace(1.25, 1 / (1 - most), _POINTS)
     count = len(values)
     low = np.clip(binom.ppf(_TAIL, count, qs).astype(int), 1, count) - 1
     high = np.clip(binom.ppf(1 - _TAIL, count, qs).astype(int) + 1, 1, count) - 1
     xs = 1 / (1 - qs)
     axes.fill_between(xs, values[low], values[high], color=colour, alpha=0.22, linewidth=0)
-    label = f"{words(measure)} (n={count})"
-    axes.plot(xs, np.quantile(values, qs), color=colour, linewidth=1.8, label=label)
+    axes.plot(xs, np.quantile(values, qs), color=colour, linewidth=1.8)
 
 
 def throughput(result: LoadTestResult) -> list[Panel]:
@@ -133,49 +128,48 @@ def _by_scenario(steps: Iterable[SweepStep]) -> dict[Scenario, list[SweepStep]]:
     return {name: sorted(mine, key=lambda step: step.users) for name, mine in found.items()}
 
 
-def _fill_throughput(
-    steps: Sequence[SweepStep], capacity: Capacity | None, axes: Axes
-) -> list[Label]:
+def _fill_throughput(steps: Sequence[SweepStep], capacity: Capacity | None, axes: Axes) -> Key:
     users = [step.users for step in steps]
     rates = [step.throughput_per_s for step in steps]
-    top, labels = max(rates), []
+    top = max(rates)
+    key = [("series-1", "measured"), ("series-3", f"{TARGET_USERS} users")]
     if capacity is not None:
         # What the model says is possible must be seen where it is above all that was measured.
         top = max(top, capacity.max_throughput_per_s or 0.0, *capacity.model_throughput_per_s)
-        labels += _draw_model(axes, capacity, top)
-    axes.plot(users, rates, "o", markersize=6, color=LIGHT["series-1"], label="measured", zorder=3)
-    labels.append(upright(axes, TARGET_USERS, "series-3", f"{TARGET_USERS} users"))
+        key += _draw_model(axes, capacity, top)
+    axes.plot(users, rates, "o", markersize=6, color=LIGHT["series-1"], zorder=3)
+    axes.axvline(TARGET_USERS, color=LIGHT["series-3"], linewidth=1.1)
     axes.set_xlim(0, max(*users, TARGET_USERS) * 1.05)
-    axes.set_ylim(0, 1.35 * top or 1.0)
+    axes.set_ylim(0, 1.1 * top or 1.0)
     # Of the numbers that were run, none that would run into the one before.
     kept: list[int] = []
     for number in sorted(set(users)):
         if not kept or (number - kept[-1]) / max(users) > 0.08:
             kept.append(number)
     axes.set_xticks(kept)
-    legend(axes)
-    return labels
+    return key
 
 
-def _draw_model(axes: Axes, capacity: Capacity, top: float) -> list[Label]:
+def _draw_model(axes: Axes, capacity: Capacity, top: float) -> Iterator[tuple[str, str]]:
     users, rates = capacity.model_users, capacity.model_throughput_per_s
     if users:
-        axes.plot(users, rates, color=LIGHT["series-2"], linewidth=1.6, label="queue model")
+        axes.plot(users, rates, color=LIGHT["series-2"], linewidth=1.6)
+        yield "series-2", "queue model"
     last = users[-1] if users else 1.0
     alone_s = capacity.base_ms / 1000
     if alone_s > 0:
-        ends = [0, min(last, 1.3 * top * alone_s)], [0, min(last / alone_s, 1.3 * top)]
+        ends = [0, min(last, 1.1 * top * alone_s)], [0, min(last / alone_s, 1.1 * top)]
         axes.plot(*ends, color=LIGHT["muted"], linewidth=0.9, linestyle=":")
     if capacity.max_throughput_per_s is not None:
         most = capacity.max_throughput_per_s
         axes.axhline(most, color=LIGHT["muted"], linewidth=0.9, linestyle=":")
-    if capacity.knee_users is None:
-        return []
-    interval = capacity.knee_interval
+    knee, interval = capacity.knee_users, capacity.knee_interval
+    if knee is None:
+        return
     if interval is not None and interval.low is not None and interval.high is not None:
         axes.axvspan(interval.low, interval.high, color=LIGHT["band"], zorder=0)
-    knee = capacity.knee_users
-    return [upright(axes, knee, "ink", f"knee {knee:.1f}", style="--")]
+    axes.axvline(knee, color=LIGHT["ink"], linewidth=1.1, linestyle="--")
+    yield "ink", f"knee {knee:.1f}"
 
 
 def budget(result: LoadTestResult) -> list[Panel]:
@@ -188,7 +182,7 @@ def budget(result: LoadTestResult) -> list[Panel]:
     ]
 
 
-def _fill_budget(steps: Sequence[SweepStep], named: Sequence[Part], axes: Axes) -> list[Label]:
+def _fill_budget(steps: Sequence[SweepStep], named: Sequence[Part], axes: Axes) -> Key:
     bottoms = np.zeros(len(steps))
     for at, part in enumerate([*named, _OTHER]):
         is_other = part == _OTHER
@@ -244,7 +238,7 @@ def over_time(samples: pd.DataFrame) -> list[Panel]:
     return found
 
 
-def _fill_time(mine: pd.DataFrame, begin_ms: float, axes: Axes) -> list[Label]:
+def _fill_time(mine: pd.DataFrame, begin_ms: float, axes: Axes) -> Key:
     fine = answered(mine).sort_values("ended_ms")
     at_s, latency = _seconds(fine["ended_ms"], begin_ms), whole_ms(fine).to_numpy()
     some = slice(None, None, max(1, len(fine) // _MOST_DOTS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from onyx_pipelines.core.text import NOT_KNOWN, NOTHING, latency_text, percent_text
@@ -27,20 +26,14 @@ from onyx_pipelines.load_test.results import (
     SweepStep,
 )
 from onyx_pipelines.load_test.statistics.percentiles import REPORTED
-from onyx_pipelines.reporting.palette import Badge, role
-from onyx_pipelines.reporting.tables import Cell, Row, Table, plain_table
+from onyx_pipelines.reporting.palette import Badge, badge, role
+from onyx_pipelines.reporting.tables import Cell, Mark, Row, Table, plain_table
 from onyx_pipelines.reporting.ticks import Tick, log_percent
 
-_SIGNS: Final = {
-    LoadVerdict.PASSED: "✓",
-    LoadVerdict.FAILED: "✕",
-    LoadVerdict.INCONCLUSIVE: "?",
-    LoadVerdict.INVALID: "!",
-}
 _GATES: Final = {
-    True: Badge("passed", "✓", "met"),
-    False: Badge("failed", "✕", "not met"),
-    None: Badge("inconclusive", "?", "not seen"),
+    True: badge("passed", "met"),
+    False: badge("failed", "not met"),
+    None: badge("inconclusive", "not seen"),
 }
 _KINDS: Final = {
     ChangeKind.REGRESSED: "failed",
@@ -53,19 +46,8 @@ _TICKS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _FULL: Final = (0.3, 0.6, 0.85)
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """A row of `changes`; low, ratio and high on the scale in percent, none: no place there."""
-
-    row: Row
-    decides: bool
-    role: str
-    places: tuple[float, ...]
-
-
 def verdict(result: LoadTestResult) -> Badge:
-    found = result.verdict
-    return Badge(role(found), _SIGNS[found], found.value)
+    return badge(role(result.verdict), result.verdict.value)
 
 
 def judged(result: LoadTestResult, objective: Objective) -> Badge:
@@ -73,7 +55,7 @@ def judged(result: LoadTestResult, objective: Objective) -> Badge:
     is_invalid = result.verdict is LoadVerdict.INVALID
     counts = LoadVerdict.INVALID if is_invalid else objective.verdict
     word = "not to be used" if is_invalid else counts.value
-    return Badge(role(counts), _SIGNS[counts], word)
+    return badge(role(counts), word)
 
 
 def validity(result: LoadTestResult) -> Table:
@@ -183,19 +165,16 @@ def fullness(result: LoadTestResult, scenario: Scenario) -> dict[str, list[float
     return {name: row for name, row in found.items() if any(value is not None for value in row)}
 
 
-def filled(
-    result: LoadTestResult,
-) -> list[tuple[str, list[int], list[tuple[str, list[tuple[str, str]]]]]]:
-    """Per scenario with telemetry: its users, and of each service the level and percent."""
+def filled(result: LoadTestResult) -> list[Table]:
+    """Percent by step of each scenario with telemetry; the fuller, the darker."""
     found = []
     for scenario in dict.fromkeys(step.scenario for step in result.sweep):
-        rows = [
-            (name, [_full(share) for share in row])
-            for name, row in fullness(result, scenario).items()
+        rows: list[Row] = [
+            (name, *map(_full, row)) for name, row in fullness(result, scenario).items()
         ]
         if rows:
-            users = [step.users for step in steps_of(result.sweep, scenario)]
-            found.append((words(scenario), users, rows))
+            users = [(str(step.users), "") for step in steps_of(result.sweep, scenario)]
+            found.append(plain_table([(f"{words(scenario)}, users", "name"), *users], rows))
     return found
 
 
@@ -217,26 +196,35 @@ def changes(result: LoadTestResult) -> Table:
     )
 
 
-def ratios(result: LoadTestResult) -> list[Ratio]:
-    """The rows of `changes` with their places on a scale."""
+def ratios(result: LoadTestResult) -> Table:
+    """`changes` with their places on a scale."""
     low, high = _scale(result)
-    ((_, rows),) = changes(result).groups
-    return [
-        Ratio(
-            row,
-            each.is_gating,
-            _KINDS[each.kind],
-            tuple(log_percent(end, low, high) for end in _ends(each)),
-        )
+    shown = changes(result)
+    name, ratio, change = shown.columns
+    ((_, rows),) = shown.groups
+    marked = [
+        (*row[:2], Cell(marks=_marks(each, low, high)), row[2])
         for row, each in zip(rows, result.comparison.changes, strict=True)
     ]
+    return Table(
+        [name, ratio, ("On a scale", "track full"), change],
+        [("", marked)],
+        ticks=[
+            Tick(log_percent(tick, low, high), f"{tick:g}{TIMES}")
+            for tick in _TICKS
+            if low <= tick <= high
+        ],
+    )
 
 
-def ratio_ticks(result: LoadTestResult) -> list[Tick]:
-    """Their places in percent."""
-    low, high = _scale(result)
-    ticks = [ratio for ratio in _TICKS if low <= ratio <= high]
-    return [Tick(log_percent(ratio, low, high), f"{ratio:g}{TIMES}") for ratio in ticks]
+def _marks(change: Change, low: float, high: float) -> tuple[Mark, ...]:
+    places = [log_percent(end, low, high) for end in _ends(change)]
+    same = Mark("mark", "muted", log_percent(1.0, low, high))
+    if not places:
+        return (same,)
+    role, kind = _KINDS[change.kind], "point decides" if change.is_gating else "point"
+    begin, place, end = places
+    return same, Mark("range", role, begin, end - begin), Mark(kind, role, place)
 
 
 def causes(attribution: Attribution) -> list[tuple[str, str, Cause]]:
@@ -264,11 +252,11 @@ def _step(step: SweepStep) -> Row:
     )
 
 
-def _full(share: float | None) -> tuple[str, str]:
-    """The class of its cell and the percent."""
+def _full(share: float | None) -> Cell:
     if share is None:
-        return "unknown", ""
-    return f"full-{sum(share >= limit for limit in _FULL)}", f"{100 * share:.0f}"
+        return Cell(NOTHING, kind="unknown")
+    darkness = sum(share >= limit for limit in _FULL)
+    return Cell(f"{100 * share:.0f}", kind=f"full-{darkness}")
 
 
 def _ends(change: Change) -> list[float]:
@@ -278,7 +266,7 @@ def _ends(change: Change) -> list[float]:
         return []
     ends = (None, None) if interval is None else (interval.low, interval.high)
     low, high = (end if end is not None and _has_place(end) else ratio for end in ends)
-    return [low, ratio, high]
+    return [min(low, ratio), ratio, max(high, ratio)]
 
 
 def _has_place(ratio: float) -> bool:

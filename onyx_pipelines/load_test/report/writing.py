@@ -13,9 +13,8 @@ from onyx_pipelines.reporting.publish import Published, point_latest_at, publish
 
 if TYPE_CHECKING:
     import pandas as pd
-    from markupsafe import Markup
 
-    from onyx_pipelines.reporting.charts.panel import Panel
+    from onyx_pipelines.reporting.charts.panel import Chart
 
 FOLDER: Final = "load-test"
 RESULT_FILE: Final = "result.json"
@@ -61,16 +60,17 @@ def load_test_page(
     # Drawing takes half a second to import, which whoever only loads definitions need not pay.
     from onyx_pipelines.load_test.report import panels
     from onyx_pipelines.reporting.charts.canvas import WIDTHS_PX
+    from onyx_pipelines.reporting.charts.panel import drawn
 
     over_time = panels.over_time(samples)
     return page_of(
         result,
         stack=stack,
-        spectrum=_drawn("spectrum", panels.spectrum(result, samples, targets_ms)),
-        budget=_drawn("budget", panels.budget(result)),
-        throughput=_drawn("throughput", panels.throughput(result)),
+        spectrum=drawn(panels.spectrum(result, samples, targets_ms), "spectrum"),
+        budget=drawn(panels.budget(result), "budget"),
+        throughput=drawn(panels.throughput(result), "throughput"),
         over_time={
-            name: _drawn(f"time-{name}", over_time, width_px)
+            name: drawn(over_time, f"time-{name}", width_px=width_px)
             for name, width_px in WIDTHS_PX.items()
         },
     )
@@ -80,10 +80,10 @@ def page_of(
     result: LoadTestResult,
     *,
     stack: str = "",
-    spectrum: Sequence[Markup] = (),
-    budget: Sequence[Markup] = (),
-    throughput: Sequence[Markup] = (),
-    over_time: Mapping[str, Sequence[Markup]],
+    spectrum: Sequence[Chart] = (),
+    budget: Sequence[Chart] = (),
+    throughput: Sequence[Chart] = (),
+    over_time: Mapping[str, Sequence[Chart]],
 ) -> str:
     """The page around its charts."""
     from onyx_pipelines.load_test.report import panels
@@ -122,13 +122,3 @@ def thumbnail_png(result: LoadTestResult) -> bytes:
     if not found:
         return to_png(Drawing(new_figure(480, 270), "", ""))
     return to_png(row_of_panels(found, panels.budget_key(result), width_px=_THUMBNAIL_PX))
-
-
-def _drawn(name: str, panels: Sequence[Panel], width_px: float | None = None) -> list[Markup]:
-    from onyx_pipelines.reporting.charts.canvas import to_svg
-    from onyx_pipelines.reporting.charts.panel import WIDTH_PX, panel_drawing
-
-    return [
-        to_svg(panel_drawing(panel, width_px=width_px or WIDTH_PX), f"{name}-{number}")
-        for number, panel in enumerate(panels)
-    ]

@@ -14,11 +14,12 @@ from onyx_pipelines.monitoring.service_days import (
     DAY_S,
     Budget,
     ServiceDay,
+    Span,
     StackDay,
     State,
     day_verdict,
 )
-from onyx_pipelines.reporting.palette import Badge
+from onyx_pipelines.reporting.palette import badge
 from onyx_pipelines.reporting.publish import (
     Published,
     point_latest_at,
@@ -26,15 +27,16 @@ from onyx_pipelines.reporting.publish import (
     read_results,
     report_directories,
 )
-from onyx_pipelines.reporting.tables import Cell, Table, plain_table
+from onyx_pipelines.reporting.tables import Cell, Mark, Table, plain_table
+from onyx_pipelines.reporting.ticks import Tick
 
 FOLDER: Final = "service-availability"
 _RESULT_FILE: Final = "availability.json"
 _REMEDY: Final = "Launch `service_availability` for that day again."
 _BADGES: Final = {
-    Verdict.PASSED: Badge("passed", "✓", "kept"),
-    Verdict.FAILED: Badge("failed", "✕", "missed"),
-    Verdict.COULD_NOT_VERIFY: Badge("could-not-verify", "?", "not known"),
+    Verdict.PASSED: badge("passed", "kept"),
+    Verdict.FAILED: badge("failed", "missed"),
+    Verdict.COULD_NOT_VERIFY: badge("could-not-verify", "not known"),
 }
 # State → colour and words.
 STATES: Final = {
@@ -94,10 +96,8 @@ def day_page(day: StackDay, budgets: Sequence[Budget], objective: float, *, stac
         subtitle=f"Availability of the services on {day.day} (UTC)",
         verdict=_BADGES[verdict],
         headline=_headline(day, objective),
-        services=day.services,
         states=STATES,
-        hours=[(100 * hour / 24, f"{hour:02d}:00") for hour in range(0, 25, 6)],
-        day_s=DAY_S,
+        day=_spans_table(day),
         shown=availability_table(day, budgets, objective),
         command="dagster asset materialize -m onyx_pipelines.definitions"
         f" --select {Asset.AVAILABILITY} --partition {day.day}",
@@ -128,6 +128,25 @@ def availability_table(day: StackDay, budgets: Sequence[Budget], objective: floa
             )
             for each in day.services
         ],
+    )
+
+
+def _spans_table(day: StackDay) -> Table:
+    """When each service was up, down, or known to nobody."""
+
+    def mark(span: Span) -> Mark:
+        role, words = STATES[span.state]
+        title = f"{words} for {duration_text(span.length_s)}"
+        return Mark("bar", role, 100 * span.begin_s / DAY_S, 100 * span.length_s / DAY_S, title)
+
+    rows = [
+        (each.service, Cell(marks=tuple(map(mark, each.spans))), availability_text(each))
+        for each in day.services
+    ]
+    return Table(
+        [("Service", "name"), ("When", "track"), ("Available", "took")],
+        [("", rows)],
+        ticks=[Tick(100 * hour / 24, f"{hour:02d}:00") for hour in range(0, 25, 6)],
     )
 
 

@@ -14,8 +14,6 @@ COMPONENT_NAMES = {
 }
 STEP_NAMES = {step: step.value.replace("_", " ").capitalize() for step in Step}
 VERDICT_NAMES = {verdict: verdict.value.replace("_", " ") for verdict in Verdict}
-# A shape for each verdict: colour alone tells nothing on a grey print or to one man in twelve.
-VERDICT_SIGNS = {Verdict.PASSED: "✓", Verdict.FAILED: "✕", Verdict.COULD_NOT_VERIFY: "?"}
 _NAMED = 5
 
 

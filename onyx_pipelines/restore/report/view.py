@@ -19,15 +19,15 @@ from onyx_pipelines.core.text import (
     size_text,
 )
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.reporting import palette
 from onyx_pipelines.reporting.palette import Badge, role
-from onyx_pipelines.reporting.tables import Cell, Row, Table, plain_table
+from onyx_pipelines.reporting.tables import Cell, Mark, Row, Table, plain_table
 from onyx_pipelines.reporting.ticks import Tick, duration_ticks
 from onyx_pipelines.restore.report import summary
 from onyx_pipelines.restore.report.formatting import (
     COMPONENT_NAMES,
     STEP_NAMES,
     VERDICT_NAMES,
-    VERDICT_SIGNS,
 )
 from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.timeline import Bar, ItemRow, timeline_rows
@@ -78,23 +78,46 @@ def _problem(finding: Finding) -> Row:
     )
 
 
-def timeline(result: DrillResult) -> list[tuple[str, list[ItemRow]]]:
+def timeline(result: DrillResult) -> Table | None:
     """The rows of each component; none if no step was timed."""
-    groups = groupby(timeline_rows(result), key=lambda row: row.component)
-    return [(COMPONENT_NAMES[component], list(rows)) for component, rows in groups]
+    rows = timeline_rows(result)
+    if not rows:
+        return None
+    end_s = max(row.end_s for row in rows) or 1.0
+    groups = groupby(rows, key=lambda row: row.component)
+    return Table(
+        [("Item", "name"), ("When", "track"), ("Took", "took")],
+        [(COMPONENT_NAMES[name], [_item(row, end_s) for row in group]) for name, group in groups],
+        ticks=[
+            Tick(100 * tick.value / end_s, tick.text)
+            for tick in duration_ticks(end_s, most=_MOST_TICKS)
+        ],
+    )
 
 
-def timeline_ticks(end_s: float) -> list[Tick]:
-    return duration_ticks(end_s, most=_MOST_TICKS)
+def _item(row: ItemRow, end_s: float) -> Row:
+    marks = tuple(
+        Mark(
+            "bar",
+            role(bar.step),
+            100 * bar.offset_s / end_s,
+            100 * bar.duration_s / end_s,
+            _bar_text(row, bar),
+            bar.lane,
+            row.lanes,
+        )
+        for bar in row.bars
+    )
+    return row.label, Cell(marks=marks), duration_text(row.busy_s)
 
 
-def steps_used(rows: Iterable[ItemRow]) -> list[tuple[str, str]]:
+def steps_used(result: DrillResult) -> list[tuple[str, str]]:
     """Colour role and name, in the order of steps."""
-    used = {bar.step for row in rows for bar in row.bars}
+    used = {timing.step for drill in result.components for timing in drill.steps}
     return [(role(step), STEP_NAMES[step]) for step in Step if step in used]
 
 
-def bar_text(row: ItemRow, bar: Bar) -> str:
+def _bar_text(row: ItemRow, bar: Bar) -> str:
     step, took = STEP_NAMES[bar.step].lower(), duration_text(bar.duration_s)
     name = f"{COMPONENT_NAMES[row.component]}, {row.label}"
     return f"{name}: {step} {took}, from {duration_text(bar.offset_s)} on"
@@ -153,7 +176,7 @@ def reproduction(result: DrillResult) -> list[tuple[str, str]]:
 
 def badge(verdict: Verdict, word: str = "") -> Badge:
     """With the verdict's own word if none is given."""
-    return Badge(role(verdict), VERDICT_SIGNS[verdict], word or VERDICT_NAMES[verdict])
+    return palette.badge(role(verdict), word or VERDICT_NAMES[verdict])
 
 
 def components(result: DrillResult) -> Table:

@@ -246,7 +246,7 @@ def test_without_a_timed_step_there_is_no_timeline() -> None:
 def test_no_bar_leaves_its_row() -> None:
     page = _first(whole_stack())
 
-    places = re.findall(r"left:(.*?)%;width:(.*?)%;top:(.*?)%;height:(.*?)%", page)
+    places = re.findall(r"left:([0-9.]+)%;width:(.*?)%;top:(.*?)%;height:(.*?)%", page)
     assert len(places) == 3 + 3 * (3 + 4 + 5)
     for left, width, top, height in places:
         assert 0 <= float(left) <= float(left) + float(width) <= 100.01
