@@ -1,4 +1,5 @@
-"""Takes docs/pictures/ anew: `make demo` first, then `python -m docs.making.pictures`.
+"""Takes docs/pictures/ anew: `make demo` first, and for `monitoring` `onyx sandbox up --monitoring`
+and the job `observe_stack`; then `python -m docs.making.pictures [NAME ...]`.
 
 Starts Dagster on the demo's sandbox, and opens its pages in Chromium.
 """
@@ -33,6 +34,7 @@ _PAGES: Final = {
     "drill": ("assets/restore_drill_report", "Restored from", 900),
     "automation": ("automation", "weekly_verification", 860),
     "load_test": (f"{_LOCATION}/asset-groups/load_test/lineage", "Passed", 860),
+    "monitoring": (f"{_LOCATION}/asset-groups/monitoring/lineage", "Passed", 760),
     "lineage": (f"{_LOCATION}/asset-groups/backup/lineage", "3 / 3 Passed", 660),
     "launchpad": (f"{_LOCATION}/jobs/restore_from_backup/playground", "safety_backup", 660),
     "checks": ("assets/backup_set?view=checks", "Latest execution", 560),
@@ -40,13 +42,14 @@ _PAGES: Final = {
 
 
 def main() -> None:
-    """Every picture, in the light colours of the UI."""
+    """Every picture, or those that are named, in the light colours of the UI."""
+    wanted = {name: _PAGES[name] for name in sys.argv[1:] or _PAGES}
     with _dagster() as url, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         run = _run_of(url, Job.BACKUP)
-        for name, (page, text, height) in _PAGES.items():
+        for name, (page, text, height) in wanted.items():
             picture = smaller(
                 _shot(
                     chromium,
