@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from onyx_pipelines.api.catalog_cache import CatalogCache
 from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.backup.protection import CountedVersions
 from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.monitoring.metrics import AGE
 from onyx_pipelines.reporting.markdown import code, table
 
 _HEAD: Final = """# Metrics
@@ -62,7 +63,8 @@ def _told(folder: Path) -> Iterator[Metric]:
     )
     (settings.state_dir / "versions.json").write_text(counted.model_dump_json(), encoding="utf-8")
     catalog = CatalogCache(settings)
-    yield from sorted(MetricsPage(settings, catalog).collect(), key=lambda each: each.name)
+    age = GaugeMetricFamily(AGE.name, AGE.text)
+    yield from sorted([*MetricsPage(settings, catalog).collect(), age], key=lambda each: each.name)
 
 
 def _name(metric: Metric) -> str:

@@ -38,6 +38,8 @@ def create_app(*of: Settings) -> FastAPI:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         for service in stacks.services:
             service.launcher.tidy_up_soon()
+        if stacks.shared.metrics_password.get_secret_value():
+            page.begin()
         yield
         for service in stacks.services:
             service.close()
@@ -64,7 +66,7 @@ def create_app(*of: Settings) -> FastAPI:
     add_verifications(stacks)
     add_runs(stacks)
     add_load_tests(stacks)
-    add_metrics(app, stacks)
+    page = add_metrics(app, stacks)
     add_stack_health(app, stacks)
     add_notifications(stacks)
     add_reports(stacks)

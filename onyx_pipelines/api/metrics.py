@@ -4,16 +4,21 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request, Response, Security
 
+from onyx_pipelines.api.access import Access
 from onyx_pipelines.api.admission import BASIC, OfStack
-from onyx_pipelines.api.metrics_page import MEDIA_TYPE, MetricsPage, exposition
+from onyx_pipelines.api.metrics_page import MEDIA_TYPE, MetricsPage, registry_of
 from onyx_pipelines.api.models import MetricsHealth, MetricsSummary
 from onyx_pipelines.api.stacks import Stacks
+from onyx_pipelines.monitoring.instrumentation.exposition import Snapshot
 from onyx_pipelines.monitoring.prometheus import Prometheus
 from onyx_pipelines.monitoring.summary import collecting, key_figures
 
 
-def add_metrics(app: FastAPI, stacks: Stacks) -> None:
+def add_metrics(app: FastAPI, stacks: Stacks) -> Snapshot:
+    """Gives what `/metrics` shows, to be rendered before somebody asks."""
     pages = [MetricsPage(each.settings, each.catalog, each.health) for each in stacks.services]
+    snapshot = Snapshot(registry_of(pages))
+    add_page(app, stacks.access, snapshot)
 
     @stacks.reads.get("/api/metrics/health")
     def metrics_health(service: OfStack) -> MetricsHealth:
@@ -39,6 +44,12 @@ def add_metrics(app: FastAPI, stacks: Stacks) -> None:
             tasks_completed_today=whole["tasks_completed_today"],
         )
 
+    return snapshot
+
+
+def add_page(app: FastAPI, access: Access, snapshot: Snapshot) -> None:
+    """`/metrics`, as it was a few seconds ago: no scrape waits for a store."""
+
     @app.get(
         "/metrics",
         dependencies=[Security(BASIC)],
@@ -47,5 +58,5 @@ def add_metrics(app: FastAPI, stacks: Stacks) -> None:
     )
     def metrics(request: Request) -> Response:
         """What Prometheus should know; basic authentication."""
-        stacks.access.admit_metrics(request)
-        return Response(exposition(pages), media_type=MEDIA_TYPE)
+        access.admit_metrics(request)
+        return Response(snapshot.text(), media_type=MEDIA_TYPE)

@@ -35,11 +35,15 @@ MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 
 
 def exposition(pages: Sequence[MetricsPage]) -> bytes:
-    """Of several stacks as one, in Prometheus's text format: each metric once, with what every
-    stack says of it."""
+    """Of several stacks, in Prometheus's text format."""
+    return generate_latest(registry_of(pages))
+
+
+def registry_of(pages: Sequence[MetricsPage]) -> CollectorRegistry:
+    """Of several stacks as one: each metric once, with what every stack says of it."""
     registry = CollectorRegistry()
     registry.register(_Merged(pages))
-    return generate_latest(registry)
+    return registry
 
 
 class _Merged:

@@ -141,6 +141,11 @@ APPLICATION: Final = (
     ACTIVE_USERS,
 )
 
+AGE: Final = Family(
+    "onyx_metrics_age_seconds",
+    Kind.GAUGE,
+    "How long ago all the other metrics of this page were looked at.",
+)
 STACK_HEALTH: Final = Family(
     "onyx_stack_health",
     Kind.GAUGE,

@@ -17,7 +17,7 @@ from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.promoted_latency import FOLDER, promoted_p95_s
 from onyx_pipelines.monitoring.expression import needs_of
-from onyx_pipelines.monitoring.metrics import APPLICATION
+from onyx_pipelines.monitoring.metrics import AGE, APPLICATION
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
@@ -138,7 +138,7 @@ def test_every_metric_of_ours_that_a_rule_reads_is_exposed_somewhere(
     page = MetricsPage(backup_host.settings, CatalogCache(backup_host.settings))
     page.qdrant.look()
     ours = {family.name for family in text_string_to_metric_families(page.render().decode())}
-    known = ours | {family.name.removesuffix("_total") for family in APPLICATION}
+    known = ours | {AGE.name} | {family.name.removesuffix("_total") for family in APPLICATION}
 
     asked = {
         selector.name.removesuffix("_total")

@@ -223,7 +223,12 @@ FAULTS: Final[Mapping[str, Fault]] = {
         5,
         {"onyx_backup_last_success_timestamp_seconds": flat(-19 * 3600)},
     ),
-    "BackupsUnknown": Fault({"onyx_backup_stores_readable": flat(0)}, 10),
+    "BackupsUnknown": Fault(
+        {"onyx_backup_stores_readable": flat(0)},
+        10,
+        more=(({'onyx_metrics_age_seconds{job="onyx-pipelines"}': flat(601)}, 10),),
+        near=(({'onyx_metrics_age_seconds{job="onyx-pipelines"}': flat(600)}, 20),),
+    ),
     "OffsiteCopyBehind": Fault(
         {"onyx_offsite_lag_seconds": flat(26 * 3600 + 1)},
         5,

@@ -147,6 +147,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     "onyx_backup_last_success_timestamp_seconds": rising(60),
     "onyx_backup_last_verified_timestamp_seconds": rising(60),
     "onyx_restore_drill_last_success_timestamp_seconds": rising(60),
+    'onyx_metrics_age_seconds{job="onyx-pipelines"}': flat(5),
     "onyx_restore_drill_max_age_seconds": flat(35 * 86400),
     "onyx_restore_drill_failed": flat(0),
     "onyx_offsite_lag_seconds": flat(60),

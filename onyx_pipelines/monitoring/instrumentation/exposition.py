@@ -22,20 +22,25 @@ from pydantic import SecretStr
 from onyx_pipelines.backup.secret_hygiene import weakness
 from onyx_pipelines.core.addresses import is_within, parse_address, parse_networks
 from onyx_pipelines.core.errors import SettingsError
+from onyx_pipelines.core.logs import logger
 from onyx_pipelines.monitoring.instrumentation.requests import Receive, Scope, Send
+from onyx_pipelines.monitoring.metrics import AGE
 
 # A third of the interval between scrapes.
 _EVERY_S: Final = 5.0
 # Two scrapes may fail before nobody is thought to ask any more.
 _ASKED_WITHIN_S: Final = 60.0
+_LOG: Final = logger("metrics")
+_AGE_HEAD: Final = f"# HELP {AGE.name} {AGE.text}\n# TYPE {AGE.name} gauge\n"
 _REFUSED: Final = {401: b"User or password is wrong.\n", 403: b"Not from this address.\n"}
 
 
 class Snapshot:
-    """The registry's text, rendered in the background for as long as somebody asks for it.
+    """The registry's text, rendered in the background for as long as somebody asks for it, and how
+    old it is.
 
     Args:
-        every_s: how old it may become.
+        every_s: between two renderings.
         asked_within_s: after which nobody asks any more.
     """
 
@@ -49,31 +54,56 @@ class Snapshot:
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types for it
         self._registry = registry
         self._every_s, self._asked_within_s = every_s, asked_within_s
-        self._asked = 0.0
+        self._asked = self._looked = 0.0
         self._text = b""
         self._renderer: threading.Thread | None = None
+        self._is_there = threading.Event()
         self._lock = threading.Lock()
 
-    def text(self) -> bytes:
-        """In Prometheus's format. Whoever is the first to ask waits for it."""
+    def begin(self) -> None:
+        """Render before anybody asks."""
         with self._lock:
             self._asked = time.monotonic()
             if self._renderer is None:
-                self._text = generate_latest(self._registry)
+                self._text = b""
+                self._is_there.clear()
                 self._renderer = threading.Thread(target=self._keep_fresh, daemon=True)
                 self._renderer.start()
-            return self._text
+
+    def text(self) -> bytes:
+        """In Prometheus's format. Who asks before there is one, or after nobody did for long, waits
+        for it.
+
+        Raises:
+            RuntimeError: the registry could not be rendered; the reason is in the log.
+        """
+        self.begin()
+        self._is_there.wait()
+        with self._lock:
+            text, age_s = self._text, time.monotonic() - self._looked
+        if not text:
+            raise RuntimeError("The metrics could not be rendered.")
+        return text + f"{_AGE_HEAD}{AGE.name} {age_s:.3f}\n".encode()
 
     def _keep_fresh(self) -> None:
-        while True:
-            time.sleep(self._every_s)
+        try:
+            while self._is_asked():
+                looked = time.monotonic()
+                text = generate_latest(self._registry)
+                with self._lock:
+                    self._text, self._looked = text, looked
+                self._is_there.set()
+                time.sleep(self._every_s)
+        except Exception:  # noqa: BLE001  # whatever a collector raises; who asks next tries again
+            _LOG.exception("The metrics could not be rendered")
+        finally:
             with self._lock:
-                if time.monotonic() - self._asked > self._asked_within_s:
-                    self._renderer = None
-                    return
-            text = generate_latest(self._registry)
-            with self._lock:
-                self._text = text
+                self._renderer = None
+            self._is_there.set()
+
+    def _is_asked(self) -> bool:
+        with self._lock:
+            return time.monotonic() - self._asked <= self._asked_within_s
 
 
 class MetricsEndpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from onyx_pipelines.core.settings import Thresholds
-from onyx_pipelines.monitoring.metrics import DRILL_MAX_AGE
+from onyx_pipelines.monitoring.metrics import AGE, DRILL_MAX_AGE
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
 
@@ -50,11 +50,13 @@ def _sets(thresholds: Thresholds) -> list[Alert]:
         _alert(
             "BackupsUnknown",
             # Of each stack: another one that is well must not hide it.
-            "onyx_backup_stores_readable < 1 or absent(onyx_backup_stores_readable)",
+            "onyx_backup_stores_readable < 1 or absent(onyx_backup_stores_readable)"
+            f' or {AGE.name}{{job="onyx-pipelines"}} > 600',
             "10m",
             Severity.CRITICAL,
             "Nothing says whether there are backups",
-            "The exporter does not answer, or a store cannot be read: `onyx doctor`.",
+            "The exporter does not answer, or has seen nothing new for long, or a store cannot be"
+            " read: `onyx doctor`.",
         ),
         _alert(
             "OffsiteCopyBehind",

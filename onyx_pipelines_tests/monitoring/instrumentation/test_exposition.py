@@ -53,7 +53,7 @@ def test_prometheus_can_read_it() -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     names = [family.name for family in text_string_to_metric_families(answer.text)]
-    assert names == ["asked"]
+    assert names == ["asked", "onyx_metrics_age_seconds"]
 
 
 def test_it_is_a_route_of_an_application() -> None:
@@ -133,6 +133,55 @@ class Slow:
         return [GaugeMetricFamily("asked", "How often.", value=self.asked)]
 
 
+def values_of(snapshot: Snapshot) -> dict[str, float]:
+    families = text_string_to_metric_families(snapshot.text().decode())
+    return {each.name: each.samples[0].value for each in families}
+
+
+def test_it_says_how_old_it_is() -> None:
+    slow = Slow()
+    registry = CollectorRegistry()
+    registry.register(slow)
+    snapshot = Snapshot(registry, every_s=0.01)
+    snapshot.text()
+
+    slow.let_on.clear()
+    assert slow.waits.wait(60)
+    wait_until(lambda: values_of(snapshot)["onyx_metrics_age_seconds"] > 0.1, "it ages")
+    slow.let_on.set()
+    wait_until(lambda: values_of(snapshot)["onyx_metrics_age_seconds"] < 0.1, "it is new")
+
+
+def test_what_was_begun_is_there_for_the_first_who_asks() -> None:
+    slow = Slow()
+    registry = CollectorRegistry()
+    registry.register(slow)
+    snapshot = Snapshot(registry, every_s=60)
+
+    snapshot.begin()
+    wait_until(lambda: slow.asked == 1, "it is rendered")
+
+    assert values_of(snapshot)["asked"] == 1
+
+
+def test_what_could_not_be_rendered_is_no_empty_page_and_is_tried_again() -> None:
+    class Broken(Slow):
+        def collect(self) -> list[GaugeMetricFamily]:
+            if self.asked == 0:
+                self.asked = 1
+                raise ValueError("broken")
+            return super().collect()
+
+    registry = CollectorRegistry()
+    registry.register(Broken())
+    snapshot = Snapshot(registry)
+
+    with pytest.raises(RuntimeError, match="not be rendered"):
+        snapshot.text()
+
+    assert values_of(snapshot)["asked"] == 2
+
+
 def test_a_scrape_never_waits_for_a_rendering_that_is_under_way() -> None:
     slow = Slow()
     registry = CollectorRegistry()
@@ -155,8 +204,7 @@ def test_what_is_shown_becomes_new_while_somebody_asks() -> None:
     snapshot = Snapshot(registry, every_s=0.01)
 
     def shown() -> float:
-        (family,) = text_string_to_metric_families(snapshot.text().decode())
-        return family.samples[0].value
+        return values_of(snapshot)["asked"]
 
     wait_until(lambda: shown() >= 5, "rendered five times")
 
