@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from onyx_pipelines.audit import Outcome, audited, cli_origin
+from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
 from onyx_pipelines.cli.reading_sets import EXIT_CODES
-from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import count_text, duration_text, second_text
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.restore.audited_restore import audited_restore
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.journal import DESPITE
 from onyx_pipelines.restore.report.formatting import finding_text, speed_text
@@ -22,7 +22,6 @@ from onyx_pipelines.restore.whole_restore import (
     RestorePlan,
     RestoreResult,
     plan_restore,
-    restore_set,
 )
 from onyx_pipelines.restore.whole_restore import abort as abort_restores
 from onyx_pipelines.sources.source import Component
@@ -173,64 +172,27 @@ def _restore(
     with_safety_backup: bool,
     as_json: bool,
 ) -> None:
-    parameters = {
-        name: value for name, value in vars(choice).items() if value not in ((), "", False)
-    }
-    with (
-        audited(
-            settings,
-            action="restore",
-            origin=cli_origin(),
-            parameters={**parameters, "store": store_name, "safety_backup": with_safety_backup},
-            required=True,
-        ) as entry,
-        progress_bars(shown=not as_json) as progress,
-    ):
+    def announce(plan: RestorePlan) -> None:
+        if not as_json:
+            show_plan(plan, safety=with_safety_backup)
 
-        def announce(plan: RestorePlan) -> None:
-            entry.about(plan.backup_id)
-            if not as_json:
-                show_plan(plan, safety=with_safety_backup)
-
-        result = restore_set(
+    with progress_bars(shown=not as_json) as progress:
+        result = audited_restore(
             settings,
             choice,
             backup_id=backup_id,
             store_name=store_name,
-            safety_backup=(
-                (lambda parts: _safety_backup(settings, parts, progress))
-                if with_safety_backup
-                else None
-            ),
+            with_safety_backup=with_safety_backup,
+            origin=cli_origin(),
             command=shlex.join(["onyx", *sys.argv[1:]]),
             progress=progress,
             announce=announce,
-        )
-        entry.result(
-            verdict=result.verdict.value,
-            detail=_detail(result),
-            outcome=Outcome.OK if result.verdict is Verdict.PASSED else Outcome.FAILED,
         )
     if as_json:
         print_json(result_json(result))
     else:
         _show_result(result, settings)
     finish(EXIT_CODES[result.verdict])
-
-
-def _safety_backup(
-    settings: Settings, parts: frozenset[Component], progress: ProgressCallback
-) -> str:
-    # Only then: what makes backups takes its time to load.
-    from onyx_pipelines.restore.safety_backup import take_safety_backup
-
-    return take_safety_backup(settings, parts, progress)
-
-
-def _detail(result: RestoreResult) -> str:
-    taken = f", safety backup {result.safety_backup_id}" if result.safety_backup_id else ""
-    said = [f"restore {result.restore_id}{taken}.", *result.despite_differences, *result.notes]
-    return " ".join(said)
 
 
 def _abort(settings: Settings) -> None:

@@ -3,10 +3,9 @@
 import dagster as dg
 from pydantic import Field
 
-from onyx_pipelines.audit import Outcome, audited, origin_of_run
+from onyx_pipelines.audit import origin_of_run
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.names import OWNERS, Group, Job, Op, Tag, run_tags
-from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.text import duration_text, second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.orchestration.failures import dagster_failures
@@ -14,14 +13,13 @@ from onyx_pipelines.orchestration.launcher import WorkerIdentity
 from onyx_pipelines.orchestration.progress_lines import log_progress
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.reporting.markdown import code, table, text
+from onyx_pipelines.restore.audited_restore import audited_restore
 from onyx_pipelines.restore.choice import RestoreChoice
 from onyx_pipelines.restore.report.formatting import speed_text
-from onyx_pipelines.restore.safety_backup import take_safety_backup
 from onyx_pipelines.restore.whole_restore import (
     RestorePlan,
     RestoreResult,
     plan_restore,
-    restore_set,
 )
 from onyx_pipelines.sources.source import Component
 
@@ -128,7 +126,18 @@ def restore(context: dg.OpExecutionContext, config: RestoreConfig, onyx: OnyxSet
                 metadata={"plan": dg.MetadataValue.md(plan_markdown(plan))},
                 allow_retries=False,
             )
-        result = _confirmed(context, config, choice, settings)
+        result = audited_restore(
+            settings,
+            choice,
+            backup_id=config.backup_id,
+            store_name=config.store or None,
+            with_safety_backup=config.safety_backup,
+            origin=origin_of_run(context.run.tags),
+            operation=context.run_id,
+            command="the job restore_from_backup with the same options",
+            progress=log_progress(context.log.info),
+            announce=lambda plan: context.log.info(plan_markdown(plan)),
+        )
     context.log_event(
         dg.AssetMaterialization(
             asset_key=RESTORED,
@@ -152,48 +161,6 @@ def restore(context: dg.OpExecutionContext, config: RestoreConfig, onyx: OnyxSet
             metadata={"components": dg.MetadataValue.md(result_markdown(result))},
             allow_retries=False,
         )
-
-
-def _confirmed(
-    context: dg.OpExecutionContext,
-    config: RestoreConfig,
-    choice: RestoreChoice,
-    settings: Settings,
-) -> RestoreResult:
-    progress = log_progress(context.log.info)
-    with audited(
-        settings,
-        action="restore",
-        origin=origin_of_run(context.run.tags),
-        parameters=config.model_dump(),
-        required=True,
-        operation=context.run_id,
-    ) as entry:
-
-        def announce(plan: RestorePlan) -> None:
-            entry.about(plan.backup_id)
-            context.log.info(plan_markdown(plan))
-
-        result = restore_set(
-            settings,
-            choice,
-            backup_id=config.backup_id,
-            store_name=config.store or None,
-            safety_backup=(
-                (lambda parts: take_safety_backup(settings, parts, progress))
-                if config.safety_backup
-                else None
-            ),
-            command="the job restore_from_backup with the same options",
-            progress=progress,
-            announce=announce,
-        )
-        entry.result(
-            verdict=result.verdict.value,
-            detail=" ".join([f"restore {result.restore_id}.", *result.notes]),
-            outcome=Outcome.OK if result.verdict is Verdict.PASSED else Outcome.FAILED,
-        )
-    return result
 
 
 def plan_markdown(plan: RestorePlan) -> str:
