@@ -101,7 +101,7 @@ def _scratch_cluster(work: Work, databases: Sequence[DatabaseObjects]) -> Iterat
             staging = Staging(
                 cluster.target, binaries, with_roles=_has_roles(work), may_lack_locale=True
             )
-            roles = _restored_roles(work, staging, cluster, scratch)
+            roles = _restored_roles(work, staging, cluster)
             yield _Place(staging, scratch, str(binaries.version), roles)
         finally:
             with work.clock.step(Step.CLEAN_UP, "scratch cluster"):
@@ -188,16 +188,13 @@ def _relations(facts: DatabaseFacts) -> int:
     return sum(item.kind in {"table", "index"} for item in facts.schema_items)
 
 
-def _restored_roles(
-    work: Work, staging: Staging, cluster: ScratchCluster, scratch: Path
-) -> list[Finding]:
+def _restored_roles(work: Work, staging: Staging, cluster: ScratchCluster) -> list[Finding]:
     """Roles and grants go in first: databases belong to them."""
     numbers = itertools.count()
     try:
         brought = bring_globals(
             work,
             staging,
-            scratch,
             lambda text, _, __: with_tablespaces_in(
                 text, lambda _: cluster.directory_of_tablespace(next(numbers))
             ),
@@ -216,8 +213,7 @@ def _roles_in_script(work: Work) -> list[Finding]:
         if found is None:
             return []
         record, facts = found
-        with work.clock.step(Step.FETCH, GLOBALS, plain_bytes=record.plain_bytes):
-            script = work.objects.read(record).decode()
+        script = loading.read_script(work, record)
     except (IntegrityError, NotFoundError) as error:
         return [damaged(GLOBALS, error)]
     created = roles_in(script)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from onyx_pipelines.core.verdict import Verdict
@@ -47,9 +46,7 @@ class BroughtGlobals:
     refused: Mapping[str, str]
 
 
-def bring_globals(
-    work: Work, staging: Staging, scratch: Path, change: Change
-) -> BroughtGlobals | None:
+def bring_globals(work: Work, staging: Staging, change: Change) -> BroughtGlobals | None:
     """Run the script as it is changed for the server; None if the set has none.
 
     Raises:
@@ -59,35 +56,32 @@ def bring_globals(
     found = loading.globals_of(work.objects)
     if found is None:
         return None
-    (record, expected), script = found, scratch / "globals.sql"
-    with work.clock.step(Step.FETCH, GLOBALS, plain_bytes=record.plain_bytes):
-        loading.fetch(work, record, script)
+    record, expected = found
+    script = loading.read_script(work, record)
     with work.clock.step(Step.RESTORE, GLOBALS, plain_bytes=record.plain_bytes):
         before = loading.read_restored_globals(staging.target, expected)
-        loading.change(script, lambda text: change(text, expected, before))
+        script = change(script, expected, before)
         loading.apply_globals(staging.target, staging.binaries, script)
         refused = _refused(staging.target, script)
-    script.unlink()
     with work.clock.step(Step.COMPARE, GLOBALS):
         after = loading.read_restored_globals(staging.target, expected)
     return BroughtGlobals(expected, before, after, refused)
 
 
-def _refused(target: PostgresTarget, script: Path) -> dict[str, str]:
+def _refused(target: PostgresTarget, script: str) -> dict[str, str]:
     """To set anything again is no change, and tells what psql only printed."""
-    text = script.read_text(encoding="utf-8", errors="surrogateescape")
     refused = {}
-    with inside(target, loading.MAINTENANCE_DATABASE, encoding_of(text)) as connection:
-        for role, name, statement in settings_in(text):
+    with inside(target, loading.MAINTENANCE_DATABASE, encoding_of(script)) as connection:
+        for role, name, statement in settings_in(script):
             if said := refusal(connection, statement):
                 whose = f"role {role}: " if role else OF_ALL_ROLES
                 refused[f"{whose}{name}"] = said
     return refused
 
 
-def restore_globals(work: Work, staging: Staging, scratch: Path) -> list[Finding]:
+def restore_globals(work: Work, staging: Staging) -> list[Finding]:
     """Create what the server lacks. Raises as `bring_globals`."""
-    brought = bring_globals(work, staging, scratch, _for_server)
+    brought = bring_globals(work, staging, _for_server)
     return [] if brought is None else _findings(brought)
 
 

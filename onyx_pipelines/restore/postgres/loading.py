@@ -27,6 +27,7 @@ from onyx_pipelines.host.processes import (
 )
 from onyx_pipelines.restore.engine import Work, chosen_of
 from onyx_pipelines.restore.postgres.archive_listing import entry_lists, list_option
+from onyx_pipelines.restore.results import Step
 from onyx_pipelines.sources.postgres.binaries import Binaries
 from onyx_pipelines.sources.postgres.facts import DatabaseFacts, GlobalsFacts
 from onyx_pipelines.sources.postgres.rights import may_read_passwords
@@ -91,19 +92,18 @@ def globals_of(objects: SetObjects) -> tuple[ObjectRecord, GlobalsFacts] | None:
     return scripts[0], GlobalsFacts.model_validate_json(facts)
 
 
-def fetch(work: Work, record: ObjectRecord, path: Path) -> None:
-    """Unseal an object into a private scratch file.
+def read_script(work: Work, record: ObjectRecord) -> str:
+    """The script of roles and grants; a byte that is not UTF-8, as names may have, is a surrogate.
 
     Raises:
-        IntegrityError: the object is not what the manifest says; the file is incomplete.
+        IntegrityError, NotFoundError: the object is not what the manifest says.
     """
     meter = work.meter(record.name, record.plain_bytes)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb", buffering=0) as file, work.objects.open(record) as reader:
-        while data := reader.read(_CHUNK):
-            file.write(data)
-            meter.add(len(data))
+    with work.clock.step(Step.FETCH, record.name, plain_bytes=record.plain_bytes):
+        script = work.objects.read(record)
+    meter.add(len(script))
     meter.finish()
+    return script.decode("utf-8", "surrogateescape")
 
 
 @contextmanager
@@ -122,19 +122,16 @@ def session(
         yield connection
 
 
-def change(script: Path, how: Callable[[str], str]) -> None:
-    """Names in it may be no UTF-8."""
-    text = script.read_text(encoding="utf-8", errors="surrogateescape")
-    script.write_text(how(text), encoding="utf-8", errors="surrogateescape")
-
-
-def apply_globals(target: PostgresTarget, binaries: Binaries, script: Path) -> None:
+def apply_globals(target: PostgresTarget, binaries: Binaries, script: str) -> None:
     """Run the script of roles and grants; what is there already is left as it is."""
-    command: list[str | Path] = [
-        binaries.path("psql"), "--no-psqlrc", "--quiet", "--no-password",
-        "--file", script, "--output", "/dev/null",
-    ]  # fmt: skip
-    _run(command, target, target.environment(MAINTENANCE_DATABASE))
+    with input_to(
+        [binaries.path("psql"), "--no-psqlrc", "--quiet", "--no-password", "--file=-"],
+        environment=target.environment(MAINTENANCE_DATABASE),
+        stall_timeout_s=STALL_TIMEOUT_S,
+        secrets=target.secrets,
+    ) as psql:
+        psql.write(script.encode("utf-8", "surrogateescape"))
+        psql.finish()
 
 
 def load_dump(

@@ -114,7 +114,7 @@ class DatabasesRestoration:
         with work.scratch("onyx-restore-postgresql-") as scratch:
             if self.choice.with_globals and not self.tables:
                 # What a second run finds there already it leaves alone, so it needs no journal.
-                restoring.findings += restore_globals(work, staging, scratch)
+                restoring.findings += restore_globals(work, staging)
                 if has_failed(restoring.findings):
                     restoring.leave(GLOBALS)
             for placement in self.placements:

@@ -35,7 +35,6 @@ from onyx_pipelines.restore.qdrant.edge_engine import EdgeEngine
 from onyx_pipelines.restore.qdrant.edge_protocol import EdgeAnswer, EdgeRequest
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
-from onyx_pipelines.restore.qdrant.leftovers import Leftovers
 from onyx_pipelines.restore.qdrant.ranking import scores_are_distances
 from onyx_pipelines.restore.qdrant.server import Address, TargetQdrant, open_target
 from onyx_pipelines.restore.qdrant.versions import engine_range, engine_reads
@@ -272,10 +271,10 @@ def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling)
     with open_target(address) as server:
         with work.clock.step(Step.PREPARE, "server for drills"):
             _refuse_production(server, address, settings)
-            journaled = JournaledServer(server, Leftovers(settings.state_dir, address.url), work)
+            journaled = JournaledServer(server, work)
             sweep(journaled.leftovers())
         for collection in collections.whole:
-            item = _DrilledCollection(server, journaled, collection, journaled.begin_staged())
+            item = _DrilledCollection(journaled, collection, journaled.begin_staged())
             try:
                 drilling.run(item, collection.snapshot.plain_bytes)
             except SourceError as error:
@@ -290,7 +289,6 @@ def drill_on_server(work: Work, collections: SetCollections, drilling: Drilling)
 
 @dataclass
 class _DrilledCollection:
-    server: TargetQdrant
     journaled: JournaledServer
     collection: CollectionObjects
     scratch: str
@@ -305,7 +303,7 @@ class _DrilledCollection:
 
     def compare(self) -> list[Finding]:
         findings = self.journaled.compare(self.scratch, self.collection)
-        watch = IndexWatch(self.server, {self.scratch: self.collection.facts})
+        watch = IndexWatch(self.journaled.server, {self.scratch: self.collection.facts})
         watch.wait(0)
         self.indexing = watch.found()
         return [*findings, *watch.findings()]

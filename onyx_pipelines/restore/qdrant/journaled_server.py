@@ -38,23 +38,21 @@ _log = logger("restore")
 
 
 class JournaledServer:
-    """Restores collections of a set, and takes away again what a restore or a drill made."""
+    """Restores collections of a set, and takes away again what a restore or a drill made.
 
-    def __init__(
-        self,
-        server: TargetQdrant,
-        leftovers: Leftovers,
-        work: Work,
-    ) -> None:
-        self._server = server
-        self._leftovers = leftovers
-        self._work = work
+    `journal`: what is under way there.
+    """
+
+    def __init__(self, server: TargetQdrant, work: Work) -> None:
+        self.server = server
+        self.journal = Leftovers(work.settings.state_dir, server.url)
+        self.work = work
         self._deleting: Future[None] | None = None
 
     def begin_staged(self) -> str:
         """A name for a collection that is taken away again."""
         name = new_scratch_name()
-        self._leftovers.begin(name)
+        self.journal.begin(name)
         return name
 
     def upload_as(self, name: str, collection: CollectionObjects, *, step: str = "") -> None:
@@ -66,7 +64,7 @@ class JournaledServer:
         _refuse(collection)
         size = collection.snapshot.plain_bytes
         item = f"{collection.name} ({step})" if step else collection.name
-        with self._work.clock.step(Step.RESTORE, item, plain_bytes=size):
+        with self.work.clock.step(Step.RESTORE, item, plain_bytes=size):
             upload = self._upload(name, collection, item)
         self._deleting = begun(partial(self._delete_file, upload), "file deleted")
 
@@ -75,13 +73,13 @@ class JournaledServer:
     ) -> tuple[Finding, ...]:
         """What the server has under `name`, once its replicas agree. Raises SourceError."""
         item = f"{collection.name} ({step})" if step else collection.name
-        with self._work.clock.step(Step.COMPARE, item):
+        with self.work.clock.step(Step.COMPARE, item):
             try:
                 found = once_settled(
-                    lambda: self._server.cluster(name),
+                    lambda: self.server.cluster(name),
                     lambda: self._compare_now(name, collection.facts),
                     lambda found: not has_failed(found),
-                    lambda seconds: self._server.patience.sleep(seconds, name),
+                    lambda seconds: self.server.patience.sleep(seconds, name),
                 )
             finally:
                 self._wait_for_deletion()
@@ -89,7 +87,7 @@ class JournaledServer:
 
     def take_away(self, collection: str) -> None:
         """Or leave it to the next call, with a warning."""
-        with self._work.clock.step(Step.CLEAN_UP, collection):
+        with self.work.clock.step(Step.CLEAN_UP, collection):
             self._wait_for_deletion()
             try:
                 self._remove(collection)
@@ -105,23 +103,23 @@ class JournaledServer:
         Raises:
             SourceError: the server is still at it, or does not answer.
         """
-        for upload in self._leftovers.uploads:
+        for upload in self.journal.uploads:
             if not self._wait_until_recovered(upload.collection):
                 self._refuse_while_recovering(upload.collection)
             what = f"file {upload.file} of collection {upload.collection}"
             yield Leftover(what, partial(self._remove_file, upload))
-        in_use = set(self._server.aliases().values()) if self._leftovers.staged else set()
-        for name in self._leftovers.staged:
+        in_use = set(self.server.aliases().values()) if self.journal.staged else set()
+        for name in self.journal.staged:
             if (is_scratch(name) or _OF_AN_ALIAS.search(name)) and name not in in_use:
                 yield Leftover(f"collection {name}", partial(self._remove, name))
             else:
-                self._leftovers.gone(name)
+                self.journal.gone(name)
 
     def _upload(self, name: str, collection: CollectionObjects, item: str) -> Upload:
-        upload = self._leftovers.begin_upload(name)
+        upload = self.journal.begin_upload(name)
         pieces = partial(self._pieces, collection.snapshot, item)
         try:
-            self._server.upload(name, upload.file, collection, pieces)
+            self.server.upload(name, upload.file, collection, pieces)
         except BaseException as error:
             # Not for an interrupt: who sends one does not wait, and the next call knows of it.
             if isinstance(error, Exception):
@@ -133,18 +131,18 @@ class JournaledServer:
     @contextmanager
     def _pieces(self, snapshot: ObjectRecord, item: str) -> Iterator[Iterator[bytes]]:
         """Whoever watches hears of those that were used."""
-        meter = self._work.meter(item, snapshot.plain_bytes)
-        with closing(self._work.objects.pieces(snapshot)) as pieces:
+        meter = self.work.meter(item, snapshot.plain_bytes)
+        with closing(self.work.objects.pieces(snapshot)) as pieces:
             yield _metered(pieces, meter)
 
     def _compare_now(self, name: str, facts: CollectionFacts) -> list[Finding]:
-        found = self._server.read(name, facts)
+        found = self.server.read(name, facts)
         return compare_collection(
             facts,
             found.config,
             found.payload_schema,
             found.answer,
-            of_another_version=not same_minor(self._server.version, facts.server_version),
+            of_another_version=not same_minor(self.server.version, facts.server_version),
         )
 
     def _wait_for_deletion(self) -> None:
@@ -169,23 +167,23 @@ class JournaledServer:
     def _remove(self, collection: str) -> None:
         """Raises SourceError: it stays there."""
         self._refuse_while_recovering(collection)
-        self._server.delete(collection)
-        self._leftovers.gone(collection)
+        self.server.delete(collection)
+        self.journal.gone(collection)
 
     def _remove_file(self, upload: Upload) -> None:
         """Raises SourceError: it stays there."""
         name = upload.collection
         self._refuse_while_recovering(name)
-        if name not in self._server.collections():
-            upload = self._leftovers.make_bare(upload)
-            self._server.make_bare(name)
-        self._server.delete_file(name, upload.file)
-        if upload.is_bare and self._server.is_bare(name):
-            self._server.delete(name)
-        self._leftovers.file_gone(upload)
+        if name not in self.server.collections():
+            upload = self.journal.make_bare(upload)
+            self.server.make_bare(name)
+        self.server.delete_file(name, upload.file)
+        if upload.is_bare and self.server.is_bare(name):
+            self.server.delete(name)
+        self.journal.file_gone(upload)
 
     def _refuse_while_recovering(self, collection: str) -> None:
-        if self._server.is_recovering(collection):
+        if self.server.is_recovering(collection):
             raise SourceError(
                 f"The Qdrant server still unpacks a snapshot for the collection {collection}.",
                 remedy="Run it again when the server is done.",
@@ -194,8 +192,8 @@ class JournaledServer:
 
     def _wait_until_recovered(self, collection: str) -> bool:
         """False: it took too long."""
-        while self._server.is_recovering(collection):
-            if not self._server.patience.sleep(_POLL_S, collection):
+        while self.server.is_recovering(collection):
+            if not self.server.patience.sleep(_POLL_S, collection):
                 return False
         return True
 

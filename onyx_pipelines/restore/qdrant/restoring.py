@@ -47,7 +47,7 @@ from onyx_pipelines.restore.qdrant.collections import (
 )
 from onyx_pipelines.restore.qdrant.indexing import IndexWatch
 from onyx_pipelines.restore.qdrant.journaled_server import JournaledServer
-from onyx_pipelines.restore.qdrant.leftovers import Leftovers, give_back_aliases, restore_aliases
+from onyx_pipelines.restore.qdrant.leftovers import give_back_aliases, restore_aliases
 from onyx_pipelines.restore.qdrant.server import (
     Address,
     TargetQdrant,
@@ -58,7 +58,7 @@ from onyx_pipelines.restore.qdrant.server import (
     peak_text,
 )
 from onyx_pipelines.restore.qdrant.versions import is_older
-from onyx_pipelines.restore.results import ComponentResult, Finding, Step, StepClock
+from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.sources.qdrant.scratch_names import new_scratch_name
 from onyx_pipelines.sources.source import Component
 from onyx_pipelines.vault.reading import SetObjects
@@ -120,19 +120,16 @@ class CollectionsRestoration:
         began_at = time.monotonic()
         restoring = Restoring(journal)
         with open_target(self.address) as server:
-            leftovers = Leftovers(work.settings.state_dir, self.address.url)
-            journaled = JournaledServer(server, leftovers, work)
+            journaled = JournaledServer(server, work)
             with work.clock.step(Step.PREPARE, "server"):
                 _refuse(self.placements, server)
                 sweep(journaled.leftovers())
-                give_back_aliases(server, leftovers)
+                give_back_aliases(server, journaled.journal)
             for name, damage in self.collections.damaged.items():
                 restoring.leave(name, not_restored(name, damage))
             for placement in self.placements:
                 try:
-                    restoring.run(
-                        RestoredCollection(server, journaled, leftovers, work.clock, placement)
-                    )
+                    restoring.run(RestoredCollection(journaled, placement))
                 except (SourceError, RestoreError, IntegrityError, NotFoundError) as error:
                     if not server.answers():
                         raise
@@ -178,13 +175,13 @@ class RestoredCollection:
     """
 
     component = Component.QDRANT
-    server: TargetQdrant
     journaled: JournaledServer
-    leftovers: Leftovers
-    clock: StepClock
     placement: Placement[CollectionObjects]
     _made: str = ""
     _found: Sequence[Finding] = ()
+
+    def __post_init__(self) -> None:
+        self.server, self.leftovers = self.journaled.server, self.journaled.journal
 
     @property
     def name(self) -> str:
@@ -266,7 +263,8 @@ class RestoredCollection:
         self._made = staged
 
     def _putting_in_place(self) -> AbstractContextManager[None]:
-        return self.clock.step(Step.RESTORE, f"{self.placement.of_set.name} (put in place)")
+        clock = self.journaled.work.clock
+        return clock.step(Step.RESTORE, f"{self.placement.of_set.name} (put in place)")
 
     def _half_done(self, staged: str, what: str) -> RestoreError:
         name = self.name

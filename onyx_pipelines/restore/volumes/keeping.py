@@ -16,9 +16,10 @@ from typing import Final, Self
 
 from onyx_pipelines.archive.headers import EntryType
 from onyx_pipelines.core.errors import RestoreError
+from onyx_pipelines.core.settings import VolumeSettings
 from onyx_pipelines.core.text import count_text
 from onyx_pipelines.host.directories import opened
-from onyx_pipelines.restore.volumes.live_tree import holds_anything
+from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
 from onyx_pipelines.restore.volumes.selection import Parts, Reach, Selection, parts_of
 from onyx_pipelines.restore.volumes.swap_record import KeptPath
 from onyx_pipelines.restore.volumes.swapping import STAGING_PREFIX, copy_metadata
@@ -39,21 +40,20 @@ def kept_paths(
     volume: VolumeObjects,
     directory: Path,
     selection: Selection,
-    excludes: Sequence[str],
+    settings: VolumeSettings,
 ) -> tuple[Parts, ...]:
     """Files and subtrees of `directory` that are to stay, sorted; what they hold stays with them.
 
-    Args:
-        excludes: patterns that a backup of today leaves out.
-
     Raises:
-        RestoreError: one cannot stay: the set has something else in its place, or this user may
-            not move it.
+        RestoreError: what is mounted or immutable there cannot make way; or something cannot stay:
+            the set has something else in its place, or this user may not move it.
         IntegrityError: the facts are damaged.
     """
+    refuse_immovable(directory, selection)
     if not holds_anything(directory):
         return ()
     lacking = _Lacking.of(objects, volume)
+    excludes = settings.excludes_of(volume.name)
     candidates = _candidates(directory, selection, lacking, excludes)
     if candidates.found:
         with open_facts(objects, volume) as (_, entries):

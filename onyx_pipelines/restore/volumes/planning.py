@@ -14,7 +14,7 @@ from onyx_pipelines.host.scratch import shortage_bytes
 from onyx_pipelines.restore.engine import PlannedChange
 from onyx_pipelines.restore.volumes.choosing import replaced_paths, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence
-from onyx_pipelines.restore.volumes.live_tree import holds_anything, refuse_immovable
+from onyx_pipelines.restore.volumes.live_tree import holds_anything
 from onyx_pipelines.restore.volumes.locating import RestoreTarget
 from onyx_pipelines.restore.volumes.selection import WHOLE
 from onyx_pipelines.restore.volumes.swapping import folder_for
@@ -32,17 +32,15 @@ _MEASURED_ENTRIES: Final = 100_000
 def volume_change(
     objects: SetObjects, target: RestoreTarget, settings: VolumeSettings
 ) -> PlannedChange:
-    refuse_immovable(target.directory, WHOLE)
+    kept = kept_paths(objects, target.volume, target.directory, WHOLE, settings)
     overwrites = holds_anything(target.directory)
     sentences = [f"The archive has {count_text(target.volume.plain_bytes, 'byte')}."]
     if target.is_recipe:
         sentences.append("Put there to be looked at: copy what this machine needs to its places.")
     if overwrites:
         sentences.append(f"What is there now is removed ({_measured(target.directory)}).")
-        excludes = settings.excludes_of(target.volume.name)
-        kept = kept_paths(objects, target.volume, target.directory, WHOLE, excludes)
-        if kept:
-            sentences.append(f"But {kept_sentence(kept)}.")
+    if kept:
+        sentences.append(f"But {kept_sentence(kept)}.")
     sentences += _how(objects, target, settings, is_whole=True)
     return PlannedChange(
         what=f"volume {target.volume.name}",
@@ -59,9 +57,7 @@ def path_changes(
     settings: VolumeSettings,
 ) -> list[PlannedChange]:
     selection = selection_in(objects, target.volume, paths)
-    refuse_immovable(target.directory, selection)
-    excludes = settings.excludes_of(target.volume.name)
-    kept_paths(objects, target.volume, target.directory, selection, excludes)
+    kept_paths(objects, target.volume, target.directory, selection, settings)
     replaced = set(replaced_paths(target.directory, selection))
     how = _how(objects, target, settings, is_whole=False)
     return [

@@ -35,7 +35,6 @@ from onyx_pipelines.restore.journal import RestoreJournal
 from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.restore.volumes.choosing import placements_of, selection_in
 from onyx_pipelines.restore.volumes.keeping import kept_paths, kept_sentence, stay_with
-from onyx_pipelines.restore.volumes.live_tree import refuse_immovable
 from onyx_pipelines.restore.volumes.locating import RestoreTarget, made_volume, targets_of
 from onyx_pipelines.restore.volumes.planning import path_changes, volume_change
 from onyx_pipelines.restore.volumes.selection import Parts
@@ -234,10 +233,8 @@ class RestoredVolume(StagedVolume):
 
     def _kept_paths(self) -> tuple[Parts, ...]:
         """What is to stay there. Raises RestoreError: something would be lost."""
-        directory = self.target.directory
-        excludes = self.work.settings.excludes_of(self.volume.name)
-        refuse_immovable(directory, self.selection)
-        return kept_paths(self.work.objects, self.volume, directory, self.selection, excludes)
+        work, directory = self.work, self.target.directory
+        return kept_paths(work.objects, self.volume, directory, self.selection, work.settings)
 
     @property
     def _staged(self) -> Staging:

@@ -61,7 +61,6 @@ def journaled(
         errors = QdrantErrors(server.url, SecretStr(""))
         yield JournaledServer(
             TargetQdrant(address, http, errors),
-            Leftovers(settings.state_dir, server.url),
             work_on(objects, sets.root, settings),
         )
 
