@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from onyx_pipelines.core.text import count_text, moment_text, shortened
+from onyx_pipelines.core.text import count_text, moment_text, number_text, shortened
 from onyx_pipelines.errors.relay.deciding import Telling
 from onyx_pipelines.errors.relay.severity import Severity
 from onyx_pipelines.errors.relay.signal import Reason
@@ -67,7 +67,7 @@ def _details(telling: Telling) -> dict[str, str | int | float]:
         "environment": last.environment,
         "release": last.release,
         "first seen": moment_text(issue.first_seen),
-        "events": f"{issue.count:,}" if issue.count else "",
+        "events": number_text(issue.count) if issue.count else "",
     }
     if telling.since:
         found["held back"] = (
