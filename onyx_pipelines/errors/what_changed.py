@@ -162,8 +162,8 @@ def most_similar(
 
 def rate_text(rate: RateChange) -> str:
     """Both shares with their intervals, and whether one is certainly higher."""
-    since = f"in the {duration_text(rate.since_s)} since"
-    before = f"in the {duration_text(rate.before_s)} before"
+    since = f"in the {_span(rate.since_s)} since"
+    before = f"in the {_span(rate.before_s)} before"
     text = f"{_share_text(rate.since)} {since}; {_share_text(rate.before)} {before}."
     if rate.before is None or rate.since is None:
         return text
@@ -176,7 +176,7 @@ def rate_text(rate: RateChange) -> str:
 
 def similar_text(issue: Issue, share: float) -> str:
     """What it was, when, and what mended it, if somebody said."""
-    where = f" in {issue.culprit}" if issue.culprit else ""
+    where = f", {issue.culprit}" if issue.culprit else ""
     said = f": {issue.message}" if issue.message else ""
     first = f"{issue.type}{said}{where} ({percent_text(share)} alike, last seen"
     text = f"{first} {day_text(issue.last_seen)})."
@@ -224,7 +224,14 @@ def _weight(change: Change, moment: datetime) -> float:
 def _line(change: Change, moment: datetime) -> str:
     away_s = (moment - change.at).total_seconds()
     if change.is_running:
-        return f"Running, for {duration_text(max(0.0, away_s))}: {change.said}."
+        return f"Running, for {_span(max(0.0, away_s))}: {change.said}."
     if away_s < 0:
         return f"In the same minute: {change.said}."
-    return f"{duration_text(away_s)} before: {change.said}."
+    return f"{_span(away_s)} before: {change.said}."
+
+
+def _span(duration_s: float) -> str:
+    """Nobody compares seconds of what is minutes away."""
+    if 120 <= duration_s < 7200:
+        return limit_text(60 * round(duration_s / 60))
+    return duration_text(duration_s)

@@ -156,8 +156,8 @@ def test_that_the_error_rate_rose_is_said_only_where_it_is_certain() -> None:
     same = rate_text(RateChange(before=few, since=Share(1, 300), before_s=3600, since_s=600))
 
     assert rose == (
-        "6.00 % (4.69 to 7.65 %, of 1,000 requests) in the 10 min 00 s since;"
-        " 0.20 % (0.05 to 0.73 %, of 1,000 requests) in the 1 h 00 min before. It rose."
+        "6.00 % (4.69 to 7.65 %, of 1,000 requests) in the 10 min since;"
+        " 0.20 % (0.05 to 0.73 %, of 1,000 requests) in the 60 min before. It rose."
     )
     assert same.endswith("No change is certain.")
 

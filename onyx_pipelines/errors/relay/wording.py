@@ -26,7 +26,7 @@ _STATES: Final = {
 def event_of(telling: Telling, sections: Mapping[str, str], playbook: str = "") -> Event:
     """Critical ones are failures, others warnings: as ONYX_NOTIFY_ON and its like route them."""
     issue, last = telling.issue, telling.issue.last
-    where = f"in {last.culprit}" if last.culprit else ""
+    where = f"Where: {last.culprit}" if last.culprit else ""
     return Event(
         outcome=_outcome(telling),
         subject=_subject(telling),
