@@ -26,7 +26,7 @@ from onyx_pipelines.errors.recorded_changes import noting, recorded_changes
 from onyx_pipelines.errors.relay import sentry
 from onyx_pipelines.errors.relay.deciding import Telling
 from onyx_pipelines.errors.relay.listing import filled, listing
-from onyx_pipelines.errors.relay.memory import Memory
+from onyx_pipelines.errors.relay.memory import Memory, SeenRelease
 from onyx_pipelines.errors.relay.passes import Relay, Surroundings
 from onyx_pipelines.errors.relay.severity import Criteria
 from onyx_pipelines.errors.relay.signal import MessageError, Signal
@@ -34,7 +34,7 @@ from onyx_pipelines.errors.scrubbing import Scrubber
 from onyx_pipelines.errors.spool import Spool
 from onyx_pipelines.errors.trackers.configured import tracker_of
 from onyx_pipelines.errors.trackers.tracker import Tracker
-from onyx_pipelines.errors.what_changed import ChangeKind, Findings, RateChange, Share
+from onyx_pipelines.errors.what_changed import Change, ChangeKind, Findings, RateChange, Share
 from onyx_pipelines.monitoring.prometheus import Prometheus, PrometheusError
 from onyx_pipelines.monitoring.rules.recorded import REQUESTS, errors
 from onyx_pipelines.notify.configured import channels_of
@@ -43,6 +43,8 @@ _EVERY_S: Final = 1.0
 _SETTINGS_EVERY: Final = timedelta(minutes=1)
 # Somebody waits for the message.
 _ASK_S: Final = 3.0
+_KEPT: Final = timedelta(seconds=5)
+_NOT_ASKED_AGAIN: Final = timedelta(seconds=30)
 _BEFORE: Final = timedelta(hours=1)
 _SHORTEST_SINCE: Final = timedelta(minutes=1)
 _LONGEST_SINCE: Final = timedelta(minutes=10)
@@ -56,7 +58,7 @@ def relay_of(settings: Settings) -> Relay:
     """Connects to nothing before its first pass."""
 
     def tracker() -> Tracker:
-        return tracker_of(settings)
+        return tracker_of(settings, limit_s=_ASK_S)
 
     return Relay(
         settings.state_dir,
@@ -70,7 +72,7 @@ def relay_of(settings: Settings) -> Relay:
             listed=lambda since: listing(tracker, since),
             filled=lambda signal: filled(tracker, signal),
             captured=lambda since: captured_since(settings, since),
-            findings=lambda telling, memory: findings(settings, telling, memory),
+            findings=Finding(settings),
             clean=_cleaning(settings),
         ),
         playbook=settings.playbook_url,
@@ -181,18 +183,46 @@ def _signals(envelope: bytes, at: datetime) -> Iterator[Signal]:
                 yield signal.model_copy(update={"at": at})
 
 
-def findings(settings: Settings, telling: Telling, memory: Memory) -> Findings:
-    """What changed, as far as it can be found out in a few seconds."""
-    now = datetime.now(UTC)
-    changes, unknown = recorded_changes(settings, memory.releases, now)
-    rate = None
-    prometheus = Prometheus(settings, limit_s=_ASK_S)
-    if prometheus.is_configured:
+class Finding:
+    """What changed, as far as it can be found out in a few seconds. In a storm the records are not
+    read, and a silent Prometheus is not waited for, once more for each message."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._prometheus = Prometheus(settings, limit_s=_ASK_S)
+        self._recorded: tuple[list[Change], list[str]] = [], []
+        self._releases: tuple[SeenRelease, ...] = ()
+        self._read_at = datetime.min.replace(tzinfo=UTC)
+        self._silent_since: datetime | None = None
+
+    def __call__(self, telling: Telling, memory: Memory) -> Findings:
+        now = datetime.now(UTC)
+        changes, unknown = self._changes(memory, now)
+        rate = None
+        if self._prometheus.is_configured:
+            rate = self._rate(telling.issue.first_seen, now)
+            if rate is None:
+                unknown = [*unknown, "Not known: the error rate; Prometheus does not answer."]
+        return Findings(changes, rate, unknown)
+
+    def _changes(self, memory: Memory, now: datetime) -> tuple[list[Change], list[str]]:
+        if self._releases != memory.releases or not _is_within(now, self._read_at, _KEPT):
+            self._recorded = recorded_changes(self._settings, memory.releases, now)
+            self._releases, self._read_at = memory.releases, now
+        return self._recorded
+
+    def _rate(self, moment: datetime, now: datetime) -> RateChange | None:
+        if self._silent_since and _is_within(now, self._silent_since, _NOT_ASKED_AGAIN):
+            return None
         try:
-            rate = error_rate(prometheus, settings, telling.issue.first_seen, now)
+            return error_rate(self._prometheus, self._settings, moment, now)
         except PrometheusError:
-            unknown.append("Not known: the error rate; Prometheus does not answer.")
-    return Findings(changes, rate, unknown)
+            self._silent_since = now
+            return None
+
+
+def _is_within(now: datetime, since: datetime, span: timedelta) -> bool:
+    return timedelta(0) <= now - since < span
 
 
 def error_rate(

@@ -242,6 +242,25 @@ def test_a_critical_event_reaches_people_while_the_tracker_is_down(tmp_path: Pat
     assert len(channel.sent) == 1
 
 
+def test_a_tracker_that_does_not_answer_is_waited_for_once(tmp_path: Path) -> None:
+    asked = []
+
+    def silent(about: Signal) -> Signal:
+        asked.append(about.key)
+        raise SourceError("The tracker does not answer.", remedy="", transient=True)
+
+    relay = relay_in(tmp_path, Recorder(), Surroundings(filled=silent))
+    for number in range(20):
+        relay.hear(signal(str(number), level="", issue=f"i-{number}", type=f"E{'x' * number}"))
+    relay.pass_(NOW)
+    assert len(asked) == 1
+
+    relay.hear(signal("late", level=""))
+    relay.pass_(NOW + 10 * SECONDS)
+
+    assert len(asked) == 2
+
+
 def test_what_breaks_while_it_is_looked_for_keeps_nobody_from_being_told(tmp_path: Path) -> None:
     def broken(*_: object) -> Findings:
         raise ZeroDivisionError

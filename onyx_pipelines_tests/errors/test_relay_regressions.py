@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.api.error_relay import findings, note_changed_settings
+from onyx_pipelines.api.error_relay import Finding, note_changed_settings
 from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
@@ -114,9 +114,7 @@ def told_of(settings: Settings) -> list[str]:
         settings.state_dir,
         [channel],
         criteria=Criteria(),
-        surroundings=Surroundings(
-            findings=lambda telling, memory: findings(settings, telling, memory)
-        ),
+        surroundings=Surroundings(findings=Finding(settings)),
     )
     relay.hear(fatal(first_seen=now, at=now))
     relay.pass_(now)
@@ -140,9 +138,7 @@ def test_a_release_that_only_events_name_stands_in_the_message(settings: Setting
         settings.state_dir,
         [channel],
         criteria=Criteria(),
-        surroundings=Surroundings(
-            findings=lambda telling, memory: findings(settings, telling, memory)
-        ),
+        surroundings=Surroundings(findings=Finding(settings)),
     )
     earlier = now - timedelta(hours=30)
     relay.hear(signal("1", type="Other", release="suna@1.4.1", at=earlier, first_seen=earlier))

@@ -132,6 +132,7 @@ class Relay:
         self._counts = _Counts()
         self._listed_at: datetime | None = None
         self._listing_failed_since: datetime | None = None
+        self._ask_again_at: datetime | None = None
         self._woken = threading.Event()
 
     def alone(self) -> HeldLock:
@@ -176,7 +177,7 @@ class Relay:
         """
         waiting = self.inbox.waiting()
         memory = before = self._remembered(now)
-        fresh = [self._filled(each.signal) for each in waiting]
+        fresh = [self._filled(each.signal, now) for each in waiting]
         if self._listed_at is None or not (now - self._listed_at) < LISTED_EVERY:
             memory, listed = self._listed(memory, now)
             fresh += listed
@@ -218,24 +219,31 @@ class Relay:
             listed = self._around.listed(max(since, memory.began_at))
             found = [each for each in listed if each.at >= memory.began_at]
             known = {each.last.issue for each in memory.issues.values()}
-            found = [each if each.issue in known else self._filled(each) for each in found]
+            found = [each if each.issue in known else self._filled(each, now) for each in found]
             self._listing_failed_since = None
         except OnyxError as error:
             if self._listing_failed_since is None:
                 _log.warning("The tracker does not list its issues: %s", error)
             self._listing_failed_since = self._listing_failed_since or now
+            self._ask_again_at = now + LISTED_EVERY
             since = memory.captured_until or memory.began_at
             found = list(self._asked(lambda: self._around.captured(since)) or ())
             newest = max([since, *(each.at for each in found)])
             memory = memory.model_copy(update={"captured_until": newest})
         return memory, [without_secrets(each, self._around.clean) for each in found]
 
-    def _filled(self, signal: Signal) -> Signal:
-        """Bugsink's webhook says neither level nor release: its newest event does."""
+    def _filled(self, signal: Signal, now: datetime) -> Signal:
+        """Bugsink's webhook says neither level nor release: its newest event does. A tracker that
+        does not answer is not waited for once more for each of them."""
         if signal.source is Source.CAPTURED or signal.reason is Reason.RESOLVED or signal.level:
             return signal
+        if self._ask_again_at and timedelta(0) < self._ask_again_at - now <= LISTED_EVERY:
+            return signal
         filled = self._asked(lambda: self._around.filled(signal))
-        return without_secrets(filled, self._around.clean) if filled else signal
+        if filled is None:
+            self._ask_again_at = now + LISTED_EVERY
+            return signal
+        return without_secrets(filled, self._around.clean)
 
     def _put(self, telling: Telling, memory: Memory) -> None:
         findings = self._asked(lambda: self._around.findings(telling, memory))

@@ -14,7 +14,7 @@ from onyx_pipelines.core.whole_answer import OTHER_FORM, unanswered, whole_answe
 from onyx_pipelines.errors.trackers.tracker import TrackerError
 
 _TIMEOUT_S: Final = 10.0
-_LIMIT_S: Final = 30.0
+LIMIT_S: Final = 30.0
 _REMEDY: Final = "See whether it runs, and whether ONYX_ERROR_TRACKER_URL is right."
 _TOKEN_REMEDY: Final = (
     "Make a token that may read issues and events, and set ONYX_ERROR_TRACKER_TOKEN."  # noqa: S105  (what to do, no token)
@@ -27,9 +27,13 @@ class Api:
     Args:
         who: what it is called in errors.
         base_url: what paths are below.
+        limit_s: for the whole of an answer.
     """
 
-    def __init__(self, who: str, base_url: str, token: SecretStr) -> None:
+    def __init__(
+        self, who: str, base_url: str, token: SecretStr, *, limit_s: float = LIMIT_S
+    ) -> None:
+        self._limit_s = limit_s
         self._who = who
         self._base_url = base_url
         self._token = token
@@ -45,7 +49,12 @@ class Api:
         try:
             with self._client() as client:
                 answer = whole_answer(
-                    client, "GET", url, limit_s=_LIMIT_S, headers=secret, params=parameters or None
+                    client,
+                    "GET",
+                    url,
+                    limit_s=self._limit_s,
+                    headers=secret,
+                    params=parameters or None,
                 )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise TrackerError(

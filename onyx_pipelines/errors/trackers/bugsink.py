@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from onyx_pipelines.errors.trackers.asking import Api
+from onyx_pipelines.errors.trackers.asking import LIMIT_S, Api
 from onyx_pipelines.errors.trackers.tracker import PROBE_TITLE, Issue, Latest, News, Source, Window
 
 # So many pairs of a service and a release of one issue are counted; more are not told apart.
@@ -29,9 +29,16 @@ class Bugsink:
 
     name = "Bugsink"
 
-    def __init__(self, url: str, token: SecretStr, projects: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: SecretStr,
+        projects: Sequence[str] = (),
+        *,
+        limit_s: float = LIMIT_S,
+    ) -> None:
         self._url = url.rstrip("/")
-        self._api = Api(self.name, f"{self._url}/api/canonical/0/", token)
+        self._api = Api(self.name, f"{self._url}/api/canonical/0/", token, limit_s=limit_s)
         self._wanted = frozenset(projects)
 
     def issues(self, window: Window) -> tuple[Issue, ...]:

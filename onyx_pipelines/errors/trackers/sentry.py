@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from onyx_pipelines.errors.trackers.asking import Api
+from onyx_pipelines.errors.trackers.asking import LIMIT_S, Api
 from onyx_pipelines.errors.trackers.tracker import PROBE_LOGGER, Issue, Latest, News, Source, Window
 
 _PAGE: Final = "100"
@@ -31,10 +31,16 @@ class Sentry:
     name = "Sentry"
 
     def __init__(
-        self, url: str, organization: str, token: SecretStr, projects: Sequence[str] = ()
+        self,
+        url: str,
+        organization: str,
+        token: SecretStr,
+        projects: Sequence[str] = (),
+        *,
+        limit_s: float = LIMIT_S,
     ) -> None:
         base = f"{url.rstrip('/')}/api/0/organizations/{organization}/"
-        self._api = Api(self.name, base, token)
+        self._api = Api(self.name, base, token, limit_s=limit_s)
         self._wanted = tuple(projects)
 
     def issues(self, window: Window) -> tuple[Issue, ...]:
