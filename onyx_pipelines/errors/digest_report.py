@@ -14,7 +14,7 @@ from onyx_pipelines.errors.digest import Digest
 from onyx_pipelines.errors.digest_rendering import digest_page
 from onyx_pipelines.reporting.publish import (
     Published,
-    point_latest_at,
+    point_latest_at_newest,
     publish,
     report_directories,
 )
@@ -37,8 +37,7 @@ def write_digest(digest: Digest, reports_dir: Path, *, stack: str = "") -> Publi
         digest.model_dump_json(indent=1),
         remedy=_REMEDY,
     )
-    newest = max(report_directories(reports_dir / FOLDER), key=lambda each: each.name)
-    point_latest_at(newest)
+    point_latest_at_newest(reports_dir / FOLDER)
     return published
 
 

@@ -91,6 +91,15 @@ def point_latest_at(directory: Path) -> None:
         )
 
 
+def point_latest_at_newest(folder: Path) -> None:
+    """At the last one by name, for reports that are named for their time.
+
+    Raises:
+        ReportError: the folder cannot be listed.
+    """
+    point_latest_at(max(report_directories(folder), key=lambda each: each.name))
+
+
 def report_directories(folder: Path) -> list[Path]:
     """Each report there, by name; none if there is no such folder.
 

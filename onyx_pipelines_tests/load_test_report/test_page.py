@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -172,10 +173,18 @@ def test_a_run_without_any_condition_is_invalid() -> None:
     assert "INVALID" in _Page(LoadTest(unjudged, found.samples)).text
 
 
-def test_ids_are_unique_in_the_page(failing_page: _Page) -> None:
+def test_every_id_is_there_once_and_every_reference_has_its_target(failing_page: _Page) -> None:
     ids = [value for name, value in failing_page.attributes if name == "id"]
+    references = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', failing_page.html)
 
     assert len(ids) == len(set(ids))
+    assert {first or second for first, second in references} <= set(ids)
+
+
+def test_charts_have_only_colours_of_the_page(failing_page: _Page) -> None:
+    drawn = failing_page.html[failing_page.html.index("</style>") :]
+
+    assert re.findall(r"#[0-9a-fA-F]{6}\b", drawn) == []
 
 
 @pytest.mark.parametrize(
@@ -214,7 +223,7 @@ def test_a_step_without_answers_has_no_mean() -> None:
 @given(st.text(max_size=40))
 def test_no_name_becomes_markup_anywhere_on_the_page(name: str) -> None:
     result = factories.hostile(f"<script>{name}</script><img src=x onerror=1>\"'`").result
-    page = Page(page_of(result, over_time={}))
+    page = Page(page_of(result, charts=defaultdict(list)))
 
     assert {"script", "img"}.isdisjoint(page.tags)
     assert not [key for key, _ in page.attributes if key.startswith("on")]

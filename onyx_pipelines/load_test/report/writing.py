@@ -66,26 +66,22 @@ def load_test_page(
     return page_of(
         result,
         stack=stack,
-        spectrum=drawn(panels.spectrum(result, samples, targets_ms), "spectrum"),
-        budget=drawn(panels.budget(result), "budget"),
-        throughput=drawn(panels.throughput(result), "throughput"),
-        over_time={
-            name: drawn(over_time, f"time-{name}", width_px=width_px)
-            for name, width_px in WIDTHS_PX.items()
+        charts={
+            "spectrum": drawn(panels.spectrum(result, samples, targets_ms), "spectrum"),
+            "budget": drawn(panels.budget(result), "budget"),
+            "throughput": drawn(panels.throughput(result), "throughput"),
+            **{
+                name: drawn(over_time, name, width_px=width_px)
+                for name, width_px in WIDTHS_PX.items()
+            },
         },
     )
 
 
 def page_of(
-    result: LoadTestResult,
-    *,
-    stack: str = "",
-    spectrum: Sequence[Chart] = (),
-    budget: Sequence[Chart] = (),
-    throughput: Sequence[Chart] = (),
-    over_time: Mapping[str, Sequence[Chart]],
+    result: LoadTestResult, *, stack: str = "", charts: Mapping[str, Sequence[Chart]]
 ) -> str:
-    """The page around its charts."""
+    """The page around its charts, by what they show; `wide` and `narrow` are those over time."""
     from onyx_pipelines.load_test.report import panels
     from onyx_pipelines.reporting.pages import render
 
@@ -103,12 +99,9 @@ def page_of(
         view=view,
         formatting=formatting,
         sentences=sentences,
-        spectrum=spectrum,
-        budget=budget,
+        drawn=charts,
         budget_key=panels.budget_key(result),
-        throughput=throughput,
-        over_time=over_time,
-        over_time_key=panels.OVER_TIME_KEY if any(over_time.values()) else (),
+        over_time_key=panels.OVER_TIME_KEY,
     )
 
 

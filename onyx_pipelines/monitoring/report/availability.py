@@ -22,10 +22,9 @@ from onyx_pipelines.monitoring.service_days import (
 from onyx_pipelines.reporting.palette import badge
 from onyx_pipelines.reporting.publish import (
     Published,
-    point_latest_at,
+    point_latest_at_newest,
     publish,
     read_results,
-    report_directories,
 )
 from onyx_pipelines.reporting.tables import Cell, Mark, Table, plain_table
 from onyx_pipelines.reporting.ticks import Tick
@@ -79,8 +78,7 @@ def write_day(
         day.model_dump_json(indent=1),
         remedy=_REMEDY,
     )
-    newest = max(report_directories(reports_dir / FOLDER), key=lambda each: each.name)
-    point_latest_at(newest)
+    point_latest_at_newest(reports_dir / FOLDER)
     return published
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -53,7 +55,7 @@ def test_whatever_was_measured_there_is_a_report(
 ) -> None:
     monkeypatch.setattr(fitting, "_RESAMPLES", 5)
 
-    text = Page(page_of(result_from(samples, before=before), over_time={})).text
+    text = Page(page_of(result_from(samples, before=before), charts=defaultdict(list))).text
 
     assert "Load test, " in text
     assert "nan" not in text.lower().split()
