@@ -113,9 +113,11 @@ class Sandbox:
         say("Qdrant (Edge-backed stand-in) …")
         self.qdrant.start()
         load_sample_vectors(self.qdrant.url, documents=int(_DOCUMENTS_PER_SIZE * size))
-        if errors:
+        if errors and self.bugsink.pid is None:
             say("Bugsink (installed the first time) …")
             self.bugsink.start()
+            # It runs without.
+            self.app.stop()
         if application:
             say("the application, and a model with fixed delays …")
             self.llm.start()
@@ -217,6 +219,7 @@ class Sandbox:
             "ONYX_PG_DATABASES": ",".join(DATABASES),
             "ONYX_QDRANT_URL": self.qdrant.url,
             **({"ONYX_PROMETHEUS_URL": prometheus.url} if watched or prometheus.pid else {}),
+            **self._error_environment(),
             "ONYX_VOLUMES": ",".join(f"{path.name}={path}" for path in volumes),
             "ONYX_REPORTS_DIR": str(self.state_dir / "reports"),
             "ONYX_LOAD_TEST_URL": self.app.url,
@@ -257,17 +260,34 @@ class Sandbox:
         self.app.container = self.containers.of("onyx-core")
         self.monitoring.contain()
 
+    def _error_environment(self) -> dict[str, str]:
+        """Of whoever reports errors and asks for them; nothing where no tracker runs."""
+        if self.bugsink.pid is None:
+            return {}
+        return {
+            "ONYX_SENTRY_DSN": self.bugsink.access.dsns["onyx"],
+            "ONYX_SENTRY_ENVIRONMENT": "sandbox",
+            "ONYX_ERROR_TRACKER_URL": self.bugsink.url,
+            "ONYX_ERROR_TRACKER_TOKEN_FILE": str(self.bugsink.token_path),
+        }
+
     def _start_app(self, *, litellm: bool, say: Callable[[str], None]) -> None:
         if litellm and self.litellm.pid is None:
             say("LiteLLM's proxy (installed the first time) …")
             self.litellm.start(self.llm.api_url)
             # It runs with the other way to the model.
             self.app.stop()
-        if self.litellm.pid is not None:
-            key = self.litellm.master_key
-            self.app.start(self.postgres, self.qdrant.url, self.litellm.api_url, llm_key=key)
-        else:
-            self.app.start(self.postgres, self.qdrant.url, self.llm.api_url)
+        tracked = self._error_environment()
+        if tracked:
+            tracked |= {"ONYX_STATE_DIR": str(self.state_dir / "app" / "state")}
+        is_behind = self.litellm.pid is not None
+        self.app.start(
+            self.postgres,
+            self.qdrant.url,
+            self.litellm.api_url if is_behind else self.llm.api_url,
+            llm_key=self.litellm.master_key if is_behind else "",
+            errors=tracked,
+        )
 
     def _make_keys(self) -> None:
         folder = self.state_dir / "keys"

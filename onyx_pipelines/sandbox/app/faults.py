@@ -18,6 +18,7 @@ class Faults(BaseModel):
         big_payload_kb: what each answer is longer by.
         leak_kb: what each request leaves in memory.
         caller_limit: connections to the model at a time; 0: as many as there are requests.
+        crash: each request breaks with an exception that nobody expects.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,3 +32,4 @@ class Faults(BaseModel):
     big_payload_kb: int = Field(default=0, ge=0)
     leak_kb: int = Field(default=0, ge=0)
     caller_limit: int = Field(default=0, ge=0)
+    crash: bool = False

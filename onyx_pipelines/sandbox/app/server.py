@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
@@ -36,8 +38,12 @@ class SandboxApp(ServiceProcess):
         collection: str = "documents",
         database: str = "onyx_app",
         pool_size: int = 20,
+        errors: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Make its database if need be, and start it.
+
+        Args:
+            errors: ONYX_* variables of error tracking; none: it reports none.
 
         Raises:
             OnyxError: it did not answer.
@@ -62,6 +68,7 @@ class SandboxApp(ServiceProcess):
         }
         environment["SANDBOX_APP_PG_PASSWORD"] = postgres.password
         environment["SANDBOX_APP_LLM_KEY"] = llm_key
+        environment |= errors
         self.serve(
             [sys.executable, "-m", "onyx_pipelines.sandbox.app"],
             environment,

@@ -92,6 +92,8 @@ class Application:
     async def do_injected_work(self) -> None:
         """What every request does on top of its own work."""
         faults = self.faults
+        if faults.crash:
+            raise RuntimeError("This was asked for: the fault `crash` is on.")
         if faults.lock_ms:
             async with self.section:
                 await asyncio.sleep(faults.lock_ms / 1000)

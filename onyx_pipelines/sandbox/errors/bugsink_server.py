@@ -91,6 +91,7 @@ class BugsinkServer(ServiceProcess):
             new_database(self._environment_dir, self._database)
         access = self.set_up(webhook_url=webhook_url, projects=projects)
         replace_durably(self._access_path, access.model_dump_json().encode(), mode=0o600)
+        replace_durably(self.token_path, access.token.encode(), mode=0o600)
         self.serve(
             [
                 *(self._environment_dir / "bin" / "gunicorn", "bugsink.wsgi"),
@@ -127,6 +128,11 @@ class BugsinkServer(ServiceProcess):
     def access(self) -> Access:
         """Of the server that was started."""
         return Access.model_validate_json(self._access_path.read_bytes())
+
+    @property
+    def token_path(self) -> Path:
+        """Of its API's token alone, for settings that name a file."""
+        return self.state_dir / "bugsink.token"
 
     @property
     def password(self) -> str:
