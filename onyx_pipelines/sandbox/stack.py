@@ -279,7 +279,12 @@ class Sandbox:
             self.app.stop()
         tracked = self._error_environment()
         if tracked:
-            tracked |= {"ONYX_STATE_DIR": str(self.state_dir / "app" / "state")}
+            tracked |= {
+                "ONYX_STATE_DIR": str(self.state_dir / "app" / "state"),
+                "ONYX_SENTRY_RELEASE": "onyx@1.4.2",
+                # Of the sandbox: events have pseudonyms.
+                "ONYX_ERROR_PSEUDONYM_KEY": self.bugsink.password,
+            }
         is_behind = self.litellm.pid is not None
         self.app.start(
             self.postgres,

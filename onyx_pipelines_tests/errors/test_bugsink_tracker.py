@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -151,10 +152,11 @@ def test_an_event_that_arrived_is_found_by_its_id(bugsink: BugsinkServer) -> Non
     assert not project.tracker.has_event(uuid.uuid4().hex)
 
 
-def test_an_event_goes_round_and_is_counted_nowhere(bugsink: BugsinkServer) -> None:
+def test_an_event_goes_round_and_is_counted_nowhere(bugsink: BugsinkServer, tmp_path: Path) -> None:
     project = Project(bugsink)
     settings = load_settings(
         {
+            "state_dir": tmp_path,
             "sentry_dsn": project.dsn,
             "error_tracker_url": bugsink.url,
             "error_tracker_token": bugsink.access.token,

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import generate_latest
 from pydantic import BaseModel, Field
 
+from onyx_pipelines.errors.tracking import identify
 from onyx_pipelines.monitoring.instrumentation.requests import RequestMetrics
 from onyx_pipelines.sandbox.app.configuration import AppSettings
 from onyx_pipelines.sandbox.app.database import Database
@@ -167,11 +168,14 @@ def create_app(settings: AppSettings) -> FastAPI:
 
     @app.post("/api/chat/send-message", response_model=None)
     async def chat(
-        wanted: ChatRequest, x_run_id: Annotated[str, Header(max_length=200)] = ""
+        wanted: ChatRequest,
+        x_run_id: Annotated[str, Header(max_length=200)] = "",
+        x_user_id: Annotated[str, Header(max_length=200)] = "",
     ) -> Response:
         timing = ServerTiming()
-        await application.do_injected_work()
         session = wanted.session_id or "new"
+        identify(user_id=x_user_id, session_id=session)
+        await application.do_injected_work()
         await application.database.remember(timing, x_run_id, session, "user", wanted.message)
         found = await application.vectors.search(timing, wanted.message, 5)
         context = "\n".join(str(each.get("title", "")) for each in found)
