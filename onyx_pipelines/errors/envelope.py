@@ -42,5 +42,5 @@ def sent(envelope: bytes, now: datetime) -> bytes:
         ValueError: it is no envelope.
     """
     head, _, rest = envelope.partition(b"\n")
-    stamped = {**json.loads(head), "sent_at": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}
+    stamped = {**json.loads(head), "sent_at": now.astimezone(UTC).isoformat()}
     return json.dumps(stamped).encode() + b"\n" + rest

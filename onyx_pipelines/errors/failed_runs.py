@@ -119,7 +119,7 @@ def _id(of: str) -> str:
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return moment.astimezone(UTC).isoformat()
 
 
 def _deployed(settings: ErrorSettings) -> dict[str, str]:

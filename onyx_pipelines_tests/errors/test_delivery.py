@@ -267,7 +267,7 @@ def test_a_spool_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_an_envelope_says_when_it_is_sent_not_when_it_was_made() -> None:
     head, item, payload, end = sent(envelope_of({"event_id": "a" * 32}, "event"), NOW).split(b"\n")
 
-    assert json.loads(head) == {"event_id": "a" * 32, "sent_at": "2026-11-27T09:00:00.000000Z"}
+    assert json.loads(head) == {"event_id": "a" * 32, "sent_at": "2026-11-27T09:00:00+00:00"}
     assert json.loads(item) == {"type": "event", "length": len(payload)}
     assert json.loads(payload) == {"event_id": "a" * 32}
     assert end == b""

@@ -59,7 +59,7 @@ def test_it_says_job_step_asset_run_link_and_remedy_and_passes_the_scrubber() ->
         "stack": "blue",
     }
     assert (event["environment"], event["release"]) == ("staging", "onyx@1.4.2")
-    assert event["timestamp"] == "2026-11-27T02:01:00.000000Z"
+    assert event["timestamp"] == "2026-11-27T02:01:00+00:00"
 
 
 def test_its_exceptions_are_the_causes_first_with_files_and_lines() -> None:
