@@ -36,7 +36,7 @@ _EXIT_CODES = {
 }
 
 Service = Annotated[
-    str, typer.Option(help="The tracker's project that it is about; empty: all of them.")
+    str, typer.Option(help="Which it is about, as its events' tag says; empty: all of them.")
 ]
 
 

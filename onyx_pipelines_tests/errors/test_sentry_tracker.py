@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
@@ -126,3 +127,24 @@ def test_another_server_is_one_clear_error(
 
     with pytest.raises(TrackerError, match="Sentry answers in another form"):
         tracker.issues(WINDOW)
+
+
+def test_its_newest_issues_are_those_since_a_moment_of_the_wanted_projects(
+    tracker: Sentry, recorded: RecordedSentry
+) -> None:
+    older = issue(2, lastSeen="2026-11-27T07:00:00.000000Z")
+    recorded.answers["issues/"] = [[issue(1, level="fatal"), older]]
+
+    (found,) = tracker.latest(datetime(2026, 11, 27, 8, tzinfo=UTC))
+
+    assert (found.number, found.level, found.events) == ("1", "fatal", 15)
+    assert (found.type, found.place) == ("TimeoutError: no answer", "pump_station.tasks.run")
+    assert recorded.asked[-1][1]["query"] == ["is:unresolved !logger:onyx.delivery"]
+
+
+def test_the_newest_event_of_an_issue_is_found_by_its_number(
+    tracker: Sentry, recorded: RecordedSentry
+) -> None:
+    recorded.answers["issues/1/events/latest/"] = [{"eventID": EVENT_ID, "level": "fatal"}]
+
+    assert tracker.newest_event("1")["level"] == "fatal"

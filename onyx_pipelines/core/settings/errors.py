@@ -65,8 +65,8 @@ class ErrorSettings(MonitoringSettings, HostSettings):
     )
     error_critical_services: Words = Field(
         (),
-        description="Services (projects of the tracker) whose new errors are critical,"
-        " comma-separated.",
+        description="Services (by the tag `service`, else the tracker's project) whose new errors"
+        " are critical, comma-separated.",
     )
     error_critical_tags: Words = Field(
         (), description="Tags of events that make them critical, `name=value`, comma-separated."

@@ -60,6 +60,7 @@ def with_event(signal: Signal, event: Mapping[str, Any]) -> Signal:
     return signal.model_copy(
         update={
             **told,
+            "service": found.tags.get("service") or signal.service,
             "culprit": found.culprit or signal.culprit,
             "fingerprint": found.fingerprint or signal.fingerprint,
             "tags": {**found.tags, **signal.tags},

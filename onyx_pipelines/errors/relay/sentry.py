@@ -62,7 +62,7 @@ def captured(event: Mapping[str, Any], service: str, now: datetime) -> Signal:
     return found.model_copy(
         update={
             "source": Source.CAPTURED,
-            "service": found.tags.get("service") or service,
+            "service": found.service or service,
             "issue": "",
         }
     )
@@ -92,7 +92,9 @@ def event_signal(
         key=key,
         source=Source.SENTRY,
         reason=Reason.ALERT,
-        service=untrusted.text(event, "project_name", "project_slug") or _project(event),
+        service=tags.get("service")
+        or untrusted.text(event, "project_name", "project_slug")
+        or _project(event),
         type=untrusted.text(last, "type")
         or untrusted.text(metadata, "type")
         or title

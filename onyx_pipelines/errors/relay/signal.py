@@ -46,7 +46,7 @@ class Reason(StrEnum):
 class Signal(BaseModel):
     """Args:
     key: the same one is the same message, sent again; "" of what a tracker lists.
-    service: the tracker's project.
+    service: by the tag of that name, else the tracker's project.
     type: of the exception.
     culprit: where: a function, a transaction.
     level: of Sentry's; "" where it was not said.
