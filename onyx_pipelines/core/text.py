@@ -44,6 +44,11 @@ def count_text(count: int, singular: str, plural: str = "") -> str:
     return f"{number_text(count)} {singular if count == 1 else plural or f'{singular}s'}"
 
 
+def words(meaning: str) -> str:
+    """A name of code as people read it: "could_not_verify" -> "could not verify"."""
+    return meaning.replace("_", " ")
+
+
 def list_text(parts: Sequence[str]) -> str:
     """["a", "b", "c"] -> "a, b and c"."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

@@ -53,5 +53,5 @@ _ENVIRONMENT.filters.update(
     role=role,
     second=text.second_text,
     size=text.size_text,
-    words=lambda meaning: meaning.replace("_", " "),
+    words=text.words,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from onyx_pipelines.core.text import (
     gigabytes_text,
     latency_text,
     second_text,
+    words,
 )
 from onyx_pipelines.load_test.part import FIXED_PARTS, Part
 from onyx_pipelines.load_test.results import (
@@ -31,11 +31,6 @@ TIMES: Final = "\N{MULTIPLICATION SIGN}"
 WORDS: Final[dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
 )
-
-
-def words(meaning: StrEnum | str) -> str:
-    """A scenario or a measure."""
-    return meaning.replace("_", " ")
 
 
 def summary_name(summary: LatencySummary) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.stats import binom
 
-from onyx_pipelines.core.text import latency_text
+from onyx_pipelines.core.text import latency_text, words
 from onyx_pipelines.load_test.analysis.latencies import (
     answered,
     measured_ms,
@@ -20,7 +20,7 @@ from onyx_pipelines.load_test.analysis.latencies import (
     whole_ms,
 )
 from onyx_pipelines.load_test.part import Part
-from onyx_pipelines.load_test.report.formatting import in_order, part_name, words
+from onyx_pipelines.load_test.report.formatting import in_order, part_name
 from onyx_pipelines.load_test.results import (
     Block,
     Capacity,

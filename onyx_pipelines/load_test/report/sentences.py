@@ -17,6 +17,7 @@ from onyx_pipelines.core.text import (
     list_text,
     percent_text,
     printable,
+    words,
 )
 from onyx_pipelines.load_test.facts import Fact, Value
 from onyx_pipelines.load_test.part import APP
@@ -26,7 +27,6 @@ from onyx_pipelines.load_test.report.formatting import (
     part_name,
     quantity,
     within,
-    words,
 )
 from onyx_pipelines.load_test.results import (
     Attribution,

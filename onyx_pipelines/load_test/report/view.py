@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from onyx_pipelines.core.text import NOT_KNOWN, NOTHING, latency_text, percent_text
+from onyx_pipelines.core.text import NOT_KNOWN, NOTHING, latency_text, percent_text, words
 from onyx_pipelines.load_test.capacity.fitting import steps_of
 from onyx_pipelines.load_test.part import Part
 from onyx_pipelines.load_test.report import formatting, sentences
-from onyx_pipelines.load_test.report.formatting import TIMES, interval_text, ratio_text, words
+from onyx_pipelines.load_test.report.formatting import TIMES, interval_text, ratio_text
 from onyx_pipelines.load_test.results import (
     Attribution,
     Cause,

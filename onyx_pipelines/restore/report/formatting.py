@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from onyx_pipelines.core.text import duration_text, list_text, percent_text
-from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.core.text import duration_text, list_text, percent_text, words
 from onyx_pipelines.restore.results import ComponentResult, Finding, Step
 from onyx_pipelines.sources.source import Component
 
@@ -12,8 +11,7 @@ COMPONENT_NAMES = {
     Component.QDRANT: "Qdrant",
     Component.VOLUMES: "Volumes",
 }
-STEP_NAMES = {step: step.value.replace("_", " ").capitalize() for step in Step}
-VERDICT_NAMES = {verdict: verdict.value.replace("_", " ") for verdict in Verdict}
+STEP_NAMES = {step: words(step).capitalize() for step in Step}
 _NAMED = 5
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from onyx_pipelines.core.text import count_text, duration_text, limit_text, moment_text
+from onyx_pipelines.core.text import count_text, duration_text, limit_text, moment_text, words
 from onyx_pipelines.reporting.ticks import (
     Tick,
     date_ticks,
@@ -16,7 +16,6 @@ from onyx_pipelines.reporting.ticks import (
     log_percent,
     percent,
 )
-from onyx_pipelines.restore.report.formatting import VERDICT_NAMES
 from onyx_pipelines.restore.results import DrillResult
 
 _LEAST_S: Final = 0.01
@@ -68,7 +67,7 @@ def over_time(drills: Sequence[DrillResult]) -> OverTime:
             drill,
             percent(days(drill.started_at), first, last),
             log_percent(max(drill.recovery_s, _LEAST_S), low_s, high_s) if known else 0.0,
-            f"{moment_text(drill.started_at)}: {VERDICT_NAMES[drill.verdict]}, recovery {text}",
+            f"{moment_text(drill.started_at)}: {words(drill.verdict)}, recovery {text}",
         )
 
     dates = date_ticks(begin - room, end, most=_MOST_DATES)

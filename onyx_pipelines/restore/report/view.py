@@ -17,6 +17,7 @@ from onyx_pipelines.core.text import (
     percent_text,
     rate_text,
     size_text,
+    words,
 )
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.reporting import palette
@@ -27,7 +28,6 @@ from onyx_pipelines.restore.report import summary
 from onyx_pipelines.restore.report.formatting import (
     COMPONENT_NAMES,
     STEP_NAMES,
-    VERDICT_NAMES,
 )
 from onyx_pipelines.restore.report.history import History
 from onyx_pipelines.restore.report.timeline import Bar, ItemRow, timeline_rows
@@ -176,7 +176,7 @@ def reproduction(result: DrillResult) -> list[tuple[str, str]]:
 
 def badge(verdict: Verdict, word: str = "") -> Badge:
     """With the verdict's own word if none is given."""
-    return palette.badge(role(verdict), word or VERDICT_NAMES[verdict])
+    return palette.badge(role(verdict), word or words(verdict))
 
 
 def components(result: DrillResult) -> Table:

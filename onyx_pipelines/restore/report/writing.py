@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from onyx_pipelines.core.text import moment_text, stamp_text
+from onyx_pipelines.core.text import moment_text, stamp_text, words
 from onyx_pipelines.reporting.publish import (
     Published,
     ReportError,
@@ -17,7 +17,7 @@ from onyx_pipelines.reporting.publish import (
     report_directories,
 )
 from onyx_pipelines.restore.report import summary, view
-from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES, VERDICT_NAMES
+from onyx_pipelines.restore.report.formatting import COMPONENT_NAMES
 from onyx_pipelines.restore.report.history import FOLDER, RESULT_FILE, History, read_history
 from onyx_pipelines.restore.report.over_time import over_time
 from onyx_pipelines.restore.report.view import MOST_DRILLS, badge
@@ -56,7 +56,7 @@ def drill_page(result: DrillResult, earlier: History, *, stack: str = "") -> str
     return render(
         "drill",
         stack=stack,
-        title=f"Restore drill {VERDICT_NAMES[result.verdict]}: {moment_text(result.started_at)}",
+        title=f"Restore drill {words(result.verdict)}: {moment_text(result.started_at)}",
         subtitle=f"Restore drill, {moment_text(result.started_at)}",
         verdict=badge(result.verdict),
         headline=summary.headline(result),
