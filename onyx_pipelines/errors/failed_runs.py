@@ -36,6 +36,10 @@ class Failure:
     cause: Failure | None = None
 
 
+# Of events on runs, of which people are told by `notify` already.
+RUN_LOGGER: Final = "dagster"
+
+
 @dataclass(frozen=True)
 class FailedRun:
     """`step`, `assets`: where it failed; none where no step did. `why`: as people are told."""
@@ -68,7 +72,7 @@ def event_of(run: FailedRun, settings: ErrorSettings, run_url: str) -> dict[str,
         "timestamp": _time(run.ended_at),
         "platform": "python",
         "level": "error",
-        "logger": "dagster",
+        "logger": RUN_LOGGER,
         "transaction": run.job,
         "server_name": settings.host,
         **_deployed(settings),

@@ -60,6 +60,9 @@ def again(number: int, at: timedelta, **changes: object) -> Signal:
         (signal(level="warning"), Severity.QUIET, ""),
         (signal(level="warning", reason=Reason.ALERT), Severity.NOTABLE, ""),
         (signal(reason=Reason.GOES_ON), Severity.QUIET, ""),
+        # Told by the run's own message; a probe.
+        (fatal(tags={"logger": "dagster"}), Severity.QUIET, ""),
+        (fatal(message="Delivery check of onyx-pipelines"), Severity.QUIET, ""),
     ],
 )
 def test_how_bad_it_is_follows_from_level_tag_type_and_service(

@@ -13,7 +13,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from onyx_pipelines.errors.relay import untrusted
-from onyx_pipelines.errors.relay.signal import Reason, Signal, Source
+from onyx_pipelines.errors.relay.signal import LOGGER_TAG, Reason, Signal, Source
 
 SIGNATURE_HEADER: Final = "Sentry-Hook-Signature"
 RESOURCE_HEADER: Final = "Sentry-Hook-Resource"
@@ -180,10 +180,12 @@ def _tags(event: Mapping[str, Any]) -> dict[str, str]:
     """As pairs, or as an object: both are in use."""
     found = event.get("tags")
     pairs = list(found.items()) if isinstance(found, dict) else untrusted.items(event, "tags")
-    return {
+    tags = {
         untrusted.text({"": name}, ""): untrusted.text({"": value}, "")
         for name, value in (each for each in pairs if _is_pair(each))
     }
+    logger = untrusted.text(event, LOGGER_TAG)
+    return {**tags, LOGGER_TAG: logger} if logger else tags
 
 
 def _is_pair(value: object) -> bool:

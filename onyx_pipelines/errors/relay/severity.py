@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from onyx_pipelines.errors.relay.signal import Reason, Signal
+from onyx_pipelines.errors.failed_runs import RUN_LOGGER
+from onyx_pipelines.errors.relay.signal import LOGGER_TAG, Reason, Signal
+from onyx_pipelines.errors.trackers.tracker import PROBE_LOGGER, PROBE_TITLE
 
 _FATAL: Final = frozenset({"fatal", "critical"})
 _MILD: Final = frozenset({"warning", "info", "debug", "log", "sample"})
@@ -46,7 +48,11 @@ class Judged:
 
 
 def judged(signal: Signal, fingerprint: str, criteria: Criteria) -> Judged:
-    """By the signal alone; what was critical before stays so elsewhere."""
+    """By the signal alone; what was critical before stays so elsewhere. A probe is no error, and of
+    a failed run people are told anyway."""
+    logger = signal.tags.get(LOGGER_TAG)
+    if logger in {RUN_LOGGER, PROBE_LOGGER} or PROBE_TITLE in (signal.type, signal.message):
+        return Judged(Severity.QUIET)
     if signal.level in _FATAL:
         return Judged(Severity.CRITICAL, f"level {signal.level}")
     for tag in sorted(f"{name}={value}" for name, value in signal.tags.items()):

@@ -12,6 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.text import shortened
 
+# Which logger an event is of: no tag of Sentry's own events, and one in what it lists.
+LOGGER_TAG: Final = "logger"
+
 
 class MessageError(OnyxError):
     """What was sent to the relay is none of the messages that it knows.
