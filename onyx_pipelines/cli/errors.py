@@ -158,7 +158,7 @@ def relay() -> None:
             serve(settings, load_settings)
     except OSError as error:
         raise OnyxError(
-            f"The relay cannot run: {error.strerror or error}.",
+            f"The relay cannot run: {error.strerror or error}: {error.filename or 'its port'}.",
             remedy="Give this user ONYX_STATE_DIR, and the relay a free port.",
         ) from None
 

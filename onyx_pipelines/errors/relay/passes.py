@@ -39,6 +39,7 @@ from onyx_pipelines.notify.pacing import Pace
 # One of a kind at a time is the relay's own affair; Slack allows one message a second.
 PACE: Final = Pace(same_kind_every=timedelta(0), per_window=10, rolls_up=True)
 LISTED_EVERY: Final = timedelta(seconds=10)
+_BEATS_EVERY: Final = timedelta(seconds=10)
 # A delivery that hangs must not keep the next message from the others.
 _PATIENCE_S: Final = 10.0
 _log = logger("errors.relay")
@@ -133,6 +134,7 @@ class Relay:
         self._listed_at: datetime | None = None
         self._listing_failed_since: datetime | None = None
         self._ask_again_at: datetime | None = None
+        self._said: Pulse | None = None
         self._woken = threading.Event()
 
     def alone(self) -> HeldLock:
@@ -195,7 +197,7 @@ class Relay:
             self._memory.write(memory)
         self.inbox.remove(waiting)
         delivered = self._outbox.deliver(self._channels, now, patience_s=_PATIENCE_S)
-        self._pulse.write(self._beat(now))
+        self._beat(now)
         return delivered
 
     def memory(self, now: datetime) -> Memory:
@@ -270,9 +272,10 @@ class Relay:
             _log.exception("A part of an error's message could not be found out.")
         return None
 
-    def _beat(self, now: datetime) -> Pulse:
-        counts = self._counts
-        return Pulse(
+    def _beat(self, now: datetime) -> None:
+        """Where something else is to be said, or it was said long ago."""
+        counts, before = self._counts, self._said
+        self._said = Pulse(
             at=now,
             heard=dict(counts.heard),
             told=dict(counts.told),
@@ -281,6 +284,11 @@ class Relay:
             waiting=sum(each.pending for each in self._outbox.states(self._channels)),
             listing_failed_since=self._listing_failed_since,
         )
+        is_recent = before is not None and timedelta(0) <= now - before.at < _BEATS_EVERY
+        if before is None or not is_recent or before.model_copy(update={"at": now}) != self._said:
+            self._pulse.write(self._said)
+        else:
+            self._said = before
 
 
 def _held(memory: Memory) -> int:
