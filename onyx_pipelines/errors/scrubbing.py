@@ -20,7 +20,6 @@ from onyx_pipelines.errors.rules import Rules, load_rules
 _REMEMBERED_TEXTS: Final = 2048
 _PSEUDONYM_DIGITS: Final = 16
 _LARGEST_NUMBER: Final = 1e10  # a longer one may be an account's or a telephone's
-_LAST_WORD: Final = re.compile(r"[^ \n\t]*$", re.ASCII)
 _TYPE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}", re.ASCII)
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _ENDED: Final = "…"
@@ -85,7 +84,8 @@ class Scrubber:
         found = self._redactor.clean(text)
         if len(found) > self._rules.read_characters:
             # Half a secret looks like none.
-            found = _LAST_WORD.sub("", found[: self._rules.read_characters])
+            read = found[: self._rules.read_characters]
+            found = read[: max(map(read.rfind, " \n\t")) + 1]
         for each in self._rules.patterns:
             found = each.regex.sub(
                 rf"\g<1>[{each.name}]" if each.regex.groups else f"[{each.name}]", found

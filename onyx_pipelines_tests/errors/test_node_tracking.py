@@ -1,0 +1,299 @@
+"""Errors of the front end, captured by a real SDK in a real Node: what leaves, and that none is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from onyx_pipelines.errors.context import SentryErrorContext
+from onyx_pipelines.errors.spool import Spool
+from onyx_pipelines_tests.errors import corpus, test_scrubbing
+from onyx_pipelines_tests.errors.fake_tracker import Answer, FakeTracker, unused_dsn
+from onyx_pipelines_tests.errors.node_service import (
+    SUNA,
+    NodeService,
+    installed_module,
+    node_service,
+)
+from onyx_pipelines_tests.waiting import wait_until
+
+REQUEST: Final = {
+    "url": "http://suna/api/chat?thread=4711",
+    "method": "POST",
+    "headers": {
+        "Content-Length": "512",
+        "User-Agent": "curl/8",
+        "Authorization": "Bearer 4f1c0ffee",
+        "Cookie": "session=4f1c0ffee",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def module() -> Path:
+    return installed_module()
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A service, its tracker, and where its events wait."""
+
+    service: NodeService
+    tracker: FakeTracker
+    spool: Path
+
+
+@pytest.fixture(scope="module")
+def watched(module: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """Shared: each test looks at the events that it made."""
+    folder = tmp_path_factory.mktemp("watched")
+    key = folder / "key"
+    key.write_text(test_scrubbing.KEY + "\n")
+    spool = folder / "spool"
+    with (
+        FakeTracker() as tracker,
+        node_service(module, tracker.dsn, spool, pseudonymKeyFile=str(key)) as service,
+    ):
+        yield Watched(service, tracker, spool)
+
+
+def test_an_event_has_the_specifications_error_context(watched: Watched) -> None:
+    scope = {
+        "user": {"id": 4711, "session_id": "s-1", "email": "bob@example.org"},
+        "request": REQUEST,
+        "breadcrumbs": [{"category": "rag", "message": "asked", "level": "warning"}],
+    }
+    watched.service.capture("it broke", scope=scope)
+    assert watched.service.flush()
+
+    event = watched.tracker.events[-1]
+    context = SentryErrorContext.of(event)
+    assert (context.user_id, context.session_id) == (test_scrubbing.USER, test_scrubbing.SESSION)
+    assert context.request_context.model_dump() == {
+        "url": "http://suna/api/chat[query]",
+        "method": "POST",
+        "headers": {"content-length": "512", "user-agent": "curl/8"},
+        "body_size": 512,
+    }
+    system = context.system_context
+    assert (system.service_name, system.version, system.container_id) == ("suna", "1.4.2", "")
+    assert 20 < system.memory_usage_mb < 2000
+    assert 0 <= system.cpu_usage_percent < 800
+    crumb = context.breadcrumbs[-1]
+    assert (crumb.category, crumb.message, crumb.level) == ("rag", "asked", "warning")
+    assert crumb.timestamp.endswith("Z")
+
+
+def test_it_says_what_failed_and_where(watched: Watched) -> None:
+    watched.service.capture("it broke")
+    assert watched.service.flush()
+
+    event = watched.tracker.events[-1]
+    (failed,) = event["exception"]["values"]
+    assert (failed["type"], failed["value"]) == ("Error", "it broke")
+    frame = failed["stacktrace"]["frames"][-1]
+    assert frame["filename"].endswith("tracked_service.mjs")
+    assert frame["lineno"] > 10
+    assert event["release"] == "suna@1.4.2"
+    assert event["tags"]["service"] == "suna"
+
+
+def test_work_of_nobodys_session_is_of_the_process(watched: Watched) -> None:
+    watched.service.capture()
+    watched.service.capture()
+    assert watched.service.flush()
+
+    first, second = (SentryErrorContext.of(each) for each in watched.tracker.events[-2:])
+    assert first.user_id is None
+    assert first.session_id == second.session_id
+    assert first.session_id.startswith("p-")
+
+
+def test_no_secret_is_on_the_wire_or_in_a_file_whatever_field_it_was_put_in(
+    module: Path, tmp_path: Path
+) -> None:
+    """As an SDK for Node has them; all places are tried without the SDK in test_node_scrubbing."""
+    secrets = corpus.secrets(18, len(corpus.KINDS))
+    with FakeTracker() as tracker:
+        tracker.answer = lambda _: Answer(503)
+        spool = tmp_path / "spool"
+        with node_service(module, tracker.dsn, spool) as service:
+            for each in secrets:
+                service.capture(each.said, scope=_with_everywhere(each))
+            kept = [path.read_text() for path in spool.iterdir()]
+            tracker.answer = lambda _: Answer()
+            assert service.flush(60_000)
+
+    assert len(tracker.events) == len(secrets)
+    leaks = [
+        secret.kind
+        for secret in secrets
+        for text in [*kept, *(each.decode() for each in tracker.envelopes)]
+        if secret.is_in(text)
+    ]
+    assert leaks == []
+
+
+def _with_everywhere(secret: corpus.Secret) -> dict[str, object]:
+    said, value = secret.said, secret.value
+    return {
+        "user": {"id": value, "email": value, "username": value, "ip_address": value},
+        "tags": {"component": said, "customer": value},
+        "extra": {"argv": ["node", value], "deep": {"deeper": [value]}},
+        "contexts": {"llm": {"prompt": value}, "error_context": {"session_id": value}},
+        "breadcrumbs": [
+            {"category": said, "message": said, "data": {"url": f"http://x/?q={value}"}},
+            {"category": "http", "data": {"method": "GET", "url": f"http://x:{value}@y/?q={value}"}},
+        ],
+        "request": {
+            "url": f"http://suna/a?q={value}",
+            "headers": {"Cookie": value, "Authorization": value, "User-Agent": said, "X": value},
+            "cookies": {"session": value},
+            "data": value,
+            "query_string": f"q={value}",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{"status": 404}, {"statusCode": 429}, {"response": {"status": 404}}, {"name": "Expected"}],
+)
+def test_what_is_no_error_is_not_captured(watched: Watched, properties: dict[str, object]) -> None:
+    watched.service.tell("capture", message="not told", **properties)
+    watched.service.capture("told")
+    assert watched.service.flush()
+
+    values = [each["exception"]["values"][0]["value"] for each in watched.tracker.events]
+    assert values[-1] == "told"
+    assert "not told" not in values
+
+
+def test_an_event_that_cannot_be_handed_over_leaves_as_its_types_alone(watched: Watched) -> None:
+    watched.service.tell("captureUnclonable")
+    assert watched.service.said()["kept"]
+    assert watched.service.flush()
+
+    event = watched.tracker.events[-1]
+    assert event["tags"] == {"scrubber": "failed"}
+    assert "message" not in event
+
+
+def test_events_wait_in_files_of_their_own_user_as_pythons_do(module: Path, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+
+    with node_service(module, unused_dsn(), spool) as service:
+        kept = [service.capture() for _ in range(3)]
+
+    found = list(Spool(spool, 10**6).waiting())
+    assert [each.event_id for each in found] == kept
+    assert {each.path.stat().st_mode & 0o777 for each in found} == {0o600}
+    assert spool.stat().st_mode & 0o777 == 0o700
+
+
+def test_to_flush_says_whether_all_was_delivered(module: Path, tmp_path: Path) -> None:
+    """The SDK's own says so of what was only put aside."""
+    with node_service(module, unused_dsn(), tmp_path / "spool") as service:
+        service.capture()
+
+        assert not service.flush(50)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer(500), id="it is ill"),
+        pytest.param(Answer(200, b"<html>please sign in</html>"), id="something stands before it"),
+        pytest.param(Answer(403), id="the key is wrong"),
+        pytest.param(Answer(429, headers={"Retry-After": "1"}), id="too many"),
+        pytest.param(Answer(400), id="it refuses everything"),
+    ],
+)
+def test_what_a_tracker_does_not_take_is_delivered_later_in_order(
+    module: Path, tmp_path: Path, answer: Answer
+) -> None:
+    spool = tmp_path / "spool"
+    with FakeTracker() as tracker, node_service(module, tracker.dsn, spool) as service:
+        tracker.answer = lambda _: answer
+        kept = [service.capture() for _ in range(3)]
+        wait_until(lambda: tracker.envelopes, "it was asked")
+        tracker.answer = lambda _: Answer()
+
+        assert service.flush(20_000)
+        assert tracker.ids == kept
+        assert not list(spool.glob("*.event"))
+        assert json.loads((spool / "counts.json").read_text()) == {
+            "delivered": 3,
+            "dropped": 0,
+            "refused": 0,
+        }
+
+
+def test_an_event_that_is_refused_while_others_are_taken_is_given_up(
+    module: Path, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    with FakeTracker() as tracker, node_service(module, tracker.dsn, spool) as service:
+        tracker.answer = lambda _: Answer(503)
+        refused = service.capture("refused")
+        taken = service.capture("taken")
+        tracker.answer = lambda event: Answer(413 if event["event_id"] == refused else 200)
+
+        assert service.flush(20_000)
+        assert tracker.ids == [taken]
+        assert json.loads((spool / "counts.json").read_text())["refused"] == 1
+
+
+def test_beyond_its_limit_the_oldest_are_dropped_and_counted(module: Path, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    with FakeTracker() as tracker:
+        tracker.answer = lambda _: Answer(503)
+        with node_service(module, tracker.dsn, spool, spoolLimitBytes=20_000) as service:
+            kept = [service.capture() for _ in range(40)]
+            tracker.answer = lambda _: Answer()
+            assert service.flush(20_000)
+
+    dropped = json.loads((spool / "counts.json").read_text())["dropped"]
+    assert 0 < dropped < 40
+    assert tracker.ids == kept[dropped:]
+
+
+def test_what_a_killed_process_kept_its_successor_delivers(module: Path, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    with FakeTracker() as tracker:
+        tracker.answer = lambda _: Answer(503)
+        with node_service(module, tracker.dsn, spool) as service:
+            kept = [service.capture() for _ in range(5)]
+        tracker.answer = lambda _: Answer()
+
+        with node_service(module, tracker.dsn, spool) as service:
+            assert service.flush(20_000)
+
+    assert tracker.ids == kept
+
+
+@pytest.mark.parametrize("end", ["exit", "throw"])
+def test_a_process_that_ends_by_itself_loses_none(module: Path, tmp_path: Path, end: str) -> None:
+    spool = tmp_path / "spool"
+    with node_service(module, unused_dsn(), spool) as service:
+        service.tell("captureMany", count=50)
+        service.tell("capture", message="the last")
+        service.tell(end)
+        service.process.wait(20)
+
+    found = [json.loads(path.read_bytes().split(b"\n")[2]) for path in sorted(spool.glob("*.event"))]
+    values = [each["exception"]["values"][0]["value"] for each in found]
+    assert "the last" in values
+    assert len(values) == 51 + (end == "throw")
+
+
+def test_its_lock_has_hashes_and_names_no_registry() -> None:
+    packages = json.loads((SUNA / "package-lock.json").read_text())["packages"]
+
+    assert not any("resolved" in each for each in packages.values())
+    assert all(each["integrity"] for name, each in packages.items() if name)
