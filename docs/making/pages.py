@@ -12,6 +12,7 @@ from docs.making import commands, dagster_objects, error_codes, incidents, metri
 from onyx_pipelines.backup.secret_hygiene import KNOWN_PASSWORDS
 from onyx_pipelines.core.settings.reference import configuration_markdown
 from onyx_pipelines.core.settings.sample import schema_json
+from onyx_pipelines.errors.rules import RULES_FILE
 from onyx_pipelines.monitoring.rendering import rendered
 
 DOCS: Final = Path(__file__).parents[1]
@@ -31,6 +32,7 @@ GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "INCIDENTS.md": incidents.page,
     **{MONITORING / path: partial(str, text) for path, text in rendered().items()},
     DEPLOY / "suna" / "known_passwords.json": _known_passwords,
+    DEPLOY / "suna" / "scrubbing_rules.json": RULES_FILE.read_text,
     DOCS / "reference" / "commands.md": commands.page,
     DOCS / "reference" / "dagster.md": dagster_objects.page,
     DOCS / "reference" / "metrics.md": metrics.page,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import queue
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, Final
 from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
 from onyx_pipelines_tests.requirements_of_tests import program
 
+_SAYS_WITHIN_S: Final = 10.0
 SUNA: Final = Path(__file__).parents[2] / "deploy" / "suna"
 
 
@@ -38,6 +41,15 @@ class NodeService:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        self._captured = 0
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put("{}")
 
     def tell(self, command: str, **given: Any) -> None:
         """Do not wait for it."""
@@ -46,14 +58,14 @@ class NodeService:
         self.process.stdin.flush()
 
     def said(self) -> dict[str, Any]:
-        """The next line; {}: it has ended."""
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        return json.loads(line) if line else {}
+        """The next line; {}: it has ended. Raises Empty: it says nothing."""
+        found: dict[str, Any] = json.loads(self._lines.get(timeout=_SAYS_WITHIN_S))
+        return found
 
-    def capture(self, message: str = "planted", **given: Any) -> str:
-        """Gives the event's id once it is kept."""
-        self.tell("capture", message=message, **given)
+    def capture(self, message: str = "", **given: Any) -> str:
+        """Gives the event's id once it is kept. The SDK drops one that is like the one before."""
+        self._captured += 1
+        self.tell("capture", message=message or f"planted {self._captured}", **given)
         return str(self.said()["kept"])
 
     def flush(self, ms: int = 10_000) -> bool:
@@ -65,12 +77,21 @@ class NodeService:
 
 
 @contextmanager
-def node_service(module: Path, dsn: str, spool: Path, **options: Any) -> Iterator[NodeService]:
-    """Killed at the end of the block."""
+def node_service(
+    dsn: str, spool: Path, *, module: Path | None = None, **options: Any
+) -> Iterator[NodeService]:
+    """Killed at the end of the block.
+
+    Args:
+        module: installed, so that there is an SDK; None: events are handed over as one does.
+    """
     given = {"dsn": dsn, "service": "suna", "version": "1.4.2", "spoolFolder": str(spool)}
     script = Path(__file__).with_name("tracked_service.mjs")
     with subprocess.Popen(
-        [program("node"), script, module, json.dumps({**given, **options})],
+        [
+            *(program("node"), script, module or SUNA, json.dumps({**given, **options})),
+            *(["sdk"] if module else []),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

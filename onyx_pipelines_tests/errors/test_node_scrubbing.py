@@ -1,4 +1,4 @@
-"""The front end's scrubber, in a real Node: what leaves is what leaves of Python's, to the letter."""
+"""The front end's scrubber, in a real Node: what leaves is as of Python's, to the letter."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [
         program("npm"),
         "ci",
+        "--omit=dev",
         "--ignore-scripts",
         "--no-audit",
         "--no-fund",

@@ -68,7 +68,8 @@ function requestContext({ url, method = "", headers = {} }) {
 }
 
 function breadcrumb({ timestamp, type, category = "default", level = "info", message, data = {} }) {
-  const asked = [data.method, data.url, data.status_code].filter(Boolean).join(" ");
+  const path = data.url && String(data.url).split(/[?#]/)[0];
+  const asked = [data.method, path, data.status_code].filter(Boolean).join(" ");
   return { timestamp: timeText(timestamp), type, category, level, message: message ?? asked };
 }
 

@@ -4,7 +4,7 @@
  * Written beside the event loop, in the order of capture, and readable to this user only. A file is
  * whole or absent after a kill; it is not synced, so that a power cut may cost the last seconds.
  */
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -115,6 +115,8 @@ export class Spool {
         const temporary = join(this.#folder, `.${name}.exit`);
         writeFileSync(temporary, envelope, { mode: 0o600 });
         renameSync(temporary, join(this.#folder, name));
+        // Of a write that was under way.
+        rmSync(join(this.#folder, `.${name}`), { force: true });
       }
     } catch {
       // The disk does not take it, and this process is at its end.
