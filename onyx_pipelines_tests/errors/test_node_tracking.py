@@ -16,7 +16,6 @@ from onyx_pipelines.errors.spool import Spool
 from onyx_pipelines_tests.errors import corpus, test_scrubbing
 from onyx_pipelines_tests.errors.fake_tracker import Answer, FakeTracker, event_in, unused_dsn
 from onyx_pipelines_tests.errors.node_service import (
-    SUNA,
     NodeService,
     installed_module,
     node_service,
