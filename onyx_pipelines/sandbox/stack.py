@@ -135,9 +135,8 @@ class Sandbox:
         environment = self._environment(watched=monitoring)
         if monitoring:
             say("what watches it: Prometheus, Alertmanager, exporters …")
-            self.monitoring.up(
-                Watched(self.postgres, self.qdrant, self.llm, self.app, environment), say=say
-            )
+            servers = (self.postgres, self.qdrant, self.llm, self.app)
+            self.monitoring.up(Watched(*servers, environment, self.litellm), say=say)
         replace_durably(self.state_dir / "environment.json", json.dumps(environment).encode())
 
     def down(self, *, keep_data: bool = False) -> None:

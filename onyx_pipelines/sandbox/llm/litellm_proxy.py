@@ -9,7 +9,8 @@ from typing import Final
 
 from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.sandbox.llm.litellm_environment import make_environment
-from onyx_pipelines.sandbox.service_process import ServiceProcess
+from onyx_pipelines.sandbox.ports import HOST
+from onyx_pipelines.sandbox.service_process import ServiceProcess, kept_port
 
 MODEL: Final = "mock"
 _START_TIMEOUT_S: Final = 120.0
@@ -34,6 +35,11 @@ class LiteLlmProxy(ServiceProcess):
     def api_url(self) -> str:
         """For clients of OpenAI's API."""
         return f"{self.url}/v1"
+
+    @property
+    def metrics_address(self) -> str:
+        """Host and port of its metrics, which have one of their own and ask for no key."""
+        return f"{HOST}:{kept_port(self.state_dir, 'metrics')}"
 
     @property
     def master_key(self) -> str:
@@ -63,6 +69,7 @@ class LiteLlmProxy(ServiceProcess):
             [
                 *(program, "--config", config, "--host", "127.0.0.1"),
                 *("--port", str(self.port), "--telemetry", "False"),
+                *("--prometheus_metrics_port", self.metrics_address.rpartition(":")[2]),
             ],
             {
                 "LITELLM_MASTER_KEY": key,

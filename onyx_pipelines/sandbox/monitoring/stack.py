@@ -25,6 +25,7 @@ from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.services import Probed, Scraped
 from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.containers.services import Containers
+from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
 from onyx_pipelines.sandbox.llm.server import MockModel
 from onyx_pipelines.sandbox.monitoring import programs
 from onyx_pipelines.sandbox.monitoring.edge import Edge
@@ -51,6 +52,7 @@ class Watched:
 
     Args:
         api_environment: of the product's API, which is watched too.
+        litellm: before the model, where it runs.
     """
 
     postgres: PostgresServer
@@ -58,6 +60,7 @@ class Watched:
     llm: MockModel
     app: SandboxApp
     api_environment: Mapping[str, str]
+    litellm: LiteLlmProxy
 
 
 class MonitoringStack:
@@ -135,7 +138,7 @@ class MonitoringStack:
             Scraped("suna", "suna", _address(self.suna)),
             Scraped("onyx", "onyx", _address(watched.app)),
             Scraped("qdrant", "qdrant", _address(watched.qdrant)),
-            Scraped("litellm", "litellm", _address(watched.llm)),
+            Scraped("litellm", "litellm", self._of_litellm(watched)),
             Scraped("cadvisor", "host", _address(self.containers)),
             Scraped(
                 "onyx-pipelines",
@@ -148,6 +151,11 @@ class MonitoringStack:
             Scraped("prometheus", "prometheus", _address(self.prometheus)),
             Scraped("alertmanager", "alertmanager", _address(self.alertmanager)),
         ]
+
+    def _of_litellm(self, watched: Watched) -> str:
+        """The proxy's own, where it runs; else what the mock model says under its names."""
+        proxy = watched.litellm
+        return proxy.metrics_address if proxy.pid else _address(watched.llm)
 
     def _exported(self, watched: Watched, say: Callable[[str], None]) -> Iterator[Scraped]:
         """What has an exporter."""
@@ -283,9 +291,15 @@ class MonitoringStack:
             watchdog_url=f"{self.receiver.url}/watchdog",
         )
         folder = self.state_dir / "configuration"
+        is_new = False
         for path, text in rendered(self.thresholds, receivers, deployment).items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8")
+            file = folder / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                file.write_text(text, encoding="utf-8")
+                is_new = True
+        if is_new and self.prometheus.pid:
+            self.prometheus.reload()
         if all_there(say, "what watches", programs.PROMETHEUS):
             targets = len(deployment.scraped) + len(deployment.probed)
             self.prometheus.start(folder / "prometheus" / "prometheus.yml", targets)
