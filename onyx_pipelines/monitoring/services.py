@@ -62,8 +62,9 @@ CORE: Final = (
     Scraped("qdrant", "qdrant", "qdrant:6333", credentials_file=f"{_SECRETS}/qdrant_api_key"),
     Scraped("postgresql", "postgresql", "postgres-exporter:9187"),
     Scraped("redis", "redis", "redis-exporter:9121"),
-    # A port of its own (LiteLLM 1.101 and newer): no key, and no work for those who answer.
-    Scraped("litellm", "litellm", "litellm:4001"),
+    # A port of its own (LiteLLM 1.101 and newer): no key, and no work for those who answer. Without
+    # the slash it answers with where to ask.
+    Scraped("litellm", "litellm", "litellm:4001", "/metrics/"),
 )
 AROUND: Final = (
     Scraped("nginx", "nginx", "nginx-exporter:9113"),

@@ -14,10 +14,16 @@ import httpx
 import pytest
 
 from onyx_pipelines.load_test.attribution.server_timing import parse_server_timing
+from onyx_pipelines.monitoring.live_target import judged
 from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.llm.litellm_environment import default_directory, is_made
-from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
+from onyx_pipelines.sandbox.llm.litellm_proxy import METRICS_PATH, LiteLlmProxy
+from onyx_pipelines.sandbox.monitoring.stack import scraped_litellm
 from onyx_pipelines.sandbox.stack import Sandbox
+from onyx_pipelines_tests.prometheus_server import prometheus
+
+# Their counters are not there until something fails, or has no price.
+APPEAR_WITH_A_FAILURE = {"ModelFailing", "ModelSpendUnknown"}
 
 pytestmark = [
     pytest.mark.slow,
@@ -83,16 +89,32 @@ def test_its_key_is_generated_private_and_in_no_argument(proxy: LiteLlmProxy) ->
     assert key not in (proxy.pid_path.parent / "litellm.yaml").read_text()
 
 
-def test_its_metrics_are_there_and_name_no_person(app: SandboxApp, proxy: LiteLlmProxy) -> None:
+def test_prometheus_scrapes_its_metrics_which_name_no_person(
+    app: SandboxApp, proxy: LiteLlmProxy, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """By the sandbox's own line of configuration; what the rules read of a model that is well is
+    there."""
+    ask_for_a_task(app)
+    job = scraped_litellm(proxy, sandbox.llm).rendered()
+
+    with prometheus(tmp_path, {job.pop("job_name"): job}) as server:
+        server.wait_for("litellm_deployment_total_requests_total")
+        text = httpx.get(f"http://{proxy.metrics_address}{METRICS_PATH}", trust_env=False).text
+
+    assert 'litellm_request_total_latency_metric_count{requested_model="mock"}' in text
+    assert {each.rule for each in judged(text).blind} <= APPEAR_WITH_A_FAILURE
+    for label in ("user_email", "hashed_api_key", "client_ip"):
+        assert label not in text
+
+
+def test_without_the_proxy_the_model_stands_in(sandbox: Sandbox, tmp_path: Path) -> None:
+    nothing = LiteLlmProxy(tmp_path, default_directory())
+
+    job = scraped_litellm(nothing, sandbox.llm)
+
+    assert f"http://{job.address}" == sandbox.llm.url
+
+
+def ask_for_a_task(app: SandboxApp) -> None:
     with httpx.Client(base_url=app.url, trust_env=False, timeout=60) as client:
         client.post("/api/agent/tasks", json={"task": "x"}).raise_for_status()
-    answer = httpx.get(
-        f"{proxy.url}/metrics/",
-        headers={"Authorization": f"Bearer {proxy.master_key}"},
-        trust_env=False,
-        timeout=30,
-    )
-
-    assert 'litellm_request_total_latency_metric_count{requested_model="mock"}' in answer.text
-    for label in ("user_email", "hashed_api_key", "client_ip"):
-        assert label not in answer.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,15 +14,31 @@ from onyx_pipelines.sandbox.ports import HOST
 from onyx_pipelines.sandbox.service_process import ServiceProcess, kept_port
 
 MODEL: Final = "mock"
+# Without the slash it answers with where to ask.
+METRICS_PATH: Final = "/metrics/"
 _START_TIMEOUT_S: Final = 120.0
-# Labels that name people are left out where the metrics are made (its defaults have them).
-_METRICS: Final = (
-    "litellm_proxy_total_requests_metric",
-    "litellm_proxy_failed_requests_metric",
-    "litellm_request_total_latency_metric",
-    "litellm_llm_api_latency_metric",
-    "litellm_total_tokens_metric",
-)
+# By the one label that they keep: those that name people (its defaults have them) are left out
+# where the metrics are made. What rules and dashboards read is among them.
+_METRICS: Final[Mapping[str, Sequence[str]]] = {
+    "requested_model": (
+        "litellm_proxy_total_requests_metric",
+        "litellm_proxy_failed_requests_metric",
+        "litellm_request_total_latency_metric",
+    ),
+    "model": (
+        "litellm_llm_api_latency_metric",
+        "litellm_llm_api_time_to_first_token_metric",
+        "litellm_input_tokens_metric",
+        "litellm_output_tokens_metric",
+        "litellm_spend_metric",
+        "litellm_zero_cost_requests_total",
+    ),
+    "litellm_model_name": (
+        "litellm_deployment_state",
+        "litellm_deployment_total_requests",
+        "litellm_deployment_failure_responses",
+    ),
+}
 
 
 class LiteLlmProxy(ServiceProcess):
@@ -38,7 +55,7 @@ class LiteLlmProxy(ServiceProcess):
 
     @property
     def metrics_address(self) -> str:
-        """Host and port of its metrics, which have one of their own and ask for no key."""
+        """Host and port of its metrics (`METRICS_PATH`), which ask for no key there."""
         return f"{HOST}:{kept_port(self.state_dir, 'metrics')}"
 
     @property
@@ -76,6 +93,8 @@ class LiteLlmProxy(ServiceProcess):
                 "LITELLM_LOG": "ERROR",
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
                 "PROMETHEUS_DISABLE_CREATED_SERIES": "True",
+                # Where its processes leave their figures; else all proxies of a machine share one.
+                "PROMETHEUS_MULTIPROC_DIR": str(self.state_dir / "metrics"),
                 "NO_PROXY": "*",
             },
             ready_path="/health/liveliness",
@@ -100,11 +119,8 @@ def _configuration(model_url: str) -> dict[str, object]:
             "num_retries": 0,
             "callbacks": ["prometheus"],
             "prometheus_metrics_config": [
-                {
-                    "group": "sandbox",
-                    "metrics": list(_METRICS),
-                    "include_labels": ["requested_model"],
-                }
+                {"group": label, "metrics": list(metrics), "include_labels": [label]}
+                for label, metrics in _METRICS.items()
             ],
         },
     }

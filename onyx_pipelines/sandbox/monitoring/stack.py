@@ -25,7 +25,7 @@ from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.services import Probed, Scraped
 from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.containers.services import Containers
-from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
+from onyx_pipelines.sandbox.llm.litellm_proxy import METRICS_PATH, LiteLlmProxy
 from onyx_pipelines.sandbox.llm.server import MockModel
 from onyx_pipelines.sandbox.monitoring import programs
 from onyx_pipelines.sandbox.monitoring.edge import Edge
@@ -138,7 +138,7 @@ class MonitoringStack:
             Scraped("suna", "suna", _address(self.suna)),
             Scraped("onyx", "onyx", _address(watched.app)),
             Scraped("qdrant", "qdrant", _address(watched.qdrant)),
-            Scraped("litellm", "litellm", self._of_litellm(watched)),
+            scraped_litellm(watched.litellm, watched.llm),
             Scraped("cadvisor", "host", _address(self.containers)),
             Scraped(
                 "onyx-pipelines",
@@ -151,11 +151,6 @@ class MonitoringStack:
             Scraped("prometheus", "prometheus", _address(self.prometheus)),
             Scraped("alertmanager", "alertmanager", _address(self.alertmanager)),
         ]
-
-    def _of_litellm(self, watched: Watched) -> str:
-        """The proxy's own, where it runs; else what the mock model says under its names."""
-        proxy = watched.litellm
-        return proxy.metrics_address if proxy.pid else _address(watched.llm)
 
     def _exported(self, watched: Watched, say: Callable[[str], None]) -> Iterator[Scraped]:
         """What has an exporter."""
@@ -315,6 +310,13 @@ class MonitoringStack:
                 ready_path="/-/ready",
                 timeout_s=_START_TIMEOUT_S,
             )
+
+
+def scraped_litellm(proxy: LiteLlmProxy, model: MockModel) -> Scraped:
+    """The real proxy, where it runs; else what the mock model says under its names."""
+    if proxy.pid:
+        return Scraped("litellm", "litellm", proxy.metrics_address, METRICS_PATH)
+    return Scraped("litellm", "litellm", _address(model))
 
 
 def _address(server: ServiceProcess) -> str:
