@@ -14,7 +14,7 @@ from onyx_pipelines.core.progress import ProgressCallback
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.host.scratch import scratch_root
-from onyx_pipelines.restore.components import code_of
+from onyx_pipelines.restore import components
 from onyx_pipelines.restore.engine import Work
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
 from onyx_pipelines.restore.findings import ARCHIVE
@@ -65,7 +65,7 @@ def drill_component(
         try:
             objects = open_set(drillable.store, drillable.backup_id, key, signers)
             work = Work(component, objects, clock, workdir, settings, progress)
-            result = code_of(component).drill(work)
+            result = components.drill(work)
             lacking = _lacking(objects.manifest, component)
             result = result.model_copy(update={"findings": (*result.findings, *lacking)})
         except (IntegrityError, NotFoundError, KeyFileError) as error:

@@ -17,7 +17,7 @@ from onyx_pipelines.core.settings import ReportSettings, Settings
 from onyx_pipelines.core.verdict import Verdict, worst
 from onyx_pipelines.host.scratch import scratch_root
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.restore.components import code_of
+from onyx_pipelines.restore.components import restoration as restoration_of
 from onyx_pipelines.restore.engine import PlannedChange, Restoration, Work, sweep
 from onyx_pipelines.restore.estimate import Estimate, estimate
 from onyx_pipelines.restore.finding_sets import FoundSet, find_set
@@ -83,7 +83,7 @@ def _restorations(
     choice.refuse_to_force_another(objects.manifest.backup_id)
     present = [record.component for record in objects.manifest.components.values()]
     parts = choice.components_of(present)
-    return {part: code_of(part).restoration(objects, choice, settings) for part in parts}
+    return {part: restoration_of(part, objects, choice, settings) for part in parts}
 
 
 def _planned(
