@@ -3,9 +3,9 @@ not run. The definitions in Dagster are held against it by a test."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from onyx_pipelines.core.names import Job
@@ -32,6 +32,18 @@ SCHEDULES: Final[Mapping[str, Schedule]] = {
     Job.ERROR_RATE: Schedule("5 * * * *", timedelta(hours=1)),
     Job.ERROR_DIGEST: Schedule("0 9 * * *", _DAY),
 }
+
+
+# For how long a missed day is made up.
+HISTORY_DAYS: Final = 14
+
+
+def missing_days(known: Collection[date], last: date, *, most: int = HISTORY_DAYS) -> list[date]:
+    """Those up to `last` that are not known, oldest first: of `most` days, and none before the
+    first that is known; where none is, the last one."""
+    first = max(min(known, default=last), last - timedelta(days=most - 1))
+    days = (first + timedelta(days=more) for more in range((last - first).days + 1))
+    return [day for day in days if day not in known]
 
 
 def expected(settings: Settings) -> dict[str, Schedule]:

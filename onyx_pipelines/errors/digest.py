@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt
 
+from onyx_pipelines.core import schedules
 from onyx_pipelines.core.text import count_text
 from onyx_pipelines.errors.rate import ErrorRates
 from onyx_pipelines.errors.trackers.tracker import Issue, News, Window
@@ -17,7 +18,6 @@ from onyx_pipelines.errors.trackers.tracker import Issue, News, Window
 AT: Final = time(9, tzinfo=UTC)
 TREND_DAYS: Final = 7
 # Trackers keep what they counted for 90 days; nobody reads a digest of a month ago.
-HISTORY_DAYS: Final = 14
 MOST_FREQUENT: Final = 10
 # Of what is new; a release that breaks everything is not read line by line.
 MOST_NEWS: Final = 50
@@ -125,13 +125,9 @@ def newest_day(now: datetime) -> date:
     return today if now >= window_of(today).end else today - timedelta(days=1)
 
 
-def missing_days(known: Iterable[date], now: datetime, *, most: int = HISTORY_DAYS) -> list[date]:
-    """Days without a digest whose window is over, oldest first: of the last `most`, and none before
-    the first that is known; where none is, the newest."""
-    made, last = set(known), newest_day(now)
-    first = max(min(made, default=last), last - timedelta(days=most - 1))
-    days = (last - first).days + 1
-    return [day for ago in range(days) if (day := first + timedelta(days=ago)) not in made]
+def missing_days(known: Iterable[date], now: datetime) -> list[date]:
+    """Days without a digest whose window is over, as `schedules.missing_days` counts them."""
+    return schedules.missing_days(set(known), newest_day(now))
 
 
 def by_source(issues: Sequence[Issue]) -> tuple[tuple[str, str, int], ...]:

@@ -33,7 +33,6 @@ from onyx_pipelines.reporting.markdown import table_markdown
 from onyx_pipelines.reporting.tables import plain_table
 
 # As long as Prometheus keeps its history by the configuration that is rendered.
-HISTORY_DAYS = 14
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", timezone="UTC")
 
 _SELF_TESTED = {
@@ -184,7 +183,7 @@ def service_availability(context: dg.AssetExecutionContext, onyx: OnyxSettings) 
     with dagster_failures():
         known = {each.day: each for each in read_days(settings.reports_dir)}
         asked = _day_of(context)
-        missing = missing_days(known.values(), now, most=HISTORY_DAYS)
+        missing = missing_days(known.values(), now)
         for day in [asked] if asked else missing or [now.date() - timedelta(days=1)]:
             known[day] = service_days(Prometheus(settings), day, now)
             left = budgets(list(known.values()), day, objective)

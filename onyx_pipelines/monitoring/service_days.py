@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from onyx_pipelines.core import schedules
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.monitoring.coverage import SERVICES
 from onyx_pipelines.monitoring.prometheus import Prometheus, Series
@@ -174,15 +175,13 @@ def budgets(days: Sequence[StackDay], last: date, objective: float) -> tuple[Bud
     )
 
 
-def missing_days(known: Iterable[StackDay], now: datetime, *, most: int) -> list[date]:
-    """Days that are over and that nobody asked about since, oldest first: of the last `most` ones,
-    and none before the first that is known; where none is, the last one."""
-    today = now.astimezone(UTC).date()
+def missing_days(
+    known: Iterable[StackDay], now: datetime, *, most: int = schedules.HISTORY_DAYS
+) -> list[date]:
+    """Days that are over and that nobody asked about since, as `schedules.missing_days` counts."""
     over = {each.day for each in known if each.is_over}
-    yesterday = today - timedelta(days=1)
-    first = max(min(over, default=yesterday), today - timedelta(days=most))
-    days = (yesterday - first).days + 1
-    return [day for ago in range(days) if (day := first + timedelta(days=ago)) not in over]
+    yesterday = now.astimezone(UTC).date() - timedelta(days=1)
+    return schedules.missing_days(over, yesterday, most=most)
 
 
 def _names(day: StackDay) -> list[str]:

@@ -1,12 +1,15 @@
 """Schedules: when `core.schedules` says, each asks for its job in every stack."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from onyx_pipelines.core.schedules import SCHEDULES
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.settings import PrometheusSettings, Settings
 from onyx_pipelines.orchestration.resources import OnyxSettings, nothing_configured
+
+Requests = list[dg.RunRequest] | dg.SkipReason
 
 
 def schedule_of(
@@ -23,12 +26,50 @@ def schedule_of(
         why_not: the reason why a stack has nothing to launch; "": none.
     """
 
-    def tick(
-        context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-    ) -> list[dg.RunRequest] | dg.SkipReason:
+    def tick(context: dg.ScheduleEvaluationContext, onyx: OnyxSettings) -> Requests:
         key = context.scheduled_execution_time.isoformat()
         return onyx.on_schedule(dg.RunRequest(run_key=key, run_config=run_config), why_not)
 
+    return _scheduled(tick, job, name, description)
+
+
+def schedule_of_days(
+    job: str,
+    name: str,
+    description: str,
+    *,
+    why_not: Callable[[Settings], str],
+    missing: Callable[[Settings, datetime], Sequence[date]],
+) -> dg.ScheduleDefinition:
+    """The schedule of a job with a partition for each day: of the one before, and of those that
+    were missed."""
+
+    def tick(context: dg.ScheduleEvaluationContext, onyx: OnyxSettings) -> Requests:
+        at = context.scheduled_execution_time
+        if onyx.stacks:
+            # A partition is a stack: each run makes up the days that its stack lacks.
+            return onyx.on_schedule(dg.RunRequest(run_key=at.isoformat()), why_not)
+        settings = onyx.load()
+        if reason := why_not(settings):
+            return dg.SkipReason(reason)
+        # A day that failed is asked for again, so the key must not repeat.
+        wanted = [
+            dg.RunRequest(run_key=f"{day} {at.isoformat()}", partition_key=day.isoformat())
+            for day in missing(settings, at.astimezone(UTC))
+        ]
+        return wanted or dg.SkipReason("Every day is known.")
+
+    return _scheduled(tick, job, name, description)
+
+
+def no_prometheus(settings: PrometheusSettings) -> str:
+    """Why nothing that asks Prometheus is launched; "" where there is one."""
+    return "" if settings.prometheus_url else "ONYX_PROMETHEUS_URL is not set."
+
+
+def _scheduled(
+    tick: Callable[..., Requests], job: str, name: str, description: str
+) -> dg.ScheduleDefinition:
     return dg.schedule(
         name=name,
         job_name=job,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onyx_pipelines.errors.digest import HISTORY_DAYS, missing_days, newest_day, window_of
+from onyx_pipelines.core.schedules import HISTORY_DAYS
+from onyx_pipelines.errors.digest import missing_days, newest_day, window_of
 from onyx_pipelines.errors.trackers.tracker import News, Source
 from onyx_pipelines_tests.errors.made_digests import DAY, digest, issue
 
