@@ -172,9 +172,7 @@ class PostgresServer(Started):
             ],
             {},
             log=self.log_path,
-            user=f"{account.pw_uid}:{account.pw_gid}"
-            if account
-            else f"{os.getuid()}:{os.getgid()}",
+            user=f"{account.pw_uid}:{account.pw_gid}" if account else "",
         )
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,12 +55,13 @@ class Contained:
         *,
         log: Path,
         directory: Path | None = None,
-        user: str = "0:0",
+        user: str = "",
     ) -> int:
         """Its process id on this machine.
 
         Args:
             log: to whose end it writes.
+            user: number of a user and of a group; empty: who runs this.
 
         Raises:
             OnyxError: it ended at once.
@@ -81,7 +83,7 @@ class Contained:
                     },
                     LIMITS[self.service],
                     directory or self.state_dir,
-                    user,
+                    user or f"{os.getuid()}:{os.getgid()}",
                     _programs(),
                     [self.state_dir],
                 )
