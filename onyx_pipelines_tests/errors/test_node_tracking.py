@@ -187,6 +187,31 @@ def test_an_event_that_cannot_be_handed_over_leaves_as_its_types_alone(watched: 
     assert "message" not in event
 
 
+def test_a_frame_of_a_built_file_is_told_by_the_source_that_it_was_built_from(
+    tmp_path: Path,
+) -> None:
+    """What Next.js minifies is one line long."""
+    built, other = tmp_path / "chunk.js", tmp_path / "without_a_map.js"
+    # Of column 0 of the first line: the first source, its sixth line, column 0.
+    source_map = {"version": 3, "sources": ["../../app/%40chat/route.ts"], "mappings": "AAKA"}
+    Path(f"{built}.map").write_text(json.dumps(source_map))
+    frames = [
+        {"filename": str(path), "function": "t", "lineno": 1, "colno": 90, "in_app": True}
+        for path in (built, other)
+    ]
+    failed = {"type": "Error", "value": "it broke", "stacktrace": {"frames": frames}}
+
+    with node_service(unused_dsn(), tmp_path / "spool") as service:
+        service.capture(fields={"exception": {"values": [failed]}})
+
+    (found,) = Spool(tmp_path / "spool", 10**6).waiting()
+    told = event_in(found.path.read_bytes())["exception"]["values"][0]["stacktrace"]["frames"]
+    assert [(each["filename"], each["lineno"], each["in_app"]) for each in told] == [
+        ("app/@chat/route.ts", 6, True),
+        (str(other), 1, True),
+    ]
+
+
 def test_events_wait_in_files_of_their_own_user_as_pythons_do(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
 

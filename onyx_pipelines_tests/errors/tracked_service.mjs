@@ -40,13 +40,13 @@ async function ofSdk() {
 
 function withoutSdk() {
   const transport = tracking.transport();
-  const send = (message) => {
+  const send = (message, fields = {}) => {
     const event_id = randomUUID().replaceAll("-", "");
-    const event = { event_id, timestamp: Date.now() / 1000, message };
+    const event = { event_id, timestamp: Date.now() / 1000, message, ...fields };
     return transport.send([{}, [[{ type: "event" }, event]]]).then(() => event_id);
   };
   return {
-    capture: async ({ message }) => say({ kept: await send(message) }),
+    capture: async ({ message, fields }) => say({ kept: await send(message, fields) }),
     captureWithoutPause: async () => {
       for (;;) say({ kept: await send("planted") });
     },

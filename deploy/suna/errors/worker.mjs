@@ -7,6 +7,7 @@ import { ErrorContext } from "./context.mjs";
 import { Delivery } from "./delivery.mjs";
 import { envelopeOf } from "./envelope.mjs";
 import { Scrubber, stub } from "./scrubbing.mjs";
+import { withSourcePositions } from "./source_positions.mjs";
 import { Spool } from "./spool.mjs";
 import { tracker } from "./tracker.mjs";
 
@@ -36,7 +37,7 @@ async function keep(event) {
 
 function scrubbed(event) {
   try {
-    return scrubber.scrub(context.added(event));
+    return scrubber.scrub(context.added(withSourcePositions(event)));
   } catch {
     return stub(event);
   }
