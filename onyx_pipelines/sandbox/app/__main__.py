@@ -3,6 +3,8 @@ where errors go by ONYX_SENTRY_*."""
 
 from __future__ import annotations
 
+import logging
+
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.errors.tracking import start_error_tracking, web_integrations
 from onyx_pipelines.sandbox.app.configuration import AppSettings
@@ -18,6 +20,8 @@ def main() -> None:
     """Serve until it is stopped."""
     settings = AppSettings()
     tracked = load_settings()
+    # Calls of other services are what an error tells of the time before it.
+    logging.getLogger("httpx").setLevel(logging.INFO)
     secrets = (settings.pg_password, settings.llm_key)
     start_error_tracking(
         tracked,

@@ -18,7 +18,7 @@ class Faults(BaseModel):
         big_payload_kb: what each answer is longer by.
         leak_kb: what each request leaves in memory.
         caller_limit: connections to the model at a time; 0: as many as there are requests.
-        crash: each request breaks with an exception that nobody expects.
+        crash: chats and searches break with an exception that nobody expects.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

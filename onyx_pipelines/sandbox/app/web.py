@@ -93,8 +93,6 @@ class Application:
     async def do_injected_work(self) -> None:
         """What every request does on top of its own work."""
         faults = self.faults
-        if faults.crash:
-            raise RuntimeError("This was asked for: the fault `crash` is on.")
         if faults.lock_ms:
             async with self.section:
                 await asyncio.sleep(faults.lock_ms / 1000)
@@ -102,6 +100,11 @@ class Application:
             burn(faults.cpu_burn_ms)
         if faults.leak_kb:
             self.leaked.append(b"x" * (faults.leak_kb * 1024))
+
+    def crash_if_wanted(self) -> None:
+        """Half way through, so that there is something to tell of what went before."""
+        if self.faults.crash:
+            raise RuntimeError("This was asked for: the fault `crash` is on.")
 
     def padding(self) -> str:
         return "x" * (self.faults.big_payload_kb * 1024)
@@ -178,6 +181,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         await application.do_injected_work()
         await application.database.remember(timing, x_run_id, session, "user", wanted.message)
         found = await application.vectors.search(timing, wanted.message, 5)
+        application.crash_if_wanted()
         context = "\n".join(str(each.get("title", "")) for each in found)
         pieces = application.model.answer(timing, wanted.message, context)
         try:
@@ -194,6 +198,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         timing = ServerTiming()
         await application.do_injected_work()
         found = await application.vectors.search(timing, wanted.query, wanted.top_k)
+        application.crash_if_wanted()
         ids = [str(each["document_id"]) for each in found if "document_id" in each]
         documents = await application.database.documents(timing, ids)
         done = application.metrics.done
