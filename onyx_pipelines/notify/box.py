@@ -179,10 +179,10 @@ class Box:
 
     def _failed(self, group: Sequence[_Entry], error: DeliveryError, now: datetime) -> None:
         _log.warning("%s was not told: %s", self._channel.name, error)
-        given_up = 0
+        given_up, first_s = 0, (self._channel.pace or FOR_PEOPLE).first_retry_s
         for entry in group:
             entry.attempts += 1
-            wait = timedelta(seconds=next_try_s(entry.attempts, error.retry_after_s))
+            wait = timedelta(seconds=next_try_s(entry.attempts, error.retry_after_s, first_s))
             too_old = (now - entry.event.occurred_at).total_seconds() > GIVE_UP_AFTER_S
             if not error.transient or too_old:
                 entry.path.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ class Box:
             else:
                 entry.due = now + wait
                 _write(entry)
-        asked = next_try_s(1, error.retry_after_s) if error.retry_after_s else 0.0
+        asked = next_try_s(1, error.retry_after_s, first_s) if error.retry_after_s else 0.0
         self._note(
             last_error=str(error),
             last_error_at=now,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from onyx_pipelines.notify.backoff import FIRST_S
+
 # A failure reaches people within five minutes, also one that waits for the one before.
 SAME_KIND_EVERY: Final = timedelta(minutes=4)
 WINDOW: Final = timedelta(minutes=1)
@@ -24,11 +26,13 @@ class Pace:
         same_kind_every: between two messages of one kind.
         per_window: messages of all kinds within `WINDOW`.
         rolls_up: the last message of a window lists whatever would have to wait for the next.
+        first_retry_s: after a try that failed; doubled each time.
     """
 
     same_kind_every: timedelta = SAME_KIND_EVERY
     per_window: int = PER_WINDOW
     rolls_up: bool = False
+    first_retry_s: float = FIRST_S
 
 
 FOR_PEOPLE: Final = Pace()

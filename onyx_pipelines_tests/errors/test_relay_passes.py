@@ -106,6 +106,17 @@ def test_a_slow_channel_is_told_later_and_once(tmp_path: Path) -> None:
     assert len(channel.sent) == 1
 
 
+def test_a_channel_that_stumbles_is_tried_again_within_seconds(tmp_path: Path) -> None:
+    channel = Recorder()
+    channel.fails = [DeliveryError("429", transient=True, retry_after_s=1)]
+    relay = relay_in(tmp_path, channel)
+    relay.hear(fatal())
+    relay.pass_(NOW)
+
+    assert relay.pass_(NOW + SECONDS) == 0
+    assert relay.pass_(NOW + 3 * SECONDS) == 1
+
+
 def test_a_storm_of_errors_is_ten_messages_in_a_minute_and_the_last_lists_the_rest(
     tmp_path: Path,
 ) -> None:

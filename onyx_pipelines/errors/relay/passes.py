@@ -37,7 +37,7 @@ from onyx_pipelines.notify.outbox import Outbox
 from onyx_pipelines.notify.pacing import Pace
 
 # One of a kind at a time is the relay's own affair; Slack allows one message a second.
-PACE: Final = Pace(same_kind_every=timedelta(0), per_window=10, rolls_up=True)
+PACE: Final = Pace(same_kind_every=timedelta(0), per_window=10, rolls_up=True, first_retry_s=2.0)
 LISTED_EVERY: Final = timedelta(seconds=10)
 _BEATS_EVERY: Final = timedelta(seconds=10)
 # A delivery that hangs must not keep the next message from the others.
