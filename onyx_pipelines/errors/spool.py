@@ -21,12 +21,14 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.settings import ErrorSettings
+from onyx_pipelines.errors.lease import leased
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.host.locks import lock
 
 _SUFFIX: Final = ".event"
 _COUNTS: Final = "counts.json"
 _LOCK: Final = "delivery.lock"
+_LEASE: Final = "delivery.lease"
 
 _log = logger("errors")
 
@@ -131,7 +133,11 @@ class Spool:
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(self.folder / _LOCK) as alone:
-            yield alone
+            if not alone:
+                yield False
+                return
+            with leased(self.folder / _LEASE) as ours:
+                yield ours
 
     def make_room(self) -> int:
         """Drop the oldest of what is too much; gives how many. For who delivers.

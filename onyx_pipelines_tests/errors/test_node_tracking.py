@@ -10,8 +10,12 @@ from typing import Final
 from urllib.parse import quote
 
 import pytest
+from pydantic import SecretStr
 
 from onyx_pipelines.errors.context import SentryErrorContext
+from onyx_pipelines.errors.delivery import Connection, deliver
+from onyx_pipelines.errors.endpoint import endpoint_of
+from onyx_pipelines.errors.envelope import envelope_of
 from onyx_pipelines.errors.spool import Spool
 from onyx_pipelines_tests.errors import corpus, test_scrubbing
 from onyx_pipelines_tests.errors.fake_tracker import Answer, FakeTracker, event_in, unused_dsn
@@ -301,6 +305,62 @@ def test_what_a_killed_process_kept_its_successor_delivers(tmp_path: Path) -> No
             assert service.flush(20_000)
 
     assert tracker.ids == kept
+
+
+def test_what_node_kept_python_delivers(tmp_path: Path) -> None:
+    with FakeTracker() as tracker:
+        with node_service(unused_dsn(), tmp_path) as service:
+            kept = [service.capture() for _ in range(3)]
+        connection = Connection(endpoint_of(SecretStr(tracker.dsn)))
+
+        found = deliver(Spool(tmp_path, 10**6), connection.post)
+
+    assert found
+    assert found.is_done
+    assert tracker.ids == kept
+
+
+def test_what_python_kept_node_delivers(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 10**6)
+    ids = [f"{number:032x}" for number in range(3)]
+    for each in ids:
+        spool.put(each, envelope_of({"event_id": each, "message": "planted"}, "event"))
+
+    with FakeTracker() as tracker, node_service(tracker.dsn, tmp_path) as service:
+        assert service.flush()
+
+    assert tracker.ids == ids
+
+
+def test_while_node_delivers_python_does_not(tmp_path: Path) -> None:
+    with FakeTracker() as tracker, node_service(tracker.dsn, tmp_path) as service:
+        service.capture()
+        assert service.flush()
+
+        with Spool(tmp_path, 10**6).delivering() as is_ours:
+            assert not is_ours
+
+
+def test_while_python_delivers_node_does_not(tmp_path: Path) -> None:
+    with FakeTracker() as tracker, Spool(tmp_path, 10**6).delivering() as is_ours:
+        assert is_ours
+        with node_service(tracker.dsn, tmp_path) as service:
+            service.capture()
+
+            assert not service.flush(300)
+
+    assert not tracker.events
+
+
+def test_who_exits_leaves_the_delivery_to_the_next_at_once(tmp_path: Path) -> None:
+    with FakeTracker() as tracker, node_service(tracker.dsn, tmp_path) as service:
+        service.capture()
+        assert service.flush()
+        service.tell("captureAndExit", count=1)
+        service.process.wait(20)
+
+    with Spool(tmp_path, 10**6).delivering() as is_ours:
+        assert is_ours
 
 
 def test_a_process_that_exits_loses_nothing_that_was_handed_over(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ export class Delivery {
     return !isLate;
   }
 
+  /** Whoever comes next may deliver at once. */
+  endAtExit() {
+    this.#lease.releaseAtExit();
+  }
+
   async #run() {
     for (let failures = 0; ; ) {
       const woken = new Promise((told) => {

@@ -1,15 +1,17 @@
 /**
- * Who delivers from a folder: one process at a time, also across containers that share a volume.
+ * Who delivers from a folder: one process at a time, also across containers that share a volume, and
+ * beside Python (onyx_pipelines/errors/lease.py).
  *
- * Node has no flock: the holder touches a file, and whoever finds it untouched for ten seconds takes it
- * over. A holder that slept so long finds that before it sends.
+ * Node has no flock: the holder touches a file, and whoever finds it untouched for twenty seconds takes
+ * it over. A holder that slept so long finds that before it sends.
  */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { readFile, rename, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { readFileSync, unlinkSync } from "node:fs";
+import { readFile, rename, stat, utimes, writeFile } from "node:fs/promises";
 
 const TOUCHED_EVERY_MS = 2000;
-const STALE_AFTER_MS = 10_000;
+const STALE_AFTER_MS = 20_000;
 
 export class Lease {
   #path;
@@ -62,11 +64,12 @@ export class Lease {
     }
   }
 
-  /** Leave it to others. */
-  async release() {
-    clearInterval(this.#heart);
-    if ((await readFile(this.#path, "utf8").catch(() => "")) === this.#ours) {
-      await unlink(this.#path).catch(() => {});
+  /** Leave it to others: the process is at its end. */
+  releaseAtExit() {
+    try {
+      if (readFileSync(this.#path, "utf8") === this.#ours) unlinkSync(this.#path);
+    } catch {
+      // It was never anybody's.
     }
   }
 }

@@ -23,6 +23,7 @@ parentPort.on("message", async ({ number, event, lost, flushMs, isLast }) => {
   const delivered = flushMs === undefined ? undefined : await delivery.flush(flushMs);
   if (isLast) {
     spool.writeAtExit();
+    delivery.endAtExit();
     Atomics.store(ended, 0, 1);
     Atomics.notify(ended, 0);
   }
