@@ -314,6 +314,7 @@ def test_what_node_kept_python_delivers(tmp_path: Path) -> None:
         connection = Connection(endpoint_of(SecretStr(tracker.dsn)))
 
         found = deliver(Spool(tmp_path, 10**6), connection.post)
+        connection.close()
 
     assert found
     assert found.is_done
