@@ -45,6 +45,16 @@ def test_every_area_is_named_also_those_that_nobody_watches_yet(
     assert "ONYX_PROMETHEUS_URL" in areas["alerts"]["details"][0]
 
 
+def test_errors_are_watched_once_a_tracker_is_set(volume_host: HostUnderTest) -> None:
+    volume_host.set(ERROR_TRACKER_URL=DEAD_URL)
+
+    errors = found(volume_host, Area.ERRORS)
+
+    assert errors.condition is Condition.UNKNOWN
+    assert errors.action == "onyx errors rate"
+    assert "The last daily digest has not reached everybody." in errors.details
+
+
 def test_a_backup_that_was_just_made_is_the_evidence(volume_host: HostUnderTest) -> None:
     volume_host.set(OFFSITE_URL=f"file://{volume_host.offsite_dir}")
     volume_host.run()
