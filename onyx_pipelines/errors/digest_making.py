@@ -39,7 +39,7 @@ class Made:
 
 
 def digest_day(settings: Settings, day: date, now: datetime, *, resend: bool = False) -> Made:
-    """Make it, publish it, and send it to whoever has not had it.
+    """Make it, send it to whoever has not had it, and publish it: a day that has a page was sent.
 
     Args:
         resend: also to those who have.
@@ -47,12 +47,13 @@ def digest_day(settings: Settings, day: date, now: datetime, *, resend: bool = F
     Raises:
         EarlyDigestError: the day is not over.
         TrackerError: the tracker cannot be asked; nothing was written or sent.
-        ReportError: the page could not be written; nothing was sent.
-        DigestSendingError: it is not known who has had it.
+        DigestSendingError: it is not known who has had it; nothing was written.
+        ReportError: the page could not be written; it was sent, and is not sent again.
     """
     digest = make_digest(settings, tracker_of(settings), day, now)
+    sending = send_digest(settings, digest, resend=resend)
     published = write_digest(digest, settings.reports_dir, stack=settings.stack)
-    return Made(digest, published, send_digest(settings, digest, resend=resend))
+    return Made(digest, published, sending)
 
 
 def make_digest(settings: ErrorSettings, tracker: Tracker, day: date, now: datetime) -> Digest:

@@ -104,6 +104,16 @@ def test_days_that_were_missed_are_asked_for_once(settings: dict[str, Any]) -> N
     assert wanted() == [DAY.isoformat()]
 
 
+def test_a_day_that_could_not_be_sent_is_still_missing(
+    settings: dict[str, Any], mail: MailHost, tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "digests.json").write_text("{")
+
+    assert not run(settings).success
+    assert read_digest(tmp_path / "reports", DAY) is None
+
+
 def test_a_tracker_that_does_not_answer_fails_the_run_and_nobody_is_told_that_all_is_well(
     settings: dict[str, Any], mail: MailHost, tmp_path: Path
 ) -> None:
