@@ -10,8 +10,9 @@ from typing import Final
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
 
+_AWAY: Final = "(Postgresql|Qdrant|Litellm|Redis)(Down|Unhealthy)|ModelOutage"
 # What the application needs, and cannot do without.
-OUTAGES: Final = "(Postgresql|Qdrant|Litellm|Redis)(Down|Unhealthy)|Model(Outage|Failing)"
+OUTAGES: Final = f"{_AWAY}|ModelFailing"
 _ERRORS: Final = "ErrorRateHigh|ErrorBudgetFastBurn"
 # The windows of what is kept back, and a few scrapes.
 _SHORT, _LONG = "6m", "35m"
@@ -23,7 +24,8 @@ def aftermath() -> list[Group]:
         Group(
             "onyx-aftermath",
             [
-                _alert("OutageWithin5m", OUTAGES, _SHORT, "(stack)"),
+                # A model that fails is told of for as long itself.
+                _alert("OutageWithin5m", _AWAY, _SHORT, "(stack)"),
                 _alert("OutageWithin30m", OUTAGES, _LONG, "(stack)"),
                 _alert("ErrorsWithin30m", _ERRORS, _LONG, "(service, stack)"),
             ],
