@@ -209,7 +209,7 @@ def test_what_is_shown_becomes_new_while_somebody_asks() -> None:
     wait_until(lambda: shown() >= 5, "rendered five times")
 
 
-def test_nothing_is_rendered_when_nobody_asks_any_more() -> None:
+def test_its_thread_ends_when_nobody_asks_any_more_and_whoever_asks_again_gets_a_new_text() -> None:
     slow = Slow()
     registry = CollectorRegistry()
     registry.register(slow)
@@ -220,4 +220,5 @@ def test_nothing_is_rendered_when_nobody_asks_any_more() -> None:
     count = slow.asked
     snapshot.text()
 
-    assert slow.asked == count + 1
+    # A new thread may have made another one by now.
+    assert slow.asked > count
