@@ -22,6 +22,7 @@ from bench import (
     qdrant,
     restore,
     retention,
+    suna_errors,
     volumes,
 )
 from bench.table import Line, say, show
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "injected": injected.run,
     "monitoring": monitoring.run,
     "dagster": dagster_overhead.run,
+    "suna": suna_errors.run,
 }
 
 

@@ -1,0 +1,53 @@
+"""What capturing an error costs the front end while there is no tracker, beside the SDK alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from bench.table import Line
+
+_SUNA: Final = Path(__file__).parents[1] / "deploy" / "suna"
+_CAPTURES: Final = 2000
+
+
+def run(directory: Path) -> list[Line]:
+    """Needs Node and npm's registry."""
+    module = directory / "suna"
+    shutil.copytree(_SUNA, module, ignore=shutil.ignore_patterns("node_modules"))
+    install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+    subprocess.run(install, cwd=module, check=True, capture_output=True)
+    alone, ours = _captured(module), _captured(module, directory / "spool")
+    return [
+        Line(
+            "an error in Suna captured without a tracker, p99 of the processor",
+            _share(ours["processor"], 0.99),
+            1,
+            "ms",
+            f"the SDK alone, sending nothing: {_share(alone['processor'], 0.99):.2f} ms;"
+            f" by the clock {_share(ours['took'], 0.99):.2f} and"
+            f" {_share(alone['took'], 0.99):.2f} ms, median {_share(ours['took'], 0.5):.2f} and {_share(alone['took'], 0.5):.2f} ms;"
+            f" load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores",
+        ),
+        Line(
+            "what it costs the application's thread in all",
+            ours["each"],
+            None,
+            "ms",
+            f"the SDK alone: {alone['each']:.2f} ms; scrubbing, files and delivery have their own",
+        ),
+    ]
+
+
+def _captured(module: Path, *spool: Path) -> Any:
+    script = Path(__file__).with_name("suna_capture.mjs")
+    command = ["node", script, module, str(_CAPTURES), *spool]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _share(took_ms: list[float], share: float) -> float:
+    return sorted(took_ms)[int(share * (len(took_ms) - 1))]
