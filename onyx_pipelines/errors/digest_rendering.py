@@ -59,7 +59,7 @@ def digest_mail(digest: Digest, *, stack: str = "", page: str = "") -> str:
     them, and those of the dark in one place.
 
     Args:
-        page: the published page's address, for people; "": it has none.
+        page: where more is to be seen, for people; "": nowhere.
     """
     from onyx_pipelines.reporting.pages import render
 

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, RootModel, ValidationError
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
-from onyx_pipelines.core.names import Job
+from onyx_pipelines.core.names import Asset, Job
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.errors.digest import Digest
@@ -57,19 +57,16 @@ class Sending:
     known: tuple[str, ...] = ()
 
 
-def send_digest(
-    settings: Settings, digest: Digest, *, page: str = "", resend: bool = False
-) -> Sending:
+def send_digest(settings: Settings, digest: Digest, *, resend: bool = False) -> Sending:
     """To everyone who is told of digests and has not had that of the day; deliver what can be.
 
     Args:
-        page: address of the published page, for people.
         resend: also to those who have had it.
 
     Raises:
         DigestSendingError: nobody knows who has had it.
     """
-    event = without_secrets(digest_event(settings, digest, page=page), settings)
+    event = without_secrets(digest_event(settings, digest), settings)
     if resend:
         # A message of one group is not sent twice within minutes, unless a person wants it.
         event = replace(event, group=f"{event.group} {uuid.uuid4()}")
@@ -85,8 +82,10 @@ def send_digest(
     return sending
 
 
-def digest_event(settings: Settings, digest: Digest, *, page: str = "") -> Event:
-    """The message."""
+def digest_event(settings: Settings, digest: Digest) -> Event:
+    """The message; with a link to Dagster, where its address is set."""
+    base = settings.dagster_public_url.rstrip("/")
+    page = f"{base}/assets/{Asset.ERROR_DIGEST}?partition={digest.day}" if base else ""
     prefix = f"{settings.stack}: " if settings.stack else ""
     return Event(
         outcome=Outcome.REPORTED,
@@ -94,7 +93,7 @@ def digest_event(settings: Settings, digest: Digest, *, page: str = "") -> Event
         run_id=digest.day.isoformat(),
         job=Job.ERROR_DIGEST,
         summary=digest_text(digest),
-        links={"report": page} if page else {},
+        links={"Dagster": page} if page else {},
         group=f"{Job.ERROR_DIGEST} {digest.day}",
         html=digest_mail(digest, stack=settings.stack, page=page),
     )

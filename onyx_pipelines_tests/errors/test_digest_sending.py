@@ -119,6 +119,16 @@ def test_a_kill_before_it_was_noted_doubles_nothing_that_waits(
     assert [each.pending for each in states] == [1, 1]
 
 
+def test_it_leads_to_dagster_where_that_has_an_address(settings: Settings) -> None:
+    found = settings.model_copy(update={"dagster_public_url": "https://dagster.example.org/"})
+
+    event = digest_event(found, digest())
+
+    page = f"https://dagster.example.org/assets/error_digest?partition={DAY}"
+    assert event.links == {"Dagster": page}
+    assert f'href="{page}"' in event.html
+
+
 def test_the_digest_has_recipients_of_its_own(mail: MailHost, settings: Settings) -> None:
     own = settings.model_copy(update={"error_digest_to": ("dev@example.org",)})
 
