@@ -23,6 +23,7 @@ from bench import (
     restore,
     retention,
     suna_errors,
+    scrubbing,
     volumes,
 )
 from bench.table import Line, say, show
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "analysis": analysis.run,
     "injected": injected.run,
     "monitoring": monitoring.run,
+    "scrubbing": scrubbing.run,
     "dagster": dagster_overhead.run,
     "suna": suna_errors.run,
 }

@@ -16,7 +16,7 @@ from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.retries import FIRST_WAIT_S
 from onyx_pipelines.core.settings import load_stacks
 from onyx_pipelines.errors.definitions import error_definitions
-from onyx_pipelines.errors.sensors import SERVICE, error_reports
+from onyx_pipelines.errors.sensors import SERVICE
 from onyx_pipelines.health.assets import stack_health
 from onyx_pipelines.load_test.definitions import load_test_definitions
 from onyx_pipelines.monitoring.definitions import monitoring_definitions
@@ -51,7 +51,7 @@ def build_defs(
         dg.Definitions(
             executor=dg.in_process_executor,
             resources={"onyx": onyx},
-            sensors=[audit_of_manual_runs, run_notification, notification_delivery, error_reports],
+            sensors=[audit_of_manual_runs, run_notification, notification_delivery],
         ),
     )
     return for_stacks(merged, stacks)

@@ -53,9 +53,8 @@ class Scrubber:
         if isinstance(allowed, dict):
             return self._mapping(value, allowed) if isinstance(value, Mapping) else None
         if isinstance(allowed, list):
-            return self._items(value, allowed[0]) if isinstance(value, (list, tuple)) else None
-        if isinstance(value, bool):
-            return value
+            [kind] = allowed
+            return self._items(value, kind) if isinstance(value, (list, tuple)) else None
         if not isinstance(value, (str, int, float)):
             return None
         if allowed == "pseudonym":
