@@ -15,6 +15,7 @@ from bench import (
     api,
     dagster_overhead,
     drill,
+    error_spool,
     injected,
     memory,
     monitoring,
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Path], list[Line]]] = {
     "injected": injected.run,
     "monitoring": monitoring.run,
     "scrubbing": scrubbing.run,
+    "error_spool": error_spool.run,
     "dagster": dagster_overhead.run,
     "suna": suna_errors.run,
 }

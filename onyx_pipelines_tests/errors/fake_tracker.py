@@ -108,10 +108,10 @@ class KilledTracker(FakeTracker):
         self._known = set(file.read_text().split())
 
     def keep(self, event: dict[str, Any]) -> None:
-        if event["event_id"] in self._known:
-            return
+        """A line each; one that was sent again has a mark."""
+        again = "=" if event["event_id"] in self._known else ""
         self._known.add(event["event_id"])
-        self._file.write(event["event_id"] + "\n")
+        self._file.write(f"{again}{event['event_id']}\n")
         self._file.flush()
 
 
