@@ -10,6 +10,7 @@ import hmac
 import re
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -55,6 +56,8 @@ class Scrubber:
         if isinstance(allowed, list):
             [kind] = allowed
             return self._items(value, kind) if isinstance(value, (list, tuple)) else None
+        if isinstance(value, datetime):
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         if not isinstance(value, (str, int, float)):
             return None
         if allowed == "pseudonym":

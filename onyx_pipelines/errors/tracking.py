@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import logging
 import sys
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from onyx_pipelines import __version__
 from onyx_pipelines.core.process_log import secret_values
 from onyx_pipelines.core.settings import ErrorSettings, Settings, load_stacks
-from onyx_pipelines.errors.context import with_context
 from onyx_pipelines.errors.delivery import Delivery
 from onyx_pipelines.errors.endpoint import endpoint_of
-from onyx_pipelines.errors.ignored import is_ignored
-from onyx_pipelines.errors.scrubbing import Scrubber, stub
 from onyx_pipelines.errors.spool import Spool
 from onyx_pipelines.errors.system import System
 
@@ -61,13 +57,14 @@ def start_error_tracking(
     from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
     from sentry_sdk.integrations.threading import ThreadingIntegration
 
+    from onyx_pipelines.errors.sdk_scrubbing import ScrubbingOfSdk
     from onyx_pipelines.errors.transport import SpoolTransport
 
     spool = Spool.of(settings)
     delivery = Delivery(spool, endpoint)
     for name in _NOT_FROM_LOGS:
         ignore_logger(name)
-    version = version or __version__
+    scrubbing = ScrubbingOfSdk(settings, System(service, version or __version__), secrets)
     sentry_sdk.init(
         dsn=settings.sentry_dsn.get_secret_value(),
         transport=SpoolTransport(spool, delivery),
@@ -83,7 +80,8 @@ def start_error_tracking(
             ThreadingIntegration(),
             *integrations,
         ],
-        before_send=_before_send(settings, System(service, version), secrets),
+        event_scrubber=scrubbing,
+        before_send=scrubbing.before_send,
         # Neither is made, and neither would pass the scrubber.
         before_send_transaction=lambda *_: None,
         enable_logs=False,
@@ -141,24 +139,3 @@ def identify(*, user_id: str = "", session_id: str = "") -> None:
     sdk = sys.modules.get("sentry_sdk")
     if sdk is not None:
         sdk.set_user({"id": user_id or None, "session_id": session_id or None})
-
-
-def _before_send(
-    settings: ErrorSettings, system: System, secrets: Iterable[str]
-) -> Callable[[Any, Any], Any]:
-    """The last that happens to an event in the SDK."""
-    scrub = Scrubber(pseudonym_key=settings.error_pseudonym_key.get_secret_value(), secrets=secrets)
-    process_session = uuid.uuid4().hex
-
-    def before_send(event: Any, hint: Any) -> Any:
-        error = (hint.get("exc_info") or (None, None))[1]
-        if isinstance(error, BaseException) and is_ignored(error, settings):
-            return None
-        try:
-            if event.get("type") != "check_in":
-                event = with_context(event, system.context(), process_session)
-        except Exception:  # noqa: BLE001  (the SDK would drop it, and say nothing)
-            return stub(event)
-        return scrub(event)
-
-    return before_send

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -499,6 +500,12 @@ def test_a_number_is_kept(value: float) -> None:
 )
 def test_a_number_that_may_be_somebodys_is_not(value: float) -> None:
     assert in_message(value) == "[number]"
+
+
+def test_a_moment_is_written_in_utc() -> None:
+    moment = datetime(2026, 11, 27, 10, tzinfo=timezone(timedelta(hours=1)))
+
+    assert in_message(moment) == "2026-11-27T09:00:00.000000Z"
 
 
 def test_names_of_headers_are_of_any_case() -> None:

@@ -148,6 +148,24 @@ def test_what_a_killed_process_had_captured_is_in_the_spool(tmp_path: Path) -> N
     assert [event_in(each)["event_id"] for each in waiting] == captured
 
 
+def test_a_command_that_breaks_is_reported_before_it_ends(tmp_path: Path) -> None:
+    code = "from onyx_pipelines.terminal.ending import as_process; as_process(lambda: 1 / 0)"
+    with FakeTracker() as tracker:
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment(tmp_path, tracker.dsn),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+        [event] = tracker.events
+    assert event["tags"]["service"] == "onyx-cli"
+    assert event["exception"]["values"][-1]["type"] == "ZeroDivisionError"
+    assert "This program has a fault (ZeroDivisionError)." in ended.stderr
+
+
 def test_without_a_dsn_the_sdk_is_not_even_loaded(tmp_path: Path) -> None:
     code = "import sys, onyx_pipelines.definitions; print('sentry_sdk' in sys.modules)"
     ended = subprocess.run(
