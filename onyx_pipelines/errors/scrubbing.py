@@ -56,8 +56,10 @@ class Scrubber:
         if isinstance(allowed, list):
             [kind] = allowed
             return self._items(value, kind) if isinstance(value, (list, tuple)) else None
+        if isinstance(value, bool):
+            return value
         if isinstance(value, datetime):
-            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+            return value.astimezone(UTC).isoformat()
         if not isinstance(value, (str, int, float)):
             return None
         if allowed == "pseudonym":

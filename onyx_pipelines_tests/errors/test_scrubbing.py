@@ -505,7 +505,7 @@ def test_a_number_that_may_be_somebodys_is_not(value: float) -> None:
 def test_a_moment_is_written_in_utc() -> None:
     moment = datetime(2026, 11, 27, 10, tzinfo=timezone(timedelta(hours=1)))
 
-    assert in_message(moment) == "2026-11-27T09:00:00.000000Z"
+    assert in_message(moment) == "2026-11-27T09:00:00+00:00"
 
 
 def test_names_of_headers_are_of_any_case() -> None:
@@ -588,6 +588,10 @@ def test_without_a_key_there_is_no_pseudonym() -> None:
 
 def test_nobody_is_no_pseudonym() -> None:
     assert scrubber()({"user": {"id": ""}}) == {"user": {}}
+
+
+def test_yes_and_no_are_nobodys() -> None:
+    assert scrubber()({"user": {"id": True}}) == {"user": {"id": True}}
 
 
 def test_another_key_is_another_pseudonym() -> None:
