@@ -23,8 +23,8 @@ from bench import (
     qdrant,
     restore,
     retention,
-    suna_errors,
     scrubbing,
+    suna_errors,
     volumes,
 )
 from bench.table import Line, say, show
