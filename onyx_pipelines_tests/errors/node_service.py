@@ -78,18 +78,19 @@ class NodeService:
 
 @contextmanager
 def node_service(
-    dsn: str, spool: Path, *, module: Path | None = None, **options: Any
+    dsn: str, spool: Path, *, module: Path | None = None, folder: Path = SUNA, **options: Any
 ) -> Iterator[NodeService]:
     """Killed at the end of the block.
 
     Args:
         module: installed, so that there is an SDK; None: events are handed over as one does.
+        folder: of the module's files, without an SDK.
     """
     given = {"dsn": dsn, "service": "suna", "version": "1.4.2", "spoolFolder": str(spool)}
     script = Path(__file__).with_name("tracked_service.mjs")
     with subprocess.Popen(
         [
-            *(program("node"), script, module or SUNA, json.dumps({**given, **options})),
+            *(program("node"), script, module or folder, json.dumps({**given, **options})),
             *(["sdk"] if module else []),
         ],
         stdin=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from onyx_pipelines.errors.spool import Spool
 from onyx_pipelines_tests.errors import corpus, test_scrubbing
 from onyx_pipelines_tests.errors.fake_tracker import Answer, FakeTracker, event_in, unused_dsn
 from onyx_pipelines_tests.errors.node_service import (
+    SUNA,
     NodeService,
     installed_module,
     node_service,
@@ -277,6 +279,39 @@ def test_an_event_that_is_refused_while_others_are_taken_is_given_up(tmp_path: P
         assert service.flush(20_000)
         assert tracker.ids == [taken]
         assert json.loads((spool / "counts.json").read_text())["refused"] == 1
+
+
+def test_what_the_disk_does_not_take_is_delivered_from_memory(tmp_path: Path) -> None:
+    file = tmp_path / "no_folder"
+    file.touch()
+    with FakeTracker() as tracker, node_service(tracker.dsn, file / "spool") as service:
+        kept = [service.capture() for _ in range(3)]
+
+        assert service.flush()
+
+    assert tracker.ids == kept
+    assert tracker.repeats == 0
+
+
+def test_a_thread_that_failed_starts_again_and_does_what_was_left(tmp_path: Path) -> None:
+    folder, once = tmp_path / "suna", tmp_path / "once"
+    shutil.copytree(SUNA, folder, ignore=shutil.ignore_patterns("node_modules"))
+    worker = folder / "errors" / "worker.mjs"
+    failing = f"(await import('node:fs')).rmSync('{once}'); throw new Error('planted')"
+    worker.write_text(
+        f"if ((await import('node:fs')).existsSync('{once}')) {{ {failing}; }}\n"
+        + worker.read_text()
+    )
+    once.touch()
+    with (
+        FakeTracker() as tracker,
+        node_service(tracker.dsn, tmp_path / "spool", folder=folder) as service,
+    ):
+        service.capture("planted")
+        assert service.flush()
+
+    assert not once.exists()
+    assert [each["message"] for each in tracker.events] == ["planted"]
 
 
 def test_beyond_its_limit_the_oldest_are_dropped_and_counted(tmp_path: Path) -> None:

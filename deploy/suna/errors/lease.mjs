@@ -49,8 +49,9 @@ export class Lease {
         await writeFile(mine, this.#ours, { mode: 0o600 });
         await rename(mine, this.#path);
       }
-    } catch {
-      return false;
+    } catch (error) {
+      // Where nothing can be written there is no lease to have: a tracker knows an event by its id.
+      return error.code !== "EEXIST";
     }
     this.#heart = setInterval(() => this.#touch(), TOUCHED_EVERY_MS).unref();
     // Two who found it stale: the last one has it.

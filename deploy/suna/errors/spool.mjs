@@ -27,7 +27,7 @@ export class Spool {
   #unwrittenBytes = 0;
   #writing;
   #diskRefuses = false;
-  #lost = 0;
+  #uncounted = { delivered: 0, dropped: 0, refused: 0 };
   #putBytes = 0;
   #onPut = () => {};
 
@@ -63,7 +63,7 @@ export class Spool {
     for (const oldest of this.#unwritten.keys()) {
       if (this.#unwrittenBytes <= MOST_IN_MEMORY_BYTES) break;
       this.#forget(oldest);
-      this.#lost += 1;
+      this.lost(1);
     }
     await this.written();
   }
@@ -130,7 +130,7 @@ export class Spool {
 
   /** What was lost before it came here is counted as dropped. */
   lost(events) {
-    this.#lost += events;
+    this.#uncounted.dropped += events;
   }
 
   /** Names of what waits, the oldest first. */
@@ -175,8 +175,7 @@ export class Spool {
       over -= size;
     }
     // Counted first: a kill between the two counts some twice, and hides none.
-    await this.count({ dropped: dropped.length + this.#lost });
-    this.#lost = 0;
+    await this.count({ dropped: dropped.length });
     await Promise.all(dropped.map((name) => this.remove(name)));
   }
 
@@ -195,18 +194,21 @@ export class Spool {
     );
   }
 
-  /** Add to what `onyx errors` and Prometheus are told of this folder. For who delivers. */
-  async count({ delivered = 0, dropped = 0, refused = 0 }) {
-    if (!delivered && !dropped && !refused) return;
-    const before = await this.counts();
-    const after = {
-      delivered: before.delivered + delivered,
-      dropped: before.dropped + dropped,
-      refused: before.refused + refused,
-    };
+  /** Add to what is remembered; what the disk does not take, the next time. For who delivers. */
+  async count(more) {
+    for (const [what, events] of Object.entries(more)) this.#uncounted[what] += events;
+    const added = { ...this.#uncounted };
+    if (!Object.values(added).some(Boolean)) return;
+    const counts = await this.counts();
+    for (const what of Object.keys(added)) counts[what] += added[what];
     const path = join(this.#folder, COUNTS);
-    await writeFile(`${path}.new`, JSON.stringify(after), { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    try {
+      await writeFile(`${path}.new`, JSON.stringify(counts), { mode: 0o600 });
+      await rename(`${path}.new`, path);
+    } catch {
+      return;
+    }
+    for (const what of Object.keys(added)) this.#uncounted[what] -= added[what];
   }
 
   /** Since the spool was made. `dropped`: for want of room; `refused`: by the tracker. */

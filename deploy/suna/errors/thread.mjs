@@ -35,7 +35,10 @@ export class Thread {
       this.#pending.get(number)?.done(delivered);
       this.#pending.delete(number);
     });
-    this.#worker.on("error", () => {});
+    // Its message may hold what nobody may read.
+    this.#worker.on("error", ({ name, code }) =>
+      console.error(`Errors are not reported: their thread failed (${code ?? name}). It starts again.`),
+    );
     this.#worker.on("exit", () => setTimeout(() => this.#startAgain(), START_AGAIN_MS).unref());
     this.#worker.unref();
   }
