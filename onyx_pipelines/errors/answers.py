@@ -16,6 +16,8 @@ _OURS: Final = frozenset({"error", "default", ""})
 _WHEN_NOTHING_IS_SAID_S: Final = 60.0
 # What is wrong with an event itself; what is wrong with the key or the address can be mended.
 _REFUSALS: Final = frozenset({400, 413, 415, 422})
+# Bugsink, of an event that is sent again because its first answer was lost.
+_KNOWN: Final = b"already exists"
 
 
 class Fate(Enum):
@@ -42,6 +44,8 @@ def ruling(status: int, headers: Mapping[str, str], body: bytes, now: datetime) 
     limited_s = limit_s(headers.get(_LIMITS, ""))
     if 200 <= status < 300:
         return Ruling(Fate.TAKEN if _is_of_a_tracker(body) else Fate.LATER, limited_s)
+    if status == 400 and _KNOWN in body:
+        return Ruling(Fate.TAKEN, limited_s)
     if status == 429:
         asked_s = asked_wait_s(headers.get("retry-after", ""), now)
         return Ruling(Fate.LATER, limited_s or asked_s or _WHEN_NOTHING_IS_SAID_S)

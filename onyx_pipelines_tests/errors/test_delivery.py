@@ -149,6 +149,19 @@ def test_an_event_that_is_refused_keeps_no_other_and_is_counted(
     assert spool.status().lost == 1
 
 
+def test_an_event_that_the_tracker_has_already_is_not_refused(
+    spool: Spool, tracker: FakeTracker
+) -> None:
+    """As Bugsink says it, where its first answer was lost."""
+    put(spool, 1)
+    tracker.answer = lambda _: Answer(400, b'{"message": "[\'Event already exists\']"}')
+
+    once(spool, tracker.dsn)
+
+    assert spool.status().waiting == 0
+    assert spool.status().lost == 0
+
+
 def test_a_tracker_that_refuses_everything_costs_no_event(
     spool: Spool, tracker: FakeTracker
 ) -> None:
