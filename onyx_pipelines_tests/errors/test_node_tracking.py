@@ -281,6 +281,16 @@ def test_an_event_that_is_refused_while_others_are_taken_is_given_up(tmp_path: P
         assert json.loads((spool / "counts.json").read_text())["refused"] == 1
 
 
+def test_an_event_that_the_tracker_has_already_is_not_refused(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    with FakeTracker() as tracker, node_service(tracker.dsn, spool) as service:
+        tracker.answer = lambda _: Answer(400, b'{"message": "[\'Event already exists\']"}')
+        service.capture()
+
+        assert service.flush(20_000)
+        assert json.loads((spool / "counts.json").read_text())["delivered"] == 1
+
+
 def test_what_the_disk_does_not_take_is_delivered_from_memory(tmp_path: Path) -> None:
     file = tmp_path / "no_folder"
     file.touch()

@@ -9,6 +9,8 @@ const WHEN_NOTHING_IS_SAID_MS = 60_000;
 const LONGEST_ASKED_MS = 3_600_000;
 // What is wrong with an event itself; what is wrong with the key or the address can be mended.
 const REFUSALS = new Set([400, 413, 415, 422]);
+// Bugsink, of an event that is sent again because its first answer was lost.
+const KNOWN = "already exists";
 
 /**
  * @param {number} status
@@ -22,6 +24,7 @@ export function ruling(status, headers, body) {
   if (status >= 200 && status < 300) {
     return { fate: isOfTracker(body) ? "taken" : "later", waitMs: limitedMs };
   }
+  if (status === 400 && body.includes(KNOWN)) return { fate: "taken", waitMs: limitedMs };
   if (status === 429) {
     const asked = askedMs(headers["retry-after"] ?? "");
     return { fate: "later", waitMs: limitedMs || asked || WHEN_NOTHING_IS_SAID_MS };
