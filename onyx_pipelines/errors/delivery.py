@@ -12,6 +12,7 @@ import os
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ _LONGEST_WAIT_S: Final = 60.0
 # A pass ends after so long: room is made, and others may deliver, between two.
 _PASS_S: Final = 5.0
 _SUSPECTS: Final = 10
+_HELD: Final = 100
 # While nothing is delivered, room is made when so much of the limit was captured.
 _ROOM_SHARE: Final = 16
 _READ_BYTES: Final = 65536
@@ -185,6 +187,13 @@ class Delivery:
         self._passed = threading.Condition()
         self._passes = 0
         self._put_bytes = 0
+        self._held: deque[bytes] = deque(maxlen=_HELD)
+
+    def hold(self, envelope: bytes) -> None:
+        """What the disk does not take is kept in memory; the oldest give way."""
+        self.wake()
+        self._held.append(envelope)
+        self._woken.set()
 
     def wake(self, put_bytes: int = 0) -> None:
         """Something waits. Costs next to nothing."""
@@ -228,10 +237,24 @@ class Delivery:
     def _pass(self) -> Pass | None:
         try:
             with Connection(self._endpoint) as connection:
+                self._send_held(connection)
                 return deliver(self._spool, connection.post)
         except OSError as error:
             _log.warning("errors could not be delivered (%s)", type(error).__name__)
             return None
+
+    def _send_held(self, connection: Connection) -> None:
+        """Raises OSError: no answer."""
+        while self._held:
+            envelope = self._held.popleft()
+            is_taken = False
+            try:
+                is_taken = connection.post(sent(envelope, datetime.now(UTC))).fate is Fate.TAKEN
+            finally:
+                if not is_taken:
+                    self._held.appendleft(envelope)
+            if not is_taken:
+                return
 
     def _pause(self, wait_s: float) -> None:
         """What is captured meanwhile must not outgrow the disk."""

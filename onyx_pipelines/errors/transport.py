@@ -45,8 +45,13 @@ class SpoolTransport(Transport):
 
     def _keep(self, item: dict[str, Any], kind: Kind) -> None:
         try:
-            envelope = envelope_of(item, kind)
-            self._spool.put(id_of(item), envelope)
-            self._delivery.wake(len(envelope))
+            envelope, event_id = envelope_of(item, kind), id_of(item)
         except Exception as error:  # noqa: BLE001  (see above)
-            _log.error("an event is lost: it cannot be kept (%s)", type(error).__name__)
+            _log.error("an event is lost: it cannot be written (%s)", type(error).__name__)
+            return
+        try:
+            self._spool.put(event_id, envelope)
+            self._delivery.wake(len(envelope))
+        except OSError as error:
+            _log.warning("an event is only in memory (%s)", type(error).__name__)
+            self._delivery.hold(envelope)

@@ -226,6 +226,23 @@ def test_the_thread_delivers_what_was_captured_while_the_tracker_was_away(
     delivery.stop()
 
 
+def test_what_the_disk_does_not_take_is_delivered_from_memory(
+    tmp_path: Path, tracker: FakeTracker
+) -> None:
+    (tmp_path / "errors").write_text("no folder")
+    spool, endpoint = Spool(tmp_path / "errors", 1), endpoint_of(SecretStr(tracker.dsn))
+    delivery = Delivery(spool, endpoint, poll_s=0.05)
+    answers = iter([Answer(503)])
+    tracker.answer = lambda _: next(answers, Answer())
+
+    delivery.hold(envelope_of({"event_id": "a" * 32}, "event"))
+    delivery.hold(envelope_of({"event_id": "b" * 32}, "event"))
+
+    wait_until(lambda: len(tracker.events) == 2, "both are delivered")
+    delivery.stop()
+    assert tracker.ids == ["a" * 32, "b" * 32]
+
+
 def test_flush_waits_for_what_was_captured(spool: Spool, tracker: FakeTracker) -> None:
     delivery = Delivery(spool, endpoint_of(SecretStr(tracker.dsn)))
     ids = put(spool, 1, 2)
