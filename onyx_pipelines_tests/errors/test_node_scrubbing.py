@@ -96,7 +96,7 @@ def _events_of(allowed: object) -> st.SearchStrategy[Any]:
 
 
 @settings(
-    max_examples=random_examples(100, at_night=5000),
+    max_examples=random_examples(40, at_night=5000),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(event=_events_of(load_rules().event))
@@ -113,7 +113,7 @@ def test_a_random_event_is_scrubbed_as_by_python(node: NodeScrubber, event: obje
     assert ours == theirs
 
 
-@settings(max_examples=random_examples(300, at_night=20_000))
+@settings(max_examples=random_examples(150, at_night=20_000))
 @given(text=_TEXTS)
 def test_a_random_text_is_scrubbed_as_by_python(node: NodeScrubber, text: str) -> None:
     assert node({"message": text}) == {"message": python.text(text)}
