@@ -16,8 +16,9 @@ import pytest
 from onyx_pipelines.core.settings import ErrorSettings
 from onyx_pipelines.errors.context import SentryErrorContext
 from onyx_pipelines.errors.ignored import is_ignored
+from onyx_pipelines.errors.sdk_scrubbing import ScrubbingOfSdk
 from onyx_pipelines.errors.spool import Spool
-from onyx_pipelines.errors.system import container_id, memory_mb
+from onyx_pipelines.errors.system import System, container_id, memory_mb
 from onyx_pipelines_tests.errors.fake_tracker import FakeTracker, event_in, unused_dsn
 
 USER, SESSION = "p-5f2135e697d61a56", "p-180614336b07caf2"
@@ -178,6 +179,27 @@ def test_without_a_dsn_the_sdk_is_not_even_loaded(tmp_path: Path) -> None:
     )
 
     assert ended.stdout.strip() == "False"
+
+
+@pytest.fixture
+def scrubbing() -> ScrubbingOfSdk:
+    return ScrubbingOfSdk(ErrorSettings(), System("api", "1"), [])
+
+
+def test_an_event_that_the_sdk_did_not_show_before_is_scrubbed_at_the_end(
+    scrubbing: ScrubbingOfSdk,
+) -> None:
+    event = scrubbing.before_send({"event_id": "a" * 32, "message": "of bob@example.org"}, {})
+
+    assert event["message"] == "of [email]"
+
+
+def test_what_was_scrubbed_for_one_event_is_not_taken_for_another(
+    scrubbing: ScrubbingOfSdk,
+) -> None:
+    scrubbing.scrub_event({"event_id": "a" * 32, "message": "one"})
+
+    assert scrubbing.before_send({"event_id": "b" * 32, "message": "two"}, {})["message"] == "two"
 
 
 class FailedError(Exception):
