@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from onyx_pipelines.core.errors import SourceError
+from onyx_pipelines.core.whole_answer import OTHER_FORM
 from onyx_pipelines.sandbox.containers.engine import SandboxEngine, State
 from onyx_pipelines.sandbox.monitoring import control_groups
 from onyx_pipelines.sandbox.monitoring.control_groups import ROOT, Figures
@@ -62,7 +63,7 @@ class OutOfMemory:
     def follow(self) -> None:
         """For ever; what happened while the engine was away is caught up with."""
         while True:
-            with suppress(httpx.HTTPError, SourceError):
+            with suppress(httpx.HTTPError, SourceError, *OTHER_FORM):  # it is asked again
                 for container, at in self._engine.out_of_memory(self._label, self._seen_until):
                     self._counts[container] += 1
                     self._seen_until = at + timedelta(microseconds=1)
