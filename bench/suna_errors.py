@@ -1,4 +1,5 @@
-"""What capturing an error costs the front end while there is no tracker, beside the SDK alone."""
+"""What capturing an error costs the front end while there is no tracker, beside the SDK alone; and
+whether its scrubber lets a secret through that Python's does not."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.table import Line
+from onyx_pipelines_tests.errors import corpus
+from onyx_pipelines_tests.errors.test_node_scrubbing import node_scrubber, python
 
 _SUNA: Final = Path(__file__).parents[1] / "deploy" / "suna"
 _CAPTURES: Final = 2000
@@ -40,6 +43,25 @@ def run(directory: Path) -> list[Line]:
             "ms",
             f"the SDK alone: {alone['each']:.2f} ms; scrubbing, files and delivery have their own",
         ),
+        *_scrubbed(),
+    ]
+
+
+def _scrubbed() -> list[Line]:
+    """Every secret in every place of an event, one place at a time."""
+    leaks, others, events = 0, 0, 0
+    with node_scrubber() as node:
+        for secret in corpus.secrets(16):
+            for slot in corpus.SLOTS:
+                event = corpus.planted(slot, secret)
+                told = node(event)
+                events += 1
+                leaks += secret.is_in(json.dumps(told, ensure_ascii=False))
+                others += told != python(event)
+    detail = f"of {events}: {corpus.SECRETS} secrets in {len(corpus.SLOTS)} places"
+    return [
+        Line("events that Node lets a secret through", leaks, 0, "", detail),
+        Line("events that Node scrubs otherwise than Python", others, 0, "", detail),
     ]
 
 

@@ -2,6 +2,7 @@
  * Where events are scrubbed, kept and delivered: a thread of its own (`thread.mjs` starts it), so that
  * the application's never waits for that.
  */
+import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { ErrorContext } from "./context.mjs";
 import { Delivery } from "./delivery.mjs";
@@ -12,6 +13,9 @@ import { Spool } from "./spool.mjs";
 import { tracker } from "./tracker.mjs";
 
 const { dsn, service, version, pseudonymKey, secrets, spoolFolder, spoolLimitBytes, ended } = workerData;
+// On Linux of this thread alone: where the processor is short, requests go first.
+if (process.platform === "linux") setPriority(10);
+
 const context = new ErrorContext(service, version);
 const scrubber = new Scrubber({ pseudonymKey, secrets });
 const spool = new Spool(spoolFolder, spoolLimitBytes);
