@@ -86,6 +86,8 @@ def _kill(process: Callable[[WatchedSandbox], ServiceProcess]) -> _Strike:
 
 def _stop_postgres(watched: WatchedSandbox, after: ExitStack) -> None:
     watched.sandbox.postgres.stop()
+    # Connections that it had are found broken by who uses them next, as in any application.
+    after.callback(watched.ask, 8)
     after.callback(watched.up)
 
 
