@@ -51,33 +51,38 @@ class Scrubber:
 
     def _cleaned(self, value: Any, allowed: Any) -> Any:
         """None: it is left out."""
+        if isinstance(allowed, str):
+            return self._leaf(value, allowed)
         if isinstance(allowed, dict):
             return self._mapping(value, allowed) if isinstance(value, Mapping) else None
-        if isinstance(allowed, list):
-            [kind] = allowed
-            return self._items(value, kind) if isinstance(value, (list, tuple)) else None
+        [kind] = allowed
+        return self._items(value, kind) if isinstance(value, (list, tuple)) else None
+
+    def _leaf(self, value: Any, kind: str) -> Any:
+        """The commonest first: an event has hundreds."""
+        if isinstance(value, str):
+            if kind == "pseudonym":
+                return self.pseudonym(value)
+            kept = self._rules.formats.get(kind)
+            return value if kept and kept.fullmatch(value) else self.text(value)
         if isinstance(value, bool):
             return value
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat()
-        if not isinstance(value, (str, int, float)):
-            return None
-        if allowed == "pseudonym":
-            return self.pseudonym(str(value))
-        if isinstance(value, str):
-            kept = self._rules.formats.get(allowed)
-            return value if kept and kept.fullmatch(value) else self.text(value)
-        return value if abs(value) < _LARGEST_NUMBER else "[number]"
+        if isinstance(value, (int, float)):
+            if kind == "pseudonym":
+                return self.pseudonym(str(value))
+            return value if abs(value) < _LARGEST_NUMBER else "[number]"
+        return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else None
 
     def _mapping(self, value: Mapping[Any, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
         """Names of headers are of any case."""
-        named = {str(name).lower(): each for name, each in value.items()}
-        cleaned = {
-            name: self._cleaned(named[name], kind)
-            for name, kind in allowed.items()
-            if name in named
+        named = {
+            name.lower() if isinstance(name, str) else "": each for name, each in value.items()
         }
-        return {name: each for name, each in cleaned.items() if each is not None}
+        return {
+            name: cleaned
+            for name, each in named.items()
+            if name in allowed and (cleaned := self._cleaned(each, allowed[name])) is not None
+        }
 
     def _items(self, value: Iterable[Any], allowed: Any) -> list[Any]:
         """The last: where it failed, and what came right before."""
