@@ -41,6 +41,7 @@ def create_app(*of: Settings) -> FastAPI:
         if stacks.shared.metrics_password.get_secret_value():
             page.begin()
         yield
+        page.end()
         for service in stacks.services:
             service.close()
 

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
-from onyx_pipelines.core.errors import OnyxError
-
 _FRESH_S: Final = 5.0
 # Older is not shown: somebody asks for the first time in a while, or looking fails.
 _SHOWN_S: Final = 30.0
@@ -76,6 +74,6 @@ class Refreshed(Generic[T]):
             return self._found[0]
 
     def _look_again(self) -> None:
-        # Whoever asks when the old answer is too old gets the error.
-        with suppress(OnyxError):
+        # Whatever it is: whoever asks when the old answer is too old gets it.
+        with suppress(Exception):
             self._looked()

@@ -14,6 +14,7 @@ from onyx_pipelines.api.metrics_page import MetricsPage
 from onyx_pipelines.api.qdrant_condition import QdrantCondition
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.errors.relay.pulse import Pulse, pulse_file
 from onyx_pipelines.load_test.baselines import BaselineStore
 from onyx_pipelines.load_test.promoted_latency import FOLDER, promoted_p95_s
 from onyx_pipelines.monitoring.expression import needs_of
@@ -135,6 +136,7 @@ def test_every_metric_of_ours_that_a_rule_reads_is_exposed_somewhere(
         10,
         json.dumps({"series": {"chat full_answer p95": {"values": [500.0]}}}),
     )
+    pulse_file(backup_host.settings.state_dir).write(Pulse(at=datetime.now(UTC)))
     page = MetricsPage(backup_host.settings, CatalogCache(backup_host.settings))
     page.qdrant.look()
     ours = {family.name for family in text_string_to_metric_families(page.render().decode())}

@@ -32,7 +32,7 @@ from onyx_pipelines_tests.load_test.factories import ENVIRONMENT
 
 EVERYTHING = "".join(AWKWARD)
 # They go on until they are stopped, or start servers.
-SERVING = {("api", "serve"), ("sandbox", "up"), ("sandbox", "down")}
+SERVING = {("api", "serve"), ("errors", "relay"), ("sandbox", "up"), ("sandbox", "down")}
 ALL_THAT_END = [words for words in words_of_all() if not is_group(words) and words not in SERVING]
 ONE_BY_ONE = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

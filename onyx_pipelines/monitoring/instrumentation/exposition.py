@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hmac
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -58,17 +59,25 @@ class Snapshot:
         self._text = b""
         self._renderer: threading.Thread | None = None
         self._is_there = threading.Event()
+        self._is_over = threading.Event()
         self._lock = threading.Lock()
 
     def begin(self) -> None:
         """Render before anybody asks."""
         with self._lock:
             self._asked = time.monotonic()
+            self._is_over.clear()
             if self._renderer is None:
                 self._text = b""
                 self._is_there.clear()
                 self._renderer = threading.Thread(target=self._keep_fresh, daemon=True)
                 self._renderer.start()
+
+    def end(self) -> None:
+        """Nobody asks any more; whoever does all the same begins anew."""
+        with self._lock:
+            self._asked = -math.inf
+            self._is_over.set()
 
     def text(self) -> bytes:
         """In Prometheus's format. Who asks before there is one, or after nobody did for long, waits
@@ -93,7 +102,7 @@ class Snapshot:
                 with self._lock:
                     self._text, self._looked = text, looked
                 self._is_there.set()
-                time.sleep(self._every_s)
+                self._is_over.wait(self._every_s)
         except Exception:  # noqa: BLE001  # whatever a collector raises; who asks next tries again
             _LOG.exception("The metrics could not be rendered")
         finally:

@@ -209,6 +209,17 @@ def test_what_is_shown_becomes_new_while_somebody_asks() -> None:
     wait_until(lambda: shown() >= 5, "rendered five times")
 
 
+def test_its_thread_ends_at_once_with_the_service() -> None:
+    registry = CollectorRegistry()
+    registry.register(Slow())
+    snapshot = Snapshot(registry, every_s=600)
+    snapshot.text()
+
+    snapshot.end()
+
+    wait_until(lambda: snapshot._renderer is None, "its thread has ended")
+
+
 def test_its_thread_ends_when_nobody_asks_any_more_and_whoever_asks_again_gets_a_new_text() -> None:
     slow = Slow()
     registry = CollectorRegistry()

@@ -97,7 +97,7 @@ def test_all_that_is_missing_is_named_at_once(backup: Backup) -> None:
     assert raised.value.remedy == f"As a superuser: {'; '.join(rest)}."
     assert "app.hidden, app.parts, app.users" in raised.value.what
     assert "app.users_id_seq" in raised.value.what
-    assert "1 large objects" in raised.value.what
+    assert "1 large object in" in raised.value.what
 
 
 def test_with_all_grants_a_backup_is_whole(backup: Backup) -> None:
