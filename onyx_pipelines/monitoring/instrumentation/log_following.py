@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 LONGEST_LINE: Final = 256 * 1024
 _BEGINNING: Final = 256
 _BATCH: Final = 1024 * 1024
+_LISTINGS: Final = 5
 _COMPRESSED: Final = frozenset({".gz", ".xz", ".bz2", ".zst"})
 
 
@@ -63,12 +64,8 @@ def batches(log: Path, place: Place | None) -> Iterator[Batch]:
         OSError: it cannot be read; a log that is not there yet has no lines.
     """
     with ExitStack() as stack:
-        files = [stack.enter_context(each.open("rb")) for each in _files(log)]
+        files = _opened(log, stack)
         at = _where(files, place) if place else None
-        if place and at is None:
-            # It may have been renamed between the listing and the opening.
-            files = [stack.enter_context(each.open("rb")) for each in _files(log)]
-            at = _where(files, place)
         if place is None or at is None:
             for file in files[-1:]:
                 yield from _from(file, 0, gap=bool(place and place.offset))
@@ -76,6 +73,23 @@ def batches(log: Path, place: Place | None) -> Iterator[Batch]:
         yield from _from(files[at], place.offset, gap=False)
         for file in files[at + 1 :]:
             yield from _from(file, 0, gap=False)
+
+
+def _opened(log: Path, stack: ExitStack) -> list[BinaryIO]:
+    """All of them, each once: a file that was renamed between the listing and the opening would be
+    missed, and another one that begins alike taken for its copy."""
+    for _ in range(_LISTINGS - 1):
+        with ExitStack() as opened, suppress(FileNotFoundError):
+            paths = _files(log)
+            files: list[BinaryIO] = [opened.enter_context(each.open("rb")) for each in paths]
+            if _files(log) == paths and all(map(_is_still, paths, files)):
+                stack.push(opened.pop_all())
+                return files
+    return [stack.enter_context(each.open("rb")) for each in _files(log)]
+
+
+def _is_still(path: Path, file: BinaryIO) -> bool:
+    return os.path.samestat(path.stat(), os.fstat(file.fileno()))
 
 
 def _files(log: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onyx_pipelines.monitoring.instrumentation import log_following
 from onyx_pipelines.monitoring.instrumentation.log_following import LONGEST_LINE, Place, batches
 from onyx_pipelines_tests.examples import random_examples
 
@@ -88,6 +89,31 @@ def test_a_rotated_log_is_read_to_its_end_before_the_new_one(log: Path) -> None:
     write(log, "c")
 
     assert reader.read() == [b"b", b"c"]
+    assert reader.gaps == 0
+
+
+def test_a_log_that_is_renamed_just_then_is_not_mistaken_for_one_that_begins_alike(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the listing and the opening; all lines are the same, as a service's first may be."""
+    reader = Reader(log)
+    write(log, *["same"] * 200)
+    reader.read()
+    log.rename(log.with_name("app.log.1"))
+    write(log, *["same"] * 100)
+    reader.read()
+    listed = log_following._files
+
+    def renamed_just_then(of: Path) -> list[Path]:
+        found = listed(of)
+        monkeypatch.setattr(log_following, "_files", listed)
+        log.rename(log.with_name("app.log.2"))
+        write(log, "new")
+        return found
+
+    monkeypatch.setattr(log_following, "_files", renamed_just_then)
+
+    assert reader.read() == [b"new"]
     assert reader.gaps == 0
 
 
