@@ -134,7 +134,7 @@ def test_a_later_run_is_compared_with_the_baseline_that_was_promoted(
 ) -> None:
     settings, first = copied
     steps.promote(settings, first, by="Ada")
-    small.behaviour.delay_s = 0.2
+    small.behaviour.delay_s = 0.1
 
     second = steps.run(settings, PROFILE, "two")
     result, files = steps.report(settings, second)
