@@ -38,7 +38,7 @@ from onyx_pipelines_tests.mounting import DISK_BYTES, Kind, mounted
 from onyx_pipelines_tests.vault.sets import new_id, signing_key
 from onyx_pipelines_tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.servers]
+pytestmark = [pytest.mark.slow, pytest.mark.servers, pytest.mark.thorough]
 
 # From what goes wrong until people are told.
 WITHIN_S: Final = 60.0
