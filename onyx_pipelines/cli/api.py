@@ -31,7 +31,7 @@ def serve() -> None:
 
         service = "onyx-pipelines-api"
         start_own_error_tracking(stacks[0], service, integrations=web_integrations(stacks[0]))
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):  # how it is stopped
         server_of(create_app(*stacks), host=stacks[0].api_host, port=stacks[0].api_port).run()
 
 

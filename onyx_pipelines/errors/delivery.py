@@ -262,6 +262,7 @@ class Delivery:
         while (left_s := until - time.monotonic()) > 0 and not self._over.wait(min(left_s, 1.0)):
             if self._put_bytes > self._spool.limit_bytes / _ROOM_SHARE:
                 self._put_bytes = 0
+                # A disk that does not answer now is asked again in a second.
                 with suppress(OSError), self._spool.delivering() as alone:
                     if alone:
                         self._spool.make_room()

@@ -44,7 +44,7 @@ def write_digest(digest: Digest, reports_dir: Path, *, stack: str = "") -> Publi
 def read_digest(reports_dir: Path, day: date) -> Digest | None:
     """None: there is none of the day, or it cannot be read."""
     path = reports_dir / FOLDER / day.isoformat() / _RESULT_FILE
-    with suppress(OSError, ValidationError):
+    with suppress(OSError, ValidationError):  # not made yet, or damaged: it is made anew
         return Digest.model_validate_json(path.read_bytes())
     return None
 

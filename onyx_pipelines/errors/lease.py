@@ -41,7 +41,7 @@ def leased(path: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):  # it was taken over, and given back, meanwhile
             if path.read_text(errors="replace") == ours:
                 path.unlink()
 

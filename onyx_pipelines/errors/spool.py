@@ -117,6 +117,7 @@ class Spool:
 
     def waiting(self) -> Iterator[Spooled]:
         """The oldest first."""
+        # Nothing was kept yet; whoever keeps something says what is wrong with the place.
         with suppress(FileNotFoundError, NotADirectoryError):
             for name in sorted(os.listdir(self.folder)):  # noqa: PTH208  (a Path each would cost more than all else)
                 stamp = name.partition("-")[0]

@@ -310,7 +310,7 @@ def _url(pattern: str) -> Slot:
 
 def _listed(*path: str | int) -> Slot:
     def put(event: dict[str, Any], secret: Secret) -> None:
-        _at(*path)(event, Secret(secret.kind, secret.value, [secret.value, "--verbose"]))  # type: ignore[arg-type]
+        _at(*path)(event, Secret(secret.kind, secret.value, [secret.value, "--verbose"]))  # type: ignore[arg-type]  # a list on purpose
 
     return put
 

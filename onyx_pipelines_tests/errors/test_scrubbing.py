@@ -648,7 +648,7 @@ def test_and_without_them_as_one_that_failed(inner: dict[str, Any]) -> None:
 
 
 def test_what_is_no_event_leaves_as_one_that_failed() -> None:
-    assert scrubber()("bob@example.org")["tags"] == {"scrubber": "failed"}  # type: ignore[arg-type]
+    assert scrubber()("bob@example.org")["tags"] == {"scrubber": "failed"}  # type: ignore[arg-type]  # no event at all
 
 
 # --- all of it -----------------------------------------------------------------------------------

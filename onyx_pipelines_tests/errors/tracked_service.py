@@ -43,7 +43,7 @@ def status(status: int) -> None:
 def upstream(status: int) -> None:
     """What a client of another service raises."""
     error = RuntimeError("upstream")
-    error.status_code = status  # type: ignore[attr-defined]
+    error.status_code = status  # type: ignore[attr-defined]  # as frameworks do
     raise error
 
 

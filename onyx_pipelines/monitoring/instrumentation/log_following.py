@@ -79,7 +79,7 @@ def _opened(log: Path, stack: ExitStack) -> list[BinaryIO]:
     """All of them, each once: a file that was renamed between the listing and the opening would be
     missed, and another one that begins alike taken for its copy."""
     for _ in range(_LISTINGS - 1):
-        with ExitStack() as opened, suppress(FileNotFoundError):
+        with ExitStack() as opened, suppress(FileNotFoundError):  # renamed just then: once more
             paths = _files(log)
             files: list[BinaryIO] = [opened.enter_context(each.open("rb")) for each in paths]
             if _files(log) == paths and all(map(_is_still, paths, files)):

@@ -87,7 +87,7 @@ class ContainerFigures:
     def collect(self) -> Iterator[Metric]:
         """One that does not run has only the count of its ends."""
         families = _families()
-        with suppress(SourceError):
+        with suppress(SourceError):  # an engine that is silent has no figures, as with cAdvisor
             for state in self._engine.states(self._label):
                 self._tell(state, families)
         yield from families.values()

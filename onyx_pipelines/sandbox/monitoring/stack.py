@@ -337,6 +337,7 @@ def _listen(
 
 
 def _listens(port: int) -> bool:
+    # Whoever waits for it asks again.
     with suppress(OSError), socket.create_connection((HOST, port), timeout=2):
         return True
     return False
