@@ -40,6 +40,7 @@ class Told:
     port: int
     environment: dict[str, str]
     slack: Webhook
+    state_dir: Path
 
     def send(self, kind: str, level: str) -> None:
         """An event, as an SDK would send it."""
@@ -64,6 +65,11 @@ class Told:
     def messages_on(self, kind: str) -> list[str]:
         texts = [body.decode() for _, body in self.slack.requests]
         return [each for each in texts if kind in each]
+
+    def is_noted(self) -> bool:
+        """Whether nothing waits for Slack; whoever is killed between the answer and the note says
+        it again, as it must."""
+        return not any((self.state_dir / "notify").rglob("*.event.json"))
 
     @contextmanager
     def relay(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -99,7 +105,7 @@ def told(bugsink: BugsinkServer, tmp_path: Path) -> Iterator[Told]:
             "ERROR_TRACKER_PROJECTS": name,
         }
         given = {f"ONYX_{key}": str(value) for key, value in variables.items()}
-        yield Told(access.dsns[name], port, {**os.environ, **given}, slack)
+        yield Told(access.dsns[name], port, {**os.environ, **given}, slack, tmp_path / "state")
 
 
 def test_an_error_is_told_in_time_with_what_changed_also_after_a_kill_of_the_relay(
@@ -116,6 +122,7 @@ def test_an_error_is_told_in_time_with_what_changed_also_after_a_kill_of_the_rel
         told.send("PoolError", "fatal")
         wait_until(lambda: told.messages_on("PoolError"), "Slack is told by the webhook")
         took_s = told.slack.answered_at[-1] - sent_at
+        wait_until(told.is_noted, "the relay has noted that Slack is told")
         relay.kill()
     # Nobody takes the tracker's webhook, and it does not send it again.
     told.send("LockError", "fatal")
