@@ -18,11 +18,13 @@ import uvicorn
 from bench.table import Line
 from onyx_pipelines.api.app import create_app
 from onyx_pipelines.api.tokens import Scope, TokenFile
+from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.core.progress import silent
 from onyx_pipelines.core.settings import Settings, load_settings
+from onyx_pipelines.vault.authenticity import signed
 from onyx_pipelines.vault.host_keys import make_missing_keys
-from onyx_pipelines.vault.manifest import BackupType
+from onyx_pipelines.vault.manifest import BackupType, parse_manifest, to_bytes
 
 SETS = 5_000
 _REQUESTS = 400
@@ -93,22 +95,18 @@ def _host(directory: Path) -> Settings:
 
 
 def _many_sets(settings: Settings) -> str:
-    """One real set, copied under other names and times; what is read is as real as the first."""
+    """One real set, copied under other names and times and signed; what is read is as real as the
+    first."""
     outcome = run_backup(settings, backup_type=BackupType.DAILY, components=None, progress=silent)
+    key = open_host(settings).trust.signing_key()
     root = settings.backup_dir / "sets"
     first = root / outcome.backup_id
-    manifest = (first / "manifest.json").read_text()
+    path = first / "manifest.json"
+    manifest = parse_manifest(path.read_bytes(), where=str(path))
     for number in range(1, SETS):
-        name = str(uuid.UUID(int=uuid.uuid4().int, version=4))
-        copy = root / name
-        shutil.copytree(first, copy)
+        name = str(uuid.uuid4())
+        shutil.copytree(first, root / name)
         moment = datetime.now(UTC) - timedelta(hours=6 * number)
-        text = manifest.replace(outcome.backup_id, name)
-        (copy / "manifest.json").write_text(_dated(text, moment))
+        copy = manifest.model_copy(update={"backup_id": name, "timestamp": moment})
+        (root / name / "manifest.json").write_bytes(to_bytes(signed(copy, key, at=moment)))
     return outcome.backup_id
-
-
-def _dated(manifest: str, moment: datetime) -> str:
-    before, _, after = manifest.partition('"timestamp":')
-    _, quote, rest = after.lstrip().removeprefix('"').partition('"')
-    return f'{before}"timestamp":"{moment.isoformat()}{quote}{rest}'

@@ -217,10 +217,12 @@ def scan_store(store: Store, signers: Signers, memory: ScanMemory | None = None)
     }
 
     def read(backup_id: str) -> _Read:
-        known = memory.recall(store.name, backup_id, identity_of[backup_id])
-        return known or _read_set(store, backup_id, listed[backup_id], signers)
+        return _read_set(store, backup_id, listed[backup_id], signers)
 
-    answers = dict(zip(listed, side_by_side(read, listed, _READERS, "catalog"), strict=True))
+    known = {key: memory.recall(store.name, key, identity_of[key]) for key in listed}
+    unread = [key for key in listed if known[key] is None]
+    fresh = dict(zip(unread, side_by_side(read, unread, _READERS, "catalog"), strict=True))
+    answers = {key: known[key] or fresh[key] for key in listed}
     memory.keep(store.name, {key: (identity_of[key], answers[key]) for key in answers})
     found = [_with_sizes(answer, listed[key]) for key, (answer, _) in answers.items() if answer]
     oddities += [each for _, of_marks in answers.values() for each in of_marks]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from onyx_pipelines.sources.source import ComponentStatus
 from onyx_pipelines.vault.manifest import BackupType, Manifest
@@ -26,7 +27,7 @@ class SetView:
     copies: tuple[StoredSet, ...]
     begun_in: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def manifest(self) -> Manifest:
         """Of a whole copy, if there is one."""
         return next((copy for copy in self.copies if copy.is_whole), self.copies[0]).manifest

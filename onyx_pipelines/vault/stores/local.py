@@ -143,7 +143,7 @@ class LocalStore:
                 if not key.startswith(prefix) or not is_key(key):
                     continue
                 with suppress(FileNotFoundError):  # deleted since its directory was read
-                    info = path.lstat()
+                    info = os.lstat(path)
                     if file_types.S_ISREG(info.st_mode):
                         yield _stored(key, info)
 
@@ -163,7 +163,8 @@ class LocalStore:
         removed: Removed = []
         with self._translated(f"sweep {prefix}"):
             self._require_root()
-            for key, path in _walk(self._root, f"{folder}/" if folder else ""):
+            for key, found in _walk(self._root, f"{folder}/" if folder else ""):
+                path = Path(found)
                 if not key.startswith(prefix) or not path.name.startswith(TEMPORARY_PREFIX):
                     continue
                 with suppress(FileNotFoundError):  # removed meanwhile
@@ -319,10 +320,12 @@ def _remove_empty(folders: Iterable[Path]) -> None:
             folder.rmdir()
 
 
-def _walk(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
-    """Key and path of every entry below `folder` that is no directory, in the keys' order."""
+def _walk(root: Path, folder: str) -> Iterator[tuple[str, str]]:
+    """Key and path of every entry below `folder` that is no directory, in the keys' order. Paths as
+    text: of tens of thousands, making a `Path` takes longer than asking the disk."""
+    base = f"{root}/"
     try:
-        with os.scandir(root / folder) as scan:
+        with os.scandir(base + folder) as scan:
             entries = sorted(
                 f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
                 for entry in scan
@@ -333,7 +336,7 @@ def _walk(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
         if entry.endswith("/"):
             yield from _walk(root, folder + entry)
         else:
-            yield folder + entry, root / folder / entry
+            yield folder + entry, base + folder + entry
 
 
 def _sync_directory(folder: Path) -> None:
