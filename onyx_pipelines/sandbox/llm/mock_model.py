@@ -55,6 +55,15 @@ class _Model:
         self.metrics = LiteLlmFamilies(NAME)
         self.second = 0
         self.in_second = 0
+        self._refused = 0.0
+
+    def refuses(self) -> bool:
+        """Evenly: of ten calls the same share as of a thousand."""
+        self._refused += self.delays.refused_share
+        if self._refused < 1:
+            return False
+        self._refused -= 1
+        return True
 
     def admits(self) -> bool:
         limit = self.delays.rate_limit_per_s
@@ -110,6 +119,10 @@ def create_app(delays: Delays) -> FastAPI:
             model.metrics.failed()
             error = {"error": {"message": "rate limit", "type": "rate_limit_error"}}
             return JSONResponse(error, 429, {"Retry-After": "1"})
+        if model.refuses():
+            model.metrics.failed()
+            error = {"error": {"message": "refused", "type": "injected_error"}}
+            return JSONResponse(error, model.delays.refused_status)
         begun = time.perf_counter()
         if wanted.stream:
             return StreamingResponse(_chunks(model, wanted, begun), media_type="text/event-stream")

@@ -60,6 +60,17 @@ class PrometheusServer(ServiceProcess):
         """Its configuration and its rules."""
         httpx.post(f"{self.url}/-/reload", trust_env=False, timeout=30).raise_for_status()
 
+    def forget(self, selector: str = '{__name__=~".+"}') -> None:
+        """What it has seen of these series until now: rules that look back for minutes see only
+        what comes from here on."""
+        parameters = {"match[]": selector, "end": f"{time.time()}"}
+        httpx.post(
+            f"{self.url}/api/v1/admin/tsdb/delete_series",
+            params=parameters,
+            trust_env=False,
+            timeout=30,
+        ).raise_for_status()
+
     def series(self, query: str) -> list[dict[str, Any]]:
         """What a query gives now: each with `metric` and `value`."""
         found = self._ask("query", query=query)["result"]
