@@ -20,7 +20,8 @@ from typing import Final
 import pytest
 
 from bench.diagnosis_faults import Fault, Intensity, faults, kept_apart
-from bench.diagnosis_results import Diagnosed, append, is_right, judged, read
+from bench.diagnosis_figures import FIGURES
+from bench.diagnosis_results import Diagnosed, append, figures, is_right, judged, read
 from bench.strikes.machine import Machine
 from bench.table import say, show
 from onyx_pipelines.core.settings import Settings, Thresholds, load_settings
@@ -34,7 +35,7 @@ HALVES: Final = ("open", "kept-apart", "both")
 _HEALTHY: Final = 50
 _PEOPLE, _PAUSE_S = 3, 1.0
 # From when on a figure of a few scrapes is one.
-_SETTLES_S: Final = 6.0
+_SETTLES_S: Final = 5.0
 _CALM_WITHIN_S: Final = 90.0
 _BETWEEN_S: Final = 2.0
 
@@ -55,6 +56,8 @@ class Scene:
             fault.strikes[intensity](self.watched, after)
             time.sleep(fault.seen_after_s)
             found = self._diagnosed(triage(self.settings))
+        # What did not come back by itself.
+        self.watched.up()
         found = found.model_copy(
             update={"fault": fault.name, "intensity": intensity, "before": before}
         )
@@ -176,9 +179,14 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--healthy", type=int, default=_HEALTHY, help="triages with nothing wrong")
     parser.add_argument("--results", type=Path, default=Path("diagnosis.jsonl"))
+    parser.add_argument("--publish", action="store_true", help="only write what the page shows")
     options = parser.parse_args()
     if unknown := sorted(set(options.only) - set(every)):
         parser.error(f"no such fault: {', '.join(unknown)}. There are: {'; '.join(sorted(every))}")
+    if options.publish:
+        found = figures(read(options.results), list(every.values()), apart)
+        FIGURES.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return 0
     say(f"begun {datetime.now(UTC):%H:%M}; kept apart: {'; '.join(sorted(apart))}")
     with tempfile.TemporaryDirectory(prefix="onyx-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

@@ -24,7 +24,7 @@ from onyx_pipelines.monitoring.playbooks import Playbook
 
 _KEPT_APART: Final = 15
 # What is told by its next scrape, and what has to be looked at or answered first.
-_SOON_S, _LATER_S = 14.0, 24.0
+_SOON_S, _LATER_S = 12.0, 22.0
 
 
 class Intensity(StrEnum):

@@ -1,4 +1,4 @@
-"""What triages named, a line of JSON each, so that an interrupted pass goes on; and what that says."""
+"""What triages named, a line of JSON each: an interrupted pass goes on. And what that says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from bench.diagnosis_faults import Fault, Intensity
+from bench.diagnosis_figures import FaultFigures, Figures
 from bench.table import Line
 from onyx_pipelines.monitoring.playbooks import Playbook
 
@@ -56,7 +57,7 @@ def append(path: Path, found: Diagnosed) -> None:
 
 
 def is_right(found: Diagnosed, faults: Mapping[str, Fault]) -> bool:
-    """Whether what is named first is one of the right ones; or nothing, where nothing was struck."""
+    """Whether what is named first is right; where nothing was struck, whether nothing is named."""
     if not found.fault:
         return not found.named
     return bool(found.named) and found.named[0] in faults[found.fault].right
@@ -96,6 +97,36 @@ def judged(
         slowest = max(each.took_s for each in results)
         lines.append(Line("the longest triage", slowest, 10, "s", ""))
     return lines
+
+
+def figures(
+    results: Sequence[Diagnosed], faults: Sequence[Fault], apart: Collection[str]
+) -> Figures:
+    """For the page."""
+    by_fault = {
+        each.name: {
+            str(found.intensity): found.named for found in results if found.fault == each.name
+        }
+        for each in faults
+    }
+    healthy = [each for each in results if not each.fault]
+    return Figures(
+        measured_on=max(each.at for each in results).date(),
+        commits=tuple(dict.fromkeys(each.commit for each in results)),
+        faults=tuple(
+            FaultFigures(
+                name=each.name,
+                kept_apart=each.name in apart,
+                right=tuple(sorted(each.right)),
+                why=each.why,
+                named=by_fault[each.name],
+            )
+            for each in faults
+        ),
+        healthy=len(healthy),
+        blamed=sum(bool(each.named) for each in healthy),
+        slowest_s=round(max(each.took_s for each in results), 1),
+    )
 
 
 def _said(found: Diagnosed) -> str:

@@ -37,8 +37,8 @@ _FOLLOWS_S: Final = 5.0
 # The longest that an alert must hold in this pace, and such a round.
 _PENDING_S: Final = 13.0
 _OVER_WITHIN_S: Final = 30.0
-# The longest window of an alert that a fault raises, and some.
-_FORGOTTEN_WITHIN_S: Final = 660.0
+# A scrape, an evaluation, and what a service takes to come back.
+_FORGOTTEN_WITHIN_S: Final = 60.0
 _HEALTHY_S: Final = 600
 _DAY_MINUTES: Final = 24 * 60
 _MOMENTS: Final = ("_timestamp_seconds", "_expiry", "_start_time_seconds")
@@ -174,17 +174,24 @@ def _strike(watched: WatchedSandbox, incident: Incident, told: list[Told]) -> No
 
 
 def _forgotten(watched: WatchedSandbox, incident: Incident) -> None:
-    """Until nothing of before fires that would keep it back, or is what it should raise."""
+    """Until nothing of before fires that would keep it back, or is what it should raise. What only
+    windows of minutes still see is forgotten, and not waited for."""
     sources = [
         rule.source
         for rule in INHIBITIONS
         if any(re.fullmatch(rule.target, name) for name in incident.first)
     ]
     in_the_way = re.compile("|".join([*sources, *incident.first]))
-    _until(
-        lambda: not any(map(in_the_way.fullmatch, watched.active())),
-        _FORGOTTEN_WITHIN_S,
-    )
+
+    def others() -> list[str]:
+        return sorted(filter(in_the_way.fullmatch, watched.active()))
+
+    deadline = time.monotonic() + _FORGOTTEN_WITHIN_S
+    if found := others():
+        say(f"  {incident.name}: first {', '.join(found)} must be over")
+    while others() and time.monotonic() < deadline:
+        watched.sandbox.monitoring.prometheus.forget()
+        time.sleep(_FOLLOWS_S)
 
 
 def _over(watched: WatchedSandbox, since: datetime) -> None:

@@ -161,8 +161,8 @@ def run(directory: Path) -> list[Line]:
                 is_cause = is_service and cause is not None and cause.kind is fault.kind
                 services += is_service
                 causes += is_cause
-                said = "nothing" if cause is None else f"{cause.service}: {cause.kind.value}"
-                say(f"  {fault.name} #{repeat + 1}: {said}{'' if is_cause else '   <- WRONG'}")
+                mark = "" if is_cause else "   <- WRONG"
+                say(f"  {fault.name} #{repeat + 1}: {_blamed(found)}{mark}")
         bed.inject(None)
         blamed = 0
         for repeat in range(REPEATS):
@@ -171,7 +171,7 @@ def run(directory: Path) -> list[Line]:
                 baselines[Scenario.AGENT_TASKS],
             )  # fmt: skip
             blamed += found.cause is not None
-            say(f"  healthy #{repeat + 1}: {found.summary}")
+            say(f"  healthy #{repeat + 1}: {_blamed(found)}")
     total = len(FAULTS) * REPEATS
     detail = f"{len(FAULTS)} kinds, {REPEATS} times each"
     return [
@@ -179,6 +179,10 @@ def run(directory: Path) -> list[Line]:
         Line("injected faults: cause missed", 100 * (1 - causes / total), 10, "%", detail),
         Line("healthy runs with a culprit", blamed, 0, "runs", f"of {REPEATS}"),
     ]
+
+
+def _blamed(found: Attribution) -> str:
+    return f"{found.cause.service}: {found.cause.kind.value}" if found.cause else "nothing"
 
 
 def _bed(directory: Path, callback: Callable[[Callable[[], None]], Any]) -> Bed:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from onyx_pipelines_tests.requirements_of_tests import program, unavailable
 
@@ -25,9 +26,9 @@ class Kind(StrEnum):
 
 
 # How large, and made by what.
-_IMAGES = {
-    Kind.DISK: (DISK_BYTES, "mkfs.ext4", "-q", "-F"),
-    Kind.XFS: (320 << 20, "mkfs.xfs", "-q"),
+_IMAGES: Final[dict[Kind, tuple[int, tuple[str, ...]]]] = {
+    Kind.DISK: (DISK_BYTES, ("mkfs.ext4", "-q", "-F")),
+    Kind.XFS: (320 << 20, ("mkfs.xfs", "-q")),
 }
 
 
@@ -54,7 +55,7 @@ def _arguments(kind: Kind, beside: Path) -> list[str | Path]:
     if kind is Kind.BIND:
         return ["--bind", beside]
     if kind in _IMAGES:
-        size_bytes, *command = _IMAGES[kind]
+        size_bytes, command = _IMAGES[kind]
         beside.touch()
         os.truncate(beside, size_bytes)
         subprocess.run([program(command[0]), *command[1:], beside], check=True)

@@ -112,7 +112,7 @@ def _reconnected() -> str:
 def _configure(watched: WatchedSandbox, *statements: str) -> None:
     with watched.sandbox.postgres.connect() as connection:
         for each in statements:
-            connection.execute(sql.SQL(each))  # type: ignore[arg-type]  # of ours, no literal
+            connection.execute(sql.SQL(each))
 
 
 def fill_redis(share: float) -> Strike:

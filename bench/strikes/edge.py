@@ -22,6 +22,8 @@ from onyx_pipelines_tests.waiting import wait_until
 
 _OWN_NAME: Final = f"IP:{HOST}"
 _LASTS: Final = timedelta(days=90)
+# The head of TLS' first message.
+_BEGINS: Final = b"\x16\x03\x01\x02\x00\x01"
 # `openssl req -x509` makes none that has ended.
 _AUTHORITY: Final = """\
 [ca]
@@ -124,11 +126,12 @@ def _address(edge: Edge) -> tuple[str, int]:
 
 
 def crowd(connections: int) -> Strike:
-    """So many connections that nobody says anything on, of the 256 that it may have."""
+    """So many connections on which somebody began to speak, and says no more, of the 256 that it
+    may have; those of whom it has heard nothing it would close."""
 
     def strike(watched: WatchedSandbox, after: ExitStack) -> None:
         for _ in range(connections):
             connection = socket.create_connection(_address(watched.sandbox.monitoring.edge))
-            after.enter_context(connection)
+            after.enter_context(connection).sendall(_BEGINS)
 
     return strike

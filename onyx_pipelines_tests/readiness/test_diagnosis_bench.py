@@ -102,7 +102,7 @@ def _found(named: tuple[Playbook, ...], fault: str = "") -> Diagnosed:
         fault=fault,
         intensity=Intensity.CLEAR if fault else None,
         named=named,
-        because={each: ("a step: 1",) for each in named},
+        because=dict.fromkeys(named, ("a step: 1",)),
         unknown=(),
         took_s=1.0,
     )

@@ -17,7 +17,7 @@ from onyx_pipelines.sandbox.service_process import ServiceProcess
 _AT_A_TIME: Final = 8
 # Who visits goes on to something else then.
 _PATIENCE_S: Final = 20.0
-_QUESTIONS: Final = (
+_QUESTIONS: Final[Sequence[tuple[str, Mapping[str, object]]]] = (
     ("/api/chat/send-message", {"message": "How long does a restore take?"}),
     ("/api/rag/search", {"query": "backups"}),
     ("/api/rag/search", {"query": "restore plan"}),
@@ -28,7 +28,7 @@ _QUESTIONS: Final = (
 def ask(applications: Iterable[ServiceProcess], times: int) -> None:
     """Everything so many times, from eight people; whether it is answered is not looked at."""
     with _client(60) as client, ThreadPoolExecutor(_AT_A_TIME) as people:
-        for app, (path, body) in itertools.product(applications, _QUESTIONS * times):
+        for app, (path, body) in itertools.product(applications, [*_QUESTIONS] * times):
             people.submit(_one, client, app.url + path, body)
 
 
