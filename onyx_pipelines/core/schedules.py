@@ -55,4 +55,7 @@ def expected(settings: Settings) -> dict[str, Schedule]:
         Job.ERROR_RATE: bool(settings.prometheus_url),
         Job.ERROR_DIGEST: bool(settings.error_tracker_url),
     }
-    return {job: each for job, each in SCHEDULES.items() if wanted.get(job, settings.backs_up)}
+    found = {job: each for job, each in SCHEDULES.items() if wanted.get(job, settings.backs_up)}
+    if Job.LOAD_TEST in found and settings.load_test_every == "quarter":
+        found[Job.LOAD_TEST] = Schedule("0 5 2 1,4,7,10 *", settings.load_test_interval)
+    return found

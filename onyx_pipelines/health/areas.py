@@ -18,8 +18,6 @@ from onyx_pipelines.monitoring.rules.rule import Severity
 # They speak of the whole: what this module says must not follow from itself.
 OWN_ALERTS: Final = "Stack"
 WATCHDOG: Final = "Watchdog"
-# A month, and some days for whoever was away.
-LOAD_TEST_AGE: Final = timedelta(days=35)
 _RENDER: Final = "onyx monitoring render --to DIR"
 
 
@@ -148,9 +146,12 @@ def drills(facts: DrillFacts, now: datetime, *, max_age: timedelta) -> Finding:
     return found(Area.DRILLS, problems, facts.failed_at or passed, fine)
 
 
-def load_tests(facts: LoadFacts | None, now: datetime, *, target: str) -> Finding:
+def load_tests(
+    facts: LoadFacts | None, now: datetime, *, target: str, max_age: timedelta
+) -> Finding:
     """Args:
     target: what load tests send to; empty: nothing is configured.
+    max_age: an older one says nothing.
     """
     run = "onyx load-test run" if target else "onyx config check  # ONYX_LOAD_TEST_URL is not set"
     if facts is None:
@@ -167,7 +168,7 @@ def load_tests(facts: LoadFacts | None, now: datetime, *, target: str) -> Findin
     if facts.regressed:
         said = f"{count_text(facts.regressed, 'figure')} slower than the baseline."
         problems.append(Problem(Condition.DEGRADED, said, "onyx load-test report"))
-    if now - facts.finished_at > LOAD_TEST_AGE:
+    if now - facts.finished_at > max_age:
         said = f"The last load test is {_age(facts.finished_at, now)} old."
         problems.append(Problem(Condition.UNKNOWN, said, run))
     fine = f"The last one passed {_age(facts.finished_at, now)} ago."

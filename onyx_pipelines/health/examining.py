@@ -29,6 +29,8 @@ from onyx_pipelines.vault.set_view import SetView, is_ahead
 
 # Somebody waits for the answer, or scrapes it.
 _LIMIT_S: Final = 3.0
+# Of load tests, beyond their interval: for whoever was away.
+_GRACE: Final = timedelta(days=4)
 # From 09:00 on, until the run has begun and everybody has it.
 _DIGEST_TAKES: Final = timedelta(minutes=30)
 
@@ -105,11 +107,12 @@ def _drills(settings: DrillSettings, views: Sequence[SetView], now: datetime) ->
 
 
 def _load_tests(settings: LoadTestSettings, now: datetime) -> Finding:
+    target, max_age = settings.load_test_url, settings.load_test_interval + _GRACE
     path = settings.reports_dir / "load-test" / "latest" / "result.json"
     try:
         result = LoadTestResult.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return areas.load_tests(None, now, target=settings.load_test_url)
+        return areas.load_tests(None, now, target=target, max_age=max_age)
     except (OSError, ValidationError) as error:
         return areas.not_known(
             Area.LOAD_TESTS,
@@ -119,7 +122,7 @@ def _load_tests(settings: LoadTestSettings, now: datetime) -> Finding:
         )
     regressed = [each for each in result.comparison.changes if each.kind is ChangeKind.REGRESSED]
     facts = LoadFacts(result.verdict, result.finished_at, len(regressed))
-    return areas.load_tests(facts, now, target=settings.load_test_url)
+    return areas.load_tests(facts, now, target=target, max_age=max_age)
 
 
 def _scraping(prometheus: Prometheus, now: datetime) -> Finding:

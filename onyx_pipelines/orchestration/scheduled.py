@@ -18,17 +18,26 @@ def schedule_of(
     description: str,
     *,
     why_not: Callable[[Settings], str] = nothing_configured,
+    why_not_at: Callable[[Settings, datetime], str] | None = None,
     run_config: dg.RunConfig | None = None,
 ) -> dg.ScheduleDefinition:
     """The job's schedule, which runs unless somebody stops it.
 
     Args:
         why_not: the reason why a stack has nothing to launch; "": none.
+        why_not_at: the reason why it launches nothing at a tick's moment (UTC), where it otherwise
+            would.
     """
 
     def tick(context: dg.ScheduleEvaluationContext, onyx: OnyxSettings) -> Requests:
+        at = context.scheduled_execution_time.astimezone(UTC)
         key = context.scheduled_execution_time.isoformat()
-        return onyx.on_schedule(dg.RunRequest(run_key=key, run_config=run_config), why_not)
+        request = dg.RunRequest(run_key=key, run_config=run_config)
+
+        def reason(settings: Settings) -> str:
+            return why_not(settings) or (why_not_at(settings, at) if why_not_at else "")
+
+        return onyx.on_schedule(request, reason)
 
     return _scheduled(tick, job, name, description)
 

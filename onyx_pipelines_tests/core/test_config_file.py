@@ -215,6 +215,7 @@ _CHOICES: Mapping[str, list[Any]] = {
     "smtp_security": ["tls", "none"],
     "chat_objective_measure": ["first_token"],
     "error_tracker": ["bugsink", "sentry"],
+    "load_test_every": ["month", "quarter"],
     "bugsink_webhook_secret": ["c0ffee-c0ffee-c0ffee-c0ffee"],
     "sentry_environment": ["production", "a-b_1"],
     "sentry_release": ["onyx@1.4.2", ""],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import dagster as dg
 import pytest
 
 from onyx_pipelines.definitions import build_defs
-from onyx_pipelines.load_test.automation import monthly_load_test
 from onyx_pipelines.load_test.running.run_folder import RunFolder
-from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines.vault.lock import ExclusiveLock
 from onyx_pipelines_tests.backup.job_runs import checks_of, failed_steps, metadata_of
@@ -193,16 +190,3 @@ def test_a_host_that_is_not_listed_fails_the_run_with_one_sentence(
         "example.org is not in ONYX_LOAD_TEST_ALLOWED_HOSTS"
         in (failed_steps(result)["load_test_samples"])
     )
-
-
-def test_the_monthly_schedule_waits_for_a_target() -> None:
-    onyx = OnyxSettings(overrides={"load_test_url": ""})
-
-    at = datetime(2026, 4, 2, 5, tzinfo=UTC)
-    with dg.build_schedule_context(
-        resources={"onyx": onyx}, scheduled_execution_time=at
-    ) as context:
-        ticked = monthly_load_test.evaluate_tick(context)
-
-    assert monthly_load_test.cron_schedule == "0 5 2 * *"
-    assert ticked.skip_message == "ONYX_LOAD_TEST_URL is not set."

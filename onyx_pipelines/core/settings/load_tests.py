@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -46,6 +47,11 @@ class LoadTestSettings(ObjectiveSettings, PrometheusSettings, ReportSettings):
         " always may; everything else that is not listed is refused.",
     )
     load_test_profile: str = Field("full", description="`full` (10 to 20 min) or `quick` (2 min).")
+    load_test_every: Literal["month", "quarter"] = Field(
+        "month",
+        description="How often the schedule loads it, on the 2nd at 05:00 UTC: each `month`, or"
+        " each `quarter` (January, April, July, October).",
+    )
     load_test_services: Services = Field(
         default_factory=dict,
         description="What is watched meanwhile, `name=pidfile:/run/x.pid,name=cgroup:/sys/fs/…`;"
@@ -63,3 +69,8 @@ class LoadTestSettings(ObjectiveSettings, PrometheusSettings, ReportSettings):
     load_test_llm: str = Field(
         "", description="Which language model answers; runs with different ones are not compared."
     )
+
+    @property
+    def load_test_interval(self) -> timedelta:
+        """The longest time between two tests of the schedule."""
+        return timedelta(days=92 if self.load_test_every == "quarter" else 31)
