@@ -6,6 +6,7 @@ apart, `--only NAME` with one. What is in the file of results is not done again.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -187,6 +188,8 @@ def main() -> int:
         found = figures(read(options.results), list(every.values()), apart)
         FIGURES.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return 0
+    # What it started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     say(f"begun {datetime.now(UTC):%H:%M}; kept apart: {'; '.join(sorted(apart))}")
     with tempfile.TemporaryDirectory(prefix="onyx-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +70,7 @@ def _killed(folder: Path) -> list[Line]:
     tracker, service = host.tracker(), host.capturing(_EVENTS)
     for kill in range(1, _KILLS + 1):
         wanted = kill * _EVENTS // (_KILLS + 1) + chance.randrange(50)
-        _wait(lambda wanted=wanted: len(host.captured()) >= wanted, "it captures")
+        _wait(partial(host.has_captured, wanted), "it captures")
         if kill % 2:
             service.kill()
             service = host.capturing(_EVENTS)
@@ -130,6 +131,9 @@ class _Host:
         """A line that a kill cut off is none: its event may be there all the same."""
         text = self._ids.read_text() if self._ids.exists() else ""
         return text[: text.rfind("\n") + 1].split()
+
+    def has_captured(self, wanted: int) -> bool:
+        return len(self.captured()) >= wanted
 
     def taken(self) -> list[str]:
         return [each for each in self._taken.read_text().split("\n") if each and each[0] != "="]

@@ -11,6 +11,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,10 +132,7 @@ def _of_code() -> Iterator[Change]:
                 if what:
                     where = f"{module.__name__}:{getattr(node, 'lineno', 0)}"
                     code = compile(ast.fix_missing_locations(tree), str(module.__file__), "exec")
-                    yield (
-                        f"{where} {what}",
-                        lambda code=code, module=module: _executed(module, code),
-                    )
+                    yield f"{where} {what}", partial(_executed, module, code)
 
 
 def _changed(node: ast.AST, way: int) -> str:
@@ -189,11 +187,11 @@ def _executed(module: Any, code: Any) -> Iterator[None]:
     try:
         exec(code, vars(module))
         if module is rules:
-            scrubbing.load_rules = rules.load_rules
+            _load_by(rules.load_rules)
         yield
     finally:
         vars(module).update(before)
-        scrubbing.load_rules = rules.load_rules
+        _load_by(rules.load_rules)
 
 
 # --- changes of the rules ------------------------------------------------------------------------
@@ -206,17 +204,23 @@ def _of_rules() -> Iterator[Change]:
             made = rules.rules_of(changed)
         except re.error:
             continue
-        yield what, lambda made=made: _ruled(made)
+        yield what, partial(_ruled, made)
 
 
 @contextmanager
 def _ruled(made: rules.Rules) -> Iterator[None]:
     before = rules.load_rules
-    rules.load_rules = scrubbing.load_rules = lambda: made
+    _load_by(lambda: made)
     try:
         yield
     finally:
-        rules.load_rules = scrubbing.load_rules = before
+        _load_by(before)
+
+
+def _load_by(load: Callable[[], rules.Rules]) -> None:
+    """In both modules that know it by its name."""
+    for module in (rules, scrubbing):
+        vars(module).update(load_rules=load)
 
 
 def _changed_rules(found: Found) -> Iterator[tuple[str, Found]]:

@@ -67,7 +67,7 @@ def _scrubbed() -> list[Line]:
 
 def _captured(module: Path, *spool: Path) -> Any:
     script = Path(__file__).with_name("suna_capture.mjs")
-    command = ["node", script, module, str(_CAPTURES), *spool]
+    command: list[str | Path] = ["node", script, module, str(_CAPTURES), *spool]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -15,6 +14,7 @@ from psycopg import sql
 
 from bench.strikes.strike import Strike
 from onyx_pipelines.sandbox.ports import HOST
+from onyx_pipelines.sources.postgres.server_process import stop_at_once
 from onyx_pipelines_tests.monitoring.watched_sandbox import WatchedSandbox
 
 APPLICATION: Final = "onyx_app"
@@ -33,11 +33,8 @@ def stop_postgres(watched: WatchedSandbox, after: ExitStack) -> None:
 
 
 def kill_postgres(watched: WatchedSandbox, after: ExitStack) -> None:
-    """The whole of it, as the kernel does that needs memory."""
-    pid = watched.sandbox.postgres.pid
-    if pid:
-        for each in (pid, *_children(pid)):
-            os.kill(each, signal.SIGKILL)
+    """At once, as one that lost a process for good: it recovers when it starts again."""
+    stop_at_once(watched.sandbox.postgres.data_dir)
     after.callback(watched.ask, 8)
     after.callback(watched.up)
 
@@ -50,11 +47,6 @@ def kill_a_backend(watched: WatchedSandbox, after: ExitStack) -> None:
     if pid:
         os.kill(pid, signal.SIGKILL)
     after.callback(watched.ask, 8)
-
-
-def _children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(each) for each in text.split()]
 
 
 def take_connections(wanted: int) -> Strike:

@@ -43,7 +43,7 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start : start + PIECE]
 
 
-def _listed(words: str) -> list[str]:
+def _words(words: str) -> list[str]:
     return words.split()
 
 
@@ -52,11 +52,11 @@ _DIGITS = string.digits
 _ALNUM = _LETTERS + _DIGITS
 _URLSAFE = _ALNUM + "-_"
 _HEX = "0123456789abcdef"
-_WORDS = _listed(
+_WORDS = _words(
     "anchor basket candle dragon ember falcon garden harbor island jungle kettle lantern meadow"
     " needle orchard pepper quartz ribbon saddle timber velvet walnut yonder zephyr"
 )
-_NAMES = _listed("Aigerim Bartholomew Chukwuemeka Dagmar Esperanza Friedrich Guadalupe Hiroshi")
+_NAMES = _words("Aigerim Bartholomew Chukwuemeka Dagmar Esperanza Friedrich Guadalupe Hiroshi")
 
 
 def _some(r: random.Random, letters: str, count: int) -> str:
