@@ -27,6 +27,7 @@ from onyx_pipelines.orchestration.notification_sensors import (
 )
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.orchestration.stacks import for_stacks
+from onyx_pipelines.readiness.definitions import readiness_definitions
 from onyx_pipelines.restore.definitions import restore_definitions
 
 
@@ -47,6 +48,7 @@ def build_defs(
         monitoring_definitions(),
         error_definitions(),
         dg.Definitions(assets=[stack_health]),
+        readiness_definitions(),
         # Dumps are child processes: steps in processes of their own would only add seconds.
         dg.Definitions(
             executor=dg.in_process_executor,

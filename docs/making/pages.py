@@ -8,7 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from docs.making import commands, dagster_objects, error_codes, incidents, metrics, rest_api
+from docs.making import (
+    commands,
+    dagster_objects,
+    error_codes,
+    incidents,
+    launch,
+    metrics,
+    rest_api,
+)
 from onyx_pipelines.backup.secret_hygiene import KNOWN_PASSWORDS
 from onyx_pipelines.core.settings.reference import configuration_markdown
 from onyx_pipelines.core.settings.sample import schema_json
@@ -30,6 +38,7 @@ GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "onyx.schema.json": schema_json,
     DOCS / "error_codes.md": error_codes.page,
     DOCS / "INCIDENTS.md": incidents.page,
+    DOCS / "LAUNCH.md": launch.page,
     **{MONITORING / path: partial(str, text) for path, text in rendered().items()},
     DEPLOY / "suna" / "known_passwords.json": _known_passwords,
     DEPLOY / "suna" / "scrubbing_rules.json": RULES_FILE.read_text,

@@ -40,6 +40,7 @@ _PLACES = {
     "catalog": ("catalog", "app"),
     "errors": ("errors", "app"),
     "keys": ("keys", "app"),
+    "launch": ("launch", "app"),
     "load-test": ("load_test", "app"),
     "metrics": ("metrics", "app"),
     "monitoring": ("monitoring", "app"),

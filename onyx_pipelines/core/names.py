@@ -22,6 +22,7 @@ class Job:
     AVAILABILITY: Final = "daily_availability"
     ERROR_RATE: Final = "hourly_error_rate"
     ERROR_DIGEST: Final = "daily_error_digest"
+    LAUNCH_REVIEW: Final = "daily_launch_review"
 
 
 class Group:
@@ -32,6 +33,7 @@ class Group:
     LOAD_TEST: Final = "load_test"
     MONITORING: Final = "monitoring"
     ERRORS: Final = "errors"
+    READINESS: Final = "readiness"
 
 
 class Asset:
@@ -55,6 +57,7 @@ class Asset:
     STACK_HEALTH: Final = "stack_health"
     ERROR_RATE: Final = "error_rate"
     ERROR_DIGEST: Final = "error_digest"
+    LAUNCH_CHECKLIST: Final = "launch_checklist"
 
 
 # By the name of the component.

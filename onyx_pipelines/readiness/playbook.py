@@ -7,38 +7,26 @@ this product knows of one of its areas.
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from string import Template
 from typing import Annotated, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from onyx_pipelines.core.settings import Thresholds
-from onyx_pipelines.core.text import percent_text
 from onyx_pipelines.health.verdict import Area
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Severity
+from onyx_pipelines.readiness.limit import Limit, is_within, limit_words, with_thresholds
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 _USUAL: Final = Thresholds()
-_OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
-    "==": operator.eq,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_WORDS: Final = {"==": "", "<": "under ", "<=": "at most ", ">": "over ", ">=": "at least "}
-_CONDITION: Final = re.compile(r"^(==|<=|>=|<|>) (-?\d+(?:\.\d+)?)$")
 
 
 class Nothing(StrEnum):
@@ -62,19 +50,17 @@ class Measured(_Read):
 
     asks: Words
     query: Words
-    healthy_if: Annotated[str, StringConstraints(pattern=_CONDITION.pattern)]
+    healthy_if: Limit
     if_nothing: Nothing = Nothing.UNKNOWN
 
     @property
     def healthy_words(self) -> str:
         """Such as "is under 0.9"."""
-        compare, limit = self.healthy_if.split()
-        return f"is {_WORDS[compare]}{limit}"
+        return f"is {limit_words(self.healthy_if)}"
 
     def is_healthy(self, value: float) -> bool:
         """Whether a number is as it should be."""
-        compare, limit = self.healthy_if.split()
-        return _OPERATORS[compare](value, float(limit))
+        return is_within(self.healthy_if, value)
 
 
 class Step(_Read):
@@ -184,11 +170,9 @@ def playbooks(thresholds: Thresholds = _USUAL) -> tuple[IncidentPlaybook, ...]:
     Args:
         thresholds: from which on alerts fire; a diagnosis judges by the same figures.
     """
-    figures = {name: f"{value:g}" for name, value in thresholds if isinstance(value, int | float)}
-    figures |= {f"{name}_percent": percent_text(float(text)) for name, text in figures.items()}
     read = [
         IncidentPlaybook.model_validate(
-            yaml.safe_load(Template(file.read_text(encoding="utf-8")).substitute(figures))
+            yaml.safe_load(with_thresholds(file.read_text(encoding="utf-8"), thresholds))
         )
         for file in files(__package__).joinpath("playbooks").iterdir()
         if file.name.endswith(".yaml")

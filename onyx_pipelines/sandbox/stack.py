@@ -195,6 +195,7 @@ class Sandbox:
 
     def _environment(self, *, watched: bool) -> dict[str, str]:
         prometheus = self.monitoring.prometheus
+        is_watched = watched or prometheus.pid is not None
         volumes = sorted(path for path in self._volumes_dir.iterdir() if path.is_dir())
         return {
             "ONYX_STATE_DIR": str(self.state_dir / "state"),
@@ -217,10 +218,11 @@ class Sandbox:
             "ONYX_PG_PASSWORD_FILE": str(self.postgres.password_path),
             "ONYX_PG_DATABASES": ",".join(DATABASES),
             "ONYX_QDRANT_URL": self.qdrant.url,
-            **({"ONYX_PROMETHEUS_URL": prometheus.url} if watched or prometheus.pid else {}),
+            **({"ONYX_PROMETHEUS_URL": prometheus.url} if is_watched else {}),
             **self._error_environment(),
             "ONYX_VOLUMES": ",".join(f"{path.name}={path}" for path in volumes),
             "ONYX_REPORTS_DIR": str(self.state_dir / "reports"),
+            **({"ONYX_PUBLIC_URL": self.monitoring.edge.tls_url} if is_watched else {}),
             "ONYX_LOAD_TEST_URL": self.app.url,
             "ONYX_LOAD_TEST_PROFILE": "quick",
             "ONYX_LOAD_TEST_CLEANUP_PATH": "/api/runs/{run}",

@@ -47,7 +47,8 @@ def test_dg_list_defs_lists_every_capability_with_owners_and_descriptions(tmp_pa
     ]
     assert {Job.BACKUP, Job.DRILL, Job.RESTORE, Job.LOAD_TEST} <= jobs
     assert groups == {
-        *(Group.BACKUP, Group.RESTORE, Group.LOAD_TEST, Group.MONITORING, Group.ERRORS)
+        *(Group.BACKUP, Group.RESTORE, Group.LOAD_TEST, Group.MONITORING, Group.ERRORS),
+        Group.READINESS,
     }
     assert undescribed == []
     assert all(each["owners"] for each in listed["assets"])

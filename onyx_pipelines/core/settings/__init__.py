@@ -14,6 +14,7 @@ from onyx_pipelines.core.settings.backups import (
 )
 from onyx_pipelines.core.settings.errors import ErrorSettings
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
+from onyx_pipelines.core.settings.launch import LaunchSettings
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
 from onyx_pipelines.core.settings.loading import load_settings, load_stacks
 from onyx_pipelines.core.settings.monitoring import (
@@ -59,6 +60,7 @@ __all__ = [
     "HookSettings",
     "HostSettings",
     "KeySettings",
+    "LaunchSettings",
     "LoadTestSettings",
     "MonitoringSettings",
     "NotificationSettings",

@@ -13,6 +13,7 @@ from onyx_pipelines.core.settings.backups import (
 )
 from onyx_pipelines.core.settings.errors import ErrorSettings
 from onyx_pipelines.core.settings.host import EngineSettings, HostSettings, ReportSettings
+from onyx_pipelines.core.settings.launch import LaunchSettings
 from onyx_pipelines.core.settings.layers import ConfigFile, FileVariants
 from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveSettings
 from onyx_pipelines.core.settings.monitoring import MonitoringSettings, PrometheusSettings
@@ -43,6 +44,7 @@ PARTS: tuple[type[Part], ...] = (
     ErrorSettings,
     ObjectiveSettings,
     LoadTestSettings,
+    LaunchSettings,
     DagsterSettings,
     ApiSettings,
     NotificationSettings,
@@ -67,6 +69,7 @@ class Settings(
     RestoreSettings,
     ErrorSettings,
     LoadTestSettings,
+    LaunchSettings,
     DagsterSettings,
     ApiSettings,
     NotificationSettings,

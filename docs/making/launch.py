@@ -1,0 +1,144 @@
+"""docs/LAUNCH.md, from the launch checklist (AC9.7.1); the go-live procedure beside this file is
+written by hand."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from docs.making.words import one_line
+from onyx_pipelines.core.text import count_text, limit_text, list_text, words
+from onyx_pipelines.readiness.launch import verification as way
+from onyx_pipelines.readiness.launch.checklist import Item, Role, Section, checklist
+from onyx_pipelines.readiness.limit import limit_words
+
+# AC9.7.2: timeline, owners, criteria, the way back, the watch after it.
+_GO_LIVE: Final = Path(__file__).with_name("go_live.md")
+_HEAD = """\
+# Launch
+
+<!-- Written from onyx_pipelines/readiness/launch/checklist.yaml by `make docs`: change that. -->
+
+May the stack go live? `onyx launch check` looks at everything that it can look at, and at what
+people have shown for the rest. It says what blocks the launch, why, and what to do about it; exit
+code 0: nothing blocks, 1: something that blocks failed, 2: something that blocks could not be
+verified. The asset `launch_checklist` does the same each morning once `ONYX_PUBLIC_URL` is set, and
+leaves a page in `reports/launch/latest/report.html`.
+
+- There are three verdicts. **What could not be verified is not a yes**: something that is not
+  configured, does not answer, or that nobody has shown anything for.
+- What was looked at counts for a day. What a person has shown counts for as long as the item says,
+  and a file for as long as it does not change.
+- The checklist is meant for the host of the stack: ports, clock and disk are those of the machine
+  that it runs on.
+
+For the items that nobody can look at:
+
+```sh
+onyx launch evidence rollback-rehearsed --by "Ada Lovelace" --note "back to 1.4.1 in 6 minutes"
+onyx launch evidence tests-passed --by "Ada Lovelace" --link https://ci.example.org/runs/4711
+onyx launch evidence dependencies-scanned --by "Grace Hopper" --file trivy.json
+onyx launch withdraw rollback-rehearsed --by "Ada Lovelace" --reason "the script has changed" --yes
+```
+
+Who shows something, and who withdraws it, is in the audit trail.
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    asked = checklist()
+    items = list(asked.items)
+    automatic = sum(item.is_automatic for item in items)
+    lines = [
+        _HEAD,
+        "## The checklist",
+        "",
+        f"{count_text(len(items), 'item')} in {count_text(len(asked.sections), 'section')};"
+        f" {automatic} are looked at, {sum(item.blocks for item in items)} block the launch."
+        f" Each has an owner: {list_text([role.value for role in Role])}.",
+    ]
+    for section in asked.sections:
+        lines += ["", *_section(section)]
+    if _GO_LIVE.exists():
+        lines += ["", _GO_LIVE.read_text(encoding="utf-8").rstrip("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"### {section.title}"
+    yield ""
+    yield "| what has to be true | owner | how it is verified | blocks | counts for |"
+    yield "|---|---|---|---|---|"
+    for item in section.items:
+        asks = f'<a id="{item.id}"></a>`{item.id}`: {item.asks}'
+        cells = (asks, item.owner.value, _how(item), "yes" if item.blocks else "no", _span(item))
+        yield f"| {' | '.join(one_line(cell) for cell in cells)} |"
+
+
+def _span(item: Item) -> str:
+    if item.holds_for is None:
+        return "good"
+    return "a day" if item.holds_for == timedelta(days=1) else _limit(item.holds_for)
+
+
+def _limit(span: timedelta) -> str:
+    return limit_text(span.total_seconds())
+
+
+def _how(item: Item) -> str:
+    asked = item.verification
+    said = _looks(asked)
+    needs = () if isinstance(asked, way.Manual) else asked.needs
+    return f"{said} Needs {_settings(needs)}." if needs else said
+
+
+def _looks(asked: way.Verification) -> str:
+    match asked:
+        case way.Manual():
+            return f"A person shows: {asked.evidence}"
+        case way.OfHealth():
+            return f"`onyx health`: {asked.area.words} are well."
+        case way.OfMetrics() | way.OfDatabase():
+            where = "Prometheus" if isinstance(asked, way.OfMetrics) else "PostgreSQL"
+            return f"{where}: `{asked.query}` is {limit_words(asked.holds_if)}."
+        case way.OfDoctor():
+            return f"`onyx doctor`: {list_text(asked.checks)}."
+        case way.OfSettings():
+            return f"One of these is set: {_settings(asked.any_of)}."
+        case way.OfRecord():
+            age = f", at most {_limit(asked.max_age)} old" if asked.max_age else ""
+            return f"What this product has written down: {words(asked.of.value)}{age}."
+        case way.OfEndpoint():
+            return _endpoint(asked)
+        case way.OfCertificate():
+            return f"A connection that trusts what programs trust; {asked.days} days are left."
+        case way.OfPorts():
+            allowed = list_text([str(each) for each in asked.allowed])
+            return f"What listens on this host beside loopback: TCP {allowed} alone."
+        case way.OfCompose():
+            return f"The Compose files: {words(asked.question.value)}."
+        case way.OfHost():
+            return f"This host: {words(asked.figure.value)} is {limit_words(asked.holds_if)}."
+        case way.OfPlaybooks():
+            return "Each page that an alert links to is fetched."
+
+
+def _endpoint(asked: way.OfEndpoint) -> str:
+    base = way.setting_words(asked.base)
+    scheme = " by http" if asked.insecure else ""
+    path = f" and `{shlex.quote(asked.path)}`" if asked.path not in ("", "/") else ""
+    status = " or ".join(map(str, asked.status))
+    said = f"GET `{base}`{path}{scheme} answers with {status}"
+    if asked.headers:
+        said += f"; right are {list_text([f'`{name}`' for name in asked.headers])}"
+    if asked.lacks:
+        said += f"; {list_text([f'`{name}`' for name in asked.lacks])} tell nothing"
+    return f"{said}."
+
+
+def _settings(names: tuple[str, ...]) -> str:
+    return list_text([f"`{way.setting_words(name)}`" for name in names])

@@ -1,0 +1,13 @@
+"""This capability's share of the code location."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from onyx_pipelines.readiness.assets import launch_checklist
+from onyx_pipelines.readiness.automation import JOBS, TICKS
+
+
+def readiness_definitions() -> dg.Definitions:
+    """Assets, checks, jobs and schedules of the launch."""
+    return dg.Definitions(assets=[launch_checklist], jobs=JOBS, schedules=TICKS)

@@ -1,0 +1,1 @@
+"""Facts in, a verdict out. Nothing here looks at anything."""
