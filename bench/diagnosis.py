@@ -6,6 +6,7 @@ apart, `--only NAME` with one. What is in the file of results is not done again.
 from __future__ import annotations
 
 import argparse
+import itertools
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from bench.table import say, show
 from onyx_pipelines.core.settings import Settings, Thresholds, load_settings
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.readiness.diagnosis import Triage
+from onyx_pipelines.readiness.playbook import playbooks
 from onyx_pipelines.readiness.triage import triage
 from onyx_pipelines.sandbox.monitoring.visitors import visiting
 from onyx_pipelines_tests.monitoring.watched_sandbox import WatchedSandbox, watched_sandbox
@@ -48,10 +50,11 @@ class Scene:
     watched: WatchedSandbox
     settings: Settings
     results: Path
-    commit: str
 
     def strike(self, fault: Fault, intensity: Intensity) -> Diagnosed:
         """Struck, looked at, made good."""
+        # Whoever mends them meanwhile need not begin again.
+        playbooks.cache_clear()
         before = self.calm()
         with ExitStack() as after:
             fault.strikes[intensity](self.watched, after)
@@ -84,7 +87,7 @@ class Scene:
     def _diagnosed(self, found: Triage) -> Diagnosed:
         return Diagnosed(
             at=found.at,
-            commit=self.commit,
+            commit=_commit(),
             named=_ids(found),
             because={
                 each.playbook.id: tuple(f"{step.step.id}: {step.text}" for step in each.decided_by)
@@ -115,20 +118,24 @@ def _scene(directory: Path, results: Path) -> Iterator[tuple[Scene, list[Fault]]
             settings = load_settings()
         applications = (watched.sandbox.app, watched.sandbox.monitoring.suna)
         with visiting(applications, people=_PEOPLE, pause_s=_PAUSE_S):
-            yield Scene(watched, settings, results, _commit()), faults(machine)
+            yield Scene(watched, settings, results), faults(machine)
 
 
-def run(directory: Path, results: Path, half: str, only: Collection[str], healthy: int) -> None:
+def run(
+    directory: Path,
+    results: Path,
+    wanted: Collection[tuple[str, Intensity]],
+    healthy: int,
+) -> None:
     """Whatever of this is not in `results` yet."""
     done = read(results)
     known = {each.key for each in done}
     with _scene(directory, results) as (scene, every):
-        wanted = [
+        left = [
             (fault, intensity)
-            for fault in every
-            if fault.name in chosen([each.name for each in every], half, only)
             for intensity in Intensity
-            if (fault.name, intensity) not in known
+            for fault in every
+            if (fault.name, intensity) in wanted and (fault.name, intensity) not in known
         ]
         healthy -= sum(not each.fault for each in done)
         if healthy > 0:
@@ -140,11 +147,11 @@ def run(directory: Path, results: Path, half: str, only: Collection[str], health
                 say(f"  nothing is wrong: {_told(found)}")
             time.sleep(_BETWEEN_S)
         begun = time.monotonic()
-        for number, (fault, intensity) in enumerate(wanted, 1):
+        for number, (fault, intensity) in enumerate(left, 1):
             found = scene.strike(fault, intensity)
             mark = "" if is_right(found, {fault.name: fault}) else "   <- WRONG"
             passed = (time.monotonic() - begun) / 60
-            say(f"  {number}/{len(wanted)} {passed:.0f} min, {fault.name} ({intensity}):"
+            say(f"  {number}/{len(left)} {passed:.0f} min, {fault.name} ({intensity}):"
                 f" {_told(found)}{mark}")  # fmt: skip
 
 
@@ -178,6 +185,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.diagnosis", description=__doc__)
     parser.add_argument("--half", choices=HALVES, default="both")
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
+    parser.add_argument("--intensity", action="append", type=Intensity, choices=list(Intensity))
     parser.add_argument("--healthy", type=int, default=_HEALTHY, help="triages with nothing wrong")
     parser.add_argument("--results", type=Path, default=Path("diagnosis.jsonl"))
     parser.add_argument("--publish", action="store_true", help="only write what the page shows")
@@ -193,7 +201,9 @@ def main() -> int:
     say(f"begun {datetime.now(UTC):%H:%M}; kept apart: {'; '.join(sorted(apart))}")
     with tempfile.TemporaryDirectory(prefix="onyx-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        run(Path(folder), options.results, options.half, options.only, options.healthy)
+        names = chosen(list(every), options.half, options.only)
+        wanted = set(itertools.product(names, options.intensity or Intensity))
+        run(Path(folder), options.results, wanted, options.healthy)
     lines = judged(read(options.results), every, apart)
     show(lines)
     return 1 if any(line.verdict == "MISSED" for line in lines) else 0

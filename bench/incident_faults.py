@@ -62,7 +62,7 @@ def _killed() -> Iterator[Incident]:
     for name, alert in _DOWN.items():
         yield _incident(f"{name} is killed", kill(name), alert)
     yield _incident("nginx is killed", kill("nginx"), "NginxUnhealthy", "EdgeUnreachable")
-    yield _incident("PostgreSQL stops", databases.stop_postgres, "PostgresqlUnhealthy")
+    yield _incident("PostgreSQL stops", _stop_postgres, "PostgresqlUnhealthy")
 
 
 def _hung() -> Iterator[Incident]:
@@ -128,6 +128,12 @@ def _of_answers() -> list[Incident]:
             *("ModelFailing", "ModelOutage"),
         ),
     ]
+
+
+def _stop_postgres(watched: WatchedSandbox, after: ExitStack) -> None:
+    # Connections that it had are found broken by who uses them next, as in any application.
+    after.callback(watched.ask, 8)
+    databases.stop_postgres(watched, after)
 
 
 def _slow(watched: WatchedSandbox, after: ExitStack) -> None:

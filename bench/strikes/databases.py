@@ -27,26 +27,22 @@ _FILLER_BYTES: Final = 8 << 20
 def stop_postgres(watched: WatchedSandbox, after: ExitStack) -> None:
     """It ends every connection, and goes."""
     watched.sandbox.postgres.stop()
-    # Connections that it had are found broken by who uses them next, as in any application.
-    after.callback(watched.ask, 8)
     after.callback(watched.up)
 
 
 def kill_postgres(watched: WatchedSandbox, after: ExitStack) -> None:
     """At once, as one that lost a process for good: it recovers when it starts again."""
     stop_at_once(watched.sandbox.postgres.data_dir)
-    after.callback(watched.ask, 8)
     after.callback(watched.up)
 
 
-def kill_a_backend(watched: WatchedSandbox, after: ExitStack) -> None:
+def kill_a_backend(watched: WatchedSandbox, _: ExitStack) -> None:
     """One of the application's: the server ends all others too, and recovers by itself."""
     query = "SELECT pid FROM pg_stat_activity WHERE datname = %s LIMIT 1"
     with watched.sandbox.postgres.connect() as connection:
         (pid,) = connection.execute(query, (APPLICATION,)).fetchone() or (0,)
     if pid:
         os.kill(pid, signal.SIGKILL)
-    after.callback(watched.ask, 8)
 
 
 def take_connections(wanted: int) -> Strike:

@@ -16,6 +16,7 @@ from onyx_pipelines_tests.monitoring.healthy import (
     flat,
     latency,
     latency_between,
+    processor,
     requests,
     requests_then,
     rising,
@@ -159,9 +160,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
         {"litellm_zero_cost_requests_total": rising(0.16)},
     ),
     "HostCpuHigh": Fault(
-        {'node_cpu_seconds_total{cpu="0",mode="idle"}': rising(5)},
+        processor(idle=5),
         6,
-        {'node_cpu_seconds_total{cpu="0",mode="idle"}': rising(6.6)},
+        processor(idle=6.6),
     ),
     "HostMemoryHigh": Fault(
         {"node_memory_MemAvailable_bytes": flat(1.5e9)},

@@ -97,6 +97,12 @@ def disk(free_share: float) -> dict[str, str]:
     }
 
 
+def processor(idle: float) -> dict[str, str]:
+    """Of every minute, so many seconds."""
+    name = 'node_cpu_seconds_total{{cpu="0",mode="{}"}}'.format
+    return {name("idle"): rising(idle), name("user"): rising(60 - idle)}
+
+
 MODEL: Final = '{litellm_model_name="m"}'
 CONTAINER: Final = '{name="onyx-core"}'
 
@@ -119,8 +125,7 @@ HEALTHY: Final[Mapping[str, str]] = {
     f"litellm_deployment_total_requests_total{MODEL}": rising(10),
     "litellm_spend_metric_total": rising(0.05),
     "litellm_zero_cost_requests_total": flat(0),
-    'node_cpu_seconds_total{cpu="0",mode="idle"}': rising(48),
-    'node_cpu_seconds_total{cpu="0",mode="user"}': rising(12),
+    **processor(idle=48),
     "node_memory_MemAvailable_bytes": flat(8e9),
     "node_memory_MemTotal_bytes": flat(16e9),
     "node_vmstat_oom_kill": flat(0),

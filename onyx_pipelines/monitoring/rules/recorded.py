@@ -43,8 +43,12 @@ def recordings(thresholds: Thresholds) -> list[Group]:
             Recording(f"service:request_errors:ratio_rate{each}", error_ratio(thresholds, each))
             for each in BURN_WINDOWS
         ),
+        # By all modes, and not by the clock: a series of which there is less than five minutes has
+        # too small a rate, and a host that nobody watched before would seem busy.
         Recording(
-            "host:cpu:ratio_rate5m", '1 - avg(rate(node_cpu_seconds_total{mode="idle"}[5m]))'
+            "host:cpu:ratio_rate5m",
+            '1 - sum(rate(node_cpu_seconds_total{mode="idle"}[5m]))'
+            " / sum(rate(node_cpu_seconds_total[5m]))",
         ),
         Recording(
             "host:memory:ratio", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
