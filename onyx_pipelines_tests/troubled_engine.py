@@ -20,12 +20,13 @@ from pathlib import Path
 import httpx
 
 _CHANGE = re.compile(r"(?:/v1\.\d+)?/containers/([^/]+)/(start|stop|pause|unpause)")
+_VOLUMES = re.compile(r"(?:/v1\.\d+)?/volumes")
 
 
 @dataclass
 class Trouble:
     """What the next calls get, by container name. `calls` has each change that was asked for, as
-    `stop NAME` and `start NAME`."""
+    `stop NAME` and `start NAME`. `drivers`: of which volumes are said to be, by their name."""
 
     refuse_start: set[str] = field(default_factory=set)
     refuse_stop: set[str] = field(default_factory=set)
@@ -33,6 +34,15 @@ class Trouble:
     before_stop: list[Callable[[], object]] = field(default_factory=list)
     before_start: list[Callable[[], object]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    drivers: dict[str, str] = field(default_factory=dict)
+
+    def told(self, answer: bytes, prefix: str) -> bytes:
+        """What the engine says of its volumes, each of the driver that it is to be of."""
+        listed = json.loads(answer)
+        for volume in listed["Volumes"] or []:
+            name = volume["Name"].removeprefix(prefix)
+            volume["Driver"] = self.drivers.get(name, volume["Driver"])
+        return json.dumps(listed).encode()
 
     def arrives(self, action: str, name: str) -> bool:
         """Whether the call is passed on."""
@@ -79,10 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
             content=body,
             headers={"Content-Type": self.headers.get("Content-Type") or "application/json"},
         )
+        content = answer.content
+        if self.command == "GET" and _VOLUMES.fullmatch(self.path):
+            content = self.server.trouble.told(content, self.server.prefix)
         self._answer(
             answer.status_code,
             answer.headers.get("Content-Type", ""),
-            answer.content,
+            content,
             version=answer.headers.get("Api-Version", ""),
         )
 

@@ -10,11 +10,11 @@ import typer
 from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.backup.whole_backup import run_backup
 from onyx_pipelines.cli.bars import progress_bars
+from onyx_pipelines.cli.reading_sets import ComponentsOption
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import size_text
 from onyx_pipelines.notify.configured import notified
-from onyx_pipelines.sources.source import Component
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
     JsonOption,
@@ -36,10 +36,7 @@ def run(
     backup_type: Annotated[
         BackupType, typer.Option("--type", help="What the set is asked to be retained as.")
     ] = BackupType.DAILY,
-    components: Annotated[
-        list[Component] | None,
-        typer.Option("--component", help="Only this component; may be given several times."),
-    ] = None,
+    components: ComponentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Back up, verify, copy and prune, as the nightly job does."""

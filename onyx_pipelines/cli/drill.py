@@ -9,7 +9,7 @@ import typer
 
 from onyx_pipelines.audit import Outcome, audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.reading_sets import EXIT_CODES
+from onyx_pipelines.cli.reading_sets import EXIT_CODES, ComponentsOption
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import duration_text, limit_text
@@ -45,10 +45,7 @@ def drill(
             help="The store: local, offsite; default: off-site if it is there.",
         ),
     ] = None,
-    components: Annotated[
-        list[Component] | None,
-        typer.Option("--component", help="Only this component; may be given several times."),
-    ] = None,
+    components: ComponentsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Restore a set into scratch, compare it exactly, measure it, throw it away.

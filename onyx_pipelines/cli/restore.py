@@ -10,7 +10,7 @@ import typer
 
 from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.cli.bars import progress_bars
-from onyx_pipelines.cli.reading_sets import EXIT_CODES
+from onyx_pipelines.cli.reading_sets import EXIT_CODES, ComponentsOption
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import count_text, duration_text, second_text
 from onyx_pipelines.core.verdict import Verdict
@@ -24,7 +24,6 @@ from onyx_pipelines.restore.whole_restore import (
     plan_restore,
 )
 from onyx_pipelines.restore.whole_restore import abort as abort_restores
-from onyx_pipelines.sources.source import Component
 from onyx_pipelines.terminal.ending import UsageError
 from onyx_pipelines.terminal.output import (
     JsonOption,
@@ -51,9 +50,7 @@ def restore(
             help="The store: local, offsite; default: local if it has the set.",
         ),
     ] = None,
-    components: Annotated[
-        list[Component] | None, typer.Option("--component", help="Only this component.")
-    ] = None,
+    components: ComponentsOption = None,
     databases: Annotated[
         list[str] | None, typer.Option("--database", help="Only this database.")
     ] = None,

@@ -5,6 +5,7 @@ import dagster as dg
 from onyx_pipelines.core.names import BACKUP_ASSETS, DRILL_ASSETS, Asset, Group, Job, Tag, run_tags
 from onyx_pipelines.core.settings import Settings
 from onyx_pipelines.orchestration.resources import OnyxSettings
+from onyx_pipelines.orchestration.scheduled import schedule_of
 from onyx_pipelines.orchestration.stacks import newest_materialization, request_of
 from onyx_pipelines.sources.source import Component
 
@@ -17,17 +18,9 @@ restore_drill = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=restore_drill,
-    cron_schedule="0 4 1 * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="On the 1st of each month at 04:00 UTC (AC9.4.1).",
+monthly_restore_drill = schedule_of(
+    Job.DRILL, "monthly_restore_drill", "On the 1st of each month at 04:00 UTC (AC9.4.1)."
 )
-def monthly_restore_drill(
-    context: dg.ScheduleEvaluationContext, onyx: OnyxSettings
-) -> list[dg.RunRequest] | dg.SkipReason:
-    return onyx.on_schedule(dg.RunRequest(run_key=context.scheduled_execution_time.isoformat()))
 
 
 @dg.asset_sensor(

@@ -9,6 +9,8 @@ import pytest
 
 from onyx_pipelines.backup.doubts import find_doubts
 from onyx_pipelines.vault.manifest import Manifest
+from onyx_pipelines_tests.docker_world import DockerWorld
+from onyx_pipelines_tests.fixtures_sandbox import HostUnderTest
 from onyx_pipelines_tests.restore.volumes.volume_sets import Vault, make_vault
 
 NOW = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
@@ -62,3 +64,19 @@ def test_one_that_never_held_anything_is_none(empty: Manifest) -> None:
 
 def test_nor_is_one_that_is_filled_again(empty: Manifest, filled: Manifest) -> None:
     assert doubts(filled, ago(empty, 1), ago(filled, 2)) == []
+
+
+def test_one_that_an_engine_has_made_anew_puts_the_backup_in_doubt(
+    volume_host: HostUnderTest, docker: DockerWorld
+) -> None:
+    """`docker compose down --volumes` and up again: same name, same place, nothing in it."""
+    place = docker.create_volume("notes")
+    (place / "small.txt").write_text("small", encoding="utf-8")
+    volume_host.set(VOLUMES=f"notes={place}", DOCKER_HOST=docker.host)
+    volume_host.run()
+    docker.remove_volume("notes")
+    docker.create_volume("notes")
+
+    problems = volume_host.run().problems
+
+    assert any("volume notes: empty, though not in the set of" in each for each in problems)

@@ -10,6 +10,8 @@ from onyx_pipelines.monitoring.services import CORE, PROBED
 from onyx_pipelines_tests.monitoring.healthy import (
     CONTAINER,
     MODEL,
+    SENT,
+    SPENT,
     chat,
     disk,
     few_requests,
@@ -150,14 +152,20 @@ FAULTS: Final[Mapping[str, Fault]] = {
         {f"litellm_deployment_failure_responses_total{MODEL}": rising(0.9)},
     ),
     "ModelSpendHigh": Fault(
-        {"litellm_spend_metric_total": rising(0.18)},
+        {SPENT: rising(0.18)},
         61,
-        {"litellm_spend_metric_total": rising(0.16)},
+        {SPENT: rising(0.16)},
     ),
     "ModelSpendUnknown": Fault(
         {"litellm_zero_cost_requests_total": rising(1)},
         26,
         {"litellm_zero_cost_requests_total": rising(0.16)},
+    ),
+    "ModelWithoutPrice": Fault(
+        {SPENT: flat(0), SENT: rising(180)},
+        71,
+        {SPENT: flat(0), SENT: rising(165)},
+        more=(({SPENT: None, SENT: rising(180)}, 71),),
     ),
     "HostCpuHigh": Fault(
         processor(idle=5),

@@ -104,6 +104,8 @@ def processor(idle: float) -> dict[str, str]:
 
 
 MODEL: Final = '{litellm_model_name="m"}'
+SPENT: Final = 'litellm_spend_metric_total{model="m"}'
+SENT: Final = 'litellm_input_tokens_metric_total{model="m"}'
 CONTAINER: Final = '{name="onyx-core"}'
 
 HEALTHY: Final[Mapping[str, str]] = {
@@ -123,7 +125,8 @@ HEALTHY: Final[Mapping[str, str]] = {
     f"litellm_deployment_state{MODEL}": flat(0),
     f"litellm_deployment_failure_responses_total{MODEL}": flat(0),
     f"litellm_deployment_total_requests_total{MODEL}": rising(10),
-    "litellm_spend_metric_total": rising(0.05),
+    SPENT: rising(0.05),
+    SENT: rising(1000),
     "litellm_zero_cost_requests_total": flat(0),
     **processor(idle=48),
     "node_memory_MemAvailable_bytes": flat(8e9),

@@ -200,3 +200,12 @@ def test_a_threshold_is_a_setting(tmp_path: Path) -> None:
     done = judged_by_promtool(rules, [Expected("spending", spending.fires, {90: ()})], tmp_path)
 
     assert done.returncode == 0, done.stdout
+
+
+def test_a_model_that_is_said_to_be_free_needs_no_price(tmp_path: Path) -> None:
+    rules = rendered(Thresholds(free_models=("m", 'of "ours"')))["prometheus/rules.yml"]
+    fires = FAULTS["ModelWithoutPrice"].fires
+
+    done = judged_by_promtool(rules, [Expected("free", fires, {90: ()})], tmp_path)
+
+    assert done.returncode == 0, done.stdout

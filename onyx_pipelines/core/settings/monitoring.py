@@ -31,6 +31,7 @@ class Thresholds(BaseModel):
     backup_age: of the newest set.
     verified_age: since a set was read back and found whole.
     spend_usd_per_h: of all models.
+    free_models: which cost nothing, as LiteLLM calls them (`model`), e.g. one's own.
     certificate_days: left; with three, at once.
     """
 
@@ -48,6 +49,7 @@ class Thresholds(BaseModel):
     backup_age: timedelta = timedelta(hours=26)
     verified_age: timedelta = timedelta(days=8)
     spend_usd_per_h: Annotated[float, Field(gt=0)] = 10.0
+    free_models: tuple[str, ...] = ()
     certificate_days: Annotated[int, Field(gt=3)] = 14
 
     @field_validator("latency_objective_s")

@@ -1,7 +1,7 @@
 """A dashboard as Grafana 10 to 13 reads it from a file: the schema that all of them migrate from.
 
 Not by grafana-foundation-sdk: what pip resolves it to is the schema of 10.1, and it knows neither
-units nor PromQL; what it would check, the tests here do.
+units nor PromQL. The tests hold what is made here against Grafana's published schemas.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Panel:
                     "unit": self.unit.value,
                     "color": {"mode": "thresholds" if instant else "palette-classic"},
                     "thresholds": {"mode": "absolute", "steps": self._steps()},
-                    "custom": _DRAWN if self.shape is Shape.LINES else {},
+                    "custom": _DRAWN[self.shape],
                 },
                 "overrides": [],
             },
@@ -112,19 +112,28 @@ class Panel:
 
 
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
-_DRAWN: Final = {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": False}
+_DRAWN: Final[dict[Shape, dict[str, Any]]] = {
+    Shape.STAT: {},
+    Shape.LINES: {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": False},
+    Shape.TABLE: {"align": "auto", "inspect": False},
+}
 _OPTIONS: Final[dict[Shape, dict[str, Any]]] = {
     Shape.STAT: {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "background",
         "graphMode": "none",
         "textMode": "auto",
+        "justifyMode": "auto",
+        "orientation": "auto",
+        "wideLayout": True,
+        "showPercentChange": False,
+        "percentChangeColorMode": "standard",
     },
     Shape.LINES: {
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
         "tooltip": {"mode": "multi", "sort": "desc"},
     },
-    Shape.TABLE: {"showHeader": True},
+    Shape.TABLE: {"showHeader": True, "frameIndex": 0},
 }
 
 
@@ -156,9 +165,7 @@ class Dashboard:
             "timepicker": {"refresh_intervals": ["5s", REFRESH, "30s", "1m", "5m"]},
             "templating": {"list": [_DATASOURCE]},
             "annotations": {"list": [_RESTARTS]},
-            "links": [
-                {"type": "dashboards", "title": "ONYX", "tags": ["onyx"], "asDropdown": True}
-            ],
+            "links": [_OTHERS],
             "panels": self._placed(),
         }
 
@@ -172,6 +179,18 @@ class Dashboard:
         return placed
 
 
+_OTHERS: Final = {
+    "type": "dashboards",
+    "title": "ONYX",
+    "tags": ["onyx"],
+    "asDropdown": True,
+    "icon": "external link",
+    "tooltip": "",
+    "url": "",
+    "targetBlank": False,
+    "includeVars": True,
+    "keepTime": True,
+}
 # Provisioned from a file, `__inputs` stay unanswered; a variable finds the data source.
 _DATASOURCE: Final = {
     "name": "datasource",

@@ -88,11 +88,20 @@ class Snapshot:
         """
         self.begin()
         self._is_there.wait()
-        with self._lock:
-            text, age_s = self._text, time.monotonic() - self._looked
+        text = self._with_age()
         if not text:
             raise RuntimeError("The metrics could not be rendered.")
-        return text + f"{_AGE_HEAD}{AGE.name} {age_s:.3f}\n".encode()
+        return text
+
+    def text_at_once(self) -> bytes:
+        """The same where nobody has to wait for it; empty where one has."""
+        self.begin()
+        return self._with_age() if self._is_there.is_set() else b""
+
+    def _with_age(self) -> bytes:
+        with self._lock:
+            text, age_s = self._text, time.monotonic() - self._looked
+        return text and text + f"{_AGE_HEAD}{AGE.name} {age_s:.3f}\n".encode()
 
     def _keep_fresh(self) -> None:
         try:
@@ -156,7 +165,8 @@ class MetricsEndpoint:
             headers = [(b"www-authenticate", b'Basic realm="metrics"')] if refused == 401 else []
             await _answer(send, refused, b"text/plain", _REFUSED[refused], headers)
             return
-        text = await asyncio.to_thread(self._snapshot.text)
+        # Each thread that has to come to its turn may wait for one that renders.
+        text = self._snapshot.text_at_once() or await asyncio.to_thread(self._snapshot.text)
         await _answer(send, 200, CONTENT_TYPE_LATEST.encode(), text, [])
 
     def _refusal(self, scope: Scope) -> int:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from typing import Final
+
 from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Alert, Board, Group, Severity
+
+# More than a few tries of somebody who sets up a model.
+_TOKENS: Final = 10_000
 
 
 def models(thresholds: Thresholds) -> list[Group]:
@@ -12,6 +18,9 @@ def models(thresholds: Thresholds) -> list[Group]:
     failed = "sum by (litellm_model_name) (rate(litellm_deployment_failure_responses_total[5m]))"
     every = "sum by (litellm_model_name) (rate(litellm_deployment_total_requests_total[5m]))"
     few = "sum by (litellm_model_name) (increase(litellm_deployment_failure_responses_total[10m]))"
+    priced = ",".join(f"model!={json.dumps(each)}" for each in thresholds.free_models)
+    series = "litellm_input_tokens_metric_total" + (f"{{{priced}}}" if priced else "")
+    sent = f"sum by (model) (increase({series}[1h]))"
     return [
         Group(
             "onyx-models",
@@ -60,8 +69,23 @@ def models(thresholds: Thresholds) -> list[Group]:
                     Playbook.LLM_DOWN,
                     Board.MODELS,
                     "Calls of language models are counted as free",
-                    "LiteLLM knew no price for {{ $value | humanize }} calls within an hour: what"
-                    " it says of spending is too low.",
+                    "LiteLLM knows a price, and put none on {{ $value | humanize }} calls within an"
+                    " hour: what it says of spending is too low. Its log says what is missing.",
+                    service="litellm",
+                ),
+                # That counter leaves out models of which no price at all is known.
+                Alert(
+                    "ModelWithoutPrice",
+                    f"{sent} > {_TOKENS:d}"
+                    " unless sum by (model) (increase(litellm_spend_metric_total[1h])) > 0",
+                    "15m",
+                    Severity.WARNING,
+                    Playbook.LLM_DOWN,
+                    Board.MODELS,
+                    "{{ $labels.model }} costs nothing",
+                    "{{ $value | humanize }} tokens were sent to it within an hour, and nothing was"
+                    " spent. Give it a price (`model_info` of LiteLLM), or name it in `free_models`"
+                    " of `alert_thresholds`.",
                     service="litellm",
                 ),
             ],

@@ -86,6 +86,8 @@ class Locator:
         """Only where the engine would make it: elsewhere a directory of that name is no volume."""
         if recorded is None or self.volumes_root is None:
             return None
+        if recorded.driver != "local":
+            return recorded  # wherever its driver would mount it: over what is put there
         expected = self.volumes_root / recorded.name / "_data"
         is_device = recorded.device is not None and _resolved(recorded.device) == _resolved(path)
         if _resolved(expected) != _resolved(path) and not is_device:

@@ -120,7 +120,7 @@ def _refuse_what_is_not_mounted(name: str, directory: Path, docker: EngineVolume
     if docker.device is None and docker.is_mounted_for_containers and not is_mount_point(directory):
         raise SourceError(
             f"Volume {name} is not mounted: {docker.described()}, it is there only while a"
-            " container uses it, and an empty directory now.",
+            " container uses it.",
             remedy="Start a container that uses it before the backup, or mount it elsewhere on this"
             " host and name that directory in ONYX_VOLUMES.",
         )

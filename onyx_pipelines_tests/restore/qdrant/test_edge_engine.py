@@ -67,6 +67,19 @@ class TestTheProcess:
         assert (counts, len(running)) == ([60] * 3, 1)
         assert engines() == []
 
+    def test_is_one_for_all_collections_of_a_drill(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        starts: list[EdgeEngine] = []
+        start = EdgeEngine._started
+        monkeypatch.setattr(EdgeEngine, "_started", lambda it: starts.append(it) or start(it))
+
+        result = drilled(
+            tmp_path, {name: (DENSE.snapshot, DENSE.facts(collection=name)) for name in "abc"}
+        )
+
+        assert (result.verdict, len(starts)) == (Verdict.PASSED, 1)
+
     def test_is_another_one_after_it_died(self, tmp_path: Path) -> None:
         with EdgeEngine(timeout_s=60) as engine:
             engine.ask(request(tmp_path / "one"))

@@ -6,99 +6,36 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from onyx_pipelines.core.errors import RestoreError, SourceError
-from onyx_pipelines.core.progress import silent
-from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.errors import SourceError
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.restore.choice import RestoreChoice
-from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.vault.reading import SetObjects
-from onyx_pipelines_tests.docker_world import DockerWorld
 from onyx_pipelines_tests.fixtures_docker import Troubled
-from onyx_pipelines_tests.mounting import Kind, mounted, overlay_options
-from onyx_pipelines_tests.recording_sink import RecordingSink
+from onyx_pipelines_tests.mounting import Kind, mounted
+from onyx_pipelines_tests.restore.volumes.engine_stacks import (
+    Stack,
+    bind_options,
+    bound,
+    change,
+    device,
+    stack,
+)
 from onyx_pipelines_tests.restore.volumes.volume_sets import (
-    Vault,
     bytes_of,
     failed,
     plan,
     restored,
-    settings_for,
 )
-from onyx_pipelines_tests.sources.volumes.trees import archive
+
+__all__ = ["bound", "device", "stack"]
 
 IN_PLACE = RestoreChoice()
 WATCHES = ("sh", "-c", "while :; do cat /d/file > /seen; sleep 0.1; done")
-
-
-@dataclass(frozen=True)
-class Stack:
-    """An engine with a volume of one file."""
-
-    docker: DockerWorld
-    vault: Vault
-    directory: Path
-    settings: Settings
-
-    @property
-    def volume(self) -> str:
-        return f"{self.docker.prefix}v"
-
-    def backed_up(self) -> SetObjects:
-        return self.vault.back_up({"v": self.directory}, docker_host=self.docker.host)
-
-    def backed_up_damaged(self) -> SetObjects:
-        """The archive has another file than the facts say."""
-        sink = RecordingSink()
-        VolumesSource({"v": self.directory}, docker_host=self.docker.host).back_up(sink, silent)
-        facts = sink.objects["facts/volumes/v.jsonl"].data
-        change(self.directory)
-        return self.vault.seal(
-            {"volumes/v.tar": archive(self.directory).tar, "facts/volumes/v.jsonl": facts}
-        )
-
-    def use(self, name: str, **options: object) -> None:
-        self.docker.create(name, mounts={self.volume: "/d"}, **options)  # type: ignore[arg-type]  # keywords that a test names
-
-
-@pytest.fixture
-def stack(docker: DockerWorld, vault: Vault, tmp_path: Path) -> Stack:
-    directory = docker.create_volume("v", labels={"project": "onyx"})
-    (directory / "file").write_bytes(b"as it was")
-    return stack_of(docker, vault, directory, tmp_path)
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Path:
-    (tmp_path / "device").mkdir()
-    (tmp_path / "device" / "file").write_bytes(b"as it was")
-    return tmp_path / "device"
-
-
-@pytest.fixture
-def bound(docker: DockerWorld, vault: Vault, device: Path, tmp_path: Path) -> Stack:
-    """The volume is a bind mount of `device`."""
-    directory = docker.create_volume("v", options=bind_options(device))
-    return stack_of(docker, vault, directory, tmp_path)
-
-
-def bind_options(device: Path) -> dict[str, str]:
-    return {"type": "none", "o": "bind", "device": str(device)}
-
-
-def stack_of(docker: DockerWorld, vault: Vault, directory: Path, folder: Path) -> Stack:
-    settings = settings_for(folder, {"v": directory})
-    return Stack(docker, vault, directory, settings.model_copy(update={"docker_host": docker.host}))
-
-
-def change(directory: Path) -> None:
-    (directory / "file").write_bytes(b"newer")
 
 
 def test_who_has_it_mounted_is_stopped_without_any_label_and_sees_the_restored_data(
@@ -286,51 +223,6 @@ def test_an_engine_that_does_not_answer_stops_the_restore_before_anything_is_tou
         restored(objects, IN_PLACE, settings)
 
     assert bytes_of(stack.directory) == {"file": b"newer"}
-
-
-def test_a_bind_volume_is_restored_where_its_containers_see_it(bound: Stack, device: Path) -> None:
-    objects = bound.backed_up()
-    change(device)
-    bound.use("reader")
-
-    result = restored(objects, IN_PLACE, bound.settings)
-
-    assert result.findings[-1].message == f"Put in place: {device}."
-    assert bound.docker.output("reader", "cat", "/d/file") == "as it was"
-
-
-def test_one_that_only_its_containers_mount_is_not_restored_in_its_place(
-    docker: DockerWorld, vault: Vault, volume: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "layers").mkdir()
-    layers = overlay_options(tmp_path / "layers")
-    options = {"type": Kind.OVERLAY.value, "o": layers, "device": "overlay"}
-    mountpoint = docker.create_volume("v", options=options)
-    docker.create("app", mounts={f"{docker.prefix}v": "/d"})
-    (mountpoint / "file").write_bytes(b"content")
-    objects = vault.back_up({"v": volume})
-    settings = settings_for(tmp_path, {"v": mountpoint})
-
-    with pytest.raises(RestoreError, match="mounted only for its containers"):
-        restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
-
-    assert (mountpoint / "file").read_bytes() == b"content"
-
-
-def test_a_directory_with_a_comma_in_its_name_is_mounted_and_restored_as_any_other(
-    docker: DockerWorld, vault: Vault, tmp_path: Path
-) -> None:
-    directory = tmp_path / "a,b"
-    directory.mkdir()
-    (directory / "file").write_bytes(b"as it was")
-    objects = vault.back_up({"x,y": directory}, docker_host=docker.host)
-    change(directory)
-    docker.create("reader", mounts={str(directory): "/d"})
-    settings = settings_for(tmp_path, {"x,y": directory})
-
-    restored(objects, IN_PLACE, settings.model_copy(update={"docker_host": docker.host}))
-
-    assert docker.output("reader", "cat", "/d/file") == "as it was"
 
 
 class TestAVolumeThatIsGone:

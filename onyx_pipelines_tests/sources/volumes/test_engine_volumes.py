@@ -15,6 +15,7 @@ from onyx_pipelines.sources.volumes import VolumesSource
 from onyx_pipelines.sources.volumes.engine_volume import EngineVolume
 from onyx_pipelines.sources.volumes.facts import read_facts
 from onyx_pipelines_tests.docker_world import DockerWorld
+from onyx_pipelines_tests.fixtures_docker import Troubled
 from onyx_pipelines_tests.mounting import Kind, overlay_options
 from onyx_pipelines_tests.recording_sink import RecordingSink
 
@@ -97,6 +98,31 @@ def test_it_is_read_whole_though_its_containers_stop_for_it(
     assert report.status is ComponentStatus.COMPLETED
     assert report.summary["volume.v.files"] == 1
     assert docker.status("app") == "running"
+
+
+class TestOneOfAnotherDriver:
+    @pytest.fixture
+    def mountpoint(self, docker: DockerWorld, troubled: Troubled, tmp_path: Path) -> Path:
+        troubled.trouble.drivers["v"] = "elsewhere"
+        return docker.create_volume("v", options=layered(tmp_path))
+
+    def test_is_refused_when_no_container_runs(
+        self, mountpoint: Path, troubled: Troubled, tmp_path: Path
+    ) -> None:
+        with pytest.raises(SourceError, match="of the driver elsewhere, it is there only while"):
+            backed_up(settings_of(mountpoint, troubled.host, tmp_path))
+
+    def test_is_read_while_one_runs(
+        self, docker: DockerWorld, mountpoint: Path, troubled: Troubled, tmp_path: Path
+    ) -> None:
+        docker.create("app", mounts={f"{docker.prefix}v": "/d"})
+
+        report, sink = backed_up(settings_of(mountpoint, troubled.host, tmp_path))
+
+        header, _ = read_facts(sink.objects["facts/volumes/v.jsonl"].data.splitlines())
+        assert report.summary["volume.v.files"] == 1
+        assert header.docker is not None
+        assert header.docker.driver == "elsewhere"
 
 
 def test_one_in_memory_is_refused(docker: DockerWorld, tmp_path: Path) -> None:
