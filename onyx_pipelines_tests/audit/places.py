@@ -9,10 +9,7 @@ import pytest
 from onyx_pipelines.audit import Trail
 from onyx_pipelines.audit.chain import Severity
 from onyx_pipelines.audit.copying import copy_audit
-from onyx_pipelines.audit.verification import (
-    Verdict,
-    verify_trail,
-)
+from onyx_pipelines.audit.verification import Verdict, verify_trail
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.vault.public_keys import KeyList
 from onyx_pipelines.vault.signing import SIGNERS

@@ -9,11 +9,7 @@ import pytest
 from onyx_pipelines.audit import Trail
 from onyx_pipelines.audit.copying import copy_audit
 from onyx_pipelines.audit.operation import audited
-from onyx_pipelines.audit.verification import (
-    ACCEPT_ACTION,
-    Verdict,
-    to_accept,
-)
+from onyx_pipelines.audit.verification import ACCEPT_ACTION, Verdict, to_accept
 from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines_tests.audit.places import Place, copied, place
 from onyx_pipelines_tests.audit.trails import ALICE, event

@@ -9,11 +9,7 @@ import pytest
 from onyx_pipelines.audit import Trail
 from onyx_pipelines.audit.copying import copy_audit
 from onyx_pipelines.audit.records import Phase
-from onyx_pipelines.audit.verification import (
-    Verdict,
-    verify_copies,
-    verify_trail,
-)
+from onyx_pipelines.audit.verification import Verdict, verify_copies, verify_trail
 from onyx_pipelines_tests.audit.places import Place, copied, place, rewrite
 from onyx_pipelines_tests.audit.trails import event
 from onyx_pipelines_tests.vault.sets import signers, signing_key

@@ -14,14 +14,8 @@ from onyx_pipelines.audit import copying
 from onyx_pipelines.audit.chain import Line
 from onyx_pipelines.audit.copying import copy_audit, copy_in_time, not_held
 from onyx_pipelines.audit.records import make_record
-from onyx_pipelines.audit.segments import (
-    Segment,
-    list_segments,
-)
-from onyx_pipelines.audit.verification import (
-    Verdict,
-    verify_copies,
-)
+from onyx_pipelines.audit.segments import Segment, list_segments
+from onyx_pipelines.audit.verification import Verdict, verify_copies
 from onyx_pipelines.vault.catalog import Catalog
 from onyx_pipelines.vault.pruning import prune
 from onyx_pipelines.vault.retention import RetentionPolicy

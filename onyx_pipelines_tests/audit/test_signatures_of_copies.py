@@ -6,15 +6,8 @@ import shutil
 
 from onyx_pipelines.audit.chain import Severity
 from onyx_pipelines.audit.copying import copy_audit, copy_in_time
-from onyx_pipelines.audit.segments import (
-    list_segments,
-    open_segment,
-    signed_segment,
-)
-from onyx_pipelines.audit.verification import (
-    Verdict,
-    verify_copies,
-)
+from onyx_pipelines.audit.segments import list_segments, open_segment, signed_segment
+from onyx_pipelines.audit.verification import Verdict, verify_copies
 from onyx_pipelines.vault.signing import Signers, SigningKey
 from onyx_pipelines_tests.audit.places import Place, copied, place
 from onyx_pipelines_tests.audit.trails import event

@@ -1,4 +1,4 @@
-"""Pruning against real stores: what goes, what stays, and what an interruption leaves."""
+"""Pruning against real stores: what goes, and what stays."""
 
 from __future__ import annotations
 
@@ -7,46 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.core.errors import StoreError
 from onyx_pipelines.core.text import count_text
 from onyx_pipelines.vault.catalog import Catalog
-from onyx_pipelines.vault.copying import pending
 from onyx_pipelines.vault.layout import manifest_key, mark_key, object_key, set_prefix
 from onyx_pipelines.vault.lock import ExclusiveLock, set_in_use
-from onyx_pipelines.vault.marks import put_pruned
-from onyx_pipelines.vault.pruning import PruneReport, prune
-from onyx_pipelines.vault.retention import RetentionPolicy
+from onyx_pipelines.vault.pruning import prune
 from onyx_pipelines.vault.stores.local import TEMPORARY_PREFIX, LocalStore
-from onyx_pipelines.vault.stores.store import Store
 from onyx_pipelines_tests.vault.planted_sets import NOW, Planter, keys_of, local, offsite, planter
-from onyx_pipelines_tests.vault.sets import FailingStore, new_id, signing_key, trust
+from onyx_pipelines_tests.vault.prunings import (
+    LATER,
+    TWO_DAYS,
+    everything,
+    ids,
+    no_fsync,
+    plant_days,
+    reasons_in,
+    run,
+)
+from onyx_pipelines_tests.vault.sets import new_id, trust
 
-__all__ = ["local", "offsite", "planter"]
+__all__ = ["local", "no_fsync", "offsite", "planter"]
 
-TWO_DAYS = RetentionPolicy(daily=2, weekly=0, monthly=0)
-LATER = datetime.now(UTC) + timedelta(days=3)  # what was written now is older than the grace
-
-
-@pytest.fixture(autouse=True)
-def _no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda fd: None)
-
-
-def run(*stores: Store, state: Path, now: datetime = NOW, dry_run: bool = False) -> PruneReport:
-    return prune(Catalog(stores, trust()), TWO_DAYS, now=now, dry_run=dry_run, state_dir=state)
-
-
-def plant_days(planter: Planter, days: int, *stores: Store) -> list[str]:
-    """Ids, newest first."""
-    return [planter.plant(*stores, days_ago=day) for day in range(days)]
-
-
-def ids(store: Store) -> set[str]:
-    return {view.backup_id for view in Catalog([store], trust()).sets()}
-
-
-def everything(store: LocalStore) -> set[str]:
-    return {str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file()}
+pytestmark = pytest.mark.usefixtures("no_fsync")
 
 
 def test_what_the_plan_does_not_keep_goes_from_every_store(
@@ -96,108 +78,6 @@ def test_pruning_again_does_nothing(planter: Planter, local: LocalStore, tmp_pat
 
     assert (report.sets, report.leftovers) == ((), ())
     assert everything(local) == before
-
-
-@pytest.mark.parametrize("which", [0, 1])
-def test_a_listing_that_fails_deletes_nothing(
-    planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path, which: int
-) -> None:
-    plant_days(planter, 5, local, offsite)
-    stores: list[Store] = [local, offsite]
-    stores[which] = FailingStore([local, offsite][which], fail_at=1)
-    before = everything(local), everything(offsite)
-
-    with pytest.raises(StoreError):
-        run(*stores, state=tmp_path)
-
-    assert (everything(local), everything(offsite)) == before
-
-
-def count_calls(planter: Planter, tmp_path: Path) -> int:
-    store = LocalStore(tmp_path / "counted")
-    store.root.mkdir()
-    plant_days(planter, 4, store)
-    counting = FailingStore(store)
-    run(counting, state=tmp_path)
-    return counting.calls
-
-
-@pytest.mark.slow
-def test_a_failure_at_every_call_loses_nothing_that_is_kept_and_the_next_run_finishes(
-    planter: Planter, tmp_path: Path
-) -> None:
-    calls = count_calls(planter, tmp_path)
-    for fail_at in range(1, calls + 1):
-        store = LocalStore(tmp_path / f"store-{fail_at}")
-        store.root.mkdir()
-        planted = plant_days(planter, 4, store)
-        kept = [keys_of(store, keep) for keep in planted[:2]]
-
-        outcome = _outcome(FailingStore(store, fail_at=fail_at), tmp_path)
-
-        listed = Catalog([store], trust()).scan()
-        assert outcome == "loud"
-        assert set(planted[:2]) <= {view.backup_id for view in listed.sets}
-        assert listed.problems == ()
-        assert all(
-            left.pruning_begun for left in listed.leftovers["local"].values()
-        )  # never half a set that looks like one
-        run(store, state=tmp_path)
-        assert ids(store) == set(planted[:2])
-        assert [keys_of(store, keep) for keep in planted[:2]] == kept
-        assert len(list(store.list(""))) == sum(map(len, kept))
-
-
-def _outcome(store: FailingStore, state: Path) -> str:
-    try:
-        return "quiet" if run(store, state=state).ok else "loud"
-    except StoreError:
-        return "loud"
-
-
-def test_a_pruning_that_was_interrupted_is_finished_without_waiting(
-    planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-) -> None:
-    plant_days(planter, 2, local, offsite)
-    begun = planter.plant(local, days_ago=5)
-    put_pruned(local, begun, signing_key())
-    local.delete(manifest_key(begun))
-
-    report = run(local, offsite, state=tmp_path)
-
-    assert keys_of(local, begun) == []
-    assert [each.store for each in report.leftovers] == ["local"]
-
-
-def test_a_stranger_cannot_call_a_copy_that_was_begun_rubbish(
-    planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-) -> None:
-    (newest, _) = plant_days(planter, 2, local, offsite)
-    offsite.delete(manifest_key(newest))
-    put_pruned(offsite, newest, signing_key("a stranger"))
-
-    report = run(local, offsite, state=tmp_path)
-
-    assert report.leftovers == ()
-    assert f"{newest[:8]}" not in str(report.sets)
-
-
-def test_a_failed_delete_in_one_store_is_reported_and_done_next_time(
-    planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-) -> None:
-    planted = plant_days(planter, 3, local, offsite)
-    reads = FailingStore(offsite)
-    Catalog([reads], trust()).scan()
-    failing = FailingStore(offsite, fail_at=reads.calls + 3)  # after is_held in both stores
-
-    report = run(local, failing, state=tmp_path)
-    still_there = ids(offsite)
-    run(local, offsite, state=tmp_path)
-
-    assert [(each.store, each.what) for each in report.failures] == [("offsite", planted[2])]
-    assert ids(local) == set(planted[:2])
-    assert still_there == set(planted)
-    assert ids(offsite) == set(planted[:2])
 
 
 class HoldMeanwhile:
@@ -329,113 +209,6 @@ def test_a_clock_that_jumped_back_deletes_nothing(
 
     assert ids(local) == set(planted)
     assert len(report.plans["local"].future_dated) == 5
-
-
-class TestEachStoreByWhatItHolds:
-    """A store's plan counts what that store really holds, and nothing else."""
-
-    def test_what_is_only_in_the_second_store_displaces_nothing_in_the_first(
-        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-    ) -> None:
-        planted = plant_days(planter, 2, local, offsite)
-        newer_of_the_day = planter.plant(offsite, days_ago=-0.5)
-
-        run(local, offsite, state=tmp_path, now=NOW + timedelta(days=1))
-
-        assert ids(local) == set(planted)
-        assert ids(offsite) == {newer_of_the_day, planted[1]}
-
-    def test_what_is_only_in_the_first_store_displaces_nothing_in_the_second(
-        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-    ) -> None:
-        copied = [planter.plant(local, offsite, days_ago=day) for day in (5, 6)]
-        not_copied = plant_days(planter, 2, local)
-
-        run(local, offsite, state=tmp_path)
-
-        assert ids(local) == set(not_copied)
-        assert ids(offsite) == set(copied)
-
-    @pytest.mark.parametrize("damage", ["missing", "cut"])
-    @pytest.mark.parametrize("where", ["local", "offsite"])
-    def test_a_copy_that_is_not_whole_displaces_nothing_and_is_left_for_a_person(
-        self,
-        planter: Planter,
-        local: LocalStore,
-        offsite: LocalStore,
-        tmp_path: Path,
-        damage: str,
-        where: str,
-    ) -> None:
-        planted = plant_days(planter, 3, local, offsite)
-        store, other = (local, offsite) if where == "local" else (offsite, local)
-        harm(store, planted[0], damage)
-
-        report = run(local, offsite, state=tmp_path)
-
-        assert keys_of(store, planted[0]) != []
-        assert set(planted[1:]) <= ids(store)
-        assert ids(other) == set(planted[:2])
-        reasons = reasons_in(report, where, planted[0])
-        assert reasons.startswith("not counted, and left for a person: 1 of 3 objects")
-        assert "volumes/uploads.tar.zst.sealed" in reasons
-        assert [(each.store, each.backup_id) for each in report.problems] == [(where, planted[0])]
-
-    def test_a_copy_whose_verification_failed_displaces_nothing_in_its_store_alone(
-        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-    ) -> None:
-        planted = plant_days(planter, 3, local, offsite)
-        Catalog([local, offsite], trust()).record_verification(
-            planted[0], "local", passed=False, at=NOW
-        )
-
-        run(local, offsite, state=tmp_path)
-
-        assert ids(local) == set(planted)
-        assert ids(offsite) == set(planted[:2])
-
-    def test_objects_that_wait_beside_a_damaged_manifest_elsewhere_are_no_rubbish(
-        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-    ) -> None:
-        plant_days(planter, 1, local, offsite)
-        damaged = planter.plant(local, offsite, days_ago=9)
-        local.put(manifest_key(damaged), b"damaged")
-        offsite.delete(manifest_key(damaged))
-
-        report = run(local, offsite, state=tmp_path, now=LATER)
-
-        assert report.leftovers == ()
-        assert len(keys_of(offsite, damaged)) == len(planter.objects)
-
-    def test_what_the_second_store_alone_gave_up_is_not_due_for_a_copy_again(
-        self, planter: Planter, local: LocalStore, offsite: LocalStore, tmp_path: Path
-    ) -> None:
-        old = [planter.plant(local, offsite, days_ago=day) for day in (5, 6)]
-        for day in range(2):
-            planter.plant(offsite, days_ago=day)  # the first store lost them
-
-        run(local, offsite, state=tmp_path)
-        views = Catalog([local, offsite], trust()).sets()
-
-        assert ids(local) == set(old)
-        assert ids(offsite).isdisjoint(old)
-        assert pending(views, TWO_DAYS, now=NOW, source="local", target="offsite") == []
-
-
-def harm(store: LocalStore, backup_id: str, damage: str) -> None:
-    path = store.root / object_key(backup_id, "volumes/uploads.tar.zst.sealed")
-    if damage == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-1])
-
-
-def reasons_in(report: PruneReport, store: str, backup_id: str) -> str:
-    return next(
-        "; ".join(decision.reasons)
-        for decision in report.plans[store].decisions
-        if decision.backup_id == backup_id
-    )
 
 
 def test_the_set_that_the_run_made_stays_whatever_the_clock_says(

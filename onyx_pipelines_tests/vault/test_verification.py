@@ -4,186 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from onyx_pipelines.core.errors import NotFoundError, StoreError
 from onyx_pipelines.core.progress import Progress
-from onyx_pipelines.sources.source import Component
-from onyx_pipelines.vault.authenticity import vouched_for
-from onyx_pipelines.vault.layout import manifest_key, object_key, set_prefix
-from onyx_pipelines.vault.manifest import (
-    Manifest,
-    NewerFormatError,
-    component_checksum,
-    to_bytes,
-)
-from onyx_pipelines.vault.signing import Signers
-from onyx_pipelines.vault.stores.local import LocalStore
-from onyx_pipelines.vault.verification import ObjectVerdict, Verification, verify
-from onyx_pipelines.vault.wrapping import new_mac_keyset
+from onyx_pipelines.vault.layout import set_prefix
+from onyx_pipelines.vault.manifest import NewerFormatError
+from onyx_pipelines.vault.verification import ObjectVerdict, verify
 from onyx_pipelines_tests.planting import plant, replaced
 from onyx_pipelines_tests.vault.sets import (
-    CONTENT,
     FailingStore,
-    KeyPair,
     files_of,
-    make_key,
     make_store,
     new_id,
     signers,
-    signing_key,
     write_set,
 )
+from onyx_pipelines_tests.vault.verified_sets import DUMP, KEYS, TAR, Sample, original, sample
 
-pytestmark = pytest.mark.slow
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Two sets with the same paths in one store; each test gets a copy of it."""
-
-    store: LocalStore
-    pair: KeyPair
-    manifest: Manifest
-    older: Manifest
-
-    def path(self, key: str, manifest: Manifest | None = None) -> Path:
-        return self.store.root / object_key((manifest or self.manifest).backup_id, key)
-
-    def verify(self, *, deep: bool = False) -> Verification:
-        key = self.pair.private
-        return verify(self.store, self.manifest.backup_id, key, signers=signers(), deep=deep)
-
-    def problem_keys(self) -> set[str]:
-        """What is named, be it by a verdict or, for a version from the future, by the error."""
-        try:
-            return {verdict.key for verdict in self.verify().problems}
-        except NewerFormatError as error:
-            return {error.what.partition(" in the ")[0].rpartition("/")[2]}
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    folder = tmp_path_factory.mktemp("original")
-    pair, store = make_key(folder), make_store(folder / "store")
-    older = write_set(store, pair.recipient)
-    return Sample(store, pair, write_set(store, pair.recipient), older)
-
-
-def copy_of(sample: Sample, folder: Path) -> Sample:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(sample.store.root, folder)
-    return Sample(LocalStore(folder), sample.pair, sample.manifest, sample.older)
-
-
-@pytest.fixture
-def sample(original: Sample, tmp_path: Path) -> Sample:
-    return copy_of(original, tmp_path / "copy")
-
-
-KEYS = [f"{path}.zst.sealed" for path in CONTENT]
-DUMP, EMPTY, FACTS, TAR = KEYS
-
-
-def flip(data: bytes, other: bytes, place: float) -> bytes:
-    position = int(place * len(data))
-    return data[:position] + bytes([data[position] ^ 0x20]) + data[position + 1 :]
-
-
-def truncate(data: bytes, other: bytes, place: float) -> bytes:
-    return data[: int(place * len(data))]
-
-
-def append(data: bytes, other: bytes, place: float) -> bytes:
-    return data + b"\0" * (1 + int(place * 10))
-
-
-def insert(data: bytes, other: bytes, place: float) -> bytes:
-    position = int(place * len(data))
-    return data[:position] + b"x" + data[position:]
-
-
-def empty(data: bytes, other: bytes, place: float) -> bytes:
-    return b""
-
-
-def replay(data: bytes, other: bytes, place: float) -> bytes:
-    return other
-
-
-Damage = Callable[[bytes, bytes, float], bytes]
-DAMAGES: list[Damage] = [flip, truncate, append, insert, empty, replay]
-
-
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    key=st.sampled_from(KEYS),
-    damage=st.sampled_from(DAMAGES),
-    place=st.floats(0, 1, exclude_max=True),
-)
-def test_any_damage_to_any_object_is_found_and_named_and_nothing_else(
-    original: Sample, tmp_path: Path, key: str, damage: Damage, place: float
-) -> None:
-    sample = copy_of(original, tmp_path / "copy")
-    path = sample.path(key)
-    older = sample.path(key, sample.older).read_bytes()
-    plant(path, lambda data: damage(data, older, place))
-
-    assert sample.problem_keys() == {key}
-
-
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    key=st.sampled_from(KEYS),
-    damage=st.sampled_from(DAMAGES),
-    place=st.floats(0, 1, exclude_max=True),
-)
-def test_any_damage_to_an_object_is_found_without_a_key(
-    original: Sample, tmp_path: Path, key: str, damage: Damage, place: float
-) -> None:
-    sample = copy_of(original, tmp_path / "copy")
-    path = sample.path(key)
-    older = sample.path(key, sample.older).read_bytes()
-    plant(path, lambda data: damage(data, older, place))
-
-    verification = verify(sample.store, sample.manifest.backup_id)
-
-    assert [verdict.key for verdict in verification.problems] == [key]
-    assert not verification.authenticated
-
-
-def other_byte(data: bytes, other: bytes, place: float) -> bytes:
-    """Any byte in any place, by the digits of one number."""
-    position = int(place * len(data))
-    byte = int(place * 1e9) % 256
-    return (
-        data[:position]
-        + bytes([byte if byte != data[position] else byte ^ 1])
-        + data[position + 1 :]
-    )
-
-
-@settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(damage=st.sampled_from([*DAMAGES, other_byte]), place=st.floats(0, 1, exclude_max=True))
-def test_any_damage_to_the_manifest_is_found_and_named(
-    original: Sample, tmp_path: Path, damage: Damage, place: float
-) -> None:
-    sample = copy_of(original, tmp_path / "copy")
-    path, older = sample.path("manifest.json"), sample.path("manifest.json", sample.older)
-    plant(path, lambda data: damage(data, older.read_bytes(), place))
-
-    assert "manifest.json" in sample.problem_keys()
+__all__ = ["original", "sample"]
 
 
 def test_a_set_in_a_newer_format_gets_no_verdict(sample: Sample) -> None:
@@ -308,106 +149,6 @@ def test_the_manifest_of_another_set_is_named(sample: Sample) -> None:
     assert verdict.key == "manifest.json"
     assert verdict.problem
     assert "another set" in verdict.problem
-
-
-def forged(sample: Sample) -> None:
-    """An object and a manifest that fit each other, by someone with access to the store alone."""
-    sample.path(DUMP).write_bytes(sample.path(DUMP, sample.older).read_bytes())
-    theirs = sample.older.component(Component.POSTGRESQL)
-    ours = sample.manifest.component(Component.POSTGRESQL)
-    assert theirs
-    assert ours
-    objects = tuple(
-        next(o for o in theirs.objects if o.key == DUMP) if item.key == DUMP else item
-        for item in ours.objects
-    )
-    component = ours.model_copy(
-        update={"objects": objects, "checksum": component_checksum(objects)}
-    )
-    components = sample.manifest.components | {"postgresql": component}
-    manifest = sample.manifest.model_copy(update={"components": components})
-    sample.store.put(
-        manifest_key(manifest.backup_id),
-        to_bytes(vouched_for(manifest, new_mac_keyset(), signing_key("a stranger"))),
-    )
-
-
-def test_a_forgery_that_fits_itself_is_found_with_a_key(sample: Sample) -> None:
-    forged(sample)
-
-    assert sample.problem_keys() == {"manifest.json"}
-
-
-def test_a_forgery_that_fits_itself_cannot_be_found_without_a_key(sample: Sample) -> None:
-    forged(sample)
-
-    verification = verify(sample.store, sample.manifest.backup_id)
-
-    assert verification.intact
-    assert not verification.authenticated
-
-
-@pytest.mark.parametrize("known", [Signers(), signers("somebody else")])
-def test_a_set_whose_signer_is_not_known_is_intact_and_not_ok(
-    sample: Sample, known: Signers
-) -> None:
-    verification = verify(
-        sample.store, sample.manifest.backup_id, sample.pair.private, signers=known
-    )
-
-    assert (verification.intact, verification.authenticated, verification.ok) == (
-        True,
-        False,
-        False,
-    )
-    assert verification.verdict == "not authenticated"
-    assert "is not among the signers" in verification.reservation
-
-
-def test_a_signature_authenticates_without_any_key(sample: Sample) -> None:
-    verification = verify(sample.store, sample.manifest.backup_id, signers=signers())
-
-    assert verification.ok
-    assert verification.reservation == ""
-
-
-def test_a_manifest_that_was_edited_after_it_was_signed_is_damaged(sample: Sample) -> None:
-    edited = sample.manifest.model_copy(update={"host": "another"})
-    sample.store.put(manifest_key(edited.backup_id), to_bytes(edited))
-
-    verification = verify(sample.store, edited.backup_id, signers=signers())
-
-    assert [each.key for each in verification.problems] == ["manifest.json"]
-    assert verification.verdict == "damaged"
-
-
-def test_a_checksum_that_does_not_fit_its_objects_is_found_without_a_key(sample: Sample) -> None:
-    volumes = sample.manifest.components["docker_volumes"]
-    components = sample.manifest.components | {
-        "docker_volumes": volumes.model_copy(update={"checksum": "0" * 64})
-    }
-    edited = sample.manifest.model_copy(update={"components": components})
-    sample.store.put(manifest_key(edited.backup_id), to_bytes(edited))
-
-    (verdict,) = verify(sample.store, edited.backup_id).problems
-
-    assert verdict == ObjectVerdict(
-        "manifest.json", "The checksum of docker_volumes does not fit its objects."
-    )
-
-
-def test_a_key_that_cannot_open_the_set_is_told_and_objects_are_still_checked(
-    tmp_path: Path, sample: Sample
-) -> None:
-    sample.path(DUMP).unlink()
-
-    verification = verify(
-        sample.store, sample.manifest.backup_id, make_key(tmp_path, "stranger").private
-    )
-
-    assert [verdict.key for verdict in verification.problems] == ["manifest.json", DUMP]
-    assert "is not sealed to the key 'stranger'" in (verification.problems[0].problem or "")
-    assert not verification.authenticated
 
 
 def test_a_deep_verification_unseals_every_object(sample: Sample) -> None:
