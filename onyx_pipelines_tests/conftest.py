@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -13,35 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from onyx_pipelines_tests.docker_engine import stop_engine
 from onyx_pipelines_tests.examples import NIGHTLY
-from onyx_pipelines_tests.fixtures_bugsink import bugsink, stop_bugsink
-from onyx_pipelines_tests.fixtures_docker import docker, troubled
-from onyx_pipelines_tests.fixtures_sandbox import (
-    backup_host,
-    sandbox,
-    sandbox_alone,
-    stop_sandbox,
-    volume_host,
-)
-from onyx_pipelines_tests.forked_command import stop_forking
-from onyx_pipelines_tests.lifetime import begin_session, end_session
-from onyx_pipelines_tests.servers_of_tests import needs_a_server, starts_servers
-from onyx_pipelines_tests.two_stacks import two_stacks
+from onyx_pipelines_tests.lifetime import begin_session, end_session, session_directory
+from onyx_pipelines_tests.servers_of_tests import needs_a_server
+from onyx_pipelines_tests.wanted_files import is_unwanted
 
 if TYPE_CHECKING:
     import dagster as dg
-
-__all__ = [
-    "backup_host",
-    "bugsink",
-    "docker",
-    "sandbox",
-    "sandbox_alone",
-    "troubled",
-    "two_stacks",
-    "volume_host",
-]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile(
@@ -57,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # inherited by every process that a test starts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     begin_session(config)
+    if not _only_hands_out(config):
+        config.pluginmanager.import_plugin("onyx_pipelines_tests.shared_fixtures")
     # Dagster's own code for a resource inside a resource reads what Dagster has deprecated.
     config.addinivalue_line(
         "filterwarnings", "ignore:InitResourceContext.dagster_run:DeprecationWarning"
@@ -65,26 +44,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Also after Ctrl-C; after `kill -9` the session's guard does it alone."""
-    stop_forking()
     if not hasattr(config, "workerinput"):
-        stop_sandbox()
-        stop_bugsink()
-        stop_engine()
+        if any((session_directory() / name).exists() for name in ("sandbox", "bugsink", "docker")):
+            from onyx_pipelines_tests.shared_fixtures import stop_servers
+
+            stop_servers()
         end_session(config)
 
 
+def _only_hands_out(config: pytest.Config) -> bool:
+    """It is pytest-xdist's controller."""
+    is_distributed = config.getoption("dist", "no") != "no" and bool(config.getoption("tx", None))
+    is_worker = hasattr(config, "workerinput")
+    return is_distributed and not is_worker and not config.option.collectonly
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Files of whose tests none is asked for: to import them takes longer than what is."""
-    asked_for = config.option.markexpr
-    if not collection_path.name.startswith("test_"):
-        return None
-    text = collection_path.read_text(encoding="utf-8")
-    if asked_for == "measures":
-        return "pytest.mark.measures" not in text or None
-    if asked_for.startswith("not (servers or slow"):
-        is_slow = re.search(r"^pytestmark = .*\bslow\b", text, re.MULTILINE) is not None
-        return is_slow or starts_servers(collection_path) or None
-    return None
+    """None: as pytest has it."""
+    is_of_tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return (is_of_tests and is_unwanted(collection_path, config.option.markexpr)) or None
 
 
 @pytest.hookimpl(tryfirst=True)

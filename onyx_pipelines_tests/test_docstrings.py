@@ -9,18 +9,22 @@ from pathlib import Path
 import onyx_pipelines
 
 ROOT = Path(onyx_pipelines.__file__).parent
-MODULES = {
-    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): (
-        ast.parse(path.read_text(encoding="utf-8"))
-    )
-    for path in ROOT.rglob("*.py")
-}
 
 Definition = ast.FunctionDef | ast.ClassDef
 
 
+@cache
+def modules() -> dict[str, ast.Module]:
+    return {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): (
+            ast.parse(path.read_text(encoding="utf-8"))
+        )
+        for path in ROOT.rglob("*.py")
+    }
+
+
 def definitions(module: str) -> dict[str, Definition]:
-    return {each.name: each for each in MODULES[module].body if isinstance(each, Definition)}
+    return {each.name: each for each in modules()[module].body if isinstance(each, Definition)}
 
 
 @cache
@@ -28,8 +32,8 @@ def imports(module: str) -> tuple[tuple[str, str], ...]:
     """Each name that it takes from a module of ours: module, name."""
     return tuple(
         (node.module, each.name)
-        for node in ast.walk(MODULES[module])
-        if isinstance(node, ast.ImportFrom) and node.module in MODULES
+        for node in ast.walk(modules()[module])
+        if isinstance(node, ast.ImportFrom) and node.module in modules()
         for each in node.names
     )
 
@@ -60,7 +64,7 @@ def says_what_it_is(definition: Definition) -> bool:
 def test_whatever_another_package_uses_is_documented() -> None:
     offered = {
         place
-        for module in MODULES
+        for module in modules()
         for taken in imports(module)
         if package((place := place_of(*taken))[0]) != package(module)
     }

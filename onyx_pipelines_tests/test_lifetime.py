@@ -28,11 +28,11 @@ from onyx_pipelines_tests.lifetime import begin_session as pytest_configure
 from onyx_pipelines_tests.lifetime import end_session as pytest_unconfigure
 """
 SUITE = """
-from onyx_pipelines_tests.conftest import pytest_configure, pytest_unconfigure, sandbox
+from onyx_pipelines_tests.conftest import pytest_configure, pytest_unconfigure
 """
 ENGINE = """
 import pytest
-from onyx_pipelines_tests.conftest import docker, pytest_configure, pytest_unconfigure
+from onyx_pipelines_tests.conftest import pytest_configure, pytest_unconfigure
 
 @pytest.fixture
 def container(docker):

@@ -244,6 +244,7 @@ def check_exposition(page: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_one_dagster_backs_up_each_stack_into_its_own_place(
     both: ApiOfBoth, two_stacks: TwoStacks, dagster_of_both: DagsterServer
 ) -> None:

@@ -7,8 +7,6 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 import onyx_pipelines
 from docs.making.error_codes import kinds_of_error, parts
 from onyx_pipelines.core.errors import OnyxError
@@ -36,12 +34,14 @@ def test_each_kind_has_a_code_of_its_own() -> None:
     assert [code for code in codes if not re.fullmatch(r"[a-z]+(-[a-z]+)*", code)] == []
 
 
-@pytest.mark.parametrize("kind", kinds_of_error(), ids=lambda kind: kind.code)
-def test_each_kind_says_what_it_means_why_and_what_to_do(kind: type[OnyxError]) -> None:
-    said = parts(kind)
+def test_each_kind_says_what_it_means_why_and_what_to_do() -> None:
+    silent = [kind.code for kind in kinds_of_error() if not explains_itself(parts(kind))]
 
-    assert {"Meaning", "Cause", "Remedy"} <= set(said)
-    assert all(len(text) > 20 for name, text in said.items() if name != "Transient"), said
+    assert silent == []
+
+
+def explains_itself(said: dict[str, str]) -> bool:
+    return all(len(said.get(name, "")) > 20 for name in ("Meaning", "Cause", "Remedy"))
 
 
 def test_a_kind_that_may_pass_by_itself_says_when() -> None:

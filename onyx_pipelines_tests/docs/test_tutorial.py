@@ -34,6 +34,7 @@ def as_after_the_demo(volume_host: HostUnderTest) -> HostUnderTest:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_its_commands_do_what_it_says(as_after_the_demo: HostUnderTest) -> None:
     commands = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     root = as_after_the_demo.root

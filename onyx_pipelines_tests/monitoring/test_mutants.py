@@ -74,6 +74,7 @@ def test_what_is_near_to_a_fault_is_judged_right(name: str, tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_random_changes_of_alerts_are_noticed(tmp_path: Path) -> None:
     tried = ALL[:: random_examples(EVERY, at_night=1)]
 

@@ -222,6 +222,7 @@ class TestAWholeSet:
         assert list(host.settings.state_dir.rglob("*.txt")) == []
 
 
+@pytest.mark.thorough
 def test_a_load_test_and_its_generator_by_the_cancel_of_the_api(
     host: HostUnderTest, workers: Workers
 ) -> None:

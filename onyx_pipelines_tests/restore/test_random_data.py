@@ -58,6 +58,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.thorough
 def test_twenty_random_databases_pass(
     root: Path, postgres_server: PostgresServer, make_database: MakeDatabase
 ) -> None:

@@ -27,6 +27,7 @@ APPEAR_WITH_A_FAILURE = {"ModelFailing", "ModelSpendUnknown"}
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.thorough,
     pytest.mark.timeout(600),
     pytest.mark.skipif(
         not is_made(default_directory()) and not os.environ.get("ONYX_TEST_LITELLM"),

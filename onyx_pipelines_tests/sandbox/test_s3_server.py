@@ -97,6 +97,7 @@ def test_its_memory_stays_small(server: S3Server) -> None:
     assert resident_bytes(server.pid) < 400 * MIB
 
 
+@pytest.mark.thorough
 def test_another_process_stops_it_and_a_new_start_finds_the_objects(tmp_path: Path) -> None:
     first = S3Server(tmp_path, bucket="kept-bucket").start()
     store_of(first).put("a/b", b"still here")

@@ -56,7 +56,14 @@ def _is_sentence(text: str) -> bool:
     return text[0].isalnum() and text.endswith(".") and "{" not in text and "  " not in text
 
 
-@pytest.mark.parametrize("kinds", [KINDS, FURTHER, HELD_OUT], ids=["known", "further", "held out"])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        pytest.param(KINDS, id="known"),
+        pytest.param(FURTHER, id="further", marks=pytest.mark.thorough),
+        pytest.param(HELD_OUT, id="held out", marks=pytest.mark.thorough),
+    ],
+)
 def test_the_service_and_the_cause_of_injected_faults_are_named(kinds):
     found = _found(kinds)
 

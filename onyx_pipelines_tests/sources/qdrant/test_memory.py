@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from qdrant_client import models
 
 from onyx_pipelines_tests.fixtures_qdrant import DIMENSIONS, MakeCollection, QdrantServer
@@ -71,6 +72,7 @@ def _backed_up(server: QdrantServer, collection: str, state_dir: Path) -> tuple[
     return size, peak
 
 
+@pytest.mark.thorough
 def test_peak_memory_is_the_same_for_a_snapshot_of_four_times_the_size(
     qdrant_server: QdrantServer, make_collection: MakeCollection, tmp_path: Path
 ) -> None:

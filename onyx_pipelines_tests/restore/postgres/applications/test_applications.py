@@ -24,7 +24,7 @@ from onyx_pipelines_tests.restore.postgres.applications.migrating import (
 )
 from onyx_pipelines_tests.restore.postgres.generated.judging import Move, wrong_verdicts
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(1800)]
 
 ROLE = "applications_role"
 CHOSEN = tuple(
