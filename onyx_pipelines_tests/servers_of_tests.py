@@ -21,7 +21,7 @@ STARTERS: Final = frozenset(
     {
         *("Sandbox", "PostgresServer", "S3Server", "QdrantStandIn", "ServiceProcess", "K6"),
         *("dagster_web_server", "prometheus", "nginx", "Workers", "ScratchCluster"),
-        *("HostUnderTest", "subprocess", "engine_host", "judged_by_promtool"),
+        *("HostUnderTest", "subprocess", "engine_host", "judged_by_promtool", "node_service"),
     }
 )
 _NAMES: Final = "|".join(sorted(STARTERS))

@@ -13,6 +13,8 @@ from onyx_pipelines.monitoring.rendering import rendered
 from onyx_pipelines.monitoring.self_test import COMMANDS, Judged, self_test
 from onyx_pipelines_tests.requirements_of_tests import program
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(autouse=True)
 def programs() -> None:

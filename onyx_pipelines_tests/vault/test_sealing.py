@@ -339,6 +339,13 @@ def test_whoever_gives_up_while_the_destination_hangs_waits_for_nothing_more(pie
         hanging.goes_on.set()
 
 
+@pytest.fixture
+def old_garbage_stays() -> None:
+    """Whatever the process has made so far: to look through it takes a second."""
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("old_garbage_stays")
 def test_an_abandoned_object_gets_no_end() -> None:
     plain = os.urandom(3 * MIB)
     destination = Collected()
@@ -362,6 +369,7 @@ def test_a_finished_object_takes_no_more() -> None:
             sealer.write(b"more")
 
 
+@pytest.mark.usefixtures("old_garbage_stays")
 def test_a_failed_reader_is_freed() -> None:
     reader = Unsealer(Chunks(SEALED_SAMPLE, 0), KEYSET, PLACE, record_of(SAMPLE))
     with pytest.raises(StoreError):
@@ -374,6 +382,7 @@ def test_a_failed_reader_is_freed() -> None:
     assert freed() is None
 
 
+@pytest.mark.usefixtures("old_garbage_stays")
 def test_no_thread_is_left_after_success_or_failure() -> None:
     seal(os.urandom(MIB))
     gc.collect()

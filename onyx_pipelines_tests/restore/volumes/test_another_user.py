@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,9 @@ SETUID_SETGID = 0o6755
 @pytest.fixture
 def home() -> Iterator[Path]:
     """Nobody's directory; the test is nobody's from then on."""
+    # What is loaded on demand may lie where only root can read.
+    for name in ("drilling", "restoring"):
+        import_module(f"onyx_pipelines.restore.volumes.{name}")
     with at_home_of(NOBODY) as folder:
         yield folder
 
