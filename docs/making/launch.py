@@ -1,22 +1,18 @@
-"""docs/LAUNCH.md, from the launch checklist (AC9.7.1); the go-live procedure beside this file is
-written by hand."""
+"""docs/LAUNCH.md, from the launch checklist (AC9.7.1) and the procedure of going live (AC9.7.2)."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Final
 
+from docs.making import go_live
 from docs.making.words import one_line
 from onyx_pipelines.core.text import count_text, limit_text, list_text, words
 from onyx_pipelines.readiness.launch import verification as way
 from onyx_pipelines.readiness.launch.checklist import Item, Role, Section, checklist
 from onyx_pipelines.readiness.limit import limit_words
 
-# AC9.7.2: timeline, owners, criteria, the way back, the watch after it.
-_GO_LIVE: Final = Path(__file__).with_name("go_live.md")
 _HEAD = """\
 # Launch
 
@@ -63,9 +59,7 @@ def page() -> str:
     ]
     for section in asked.sections:
         lines += ["", *_section(section)]
-    if _GO_LIVE.exists():
-        lines += ["", _GO_LIVE.read_text(encoding="utf-8").rstrip("\n")]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *go_live.sections()]).rstrip("\n") + "\n"
 
 
 def _section(section: Section) -> Iterator[str]:

@@ -11,6 +11,7 @@ from onyx_pipelines.api.backups import add_backups
 from onyx_pipelines.api.description_page import add_description_page
 from onyx_pipelines.api.guard import Guard
 from onyx_pipelines.api.health import add_health
+from onyx_pipelines.api.launch_review import add_launch_review
 from onyx_pipelines.api.load_tests import add_load_tests
 from onyx_pipelines.api.metrics import add_metrics
 from onyx_pipelines.api.notifications import add_notifications
@@ -69,6 +70,7 @@ def create_app(*of: Settings) -> FastAPI:
     add_load_tests(stacks)
     page = add_metrics(app, stacks)
     add_stack_health(app, stacks)
+    add_launch_review(stacks)
     add_notifications(stacks)
     add_reports(stacks)
     for router in (stacks.reads, stacks.operates, stacks.restores):

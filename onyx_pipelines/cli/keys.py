@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from onyx_pipelines.audit import Entry, audited, cli_origin
+from onyx_pipelines.cli import leads as leads_commands
 from onyx_pipelines.cli import signers as signers_commands
 from onyx_pipelines.cli.public_key_file import read_public_key
 from onyx_pipelines.core.settings import Settings, load_settings
@@ -49,6 +50,7 @@ app = typer.Typer(help="Keys that backups are sealed to, opened and signed with.
 recipients = typer.Typer(help="Whom new backups are sealed to (public keys only).")
 app.add_typer(recipients, name="recipients")
 app.add_typer(signers_commands.app, name="signers")
+app.add_typer(leads_commands.app, name="leads")
 app.command("sign")(signers_commands.sign)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from onyx_pipelines.audit import audited, cli_origin
+from onyx_pipelines.cli import launch_bundle, launch_signing
 from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import moment_text, words
@@ -21,6 +22,7 @@ from onyx_pipelines.terminal.output import (
     Part,
     YesOption,
     bold,
+    err,
     finish,
     out,
     print_json,
@@ -34,6 +36,13 @@ if TYPE_CHECKING:
     from onyx_pipelines.readiness.launch.verdicts import ItemResult, LaunchReview
 
 app = typer.Typer(help="May the stack go live? A checklist that looks for itself.")
+app.command("sign")(launch_signing.sign)
+app.command("signoffs")(launch_signing.signoffs)
+app.command("revoke")(launch_signing.revoke)
+app.command("decide")(launch_signing.decide)
+app.command("plan")(launch_signing.plan)
+app.command("bundle")(launch_bundle.bundle)
+app.command("verify")(launch_bundle.verify)
 
 _EXIT_CODES: Final = {
     Verdict.PASSED: EXIT_FINE,
@@ -69,6 +78,8 @@ def check(
     settings = load_settings()
     asked = _of_sections(checklist(settings.alert_thresholds), section or [])
     found = review(settings, asked)
+    if not section:
+        _keep(settings, found)
     if as_json:
         print_json(written(found, asked))
     else:
@@ -147,6 +158,17 @@ def withdraw(
     ):
         folder.withdraw(item)
     out.line(f"Withdrawn: {said}.")
+
+
+def _keep(settings: Settings, found: LaunchReview) -> None:
+    from onyx_pipelines.readiness.launch.signing_off import SignOffError
+    from onyx_pipelines.readiness.launch.standing import keep_review
+
+    try:
+        keep_review(settings, found)
+    except SignOffError as error:
+        # Whoever may only read still gets the answer.
+        err.warning(f"Not kept, so nobody can sign it: {error}")
 
 
 def _checklist(settings: Settings) -> Checklist:

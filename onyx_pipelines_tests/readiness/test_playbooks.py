@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from pydantic import ValidationError
 
-from onyx_pipelines.cli.app import app
 from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.monitoring.contract import blind_of, job_of, read
 from onyx_pipelines.monitoring.expression import needs_of
@@ -19,6 +16,7 @@ from onyx_pipelines.monitoring.metrics import APPLICATION, OPERATION
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.readiness.playbook import IncidentPlaybook, Measured, Step, playbooks
+from onyx_pipelines_tests.readiness.commands import assert_exists
 
 RECORDED = sorted((Path(__file__).parents[1] / "data" / "metrics").glob("*.txt"))
 ALERTS = [alert for group in groups(Thresholds()) for alert in group.alerts]
@@ -83,16 +81,7 @@ def test_a_step_of_a_diagnosis_changes_nothing(step: Step) -> None:
 
 @pytest.mark.parametrize("command", onyx_commands())
 def test_a_command_of_ours_exists_with_its_options(command: str) -> None:
-    root = typer.main.get_command(app)
-    context = root.make_context("onyx", shlex.split(command)[1:], resilient_parsing=True)
-    node: Any = root
-    rest = shlex.split(command)[1:]
-    while hasattr(node, "commands"):
-        node = node.commands[rest.pop(0)]
-
-    known = {option for parameter in node.params for option in parameter.opts}
-    assert context
-    assert {word for word in rest if word.startswith("--")} <= known
+    assert_exists(command)
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda each: each.stem)

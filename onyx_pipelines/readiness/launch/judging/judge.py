@@ -82,7 +82,12 @@ def judge_again(review: LaunchReview, asked: Checklist, now: datetime) -> Launch
 
 
 def _counts_until(item: Item, facts: Facts) -> datetime | None:
-    return None if item.holds_for is None else facts.at + item.holds_for
+    if item.holds_for is None:
+        return None
+    try:
+        return facts.at + item.holds_for
+    except OverflowError:  # facts that were brought may have any date
+        return facts.at
 
 
 def _judgement(item: Item, facts: Facts, now: datetime) -> Judgement:
@@ -98,5 +103,5 @@ def _judgement(item: Item, facts: Facts, now: datetime) -> Judgement:
     form, rule = RULES[type(item.verification)]
     try:
         return rule(item.verification, form.model_validate(facts.seen), now)
-    except ValidationError:
+    except (ValidationError, OverflowError):
         return unknown("What was looked at has another form than this version's.")

@@ -1,0 +1,147 @@
+"""A launch as it stands on this host: the last review, judged as of now, and who has signed it.
+
+Everybody signs, bundles and decides by the review that `onyx launch check` (or the asset) kept: so
+what is signed is what was shown, to the last fact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from onyx_pipelines.core.settings import HostSettings, Settings
+from onyx_pipelines.host.record_file import RecordFile
+from onyx_pipelines.readiness.launch.checklist import Checklist, Role, checklist
+from onyx_pipelines.readiness.launch.commit import commit_of
+from onyx_pipelines.readiness.launch.go_live import Decision, decide, go_live
+from onyx_pipelines.readiness.launch.judging.judge import judge_again
+from onyx_pipelines.readiness.launch.leads import known_leads
+from onyx_pipelines.readiness.launch.signing_off import (
+    Keys,
+    SignOff,
+    SignOffError,
+    Standing,
+    Statement,
+    sign,
+)
+from onyx_pipelines.readiness.launch.signoff_book import SignOffBook
+from onyx_pipelines.readiness.launch.verdicts import LaunchReview
+from onyx_pipelines.vault.signing import SigningKey, load_signing_key
+from onyx_pipelines.vault.trust import Trust
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Args:
+    review: as it was kept.
+    today: the same judged now: what has expired is no pass.
+    standings: one of each role that signs.
+    """
+
+    asked: Checklist
+    review: LaunchReview
+    today: LaunchReview
+    standings: tuple[Standing, ...]
+
+    @property
+    def counted(self) -> tuple[SignOff, ...]:
+        """The sign-offs that count."""
+        return tuple(each.signoff for each in self.standings if each.signoff and each.counts)
+
+    def decisions(self, settings: Settings) -> list[Decision]:
+        """Go or no go, by each criterion."""
+        return decide(go_live(settings.alert_thresholds), self.today, self.asked, self.standings)
+
+
+def keep_review(settings: HostSettings, review: LaunchReview) -> None:
+    """Of the whole checklist: what is signed and bundled from now on. Raises SignOffError."""
+    file = _kept(settings)
+    try:
+        file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write(review)
+    except OSError as error:
+        raise SignOffError(
+            f"{file.path} cannot be written ({error.strerror}).",
+            remedy="Run as the user of ONYX_STATE_DIR, with room on its disk.",
+        ) from None
+
+
+def launch_of(settings: Settings) -> Launch:
+    """As it stands now, by the kept review.
+
+    Raises:
+        SignOffError: there is none, it is of another commit, or a sign-off cannot be read.
+        KeyFileError: a list of keys is not good.
+    """
+    review = _review(settings)
+    now = datetime.now(UTC)
+    asked = checklist(settings.alert_thresholds)
+    today = judge_again(review, asked, now)
+    standings = SignOffBook.of(settings).standings(today, asked, keys_of(settings), now)
+    return Launch(asked, review, today, tuple(standings))
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Whose sign-offs count on this host. Raises KeyFileError: a list is not good."""
+    return Keys(Trust.of(settings).signers, known_leads(settings))
+
+
+def signing_key_for(settings: Settings, role: Role, path: Path | None) -> SigningKey:
+    """The key that signs for a role: a lead's own file, or where the role has no lead the host's.
+
+    Raises:
+        SignOffError: the role has leads, and no key of theirs was named.
+        KeyFileError: the key is not good.
+    """
+    if path is not None:
+        return load_signing_key(path)
+    if leads := keys_of(settings).leads_of(role):
+        raise SignOffError(
+            f"For {role} only leads sign, with their own keys: {', '.join(map(str, leads))}.",
+            remedy="Name the file of that key with --key.",
+        )
+    return Trust.of(settings).signing_key()
+
+
+def signed(settings: Settings, statement: Statement, key: SigningKey) -> SignOff:
+    """Sign and keep it.
+
+    Raises:
+        SignOffError: it would not count with this key, or it cannot be written.
+    """
+    signoff = sign(statement, key, datetime.now(UTC))
+    if distrust := keys_of(settings).distrust(signoff):
+        raise SignOffError(
+            f"What {key.signer} signs for {statement.role} does not count. {distrust}",
+            remedy="Name the lead's own key with --key, or add it with `onyx keys leads add`.",
+        )
+    SignOffBook.of(settings).add(signoff)
+    return signoff
+
+
+def _review(settings: Settings) -> LaunchReview:
+    file = _kept(settings)
+    try:
+        review = file.read()
+    except (OSError, ValidationError) as error:
+        raise SignOffError(
+            f"The last review {file.path} cannot be read ({type(error).__name__}).",
+            remedy="Look at everything again: `onyx launch check`.",
+        ) from None
+    if review is None:
+        raise SignOffError(
+            "Nobody has looked at the checklist yet.", remedy="`onyx launch check` does."
+        )
+    if review.commit != (commit := commit_of(settings)):
+        raise SignOffError(
+            f"The checklist was looked at for {review.commit}, and {commit} goes live.",
+            remedy="Look at everything again: `onyx launch check`.",
+        )
+    return review
+
+
+def _kept(settings: HostSettings) -> RecordFile[LaunchReview]:
+    return RecordFile(settings.state_dir / "launch" / "review.json", LaunchReview)
