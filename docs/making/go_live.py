@@ -59,8 +59,9 @@ def _rollback(procedure: GoLive) -> Iterator[str]:
     yield from ("", "### The way back", "")
     until = limit_text(back.until.total_seconds())
     yield f"**Decides:** {back.decides}, alone, until {until} after T;"
-    yield "later going back loses more than it mends."
+    yield from ("later going back loses more than it mends.", "")
     yield f"**Takes:** at most {limit_text(back.within.total_seconds())}."
+    yield ""
     yield f"**Reason enough**, for {limit_text(back.holds.total_seconds())}, is any of:"
     yield ""
     yield from (f"- {each.asks} {_good(each)}" for each in back.when)

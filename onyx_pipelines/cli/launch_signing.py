@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from onyx_pipelines.readiness.launch.signoff_book import Kept
     from onyx_pipelines.readiness.launch.standing import Launch
 
+# A week before and after it are moments too, in every zone.
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 9999
 RoleOption = Annotated[Role, typer.Option("--role", help="Of those who sign.")]
 
 
@@ -292,6 +295,8 @@ def _plain(tasks: Any) -> list[dict[str, Any]]:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
+        if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
+            raise ValueError(text)
     except ValueError:
         raise SettingsError(
             f"{text!r} is not a moment.", remedy="Write it as 2026-12-15T09:00."

@@ -247,5 +247,6 @@ def test_the_plan_has_dates(host: Host) -> None:
         assert moment in answer.output
 
 
-def test_a_date_that_is_none_is_refused(host: Host) -> None:
-    assert "is not a moment" in host.onyx("launch", "plan", "--date", "soon").errors
+@pytest.mark.parametrize("date", ["soon", "0001-01-01", "9999-12-31"])
+def test_a_date_that_nobody_can_plan_for_is_refused(host: Host, date: str) -> None:
+    assert "is not a moment" in host.onyx("launch", "plan", "--date", date).errors

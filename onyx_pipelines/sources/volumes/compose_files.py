@@ -56,6 +56,7 @@ def stack_of(
 
 
 def compose_files(containers: Iterable[Container], places: EnginePlaces) -> ComposeFiles:
+    """Those that the labels of these containers name, by where they are on this machine."""
     named: set[Path] = set()
     nowhere: set[Path] = set()
     mentioned: set[Path] = set()
