@@ -39,6 +39,8 @@ _HEALTHY: Final = 50
 _PEOPLE, _PAUSE_S = 3, 1.0
 # From when on a figure of a few scrapes is one.
 _SETTLES_S: Final = 5.0
+_USUAL_S: Final = 20.0
+_LEAST_MS: Final = 400.0
 _CALM_WITHIN_S: Final = 90.0
 _BETWEEN_S: Final = 2.0
 
@@ -118,7 +120,16 @@ def _scene(directory: Path, results: Path) -> Iterator[tuple[Scene, list[Fault]]
             settings = load_settings()
         applications = (watched.sandbox.app, watched.sandbox.monitoring.suna)
         with visiting(applications, people=_PEOPLE, pause_s=_PAUSE_S):
+            _note_usual(watched)
             yield Scene(watched, settings, results), faults(machine)
+
+
+def _note_usual(watched: WatchedSandbox) -> None:
+    """What is slow here is not what is slow on a machine that does more, or less, besides."""
+    time.sleep(_USUAL_S)
+    prometheus = watched.sandbox.monitoring.prometheus
+    found = prometheus.series("max(service:request_latency_seconds:p95_5m)")
+    watched.note_baseline(max([_LEAST_MS, *(1000 * float(each["value"][1]) for each in found)]))
 
 
 def run(
