@@ -17,7 +17,12 @@ from typing import Any, Final
 
 from bench.table import Line, say
 from onyx_pipelines.errors import rules, scrubbing
-from onyx_pipelines_tests.errors import corpus, test_scrubbing
+from onyx_pipelines_tests.errors import (
+    corpus,
+    test_scrubbing_events,
+    test_scrubbing_failing,
+    test_scrubbing_texts,
+)
 
 _LONGEST_S: Final = 20
 _COMPARED: Final = {
@@ -32,6 +37,7 @@ _COMPARED: Final = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+_TESTS: Final = (test_scrubbing_texts, test_scrubbing_events, test_scrubbing_failing)
 Found = dict[str, Any]
 
 
@@ -97,7 +103,7 @@ def _too_long(*_: object) -> None:
 def _cases() -> list[tuple[Callable[..., None], Found]]:
     """Every test with each of its parameters."""
     found = []
-    for name, test in vars(test_scrubbing).items():
+    for name, test in itertools.chain(*(vars(each).items() for each in _TESTS)):
         if name.startswith("test_"):
             marks = [each.args for each in getattr(test, "pytestmark", [])]
             tables = [
@@ -231,6 +237,10 @@ def _changed_rules(found: Found) -> Iterator[tuple[str, Found]]:
             yield f"{what} of one case", _without(found, "patterns", number, "flags")
         for change, pattern in _changed_patterns(each["pattern"]):
             yield f"{what}: {change}", _with(found, pattern, "patterns", number, "pattern")
+        for of in ("words", "shapes"):
+            for place, needed in enumerate(each.get(of, ())):
+                where = ("patterns", number, of, place)
+                yield f"{what} not for {needed}", _with(found, f"{needed}{needed}", *where)
     for name, pattern in found["formats"].items():
         yield f"format {name} is gone", _without(found, "formats", name)
         yield f"format {name} takes all", _with(found, "^[\\s\\S]*$", "formats", name)
@@ -239,7 +249,7 @@ def _changed_rules(found: Found) -> Iterator[tuple[str, Found]]:
     for name, value in found["limits"].items():
         for by in (-1, 1):
             yield f"limit {name} {by:+}", _with(found, value + by, "limits", name)
-    for path in test_scrubbing._leaves(found["event"]):
+    for path in test_scrubbing_events.leaves_of(found["event"]):
         if isinstance(path[-1], str):
             yield f"field {path} is gone", _without(found, "event", *path)
         kind = found["event"]

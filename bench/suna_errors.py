@@ -5,25 +5,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 
 from bench.table import Line
+from onyx_pipelines.sandbox.suna.module import make_module
 from onyx_pipelines_tests.errors import corpus
 from onyx_pipelines_tests.errors.test_node_scrubbing import node_scrubber, python
 
-_SUNA: Final = Path(__file__).parents[1] / "deploy" / "suna"
 _CAPTURES: Final = 2000
 
 
 def run(directory: Path) -> list[Line]:
     """Needs Node and npm's registry."""
     module = directory / "suna"
-    shutil.copytree(_SUNA, module, ignore=shutil.ignore_patterns("node_modules"))
-    install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
-    subprocess.run(install, cwd=module, check=True, capture_output=True)
+    make_module(module)
     alone, ours = _captured(module), _captured(module, directory / "spool")
     (p99, median), (alone_p99, alone_median) = (_clock_ms(each) for each in (ours, alone))
     return [

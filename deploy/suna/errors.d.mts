@@ -9,6 +9,7 @@ export interface ErrorTrackingOptions {
   environment?: string;
   ignoredStatuses?: number[];
   ignoredTypes?: string[];
+  sourceLines?: boolean;
   spoolLimitBytes?: number;
 }
 

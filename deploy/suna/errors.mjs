@@ -11,6 +11,9 @@ import { endpointOf } from "./errors/tracker.mjs";
 
 const BREADCRUMBS = 30;
 const FLUSH_MS = 2000;
+// The first reads files in the application's thread (ours does that: errors/source_lines.mjs); the second
+// drops an error that is like the one before, and a hundred of a kind would be one.
+const LEFT_OUT = ["ContextLines", "Dedupe"];
 
 // Next.js loads a module once for each of its bundles: each would deliver what another delivers.
 const threads = (globalThis[Symbol.for("onyx.errors")] ??= new Map());
@@ -27,6 +30,8 @@ const threads = (globalThis[Symbol.for("onyx.errors")] ??= new Map());
  * @param {string} [options.environment]
  * @param {number[]} [options.ignoredStatuses] of HTTP, that are no errors
  * @param {string[]} [options.ignoredTypes] of exceptions, that are no errors
+ * @param {boolean} [options.sourceLines] whether events show the lines of source around each place of a
+ *   stack, scrubbed like all else
  * @param {number} [options.spoolLimitBytes]
  * @throws {Error} the DSN is none; the key cannot be read
  * @returns {object} for `Sentry.init`
@@ -41,18 +46,23 @@ export function errorTracking({
   environment = "production",
   ignoredStatuses = [404, 429],
   ignoredTypes = [],
+  sourceLines = true,
   spoolLimitBytes = 64 * 1024 * 1024,
 }) {
   if (!dsn) return { enabled: false };
   endpointOf(dsn);
   const pseudonymKey = pseudonymKeyFile ? readFileSync(pseudonymKeyFile, "utf8").trim() : "";
-  const options = { dsn, service, version, pseudonymKey, secrets, spoolFolder, spoolLimitBytes };
+  const options = {
+    ...{ dsn, service, version, pseudonymKey, secrets, sourceLines },
+    ...{ spoolFolder, spoolLimitBytes },
+  };
   return {
     dsn,
     release: `${service}@${version}`,
     environment,
     sendDefaultPii: false,
     includeLocalVariables: false,
+    integrations: (defaults) => defaults.filter(({ name }) => !LEFT_OUT.includes(name)),
     sendClientReports: false,
     maxBreadcrumbs: BREADCRUMBS,
     beforeSend: (event, hint) =>

@@ -4,6 +4,8 @@ Bugsink's address holds a secret. What it has answered 202 is durable."""
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -27,9 +29,18 @@ _LARGEST: Final = 2 * 2**20
 _RETRY_AFTER_S: Final = "30"
 
 
-def receiver(relay: Relay, settings: ErrorSettings) -> Starlette:
-    """The application. Whoever is refused learns nothing of which secret would do."""
-    hooks = _Hooks(relay, settings)
+@dataclass(frozen=True)
+class Receiving:
+    """The relay of one stack, and how it is known that a webhook is that stack's."""
+
+    relay: Relay
+    settings: ErrorSettings
+
+
+def receiver(stacks: Sequence[Receiving]) -> Starlette:
+    """The application. A webhook is that of the stack whose secret it has; whoever is refused
+    learns nothing of which one would do."""
+    hooks = _Hooks(stacks)
     return Starlette(
         routes=[
             Route("/hooks/sentry", hooks.sentry, methods=["POST"]),
@@ -40,26 +51,30 @@ def receiver(relay: Relay, settings: ErrorSettings) -> Starlette:
 
 
 class _Hooks:
-    def __init__(self, relay: Relay, settings: ErrorSettings) -> None:
-        self._relay = relay
-        self._settings = settings
+    def __init__(self, stacks: Sequence[Receiving]) -> None:
+        self._stacks = stacks
 
     async def sentry(self, request: Request) -> Response:
         body = await _body(request)
         if body is None:
             return self._refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         signature = request.headers.get(sentry.SIGNATURE_HEADER, "")
-        if not sentry.is_signed(body, signature, self._settings.sentry_client_secret):
+        relay = self._relay(
+            lambda settings: sentry.is_signed(body, signature, settings.sentry_client_secret)
+        )
+        if relay is None:
             return self._refused(HTTPStatus.UNAUTHORIZED)
         resource = request.headers.get(sentry.RESOURCE_HEADER, "")
         try:
             signal = sentry.signal_of(body, resource, datetime.now(UTC))
         except MessageError as error:
             return self._refused(HTTPStatus.UNPROCESSABLE_ENTITY, error)
-        return await self._taken(signal)
+        return await _taken(relay, signal)
 
     async def bugsink(self, request: Request) -> Response:
-        if not _same(request.path_params["secret"], self._settings.bugsink_webhook_secret):
+        secret = request.path_params["secret"]
+        relay = self._relay(lambda settings: _same(secret, settings.bugsink_webhook_secret))
+        if relay is None:
             return self._refused(HTTPStatus.NOT_FOUND)
         body = await _body(request)
         if body is None:
@@ -68,23 +83,16 @@ class _Hooks:
             signal = bugsink.signal_of(body, datetime.now(UTC))
         except MessageError as error:
             return self._refused(HTTPStatus.UNPROCESSABLE_ENTITY, error)
-        return await self._taken(signal)
+        return await _taken(relay, signal)
 
-    async def _taken(self, signal: Signal | None) -> Response:
-        if signal is not None:
-            try:
-                await run_in_threadpool(self._relay.hear, signal)
-            except InboxError as error:
-                return answer(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    error.what,
-                    error.remedy,
-                    headers={"Retry-After": _RETRY_AFTER_S},
-                )
-        return JSONResponse({"taken": signal is not None}, HTTPStatus.ACCEPTED)
+    def _relay(self, knows: Callable[[ErrorSettings], bool]) -> Relay | None:
+        """Of the stack whose secret it is; all are tried, so that the time says nothing."""
+        found = [each.relay for each in self._stacks if knows(each.settings)]
+        return found[0] if found else None
 
     def _refused(self, status: HTTPStatus, error: MessageError | None = None) -> Response:
-        self._relay.refused += 1
+        for each in self._stacks:
+            each.relay.refused += 1
         if error is not None:
             return answer(status, error.what, error.remedy)
         said = {
@@ -93,6 +101,20 @@ class _Hooks:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The message is too large.",
         }
         return answer(status, said[status], "See docs/errors.md.")
+
+
+async def _taken(relay: Relay, signal: Signal | None) -> Response:
+    if signal is not None:
+        try:
+            await run_in_threadpool(relay.hear, signal)
+        except InboxError as error:
+            return answer(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                error.what,
+                error.remedy,
+                headers={"Retry-After": _RETRY_AFTER_S},
+            )
+    return JSONResponse({"taken": signal is not None}, HTTPStatus.ACCEPTED)
 
 
 async def _health(_: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -14,13 +14,15 @@ from typing import Final
 import uvicorn
 
 from onyx_pipelines.api.connections import Limits
-from onyx_pipelines.api.error_hooks import receiver
+from onyx_pipelines.api.error_hooks import Receiving, receiver
 from onyx_pipelines.api.server import server_of
 from onyx_pipelines.audit import Channel, Origin
-from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.core.errors import OnyxError, SettingsError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.process_log import secret_values
-from onyx_pipelines.core.settings import ErrorSettings, Settings
+from onyx_pipelines.core.settings import ErrorSettings, Settings, load_settings
+from onyx_pipelines.core.settings.part import variable
+from onyx_pipelines.errors.noticed_schema import notice_schemas
 from onyx_pipelines.errors.noticed_settings import notice
 from onyx_pipelines.errors.recorded_changes import noting, recorded_changes
 from onyx_pipelines.errors.relay import sentry
@@ -40,7 +42,7 @@ from onyx_pipelines.monitoring.rules.recorded import REQUESTS, errors
 from onyx_pipelines.notify.configured import channels_of
 
 _EVERY_S: Final = 1.0
-_SETTINGS_EVERY: Final = timedelta(minutes=1)
+_NOTICED_EVERY_S: Final = 60.0
 # Somebody waits for the message.
 _ASK_S: Final = 3.0
 _KEPT: Final = timedelta(seconds=5)
@@ -79,53 +81,68 @@ def relay_of(settings: Settings) -> Relay:
     )
 
 
-def serve(settings: Settings, load: Callable[[], Settings]) -> None:
-    """Relay until the process is told to end.
-
-    Args:
-        load: the settings as they are at that moment.
+def serve(stacks: Sequence[Settings]) -> None:
+    """Relay until the process is told to end, for each stack by its own settings; address and port
+    are those of the first.
 
     Raises:
+        SettingsError: two stacks have a webhook's secret in common.
         AlreadyRunningError: another process does.
-        OSError: the state directory, or the port, is not to be had.
+        OSError: a state directory, or the port, is not to be had.
     """
-    relay = relay_of(settings)
-    held = relay.alone()
+    _tell_apart(stacks)
+    relays = [relay_of(each) for each in stacks]
+    held = [each.alone() for each in relays]
     server = server_of(
-        receiver(relay, settings),
-        host=settings.error_relay_host,
-        port=settings.error_relay_port,
+        receiver([Receiving(*each) for each in zip(relays, stacks, strict=True)]),
+        host=stacks[0].error_relay_host,
+        port=stacks[0].error_relay_port,
         limits=Limits.of_this_process(),
     )
-    passing = _Passing(relay, server, load)
-    passing.start()
+    passing = [_Passing(*each, server) for each in zip(relays, stacks, strict=True)]
+    for each in passing:
+        each.start()
     try:
         server.run()
     finally:
-        passing.end()
-        held.release()
-    if passing.error is not None:
-        raise passing.error
+        for each in passing:
+            each.end()
+        for lock in held:
+            lock.release()
+    for each in passing:
+        if each.error is not None:
+            raise each.error
+
+
+def _tell_apart(stacks: Sequence[Settings]) -> None:
+    """Raises SettingsError: of a webhook it could not be said whose it is."""
+    for name in ("bugsink_webhook_secret", "sentry_client_secret"):
+        given = [getattr(each, name).get_secret_value() for each in stacks]
+        if any(given.count(secret) > 1 for secret in given if secret):
+            raise SettingsError(
+                f"Several stacks have the same {variable(name)}: of a webhook it could not be said"
+                " whose it is.",
+                remedy="Give each stack its own, or serve one: `onyx --stack NAME errors relay`.",
+            )
 
 
 class _Passing(threading.Thread):
-    """One pass after the other beside the server; what ends it ends the server."""
+    """One pass of a stack's relay after the other beside the server; what ends it ends the
+    server."""
 
-    def __init__(self, relay: Relay, server: uvicorn.Server, load: Callable[[], Settings]) -> None:
-        super().__init__(name="error-relay", daemon=True)
+    def __init__(self, relay: Relay, settings: Settings, server: uvicorn.Server) -> None:
+        super().__init__(name=f"error-relay {settings.stack}".rstrip(), daemon=True)
         self.error: BaseException | None = None
         self._relay = relay
         self._server = server
-        self._load = load
         self._ended = threading.Event()
-        self._noticed_at: datetime | None = None
+        self._noticing = _Noticing(settings.stack, self._ended)
 
     def run(self) -> None:
+        self._noticing.start()
         try:
             while not self._ended.is_set():
-                now = datetime.now(UTC)
-                self._notice(now)
-                self._relay.pass_(now)
+                self._relay.pass_(datetime.now(UTC))
                 self._relay.wait(_EVERY_S)
         except BaseException as error:  # noqa: BLE001  (told by the main thread)
             self.error = error
@@ -137,28 +154,50 @@ class _Passing(threading.Thread):
         self._relay.wake()
         self.join()
 
-    def _notice(self, now: datetime) -> None:
-        if self._noticed_at and timedelta(0) <= now - self._noticed_at < _SETTINGS_EVERY:
-            return
-        self._noticed_at = now
-        try:
-            note_changed_settings(self._load())
-        except OnyxError as error:
-            _log.warning("Whether the settings have changed is not known: %s", error)
+
+class _Noticing(threading.Thread):
+    """Looks each minute at what nobody notes. Beside the passes: a database that does not answer
+    keeps no message back."""
+
+    def __init__(self, stack: str, ended: threading.Event) -> None:
+        super().__init__(name=f"error-relay notices {stack}".rstrip(), daemon=True)
+        self._given = {"stack": stack} if stack else None
+        self._ended = ended
+        self._failed = ""
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                note_changes(load_settings(self._given))
+                self._failed = ""
+            except (OnyxError, OSError) as error:
+                # Said once, not each minute.
+                if str(error) != self._failed:
+                    _log.warning("Whether anything was changed is not known: %s", error)
+                self._failed = str(error)
+            self._ended.wait(_NOTICED_EVERY_S)
 
 
-def note_changed_settings(settings: Settings) -> None:
-    """In the audit trail, where they did since the relay last looked.
+def note_changes(settings: Settings) -> None:
+    """In the audit trail: settings, and schemas of databases, that are not what they were when the
+    relay last looked.
 
     Raises:
         AuditError: it cannot be written.
+        SourceError: PostgreSQL does not answer.
         OSError: the state directory cannot be written.
     """
     names = notice(settings)
     if names:
-        origin = Origin(channel=Channel.DAEMON, actor="errors relay", host=settings.host)
-        with noting(settings, origin, ChangeKind.CONFIGURATION, f"{', '.join(names)} changed"):
-            pass
+        _note(settings, ChangeKind.CONFIGURATION, f"{', '.join(names)} changed")
+    for line in notice_schemas(settings):
+        _note(settings, ChangeKind.SCHEMA, line)
+
+
+def _note(settings: Settings, kind: ChangeKind, what: str) -> None:
+    origin = Origin(channel=Channel.DAEMON, actor="errors relay", host=settings.host)
+    with noting(settings, origin, kind, what):
+        pass
 
 
 def captured_since(settings: ErrorSettings, since: datetime) -> list[Signal]:

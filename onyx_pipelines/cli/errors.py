@@ -4,7 +4,8 @@ where Dagster does not run."""
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,8 +13,15 @@ import typer
 
 from onyx_pipelines.audit import cli_origin
 from onyx_pipelines.core.errors import OnyxError, SettingsError
-from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import count_text, list_text, number_text, percent_text
+from onyx_pipelines.core.settings import load_settings, load_stacks
+from onyx_pipelines.core.text import (
+    count_text,
+    list_text,
+    moment_text,
+    number_text,
+    percent_text,
+    size_text,
+)
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.terminal.output import (
     EXIT_BAD,
@@ -54,13 +62,29 @@ def _about() -> None:
     """What fails, and who is told of it (docs/errors.md)."""
 
 
+def _day_that_is_over(text: str) -> date:
+    """Raises BadParameter: it is none, or its digest cannot be made yet."""
+    from onyx_pipelines.errors.digest import newest_day
+
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day. Write it as 2026-11-27.") from None
+    newest = newest_day(datetime.now(UTC))
+    if day > newest:
+        raise typer.BadParameter(f"The digest of {day} is not due yet; the newest is {newest}'s.")
+    return day
+
+
 @app.command("digest")
 def digest(
     *,
-    date: Annotated[
-        datetime | None,
+    day: Annotated[
+        date | None,
         typer.Option(
-            formats=["%Y-%m-%d"],
+            "--date",
+            parser=_day_that_is_over,
+            metavar="YYYY-MM-DD",
             help="Of the 24 hours until 09:00 UTC of this day; default: the newest day that is"
             " over.",
         ),
@@ -80,7 +104,7 @@ def digest(
     from onyx_pipelines.errors.trackers.configured import tracker_of
 
     settings, now = load_settings(), datetime.now(UTC)
-    day = date.date() if date else newest_day(now)
+    day = day or newest_day(now)
     if dry_run:
         shown = make_digest(settings, tracker_of(settings), day, now)
         if as_json:
@@ -139,23 +163,64 @@ def rate(*, as_json: JsonOption = False) -> None:
     finish(_EXIT_CODES[verdict])
 
 
+@app.command("deliver")
+def deliver(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what waits; send nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Send what waits for the tracker, now. Services do that themselves; this is for whoever wants
+    to see it done, or why it is not. Exit code 1: something waits still."""
+    from onyx_pipelines.errors.delivering_now import deliver_now, where_to
+    from onyx_pipelines.errors.spool import spool_status
+
+    settings = load_settings()
+    host, before = where_to(settings), spool_status(settings)
+    if dry_run:
+        size = size_text(before.size_bytes)
+        since = f", the oldest since {moment_text(before.oldest)}" if before.oldest else ""
+        events = count_text(before.waiting, "event")
+        if as_json:
+            print_json(
+                {"tracker": host, "waiting": before.waiting, "size_bytes": before.size_bytes}
+            )
+        else:
+            out.line(f"{events} ({size}) would go to {host}{since}.")
+        return
+    found = deliver_now(settings)
+    if as_json:
+        print_json({"tracker": host, **asdict(found)})
+    else:
+        refused = f", {found.refused} refused" if found.refused else ""
+        why = f": {found.why}" if found.why else ""
+        out.line(
+            f"{count_text(found.delivered, 'event')} delivered to {host}{refused};"
+            f" {found.waiting} waiting{why}."
+        )
+    finish(EXIT_BAD if found.waiting else EXIT_FINE)
+
+
 @app.command("relay")
 def relay() -> None:
-    """Take the tracker's webhooks and tell people of errors, with what changed before, until it is
-    stopped. Listens on ONYX_ERROR_RELAY_HOST and ONYX_ERROR_RELAY_PORT."""
+    """Take the trackers' webhooks and tell people of errors, with what changed before, until it is
+    stopped. One for all stacks; listens on ONYX_ERROR_RELAY_HOST and ONYX_ERROR_RELAY_PORT."""
     # Other commands need no web framework.
     from onyx_pipelines.api.error_relay import serve
 
-    settings = load_settings()
-    if not settings.slack_webhook_url.get_secret_value() and not settings.smtp_to:
-        err.line("Neither Slack nor mail is configured: what is told stands in the log only.")
+    stacks = load_stacks()
+    for each in stacks:
+        if not each.slack_webhook_url.get_secret_value() and not each.smtp_to:
+            of = f"Stack {each.stack}: neither" if each.stack else "Neither"
+            err.line(f"{of} Slack nor mail is configured: what is told stands in the log only.")
     err.line(
-        f"Webhooks: http://{settings.error_relay_host}:{settings.error_relay_port}/hooks/sentry"
+        f"Webhooks: http://{stacks[0].error_relay_host}:{stacks[0].error_relay_port}/hooks/sentry"
         " and …/hooks/bugsink/SECRET (docs/errors.md)."
     )
     try:
         with suppress(KeyboardInterrupt):  # how it is stopped
-            serve(settings, load_settings)
+            serve(stacks)
     except OSError as error:
         raise OnyxError(
             f"The relay cannot run: {error.strerror or error}: {error.filename or 'its port'}.",

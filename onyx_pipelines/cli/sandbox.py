@@ -54,7 +54,12 @@ def up(
         ),
     ] = False,
     errors: Annotated[
-        bool, typer.Option("--errors", help="Send its errors to a real Bugsink (200 MB once).")
+        bool,
+        typer.Option(
+            "--errors",
+            help="Send its errors to a real Bugsink, and those of a front end in Node (300 MB"
+            " once).",
+        ),
     ] = False,
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""

@@ -70,6 +70,6 @@ def _is_of_a_tracker(body: bytes) -> bool:
     if not body.strip():
         return True
     try:
-        return isinstance(json.loads(body), dict)
-    except ValueError:
+        return isinstance(json.loads(body.decode(errors="replace")), dict)
+    except (ValueError, RecursionError):  # the second: nested as no tracker's is
         return False

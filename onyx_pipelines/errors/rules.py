@@ -8,21 +8,62 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 RULES_FILE: Final = Path(__file__).with_name("scrubbing_rules.json")
+_DIGITS_AND_CAPITALS: Final = bytes.maketrans(
+    (string.digits + string.ascii_uppercase).encode(), b"0" * 10 + b"A" * 26
+)
+_OF_KEYS: Final = bytes.maketrans(
+    (string.ascii_letters + string.digits + "_+=/.-").encode(), b"~" * 68
+)
 _FLAGS: Final = {"": re.ASCII, "i": re.ASCII | re.IGNORECASE}
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Of what is taken out of a text. `name`: stands in its place, in brackets."""
+    """Of what is taken out of a text.
 
-    name: str
+    Args:
+        regex: what it looks like.
+        replacement: of it, as `re.sub` has them.
+        words: without one of them in the text it matches nothing; none: it may.
+        shapes: the same, of the text's `shape_of`.
+    """
+
     regex: re.Pattern[str]
+    replacement: str
+    words: tuple[str, ...] = ()
+    shapes: tuple[bytes, ...] = ()
+
+    def may_match(self, lowered: str, shape: bytes) -> bool:
+        """Whether to look for it, which takes far longer than this.
+
+        Args:
+            lowered: the text in lower case.
+            shape: of the text.
+        """
+        # Loops, not any(): there are dozens of these for each text.
+        for each in self.shapes:
+            if each in shape:
+                break
+        else:
+            if self.shapes:
+                return False
+        for word in self.words:
+            if word in lowered:
+                return True
+        return not self.words
+
+
+def shape_of(text: str) -> bytes:
+    """Every digit as 0 and every capital as A; below that, all that keys are made of as ~."""
+    raw = text.encode(errors="surrogatepass")
+    return b"%b\n%b" % (raw.translate(_DIGITS_AND_CAPITALS), raw.translate(_OF_KEYS))
 
 
 @dataclass(frozen=True)
@@ -50,16 +91,20 @@ class Rules:
 def rules_of(found: dict[str, Any]) -> Rules:
     """From the file's JSON."""
     return Rules(
-        patterns=tuple(
-            Pattern(
-                each["name"],
-                re.compile(each["pattern"], _FLAGS[each.get("flags", "")]),
-            )
-            for each in found["patterns"]
-        ),
+        patterns=tuple(map(_pattern, found["patterns"])),
         formats={name: re.compile(text, re.ASCII) for name, text in found["formats"].items()},
         event=found["event"],
         **found["limits"],
+    )
+
+
+def _pattern(found: dict[str, Any]) -> Pattern:
+    regex = re.compile(found["pattern"], _FLAGS[found.get("flags", "")])
+    return Pattern(
+        regex,
+        rf"\g<1>[{found['name']}]" if regex.groups else f"[{found['name']}]",
+        tuple(found.get("words", ())),
+        tuple(each.encode() for each in found.get("shapes", ())),
     )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hmac
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 from onyx_pipelines.core.logs import Redactor
-from onyx_pipelines.errors.rules import Rules, load_rules
+from onyx_pipelines.errors.rules import Rules, load_rules, shape_of
 
 # Texts of one process repeat: names of files and functions, a breadcrumb in several events.
 _REMEMBERED_TEXTS: Final = 2048
@@ -24,6 +24,9 @@ _LARGEST_NUMBER: Final = 1e10  # a longer one may be an account's or a telephone
 _TYPE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}", re.ASCII)
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _ENDED: Final = "…"
+
+# Gives None for what is left out.
+_Clean = Callable[[Any], Any]
 
 
 class Scrubber:
@@ -41,53 +44,68 @@ class Scrubber:
         self._key = pseudonym_key.encode()
         self._redactor = Redactor(secrets)
         self.text = lru_cache(_REMEMBERED_TEXTS)(self._text)
+        self._clean = self._cleaning(self._rules.event)
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            found = self._cleaned(event, self._rules.event)
+            found = self._clean(event)
             return found if isinstance(found, dict) else stub({})
         except Exception:  # noqa: BLE001  (whatever it is, what was not scrubbed does not leave)
             return stub(event)
 
-    def _cleaned(self, value: Any, allowed: Any) -> Any:
-        """None: it is left out."""
+    # What cleans a value is made of the rules once: an event has hundreds of values.
+
+    def _cleaning(self, allowed: Any) -> _Clean:
         if isinstance(allowed, str):
-            return self._leaf(value, allowed)
+            return self._cleaning_leaf(allowed)
         if isinstance(allowed, dict):
-            return self._mapping(value, allowed) if isinstance(value, Mapping) else None
+            return self._cleaning_mapping(
+                {name: self._cleaning(each) for name, each in allowed.items()}
+            )
         [kind] = allowed
-        return self._items(value, kind) if isinstance(value, (list, tuple)) else None
+        return self._cleaning_list(self._cleaning(kind))
 
-    def _leaf(self, value: Any, kind: str) -> Any:
-        """The commonest first: an event has hundreds."""
-        if isinstance(value, str):
-            if kind == "pseudonym":
-                return self.pseudonym(value)
-            kept = self._rules.formats.get(kind)
-            return value if kept and kept.fullmatch(value) else self.text(value)
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, (int, float)):
-            if kind == "pseudonym":
-                return self.pseudonym(str(value))
-            return value if abs(value) < _LARGEST_NUMBER else "[number]"
-        return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else None
+    def _cleaning_leaf(self, kind: str) -> _Clean:
+        kept = self._rules.formats.get(kind)
+        of_text = self.pseudonym if kind == "pseudonym" else self.text
 
-    def _mapping(self, value: Mapping[Any, Any], allowed: Mapping[str, Any]) -> dict[str, Any]:
-        """Names of headers are of any case."""
-        named = {
-            name.lower() if isinstance(name, str) else "": each for name, each in value.items()
-        }
-        return {
-            name: cleaned
-            for name, each in named.items()
-            if name in allowed and (cleaned := self._cleaned(each, allowed[name])) is not None
-        }
+        def clean(value: Any) -> Any:
+            """The commonest first."""
+            if isinstance(value, str):
+                return value if kept and kept.fullmatch(value) else of_text(value)
+            if isinstance(value, bool):
+                return value
+            if isinstance(value, (int, float)):
+                if kind == "pseudonym":
+                    return of_text(str(value))
+                return value if abs(value) < _LARGEST_NUMBER else "[number]"
+            return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else None
 
-    def _items(self, value: Iterable[Any], allowed: Any) -> list[Any]:
-        """The last: where it failed, and what came right before."""
-        last = list(value)[-self._rules.list_items :]
-        return [each for item in last if (each := self._cleaned(item, allowed)) is not None]
+        return clean
+
+    def _cleaning_mapping(self, fields: Mapping[str, _Clean]) -> _Clean:
+        def clean(value: Any) -> dict[str, Any] | None:
+            if not isinstance(value, (dict, Mapping)):  # the first is known faster
+                return None
+            found = {}
+            for name, each in value.items():
+                known = name if name in fields else _lowered(name)
+                if known in fields:
+                    found[known] = fields[known](each)  # of several, the last one
+            return {name: each for name, each in found.items() if each is not None}
+
+        return clean
+
+    def _cleaning_list(self, clean_item: _Clean) -> _Clean:
+        most = self._rules.list_items
+
+        def clean(value: Any) -> list[Any] | None:
+            """The last: where it failed, and what came right before."""
+            if not isinstance(value, (list, tuple)):
+                return None
+            return [each for item in value[-most:] if (each := clean_item(item)) is not None]
+
+        return clean
 
     def _text(self, text: str) -> str:
         found = self._redactor.clean(text)
@@ -95,10 +113,12 @@ class Scrubber:
             # Half a secret looks like none.
             read = found[: self._rules.read_characters]
             found = read[: max(map(read.rfind, " \n\t")) + 1]
+        lowered, shape = found.lower(), shape_of(found)
         for each in self._rules.patterns:
-            found = each.regex.sub(
-                rf"\g<1>[{each.name}]" if each.regex.groups else f"[{each.name}]", found
-            )
+            if each.may_match(lowered, shape):
+                found, times = each.regex.subn(each.replacement, found)
+                if times:
+                    lowered, shape = found.lower(), shape_of(found)
         if len(found) > self._rules.text_characters:
             found = found[: self._rules.text_characters] + _ENDED
         return found
@@ -108,6 +128,11 @@ class Scrubber:
         if not (self._key and of):
             return None
         return "p-" + hmac.digest(self._key, of.encode(), "sha256").hex()[:_PSEUDONYM_DIGITS]
+
+
+def _lowered(name: object) -> str:
+    """Names of headers are of any case."""
+    return name.lower() if isinstance(name, str) else ""
 
 
 def stub(event: Mapping[str, Any]) -> dict[str, Any]:

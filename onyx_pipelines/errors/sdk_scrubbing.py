@@ -13,6 +13,7 @@ from onyx_pipelines.core.settings import ErrorSettings
 from onyx_pipelines.errors.context import with_context
 from onyx_pipelines.errors.ignored import is_ignored
 from onyx_pipelines.errors.scrubbing import Scrubber, stub
+from onyx_pipelines.errors.source_lines import SourceLines
 from onyx_pipelines.errors.system import System
 
 
@@ -28,6 +29,7 @@ class ScrubbingOfSdk(EventScrubber):
         self._scrub = Scrubber(
             pseudonym_key=settings.error_pseudonym_key.get_secret_value(), secrets=secrets
         )
+        self._source = SourceLines(self._scrub.text) if settings.error_source_lines else None
         self._process_session = uuid.uuid4().hex
         self._of_thread = threading.local()
 
@@ -52,6 +54,8 @@ class ScrubbingOfSdk(EventScrubber):
     def _scrubbed(self, event: Any) -> dict[str, Any]:
         try:
             if event.get("type") != "check_in":
+                if self._source:
+                    self._source.add_to(event)
                 event = with_context(event, self._system.context(), self._process_session)
         except Exception:  # noqa: BLE001  (the SDK would drop it, and say nothing)
             return stub(event)

@@ -85,7 +85,8 @@ def start_error_tracking(
         # Neither is made, and neither would pass the scrubber.
         before_send_transaction=lambda *_: None,
         enable_logs=False,
-        # Locals and lines of source hold what users wrote; file and line are enough.
+        # Locals hold what users wrote. Lines of source are added by the scrubber (`source_lines`):
+        # the SDK reads each file again for each frame of each error.
         include_local_variables=False,
         include_source_context=False,
         send_default_pii=False,

@@ -20,6 +20,7 @@ from psycopg import sql
 
 from onyx_pipelines.core.errors import NotFoundError, OnyxError
 from onyx_pipelines.core.settings import load_settings
+from onyx_pipelines.core.text import list_text
 from onyx_pipelines.host.durable_files import replace_durably
 from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.containers.services import LIMITS, Containers
@@ -35,6 +36,8 @@ from onyx_pipelines.sandbox.s3_server import S3Server
 from onyx_pipelines.sandbox.sample_postgres import DATABASES, load_sample_databases
 from onyx_pipelines.sandbox.sample_volumes import make_sample_volumes
 from onyx_pipelines.sandbox.service_process import ServiceProcess
+from onyx_pipelines.sandbox.suna import module as suna_module
+from onyx_pipelines.sandbox.suna.server import SunaServer
 from onyx_pipelines.vault.host_keys import make_missing_keys
 
 DAGSTER_DATABASE = "dagster"
@@ -69,6 +72,7 @@ class Sandbox:
         self.bugsink = BugsinkServer(
             self.state_dir / "bugsink", bugsink_environment.default_directory()
         )
+        self.suna = SunaServer(self.state_dir / "suna", suna_module.default_directory())
 
     def up(
         self,
@@ -90,7 +94,8 @@ class Sandbox:
             monitoring: whether all of it is watched by Prometheus; what this machine lacks for that
                 is left out, and said.
             errors: whether its errors go to a Bugsink, which is installed in an environment of its
-                own (about 200 MB) the first time.
+                own (about 200 MB) the first time; beside the application there is a front end in
+                Node then, where this machine has that.
             docker_host: of an engine of this machine, in whose containers services run from now on;
                 what stays a process is said.
 
@@ -118,6 +123,8 @@ class Sandbox:
             self.bugsink.start()
             # It runs without.
             self.app.stop()
+        if errors:
+            self._start_suna(say)
         if application:
             say("the application, and a model with fixed delays …")
             self.llm.start()
@@ -147,7 +154,7 @@ class Sandbox:
             stack.callback(self.monitoring.down)
             for server in (
                 *(self.postgres, self.s3, self.qdrant),
-                *(self.llm, self.litellm, self.app, self.bugsink),
+                *(self.llm, self.litellm, self.app, self.bugsink, self.suna),
             ):
                 stack.callback(server.stop)
         if not keep_data:
@@ -165,6 +172,7 @@ class Sandbox:
             _service("litellm", self.litellm, lambda: self.litellm.api_url, optional=True),
             _service("application", self.app, lambda: self.app.url),
             _service("bugsink", self.bugsink, lambda: self.bugsink.url, optional=True),
+            _service("front end (Node)", self.suna, lambda: self.suna.url, optional=True),
             *(
                 Service(each.state_dir.name, each.pid is not None, each.url, optional=True)
                 for each in self.monitoring.processes()
@@ -250,8 +258,8 @@ class Sandbox:
         if not self.containers.host:
             return
         say(
-            f"In containers: {', '.join(LIMITS)}. Processes stay: Bugsink, what watches, and the"
-            " product's API."
+            f"In containers: {', '.join(LIMITS)}. Processes stay: Bugsink, the front end, what"
+            " watches, and the product's API."
         )
         self.s3.container = self.containers.of("s3")
         self.postgres.container = self.containers.of("postgresql")
@@ -271,6 +279,14 @@ class Sandbox:
             "ONYX_ERROR_TRACKER_URL": self.bugsink.url,
             "ONYX_ERROR_TRACKER_TOKEN_FILE": str(self.bugsink.token_path),
         }
+
+    def _start_suna(self, say: Callable[[str], None]) -> None:
+        missing = suna_module.missing_programs()
+        if missing:
+            say(f"No front end: {list_text(missing)} is not installed.")
+            return
+        say("a front end in Node (its packages are installed the first time) …")
+        self.suna.start(self.bugsink.access.dsns["suna"], self.bugsink.password)
 
     def _start_app(self, *, litellm: bool, say: Callable[[str], None]) -> None:
         if litellm and self.litellm.pid is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from onyx_pipelines.api.error_hooks import receiver
+from onyx_pipelines.api.error_hooks import Receiving, receiver
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.errors.relay.inbox import Inbox
 from onyx_pipelines.errors.relay.passes import Relay, Surroundings
@@ -47,7 +47,7 @@ def hooks(tmp_path: Path) -> Receiver:
     return receiver_in(tmp_path, CLIENT_SECRET, PATH_SECRET)
 
 
-def receiver_in(state_dir: Path, client_secret: str, path_secret: str) -> Receiver:
+def receiving(state_dir: Path, client_secret: str, path_secret: str) -> Receiving:
     settings = load_settings(
         {
             "state_dir": state_dir,
@@ -56,7 +56,12 @@ def receiver_in(state_dir: Path, client_secret: str, path_secret: str) -> Receiv
         }
     )
     relay = Relay(state_dir, [Recorder()], criteria=Criteria(), surroundings=Surroundings())
-    return Receiver(TestClient(receiver(relay, settings)), relay, Inbox(state_dir))
+    return Receiving(relay, settings)
+
+
+def receiver_in(state_dir: Path, client_secret: str, path_secret: str) -> Receiver:
+    stack = receiving(state_dir, client_secret, path_secret)
+    return Receiver(TestClient(receiver([stack])), stack.relay, Inbox(state_dir))
 
 
 def signed(body: bytes, secret: str = CLIENT_SECRET) -> str:
@@ -142,3 +147,17 @@ def test_a_full_inbox_asks_for_another_try(
 def test_a_secret_of_bugsinks_address_that_can_be_guessed_is_refused() -> None:
     with pytest.raises(Exception, match="at least 20"):
         load_settings({"bugsink_webhook_secret": "short"})
+
+
+def test_of_several_stacks_a_webhook_is_that_one_s_whose_secret_it_has(tmp_path: Path) -> None:
+    blue = receiving(tmp_path / "blue", "signs-for-blue", "way-of-blue-and-no-other")
+    green = receiving(tmp_path / "green", "signs-for-green", "way-of-green-and-no-other")
+    hooks = Receiver(TestClient(receiver([blue, green])), green.relay, Inbox(tmp_path / "green"))
+
+    assert hooks.bugsink("way-of-green-and-no-other") == 202
+    assert hooks.sentry(EVENT_ALERT, signed(EVENT_ALERT, "signs-for-blue")) == 202
+    assert hooks.bugsink("way-of-nobody") == 404
+
+    assert hooks.waiting == ["OperationalError"]
+    assert [each.signal.type for each in Inbox(tmp_path / "blue").waiting()] == ["KeyError: 'x'"]
+    assert (blue.relay.refused, green.relay.refused) == (1, 1)

@@ -2,7 +2,8 @@
 
 `python -m onyx_pipelines_tests.errors.capturing FILE COUNT`; with `--timed` it prints what a
 capture costs, in milliseconds: median and p99 of the time, and of this thread's processor time;
-with `--stay` it goes on delivering.
+with `--afresh` thirty records are logged before each, so that no breadcrumb is known from the error
+before; with `--stay` it goes on delivering.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.errors.tracking import identify, start_error_tracking
 
 _FRAMES = 12
+_BREADCRUMBS = 30
 _log = logging.getLogger("onyx.chat")
 
 
@@ -29,9 +31,10 @@ def failing(frames: int) -> None:
     raise ValueError("cannot answer 'one of the questions'")
 
 
-def captured(number: int) -> tuple[str, float, float]:
-    """Its id, and what it cost."""
-    _log.warning("request %d", number)
+def captured(number: int, records: int = 1) -> tuple[str, float, float]:
+    """Its id, and what it cost, after so many records in the log."""
+    for record in range(records):
+        _log.info("request %d asked Qdrant for %d documents in 31 ms", number, record)
     try:
         failing(_FRAMES)
     except ValueError as error:
@@ -45,11 +48,13 @@ def main(file: Path, count: int, *options: str) -> None:
     """Goes on where the one before was killed."""
     start_error_tracking(load_settings(), "api-server")
     identify(user_id="4711", session_id="s-1")
+    _log.setLevel(logging.INFO)
     known = len(file.read_text().split()) if file.exists() else 0
+    records = _BREADCRUMBS if "--afresh" in options else 1
     costs = []
     with file.open("a") as ids:
         for number in range(known, count):
-            event_id, took_s, used_s = captured(number)
+            event_id, took_s, used_s = captured(number, records)
             costs.append((took_s, used_s))
             ids.write(f"{event_id}\n")
             ids.flush()

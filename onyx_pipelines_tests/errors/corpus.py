@@ -315,6 +315,16 @@ def _listed(*path: str | int) -> Slot:
     return put
 
 
+def _source(*path: str | int) -> Slot:
+    """As a file has it: line by line, and by its name, as nothing stands there without one."""
+
+    def put(event: dict[str, Any], secret: Secret) -> None:
+        lines = ["def ask():", *secret.said.split("\n"), "    return 1"]
+        _at(*path)(event, Secret(secret.kind, secret.value, lines))  # type: ignore[arg-type]  # a list on purpose
+
+    return put
+
+
 _FAILED: Final = ("exception", "values", 1)
 _FRAME: Final = (*_FAILED, "stacktrace", "frames", 0)
 _CRUMB: Final = ("breadcrumbs", "values", 0)
@@ -331,8 +341,8 @@ SLOTS: Final[dict[str, Slot]] = {
     "local variable in another": _at(*_FRAME, "vars", "self", "value", bare=True),
     "list in a local variable": _listed(*_FRAME, "vars", "arguments"),
     "source line": _at(*_FRAME, "context_line"),
-    "source lines before": _listed(*_FRAME, "pre_context"),
-    "source lines after": _listed(*_FRAME, "post_context"),
+    "source lines before": _source(*_FRAME, "pre_context"),
+    "source lines after": _source(*_FRAME, "post_context"),
     "file name": _at(*_FRAME, "filename"),
     "breadcrumb": _at(*_CRUMB, "message"),
     "data of a breadcrumb": _at(*_CRUMB, "data", "body", bare=True),

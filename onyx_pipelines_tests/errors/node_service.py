@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,27 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from onyx_pipelines.sandbox.suna.module import SOURCE as SUNA
+from onyx_pipelines.sandbox.suna.module import make_module
 from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
 from onyx_pipelines_tests.requirements_of_tests import program
 
 _SAYS_WITHIN_S: Final = 10.0
-SUNA: Final = Path(__file__).parents[2] / "deploy" / "suna"
 
 
 def installed_module() -> Path:
     """With what it is developed with, by its lock; once a session."""
+    program("npm")
     folder = session_directory() / "suna-errors"
     with one_at_a_time("suna-errors"):
-        if not (folder / "node_modules").exists():
-            shutil.copytree(SUNA, folder, ignore=shutil.ignore_patterns("node_modules"))
-            command = [*(program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund")]
-            subprocess.run(
-                [*command, "--prefer-offline"],
-                cwd=folder,
-                check=True,
-                capture_output=True,
-                timeout=240,
-            )
+        make_module(folder)
     return folder
 
 
@@ -63,7 +55,7 @@ class NodeService:
         return found
 
     def capture(self, message: str = "", **given: Any) -> str:
-        """Gives the event's id once it is kept. The SDK drops one that is like the one before."""
+        """Gives the event's id once it is kept."""
         self._captured += 1
         self.tell("capture", message=message or f"planted {self._captured}", **given)
         return str(self.said()["kept"])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import pytest
@@ -15,58 +13,33 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.errors.rules import load_rules
 from onyx_pipelines.errors.scrubbing import Scrubber
-from onyx_pipelines_tests.errors import corpus, test_scrubbing
+from onyx_pipelines_tests.errors import corpus, scrubbing_samples
+from onyx_pipelines_tests.errors.node_lines import NodeLines, node_lines
+from onyx_pipelines_tests.errors.node_service import SUNA
 from onyx_pipelines_tests.examples import random_examples
-from onyx_pipelines_tests.requirements_of_tests import program
 
-SUNA: Final = Path(__file__).parents[2] / "deploy" / "suna"
-KEY: Final = test_scrubbing.KEY
+KEY: Final = scrubbing_samples.KEY
 
 
-class NodeScrubber:
-    """One process for many events: JSON lines in, JSON lines out."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def __call__(self, event: object) -> Any:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(event) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-
-@contextmanager
-def node_scrubber(key: str = KEY, *secrets: str) -> Iterator[NodeScrubber]:
-    script = Path(__file__).with_name("scrub_lines.mjs")
-    with subprocess.Popen(
-        [program("node"), script, SUNA, key, *secrets],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
-        try:
-            yield NodeScrubber(process)
-        finally:
-            process.kill()
+def node_scrubber(key: str = KEY, *secrets: str) -> AbstractContextManager[NodeLines]:
+    """That of the front end, for as long as the block runs."""
+    return node_lines("scrub_lines.mjs", SUNA, key, *secrets)
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[NodeScrubber]:
+def node() -> Iterator[NodeLines]:
     with node_scrubber() as scrubber:
         yield scrubber
 
 
 python: Final = Scrubber(pseudonym_key=KEY)
 
-_SAID = [raw for raw, _ in test_scrubbing.TAKEN] + [
-    raw if isinstance(raw, str) else raw[0] for raw in test_scrubbing.KEPT
+_SAID = [raw for raw, _ in scrubbing_samples.TAKEN] + [
+    raw if isinstance(raw, str) else raw[0] for raw in scrubbing_samples.KEPT
 ]
 _PIECES = st.one_of(
     st.sampled_from([each.said for each in corpus.secrets(7, len(corpus.KINDS))] + _SAID),
-    st.sampled_from(test_scrubbing.BEFORE_A_SECRET + test_scrubbing.BEFORE_CONTENT),
+    st.sampled_from(scrubbing_samples.BEFORE_A_SECRET + scrubbing_samples.BEFORE_CONTENT),
     st.sampled_from([*" \n\t:=@/\"'`\\?#.-", "://", "%40", "-----", "\r\n", "\N{ROCKET}"]),
     st.text(alphabet="aB1 _", max_size=40),
     st.text(max_size=8),
@@ -100,7 +73,7 @@ def _events_of(allowed: object) -> st.SearchStrategy[Any]:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(event=_events_of(load_rules().event))
-def test_a_random_event_is_scrubbed_as_by_python(node: NodeScrubber, event: object) -> None:
+def test_a_random_event_is_scrubbed_as_by_python(node: NodeLines, event: object) -> None:
     if isinstance(event, dict):
         event["event_id"] = "0f" * 16  # a stub's own is random
 
@@ -115,17 +88,17 @@ def test_a_random_event_is_scrubbed_as_by_python(node: NodeScrubber, event: obje
 
 @settings(max_examples=random_examples(150, at_night=20_000))
 @given(text=_TEXTS)
-def test_a_random_text_is_scrubbed_as_by_python(node: NodeScrubber, text: str) -> None:
+def test_a_random_text_is_scrubbed_as_by_python(node: NodeLines, text: str) -> None:
     assert node({"message": text}) == {"message": python.text(text)}
 
 
-def test_what_is_taken_out_of_a_text_and_what_is_kept(node: NodeScrubber) -> None:
+def test_what_is_taken_out_of_a_text_and_what_is_kept(node: NodeLines) -> None:
     told = [node({"message": raw})["message"] for raw in _SAID]
 
     assert told == [python.text(raw) for raw in _SAID]
 
 
-def test_no_secret_leaves_from_any_place(node: NodeScrubber) -> None:
+def test_no_secret_leaves_from_any_place(node: NodeLines) -> None:
     """Some of each kind; all 500 in every place is `python -m bench scrubbing`."""
     leaks = [
         (secret.kind, slot)
@@ -150,17 +123,17 @@ def test_no_secret_leaves_from_any_place(node: NodeScrubber) -> None:
         pytest.param("\N{ROCKET} " * 1024 + "xy", id="a pair of surrogates is one character"),
     ],
 )
-def test_a_long_text_is_cut_where_python_cuts_it(node: NodeScrubber, text: str) -> None:
+def test_a_long_text_is_cut_where_python_cuts_it(node: NodeLines, text: str) -> None:
     assert node({"message": text}) == {"message": python.text(text)}
 
 
 def test_a_user_and_a_session_have_the_pseudonyms_that_python_gives_them(
-    node: NodeScrubber,
+    node: NodeLines,
 ) -> None:
     """The vector is that of Python's own test."""
     told = node({"user": {"id": 4711, "session_id": "s-1"}})
 
-    assert told == {"user": {"id": test_scrubbing.USER, "session_id": test_scrubbing.SESSION}}
+    assert told == {"user": {"id": scrubbing_samples.USER, "session_id": scrubbing_samples.SESSION}}
 
 
 def test_without_a_key_there_is_no_pseudonym() -> None:
@@ -180,7 +153,7 @@ def test_what_the_service_knows_to_be_a_secret_is_taken_out_as_by_python() -> No
 
 
 @pytest.mark.parametrize("event", [None, "bob@example.org", 4, ["bob@example.org"]])
-def test_what_is_no_event_leaves_as_one_that_failed(node: NodeScrubber, event: object) -> None:
+def test_what_is_no_event_leaves_as_one_that_failed(node: NodeLines, event: object) -> None:
     told = node(event)
 
     assert len(told.pop("event_id")) == 32

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from onyx_pipelines.api.error_relay import Finding, note_changed_settings
+from onyx_pipelines.api.error_relay import Finding, note_changes
 from onyx_pipelines.audit import audited, cli_origin
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings, load_settings
@@ -56,8 +56,8 @@ def restored_by_hand(settings: Settings, _: ExitStack) -> None:
 
 
 def settings_changed(settings: Settings, _: ExitStack) -> None:
-    note_changed_settings(settings)
-    note_changed_settings(settings.model_copy(update={"api_port": 8999}))
+    note_changes(settings)
+    note_changes(settings.model_copy(update={"api_port": 8999}))
 
 
 def load_test_failed(settings: Settings, _: ExitStack) -> None:

@@ -11,7 +11,11 @@ from onyx_pipelines.sandbox.stack import Sandbox
 def test_up_answers_for_every_service_from_another_object(sandbox: Sandbox) -> None:
     seen = Sandbox(sandbox.state_dir).status()
 
-    assert {service.name for service in seen if not service.running} == {"litellm", "bugsink"}
+    assert {service.name for service in seen if not service.running} == {
+        "litellm",
+        "bugsink",
+        "front end (Node)",
+    }
     assert all("127.0.0.1" in service.address for service in seen if service.running)
 
 

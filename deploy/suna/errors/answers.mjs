@@ -48,8 +48,14 @@ function limitMs(header) {
 /** What `Retry-After` asks for: seconds or a date. */
 function askedMs(header) {
   const text = header.trim();
-  const asked = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  const asked = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) * 1000 : momentIn(text) - Date.now();
   return Math.min(Math.max(asked || 0, 0), LONGEST_ASKED_MS);
+}
+
+/** Of HTTP's forms of a date, which begin with a day's name; `Date.parse` alone sees one in "in 2030". */
+function momentIn(text) {
+  if (!/^[A-Z][a-z]{2,8},? /.test(text)) return NaN;
+  return Date.parse(/(?:GMT|UTC|[+-][0-9]{4})$/.test(text) ? text : `${text} GMT`);
 }
 
 /**

@@ -9,10 +9,12 @@ import { createHmac, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 const RULES = JSON.parse(readFileSync(new URL("../scrubbing_rules.json", import.meta.url), "utf8"));
-const PATTERNS = RULES.patterns.map(({ name, pattern, flags = "" }) => [
-  new RegExp(pattern, `g${flags}`),
-  new RegExp(`${pattern}|`).exec("").length > 1 ? `$1[${name}]` : `[${name}]`,
-]);
+const PATTERNS = RULES.patterns.map(({ name, pattern, flags = "", words = [], shapes = [] }) => ({
+  regex: new RegExp(pattern, `g${flags}`),
+  replacement: new RegExp(`${pattern}|`).exec("").length > 1 ? `$1[${name}]` : `[${name}]`,
+  words,
+  shapes,
+}));
 const FORMATS = new Map(
   Object.entries(RULES.formats).map(([name, pattern]) => [name, new RegExp(pattern)]),
 );
@@ -97,7 +99,13 @@ export class Scrubber {
     const read = cut(found, RULES.limits.read_characters);
     // Half a secret looks like none.
     if (read !== found) found = withoutLastWord(read);
-    for (const [pattern, replacement] of PATTERNS) found = found.replace(pattern, replacement);
+    let [lowered, shape] = [found.toLowerCase(), shapeOf(found)];
+    for (const { regex, replacement, words, shapes } of PATTERNS) {
+      if (!hasOne(lowered, words) || !hasOne(shape, shapes)) continue;
+      const replaced = found.replace(regex, replacement);
+      if (replaced !== found) [lowered, shape] = [replaced.toLowerCase(), shapeOf(replaced)];
+      found = replaced;
+    }
     const kept = cut(found, RULES.limits.text_characters);
     return kept === found ? found : `${kept}…`;
   }
@@ -108,6 +116,17 @@ export class Scrubber {
     const digest = createHmac("sha256", this.#key).update(of).digest("hex");
     return `p-${digest.slice(0, PSEUDONYM_DIGITS)}`;
   }
+}
+
+/** Every digit as 0 and every capital as A; below that, all that keys are made of as ~. */
+function shapeOf(text) {
+  const digitsAndCapitals = text.replace(/[0-9]/g, "0").replace(/[A-Z]/g, "A");
+  return `${digitsAndCapitals}\n${text.replace(/[A-Za-z0-9_+=/.-]/g, "~")}`;
+}
+
+/** Also of none. */
+function hasOne(text, of) {
+  return !of.length || of.some((each) => text.includes(each));
 }
 
 function isMapping(value) {

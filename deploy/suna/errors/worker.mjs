@@ -8,16 +8,18 @@ import { ErrorContext } from "./context.mjs";
 import { Delivery } from "./delivery.mjs";
 import { envelopeOf } from "./envelope.mjs";
 import { Scrubber, stub } from "./scrubbing.mjs";
-import { withSourcePositions } from "./source_positions.mjs";
+import { withSources } from "./source_positions.mjs";
 import { Spool } from "./spool.mjs";
 import { tracker } from "./tracker.mjs";
 
-const { dsn, service, version, pseudonymKey, secrets, spoolFolder, spoolLimitBytes, ended } = workerData;
+const { dsn, service, version, pseudonymKey, secrets, sourceLines, spoolFolder, spoolLimitBytes, ended } =
+  workerData;
 // On Linux of this thread alone: where the processor is short, requests go first.
 if (process.platform === "linux") setPriority(10);
 
 const context = new ErrorContext(service, version);
 const scrubber = new Scrubber({ pseudonymKey, secrets });
+const scrubOfSource = sourceLines ? (text) => scrubber.text(text) : undefined;
 const spool = new Spool(spoolFolder, spoolLimitBytes);
 const delivery = new Delivery(spool, tracker(dsn));
 
@@ -42,7 +44,7 @@ async function keep(event) {
 
 function scrubbed(event) {
   try {
-    return scrubber.scrub(context.added(withSourcePositions(event)));
+    return scrubber.scrub(context.added(withSources(event, scrubOfSource)));
   } catch {
     return stub(event);
   }

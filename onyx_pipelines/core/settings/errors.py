@@ -48,6 +48,11 @@ class ErrorSettings(MonitoringSettings, HostSettings):
         description="Key of the hash that stands for a user or session in events; the same in every"
         " service. Empty: events name neither.",
     )
+    error_source_lines: bool = Field(
+        default=True,
+        description="Whether events show the five lines of source before and after each place of a"
+        " stack, scrubbed like all else.",
+    )
     error_relay_host: str = Field(
         "127.0.0.1", description="Address on which `onyx errors relay` takes webhooks."
     )

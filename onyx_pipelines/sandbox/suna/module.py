@@ -1,0 +1,66 @@
+"""The front end's module (deploy/suna), with the SDK that it is developed with, by its lock."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from onyx_pipelines.core.errors import OnyxError
+
+SOURCE: Final = Path(__file__).parents[3] / "deploy" / "suna"
+_STAMP: Final = ".source-digest"
+_INSTALLED: Final = "node_modules"
+_TIMEOUT_S: Final = 240.0
+
+
+def default_directory() -> Path:
+    """Beside the virtual environment that runs this."""
+    return Path(sys.prefix).with_name(".suna")
+
+
+def missing_programs() -> list[str]:
+    """What it needs and this machine does not have."""
+    return [name for name in ("node", "npm") if shutil.which(name) is None]
+
+
+def make_module(directory: Path) -> None:
+    """Copy it and install its packages (about 100 MB), unless both are as they are now.
+
+    Raises:
+        OnyxError: the packages could not be installed, with the end of what npm said.
+    """
+    stamp, digest = directory / _STAMP, _digest()
+    if stamp.exists() and stamp.read_text(encoding="ascii") == digest:
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(SOURCE, directory, ignore=shutil.ignore_patterns(_INSTALLED))
+    done = subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
+        raise OnyxError(
+            f"npm could not install what {SOURCE} needs: {tail}",
+            remedy="See whether packages can be downloaded, and run the command again.",
+            transient=True,
+        )
+    stamp.write_text(digest, encoding="ascii")
+
+
+def _digest() -> str:
+    """Of every file of it."""
+    found = hashlib.sha256()
+    for path in sorted(SOURCE.rglob("*")):
+        if path.is_file() and _INSTALLED not in path.parts:
+            found.update(f"{path.relative_to(SOURCE)}\n".encode() + path.read_bytes())
+    return found.hexdigest()
