@@ -231,7 +231,7 @@ def test_a_frame_of_a_built_file_is_told_by_the_source_that_it_was_built_from(
         (str(other), 1, True),
     ]
     assert [each.get("context_line") for each in told] == ["break();", None]
-    assert told[0]["pre_context"] == ["// one", "", "const key = [secret];", "// 4", "// 5"]
+    assert told[0]["pre_context"] == ["// one", "", "const key = [quoted];", "// 4", "// 5"]
     assert told[0]["post_context"] == ["// 7"]
 
 

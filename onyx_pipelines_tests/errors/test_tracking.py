@@ -82,8 +82,12 @@ def test_each_failure_is_one_event(told: Told) -> None:
 
 
 def test_what_does_not_count_is_not_told(told: Told) -> None:
-    assert "upstream" not in told.sent
-    assert "KeyError" not in told.sent
+    failed = [
+        each for event in told.events for each in event.get("exception", {}).get("values", [])
+    ]
+
+    assert "KeyError" not in {each["type"] for each in failed}
+    assert "upstream" not in {each["value"] for each in failed}
 
 
 def test_a_log_record_of_an_error_is_told(told: Told) -> None:
@@ -127,9 +131,14 @@ def test_it_says_which_service_in_which_environment_and_release(told: Told) -> N
     assert event["release"].startswith("onyx-pipelines@")
 
 
-@pytest.mark.parametrize(
-    "secret", ["bob", "my secret prompt", "applepie", "abcdefgh", "4711", "prompt ="]
-)
+def test_it_shows_where_in_the_source_it_failed_without_what_nobody_may_read(told: Told) -> None:
+    frame = told.of("ValueError")["exception"]["values"][-1]["stacktrace"]["frames"][-1]
+
+    assert frame["context_line"] == "    raise ValueError(f[quoted])"
+    assert frame["pre_context"][-1] == "    prompt = [content]"
+
+
+@pytest.mark.parametrize("secret", ["bob", "my secret prompt", "applepie", "abcdefgh", "4711"])
 def test_nothing_that_nobody_may_read_is_sent(told: Told, secret: str) -> None:
     assert secret not in told.sent
 
