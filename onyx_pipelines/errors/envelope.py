@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Kind = Literal["event", "check_in"]
+# What was scrubbed is a tree.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 def id_of(item: Mapping[str, Any]) -> str:
@@ -28,7 +30,7 @@ def envelope_of(item: Mapping[str, Any], kind: Kind) -> bytes:
     Raises:
         ValueError: it has no id, or is no plain data.
     """
-    payload = json.dumps(item, separators=(",", ":"), allow_nan=False).encode()
+    payload = _ENCODER.encode(item).encode()
     head = json.dumps({"event_id": id_of(item)}).encode()
     of_item = json.dumps({"type": kind, "length": len(payload)}).encode()
     return b"\n".join((head, of_item, payload, b""))

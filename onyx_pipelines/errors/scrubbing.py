@@ -19,6 +19,7 @@ from onyx_pipelines.errors.rules import Rules, load_rules, shape_of
 
 # Texts of one process repeat: names of files and functions, a breadcrumb in several events.
 _REMEMBERED_TEXTS: Final = 2048
+_REMEMBERED_USERS: Final = 256
 _PSEUDONYM_DIGITS: Final = 16
 _LARGEST_NUMBER: Final = 1e10  # a longer one may be an account's or a telephone's
 _TYPE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}", re.ASCII)
@@ -44,6 +45,7 @@ class Scrubber:
         self._key = pseudonym_key.encode()
         self._redactor = Redactor(secrets)
         self.text = lru_cache(_REMEMBERED_TEXTS)(self._text)
+        self.pseudonym = lru_cache(_REMEMBERED_USERS)(self._pseudonym)
         self._clean = self._cleaning(self._rules.event)
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +125,7 @@ class Scrubber:
             found = found[: self._rules.text_characters] + _ENDED
         return found
 
-    def pseudonym(self, of: str) -> str | None:
+    def _pseudonym(self, of: str) -> str | None:
         """The same for the same user in every service that has the key; None without one."""
         if not (self._key and of):
             return None

@@ -100,7 +100,8 @@ class Spool:
             OSError: it cannot be written.
         """
         name = f"{time.time_ns():020}-{event_id}"
-        temporary = self.folder / f".{name}"
+        # Paths as texts: somebody waits for this.
+        temporary = f"{self.folder}/.{name}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             descriptor = os.open(temporary, flags, 0o600)
@@ -110,9 +111,9 @@ class Spool:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(envelope)
-            temporary.rename(self.folder / f"{name}{_SUFFIX}")
+            os.rename(temporary, f"{self.folder}/{name}{_SUFFIX}")  # noqa: PTH104  (see above)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
 
     def waiting(self) -> Iterator[Spooled]:

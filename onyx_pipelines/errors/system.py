@@ -33,19 +33,23 @@ def memory_mb() -> float:
     return round(pages * os.sysconf("SC_PAGESIZE") / 1e6, 1)
 
 
-class CpuShare:
-    """Of one core, in percent, since the last look that was long enough ago."""
+class Usage:
+    """Of the machine by this process. Looked at again when the last look was long enough ago, as
+    errors come by the hundred."""
 
     def __init__(self) -> None:
         self._at, self._used_s = time.monotonic(), time.process_time()
-        self._last = 0.0
+        self._memory_mb, self._cpu_percent = memory_mb(), 0.0
 
-    def percent(self) -> float:
+    def now(self) -> tuple[float, float]:
+        """Resident memory in 10^6 bytes; the share of one core since the look before, in
+        percent."""
         now, used_s = time.monotonic(), time.process_time()
         if now - self._at >= _LONG_ENOUGH_S:
-            self._last = round(100 * (used_s - self._used_s) / (now - self._at), 1)
+            self._memory_mb = memory_mb()
+            self._cpu_percent = round(100 * (used_s - self._used_s) / (now - self._at), 1)
             self._at, self._used_s = now, used_s
-        return self._last
+        return self._memory_mb, self._cpu_percent
 
 
 @dataclass
@@ -57,14 +61,15 @@ class System:
 
     def __post_init__(self) -> None:
         self._container_id = container_id()
-        self._cpu = CpuShare()
+        self._usage = Usage()
 
     def context(self) -> dict[str, Any]:
         """The specification's `system_context`."""
+        memory, cpu = self._usage.now()
         return {
             "service_name": self.service,
             "version": self.version,
             "container_id": self._container_id,
-            "memory_usage_mb": memory_mb(),
-            "cpu_usage_percent": self._cpu.percent(),
+            "memory_usage_mb": memory,
+            "cpu_usage_percent": cpu,
         }

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from onyx_pipelines.sandbox.suna.module import SOURCE as SUNA
-from onyx_pipelines.sandbox.suna.module import make_module
+from onyx_pipelines.sandbox.suna.module import SOURCE, make_module
 from onyx_pipelines_tests.lifetime import one_at_a_time, session_directory
 from onyx_pipelines_tests.requirements_of_tests import program
 
@@ -70,7 +69,7 @@ class NodeService:
 
 @contextmanager
 def node_service(
-    dsn: str, spool: Path, *, module: Path | None = None, folder: Path = SUNA, **options: Any
+    dsn: str, spool: Path, *, module: Path | None = None, folder: Path = SOURCE, **options: Any
 ) -> Iterator[NodeService]:
     """Killed at the end of the block.
 

@@ -13,8 +13,9 @@ from onyx_pipelines.errors.delivery import Connection, deliver
 from onyx_pipelines.errors.endpoint import endpoint_of
 from onyx_pipelines.errors.envelope import envelope_of
 from onyx_pipelines.errors.spool import Spool
+from onyx_pipelines.sandbox.suna.module import SOURCE
 from onyx_pipelines_tests.errors.fake_tracker import Answer, FakeTracker, event_in, unused_dsn
-from onyx_pipelines_tests.errors.node_service import SUNA, node_service
+from onyx_pipelines_tests.errors.node_service import node_service
 from onyx_pipelines_tests.waiting import wait_until
 
 
@@ -105,7 +106,7 @@ def test_what_the_disk_does_not_take_is_delivered_from_memory(tmp_path: Path) ->
 
 def test_a_thread_that_failed_starts_again_and_does_what_was_left(tmp_path: Path) -> None:
     folder, once = tmp_path / "suna", tmp_path / "once"
-    shutil.copytree(SUNA, folder, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
     worker = folder / "errors" / "worker.mjs"
     failing = f"(await import('node:fs')).rmSync('{once}'); throw new Error('planted')"
     worker.write_text(

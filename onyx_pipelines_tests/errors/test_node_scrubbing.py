@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from onyx_pipelines.errors.rules import load_rules
 from onyx_pipelines.errors.scrubbing import Scrubber
+from onyx_pipelines.sandbox.suna.module import SOURCE
 from onyx_pipelines_tests.errors import corpus, scrubbing_samples
 from onyx_pipelines_tests.errors.node_lines import NodeLines, node_lines
-from onyx_pipelines_tests.errors.node_service import SUNA
 from onyx_pipelines_tests.examples import random_examples
 
 KEY: Final = scrubbing_samples.KEY
@@ -23,7 +23,7 @@ KEY: Final = scrubbing_samples.KEY
 
 def node_scrubber(key: str = KEY, *secrets: str) -> AbstractContextManager[NodeLines]:
     """That of the front end, for as long as the block runs."""
-    return node_lines("scrub_lines.mjs", SUNA, key, *secrets)
+    return node_lines("scrub_lines.mjs", SOURCE, key, *secrets)
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import pytest
 from onyx_pipelines.errors.answers import ruling
 from onyx_pipelines.errors.scrubbing import Scrubber
 from onyx_pipelines.errors.source_lines import around
+from onyx_pipelines.sandbox.suna.module import SOURCE
 from onyx_pipelines_tests.errors import corpus
 from onyx_pipelines_tests.errors.node_lines import NodeLines, node_lines
-from onyx_pipelines_tests.errors.node_service import SUNA
 
 STATUSES: Final = (200, 201, 204, 302, 400, 401, 403, 404, 413, 415, 422, 429, 500, 502, 503)
 BODIES: Final = (
@@ -65,7 +65,7 @@ def _waits() -> list[str]:
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[NodeLines]:
-    with node_lines("node_twins.mjs", SUNA) as started:
+    with node_lines("node_twins.mjs", SOURCE) as started:
         yield started
 
 
