@@ -30,7 +30,7 @@ test: $(STAMP)  ## the whole test suite; what measures times comes last
 	$(BIN)/python -m pytest -m "not (measures or thorough)"
 	$(BIN)/python -m pytest -m measures -n 2
 
-thorough: $(STAMP)  ## what CI runs besides: kills at every step, attacks, whole pages that are followed
+thorough: $(STAMP)  ## what CI runs besides: kills at every step, attacks, many servers, whole pages that are followed
 	$(BIN)/python -m pytest -m "thorough and not measures"
 
 nightly: $(STAMP)  ## the tests of random data and of many tables, at length

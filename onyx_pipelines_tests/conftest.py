@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 # How long an example takes says how busy the machine is.
 settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "any machine",
+    deadline=None,
+    # Each push draws others.
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile(NIGHTLY, parent=settings.get_profile("any machine"))
+settings.register_profile(NIGHTLY, parent=settings.get_profile("any machine"), max_examples=1000)
 settings.load_profile("any machine")
 
 
@@ -63,6 +67,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """None: as pytest has it."""
     is_of_tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
     return (is_of_tests and is_unwanted(collection_path, config.option.markexpr)) or None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """None: as pytest-xdist has it."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from onyx_pipelines_tests.sharing_workers import ByServer
+
+    return ByServer(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -109,6 +109,7 @@ class TestOneKey:
         assert len(dagster_server.runs()) == 1
 
     @pytest.mark.slow
+    @pytest.mark.thorough
     def test_is_one_run_for_two_processes_of_one_host(
         self, restorable: str, api: Api, volume_host: HostUnderTest, dagster_server: DagsterServer
     ) -> None:
@@ -350,6 +351,7 @@ def mortal(public_dir: Path) -> Iterator[PostgresServer]:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_run_that_postgresql_died_over_does_not_stand_in_the_way(
     mortal: PostgresServer, volume_host: HostUnderTest, tmp_path: Path
 ) -> None:

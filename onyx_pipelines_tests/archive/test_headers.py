@@ -45,7 +45,7 @@ def _blocks(data: bytes) -> list[bytes]:
     return [data[start : start + BLOCK_BYTES] for start in range(0, len(data), BLOCK_BYTES)]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     path=_paths,
     link=_paths,

@@ -45,7 +45,7 @@ def end_of(data: bytes) -> int:
         return archive.offset
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(files=contents, kind=formats, chunk=st.integers(1, 3000))
 def test_a_whole_one_is_whole_in_chunks_of_any_size(
     files: list[tuple[int, bytes, int]], kind: int, chunk: int
@@ -53,7 +53,7 @@ def test_a_whole_one_is_whole_in_chunks_of_any_size(
     assert is_whole(archive_of(files, kind), chunk)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(files=contents, kind=formats, data=st.data())
 def test_one_cut_anywhere_before_its_end_is_not(
     files: list[tuple[int, bytes, int]], kind: int, data: st.DataObject

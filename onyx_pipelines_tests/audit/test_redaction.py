@@ -151,7 +151,7 @@ wrapped = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(value=wrapped, name=st.sampled_from(["value", "reason", SECRET]))
 def test_a_known_secret_is_found_nowhere(value: object, name: str) -> None:
     said = written(KNOWN, value, name)
@@ -160,7 +160,7 @@ def test_a_known_secret_is_found_nowhere(value: object, name: str) -> None:
     assert json.dumps(SECRET)[1:-1] not in said
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     password=st.text(
         st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="@/ &;,'\""),

@@ -50,7 +50,7 @@ def sealed_objects(host: HostUnderTest, backup_id: str) -> dict[str, bytes]:
 
 
 class TestAComponentFails:
-    def test_nothing_is_listed_and_the_error_names_the_server(
+    def test_a_server_that_is_away_is_tried_four_times_and_named_and_nothing_is_listed(
         self, volume_host: HostUnderTest, instance: dg.DagsterInstance
     ) -> None:
         with_postgres(volume_host, port=DEAD_PORT)
@@ -58,17 +58,11 @@ class TestAComponentFails:
         result = run_job(instance)
 
         assert not result.success
+        assert retries(result, "postgres_backup") == 3
         assert str(DEAD_PORT) in failed_steps(result)["postgres_backup"]
         assert volume_host.listed() == []
 
-    def test_an_unreachable_server_is_tried_four_times(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
-    ) -> None:
-        with_postgres(volume_host, port=DEAD_PORT)
-
-        assert retries(run_job(instance), "postgres_backup") == 3
-
-    def test_a_missing_volume_is_tried_once(
+    def test_a_missing_volume_is_tried_once_and_the_lock_is_free_afterwards(
         self, volume_host: HostUnderTest, instance: dg.DagsterInstance
     ) -> None:
         volume_host.set(VOLUMES=f"gone={volume_host.root / 'gone'}")
@@ -77,6 +71,7 @@ class TestAComponentFails:
 
         assert "gone" in failed_steps(result)["volumes_backup"]
         assert retries(result, "volumes_backup") == 0
+        assert current_holder(volume_host.settings.state_dir) is None
 
     def test_a_defect_of_ours_is_tried_once(
         self,
@@ -90,15 +85,6 @@ class TestAComponentFails:
 
         assert "ZeroDivisionError" in failed_steps(result)["volumes_backup"]
         assert retries(result, "volumes_backup") == 0
-
-    def test_the_lock_is_free_after_a_failed_run(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
-    ) -> None:
-        volume_host.set(VOLUMES=f"gone={volume_host.root / 'gone'}")
-
-        run_job(instance)
-
-        assert current_holder(volume_host.settings.state_dir) is None
 
     def test_the_retry_policy_ends_with_success_where_the_server_comes_back(
         self,
@@ -164,6 +150,7 @@ class TestAPartialRun:
             Component.VOLUMES,
         )
 
+    @pytest.mark.thorough
     def test_it_does_not_displace_the_full_set_of_the_day(
         self, backup_host: HostUnderTest, instance: dg.DagsterInstance
     ) -> None:
@@ -200,7 +187,7 @@ class TestStoredBytesAreDamaged:
         monkeypatch.setattr(steps, "complete_set", complete_then_damage)
         return run_job(instance)
 
-    def test_the_check_fails_and_names_the_object(
+    def test_the_check_fails_and_names_the_object_and_nothing_is_copied_or_pruned(
         self, volume_host: HostUnderTest, damaged: dg.ExecuteInProcessResult
     ) -> None:
         [verdict] = [
@@ -212,10 +199,6 @@ class TestStoredBytesAreDamaged:
         assert not verdict.passed
         assert verdict.severity is dg.AssetCheckSeverity.ERROR
         assert volume_host.first_object(damaged.run_id).name in str(verdict.description)
-
-    def test_nothing_is_copied_and_nothing_pruned(
-        self, volume_host: HostUnderTest, damaged: dg.ExecuteInProcessResult
-    ) -> None:
         materialised = {
             event.asset_key.to_user_string()
             for event in damaged.get_asset_materialization_events()
@@ -229,7 +212,7 @@ class TestStoredBytesAreDamaged:
 
 
 class TestSizes:
-    def test_a_volume_that_lost_most_of_its_data_fails_the_check_as_an_error(
+    def test_a_volume_that_lost_most_of_its_data_is_an_error_and_is_kept_and_copied_all_the_same(
         self, volume_host: HostUnderTest, instance: dg.DagsterInstance
     ) -> None:
         run_job(instance)
@@ -239,15 +222,6 @@ class TestSizes:
 
         assert checks_of(result)["backup_set:size_is_plausible"] == (False, "ERROR")
         assert "volumes" in str(metadata_sizes(result))
-
-    def test_the_set_of_that_night_is_kept_and_copied_all_the_same(
-        self, volume_host: HostUnderTest, instance: dg.DagsterInstance
-    ) -> None:
-        run_job(instance)
-        (volume_host.volume / "random.bin").unlink()
-
-        result = run_job(instance)
-
         assert volume_host.stores_of(result.run_id) == {"local", "offsite"}
 
 

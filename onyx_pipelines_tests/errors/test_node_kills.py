@@ -17,7 +17,7 @@ from onyx_pipelines_tests.errors.node_service import NodeService, node_service
 from onyx_pipelines_tests.examples import random_examples
 from onyx_pipelines_tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 _KEPT_IN_A_LIFE: Final = 50
 
 

@@ -30,6 +30,7 @@ def dg(home: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_dg_check_defs_finds_nothing_wrong(tmp_path: Path) -> None:
     assert "All definitions loaded successfully" in dg(tmp_path, "check", "defs")
 

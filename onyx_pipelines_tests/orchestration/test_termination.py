@@ -158,6 +158,7 @@ def test_while_the_second_store_hangs(host: HostUnderTest, workers: Workers, vol
     assert host.intact(run_id)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("job", "step"),
     [
@@ -176,6 +177,7 @@ def test_while_the_second_store_hangs_what_was_there_stays(
     assert host.intact(kept)
 
 
+@pytest.mark.thorough
 def test_while_it_waits_for_the_next_try(
     host: HostUnderTest, workers: Workers, volume: Path
 ) -> None:
@@ -211,6 +213,7 @@ class TestAWholeSet:
         assert len(list(volume.iterdir())) == MANY_FILES
         refuse_while_restoring(host.settings.state_dir)
 
+    @pytest.mark.thorough
     def test_while_it_is_drilled_nothing_is_left_of_the_copy(
         self, host: HostUnderTest, workers: Workers
     ) -> None:

@@ -32,7 +32,7 @@ def cells_of(markdown: str) -> list[list[str]]:
     return rows
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=30), min_size=3, max_size=3))
 def test_cells_of_any_text_keep_their_columns_and_read_as_they_are(words: list[str]) -> None:
     markdown = table(("a", "b", "c"), [[text(word) for word in words]])
@@ -46,7 +46,7 @@ def test_cells_of_any_text_keep_their_columns_and_read_as_they_are(words: list[s
 _SPECIAL_TEXT = st.text("|`\\*_<>&[]()!#~$^ ab\n\r\t=-:;'\"", min_size=1, max_size=16)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_SPECIAL_TEXT, _SPECIAL_TEXT)
 def test_special_characters_are_only_characters(first: str, second: str) -> None:
     rows = cells_of(table(("a", "b"), [(code(first), text(second))]))

@@ -75,6 +75,7 @@ def test_twenty_random_databases_pass(
     assert result.verdict is Verdict.PASSED
 
 
+@pytest.mark.thorough
 def test_twenty_random_collections_pass(
     root: Path, qdrant_server: QdrantServer, make_collection: MakeCollection
 ) -> None:

@@ -37,9 +37,9 @@ BEGINNINGS = (
     datetime(2026, 12, 15, tzinfo=UTC),  # 2026 has a week 53
 )
 
-EXAMPLES = settings(max_examples=120, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 
-FEW_EXAMPLES = settings(max_examples=40, deadline=None)
+FEW_EXAMPLES = settings(max_examples=25, deadline=None)
 
 LESS: Sequence[dict[str, object]] = (
     {},

@@ -172,7 +172,7 @@ SAMPLE = os.urandom(20_000)
 SEALED_SAMPLE, _ = seal(SAMPLE)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=75)
 @given(st.integers(0, len(SEALED_SAMPLE) - 1), st.integers(1, 255))
 def test_any_changed_byte_is_found(position: int, difference: int) -> None:
     damaged = bytearray(SEALED_SAMPLE)

@@ -210,7 +210,7 @@ class TestAManifest:
         assert why_not(again, signers()) is DistrustReason.UNKNOWN_SIGNER
         assert why_not(again, signers("other host")) is None
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=150)
     @given(data=st.data())
     def test_no_value_anywhere_in_it_can_change(
         self, manifest: Manifest, data: st.DataObject

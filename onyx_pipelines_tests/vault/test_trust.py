@@ -219,7 +219,7 @@ class TestMarks:
 
     @settings(
         deadline=None,
-        max_examples=150,
+        max_examples=75,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(data=st.data())

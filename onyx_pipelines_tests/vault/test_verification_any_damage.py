@@ -49,7 +49,7 @@ DAMAGES: list[Damage] = [flip, truncate, append, insert, empty, replay]
 
 
 @settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     key=st.sampled_from(KEYS),
@@ -68,7 +68,7 @@ def test_any_damage_to_any_object_is_found_and_named_and_nothing_else(
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     key=st.sampled_from(KEYS),
@@ -101,7 +101,7 @@ def other_byte(data: bytes, other: bytes, place: float) -> bytes:
 
 
 @settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=125, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(damage=st.sampled_from([*DAMAGES, other_byte]), place=st.floats(0, 1, exclude_max=True))
 def test_any_damage_to_the_manifest_is_found_and_named(

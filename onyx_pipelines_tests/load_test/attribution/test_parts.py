@@ -165,7 +165,7 @@ def test_the_index_of_the_samples_is_kept():
     assert parts_of(samples).index.tolist() == [7, 3]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     phases=st.fixed_dictionaries(dict.fromkeys(PHASES, TIMES | st.just(float("nan")))),
     durations=st.dictionaries(

@@ -78,7 +78,7 @@ def test_no_line_is_no_sample() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.binary(max_size=200), max_size=8))
 def test_whatever_stands_in_the_file_nothing_is_lost_silently(texts: list[bytes]) -> None:
     lines = [text.replace(b"\n", b"") for text in texts]

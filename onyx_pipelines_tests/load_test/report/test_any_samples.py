@@ -47,7 +47,7 @@ _STEPS = st.sampled_from([(), (1,), (1, 2), (1, 2, 4, 8), (1, 2, 5, 10, 20)])
 
 @pytest.mark.slow
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(samples=runs(), before=runs())
 def test_whatever_was_measured_there_is_a_report(

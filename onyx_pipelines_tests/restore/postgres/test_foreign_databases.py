@@ -30,7 +30,7 @@ from onyx_pipelines_tests.restore.postgres.foreign import (
 )
 from onyx_pipelines_tests.restore.postgres.postgres_sets import PostgresSets
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 # What belongs to one database, in one: to make a cluster's databases takes most of the time.
 SHOP = (

@@ -18,7 +18,7 @@ from onyx_pipelines_tests.recorded_qdrant import ALL, Recorded
 from onyx_pipelines_tests.restore.qdrant.damaged_archives import Damaged, damaged
 from onyx_pipelines_tests.restore.qdrant.test_recorded import drilled
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 COUNT = 200
 SMALL = [each for each in ALL if len(each.snapshot) < 130_000]

@@ -168,7 +168,7 @@ def test_long_runs_of_zeros_become_holes() -> None:
     assert status.st_blocks * 512 < 1 << 20
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.data())
 def test_an_archive_cut_anywhere_before_its_end_marker_is_refused(data: st.DataObject) -> None:
     packed = _tar(_SMALL)

@@ -49,7 +49,7 @@ def _name_matches(pattern: str, name: str) -> bool:
     return bool(name) and pattern[0] in ("?", name[0]) and _name_matches(pattern[1:], name[1:])
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(pattern=_patterns, path=_paths, is_directory=st.booleans())
 def test_a_pattern_matches_what_the_rules_say(
     pattern: str, path: list[str], is_directory: bool
@@ -73,7 +73,7 @@ def test_several_patterns_match_what_any_of_them_matches(
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(text=st.text("ab[]!^-\\*?|&~.", min_size=1, max_size=8), path=st.text("ab-]", max_size=4))
 def test_no_pattern_is_a_broken_expression(text: str, path: str) -> None:
     pattern = f"x{text}"

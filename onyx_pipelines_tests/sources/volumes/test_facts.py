@@ -56,7 +56,7 @@ def _lines(entries: list[Entry]) -> list[bytes]:
     ]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(entries=st.lists(_entries, max_size=4))
 def test_entries_come_back_as_they_were(entries: list[Entry]) -> None:
     header, read = read_facts(_lines(entries))

@@ -30,7 +30,7 @@ from onyx_pipelines_tests.sources.volumes.trees import (
 
 pytestmark = pytest.mark.slow
 
-_quick = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+_quick = settings(deadline=None, max_examples=75, suppress_health_check=list(HealthCheck))
 _modes = st.lists(st.integers(0, 0o7777).map(lambda mode: mode | 0o400), min_size=1, max_size=3)
 
 

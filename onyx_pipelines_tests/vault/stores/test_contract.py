@@ -36,11 +36,16 @@ keys = st.builds("/".join, st.lists(parts, min_size=1, max_size=4))
 
 
 BUCKETS: tuple[BucketKind, ...] = ("versioned", "locking")
+# A bucket that locks has versions, too.
+STORES = (
+    *("local", "file", "seaweedfs", "moto locking"),
+    pytest.param("moto versioned", marks=pytest.mark.thorough),
+)
 # Of moto, pages are another test's; and it says of every unfinished upload that it began in 2010.
 WITHOUT_MOTO = pytest.mark.parametrize("store", ["local", "file", "seaweedfs"], indirect=True)
 
 
-@pytest.fixture(params=["local", "file", "seaweedfs", *(f"moto {kind}" for kind in BUCKETS)])
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     kind: str = request.param
     if kind == "local":

@@ -381,7 +381,7 @@ def is_sensible(value: object) -> bool:
     operation=st.sampled_from(sorted(OPERATIONS)), script=st.lists(answers, min_size=1, max_size=3)
 )
 @settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=125, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_is_answered_the_result_is_sensible_or_one_error(
     nonsense: tuple[NonsenseServer, S3Store, list[Answer]], operation: str, script: list[Answer]

@@ -31,7 +31,11 @@ from onyx_pipelines_tests.restore.postgres.generated.judging import Move, made_d
 IS_NIGHTLY = settings.get_current_profile_name() == NIGHTLY
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0 if IS_NIGHTLY else 1800)]
 
-MOVES = ("15 to 15", "15 to 18", "18 to 18")
+MOVES = (
+    "15 to 15",
+    pytest.param("15 to 18", marks=pytest.mark.thorough),
+    "18 to 18",
+)
 NAMES = ("made a=b", 'made "q"', "postgres://made", "made's ü", "made")
 # Those of one batch go through one drill and one restore.
 BATCH, BATCHES = 5 if IS_NIGHTLY else 3, random_examples(1, at_night=14)
