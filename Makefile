@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui rehearse-disaster test thorough nightly check fast-tests lint bench incidents docs site lock down clean
+.PHONY: help install demo ui rehearse-disaster rehearse-incidents test thorough nightly check fast-tests lint bench incidents docs site lock down clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ ui: $(STAMP)  ## the Dagster UI on the sandbox
 
 rehearse-disaster: $(STAMP)  ## lose a whole sandbox but for S3, and bring it back
 	$(BIN)/python -m onyx_pipelines.sandbox.rehearsal
+
+rehearse-incidents: $(STAMP)  ## half an hour: break a sandbox in six ways, five times each; medians for the docs
+	$(BIN)/onyx rehearse --all --times 5 --figures docs/making/game_days.json
 
 test: $(STAMP)  ## the whole test suite; what measures times comes last
 	$(BIN)/python -m pytest -m "not (measures or thorough)"

@@ -22,7 +22,8 @@ _HEAD = """\
 
 Something is wrong. `onyx triage` walks all of these playbooks at once, by their steps that only
 read, and says within ten seconds which one fits, why, and what could not be looked at. Without it,
-answer at most three questions:
+answer at most three questions. [Game days](game_days.md) show that alert, diagnosis and commands
+work, and how long each takes:
 """
 _SEVERITIES = """\
 ## Severity, and who is told

@@ -33,6 +33,7 @@ _PLACES = {
     "doctor": ("backup", "doctor"),
     "health": ("health", "health"),
     "triage": ("triage", "triage"),
+    "rehearse": ("rehearse", "rehearse"),
     "config": ("config", "app"),
     "api": ("api", "app"),
     "audit": ("audit", "app"),

@@ -63,7 +63,7 @@ def up(
     ] = False,
 ) -> None:
     """Start it and fill it with sample data, unless it has some."""
-    sandbox = _sandbox(state_dir)
+    sandbox = sandbox_of(state_dir)
     sandbox.up(
         size=size,
         litellm=litellm,
@@ -85,7 +85,7 @@ def down(
     ] = False,
 ) -> None:
     """Stop it and delete its state, backups included."""
-    sandbox = _sandbox(state_dir)
+    sandbox = sandbox_of(state_dir)
     sandbox.down(keep_data=keep_data)
     out.line("The sandbox is down" + ("." if keep_data else " and deleted."))
 
@@ -93,7 +93,7 @@ def down(
 @app.command("status")
 def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> None:
     """Which of its servers answer, and where."""
-    services = _sandbox(state_dir).status()
+    services = sandbox_of(state_dir).status()
     if as_json:
         print_json([asdict(service) for service in services])
     else:
@@ -105,11 +105,11 @@ def status(*, state_dir: StateOption = None, as_json: JsonOption = False) -> Non
 @app.command("env")
 def env(*, state_dir: StateOption = None) -> None:
     """Lines `export NAME=value` that point onyx and Dagster at it."""
-    for name, value in _sandbox(state_dir).environment().items():
+    for name, value in sandbox_of(state_dir).environment().items():
         out.verbatim(f"export {name}={shlex.quote(value)}")
 
 
-def _sandbox(state_dir: Path | None) -> Sandbox:
+def sandbox_of(state_dir: Path | None) -> Sandbox:
     # Other commands need none of its servers' libraries.
     try:
         from onyx_pipelines.sandbox.stack import Sandbox, default_state_dir

@@ -23,6 +23,7 @@ class Job:
     ERROR_RATE: Final = "hourly_error_rate"
     ERROR_DIGEST: Final = "daily_error_digest"
     LAUNCH_REVIEW: Final = "daily_launch_review"
+    REHEARSAL: Final = "incident_rehearsal"
 
 
 class Group:
@@ -58,6 +59,7 @@ class Asset:
     ERROR_RATE: Final = "error_rate"
     ERROR_DIGEST: Final = "error_digest"
     LAUNCH_CHECKLIST: Final = "launch_checklist"
+    INCIDENT_PLAYBOOKS: Final = "incident_playbooks"
 
 
 # By the name of the component.

@@ -32,6 +32,7 @@ SCHEDULES: Final[Mapping[str, Schedule]] = {
     Job.ERROR_RATE: Schedule("5 * * * *", timedelta(hours=1)),
     Job.ERROR_DIGEST: Schedule("0 9 * * *", _DAY),
     Job.LAUNCH_REVIEW: Schedule("30 6 * * *", _DAY),
+    Job.REHEARSAL: Schedule("0 3 * * 0", 90 * _DAY),
 }
 
 
@@ -56,6 +57,7 @@ def expected(settings: Settings) -> dict[str, Schedule]:
         Job.ERROR_RATE: bool(settings.prometheus_url),
         Job.ERROR_DIGEST: bool(settings.error_tracker_url),
         Job.LAUNCH_REVIEW: bool(settings.public_url),
+        Job.REHEARSAL: settings.rehearsals,
     }
     found = {job: each for job, each in SCHEDULES.items() if wanted.get(job, settings.backs_up)}
     if Job.LOAD_TEST in found and settings.load_test_every == "quarter":

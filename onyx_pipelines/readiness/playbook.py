@@ -8,6 +8,7 @@ this product knows of one of its areas.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
@@ -121,12 +122,26 @@ class Action(_Read):
         command: ready to be typed; empty: it is done elsewhere.
         effect: what comes of it.
         undo: how it is taken back; empty: there is nothing to take back, or no way.
+        when: steps of the diagnosis, one of which must be unhealthy; none: it is always taken.
+        if_needed: it is left out where what came before has helped.
+        fill_in: words of the command that whoever types it fills in, each with the pattern that
+            finds it in what the commands before have said.
     """
 
     do: Words
     command: str = ""
     effect: Words
     undo: str = ""
+    when: tuple[Slug, ...] = ()
+    if_needed: bool = False
+    fill_in: Mapping[str, Words] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_filled_in(self) -> Action:
+        for word, pattern in self.fill_in.items():
+            if not re.search(rf"\b{word}\b", self.command) or re.compile(pattern).groups != 1:
+                raise ValueError(f"{word} is no word of {self.command!r}, or has not one group")
+        return self
 
 
 class Escalation(_Read):
@@ -161,6 +176,14 @@ class IncidentPlaybook(_Read):
     prevention: Annotated[tuple[Words, ...], Field(min_length=1)]
     escalation: Annotated[tuple[Escalation, ...], Field(min_length=1)]
     communication: Communication
+
+    @model_validator(mode="after")
+    def _has_steps_that_it_names(self) -> IncidentPlaybook:
+        known = {step.id for step in self.diagnosis}
+        named = {step for action in self.resolution for step in action.when}
+        if named - known:
+            raise ValueError(f"no such step of the diagnosis: {sorted(named - known)}")
+        return self
 
 
 @cache

@@ -26,6 +26,7 @@ from onyx_pipelines.sandbox.app.server import SandboxApp
 from onyx_pipelines.sandbox.containers.services import LIMITS, Containers
 from onyx_pipelines.sandbox.errors import bugsink_environment
 from onyx_pipelines.sandbox.errors.bugsink_server import BugsinkServer
+from onyx_pipelines.sandbox.game_days.broken import mend
 from onyx_pipelines.sandbox.llm.litellm_environment import default_directory
 from onyx_pipelines.sandbox.llm.litellm_proxy import LiteLlmProxy
 from onyx_pipelines.sandbox.llm.server import MockModel
@@ -108,7 +109,8 @@ class Sandbox:
         self.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
         if docker_host:
             self.containers.use(docker_host)
-        self._contain(say)
+        self.contain(say)
+        mend(self, say)
         say("PostgreSQL …")
         self.postgres.start()
         load_sample_databases(self.postgres, size=size)
@@ -128,7 +130,7 @@ class Sandbox:
         if application:
             say("the application, and a model with fixed delays …")
             self.llm.start()
-            self._start_app(litellm=litellm, say=say)
+            self.start_app(litellm=litellm, say=say)
         if not self._volumes_dir.exists():
             say("sample volumes …")
             make_sample_volumes(self._volumes_dir, size_bytes=int(_VOLUME_BYTES_PER_SIZE * size))
@@ -228,6 +230,8 @@ class Sandbox:
             "ONYX_QDRANT_URL": self.qdrant.url,
             **({"ONYX_PROMETHEUS_URL": prometheus.url} if is_watched else {}),
             **self._error_environment(),
+            **self._threshold_environment(),
+            "ONYX_REHEARSALS": "true",
             "ONYX_VOLUMES": ",".join(f"{path.name}={path}" for path in volumes),
             "ONYX_REPORTS_DIR": str(self.state_dir / "reports"),
             **({"ONYX_PUBLIC_URL": self.monitoring.edge.tls_url} if is_watched else {}),
@@ -253,7 +257,7 @@ class Sandbox:
             "DAGSTER_PG_DB": DAGSTER_DATABASE,
         }
 
-    def _contain(self, say: Callable[[str], None]) -> None:
+    def contain(self, say: Callable[[str], None] = lambda _: None) -> None:
         """What has limits has a container, where there is an engine."""
         if not self.containers.host:
             return
@@ -268,6 +272,11 @@ class Sandbox:
         self.litellm.container = self.containers.of("litellm")
         self.app.container = self.containers.of("onyx-core")
         self.monitoring.contain()
+
+    def _threshold_environment(self) -> dict[str, str]:
+        """A triage judges by the figures of the alerts."""
+        told = self.monitoring.thresholds.model_dump_json(exclude_defaults=True)
+        return {} if told == "{}" else {"ONYX_ALERT_THRESHOLDS": told}
 
     def _error_environment(self) -> dict[str, str]:
         """Of whoever reports errors and asks for them; nothing where no tracker runs."""
@@ -288,7 +297,14 @@ class Sandbox:
         say("a front end in Node (its packages are installed the first time) …")
         self.suna.start(self.bugsink.access.dsns["suna"], self.bugsink.password)
 
-    def _start_app(self, *, litellm: bool, say: Callable[[str], None]) -> None:
+    def start_app(
+        self, *, litellm: bool = False, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """The application, and LiteLLM's proxy where it is wanted and does not run.
+
+        Raises:
+            OnyxError: one of them did not answer.
+        """
         if litellm and self.litellm.pid is None:
             say("LiteLLM's proxy (installed the first time) …")
             self.litellm.start(self.llm.api_url)

@@ -27,6 +27,7 @@ from onyx_pipelines.core.settings.monitoring import (
 )
 from onyx_pipelines.core.settings.notifications import NotificationSettings
 from onyx_pipelines.core.settings.part import PREFIX
+from onyx_pipelines.core.settings.readiness import RehearsalSettings
 from onyx_pipelines.core.settings.restores import DrillSettings, RestoreSettings
 from onyx_pipelines.core.settings.sources import (
     PostgresSettings,
@@ -69,6 +70,7 @@ __all__ = [
     "PrometheusSettings",
     "QdrantSettings",
     "Receivers",
+    "RehearsalSettings",
     "ReportSettings",
     "RestoreSettings",
     "RetentionSettings",

@@ -19,6 +19,7 @@ from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveS
 from onyx_pipelines.core.settings.monitoring import MonitoringSettings, PrometheusSettings
 from onyx_pipelines.core.settings.notifications import NotificationSettings
 from onyx_pipelines.core.settings.part import PREFIX, Part
+from onyx_pipelines.core.settings.readiness import RehearsalSettings
 from onyx_pipelines.core.settings.restores import DrillSettings, RestoreSettings
 from onyx_pipelines.core.settings.sources import PostgresSettings, QdrantSettings, VolumeSettings
 from onyx_pipelines.core.settings.stores import KeySettings, StoreSettings, TransferSettings
@@ -45,6 +46,7 @@ PARTS: tuple[type[Part], ...] = (
     ObjectiveSettings,
     LoadTestSettings,
     LaunchSettings,
+    RehearsalSettings,
     DagsterSettings,
     ApiSettings,
     NotificationSettings,
@@ -70,6 +72,7 @@ class Settings(
     ErrorSettings,
     LoadTestSettings,
     LaunchSettings,
+    RehearsalSettings,
     DagsterSettings,
     ApiSettings,
     NotificationSettings,

@@ -96,10 +96,10 @@ class Application:
         if faults.lock_ms:
             async with self.section:
                 await asyncio.sleep(faults.lock_ms / 1000)
-        if faults.cpu_burn_ms:
-            burn(faults.cpu_burn_ms)
         if faults.leak_kb:
             self.leaked.append(b"x" * (faults.leak_kb * 1024))
+        if faults.cpu_burn_ms:
+            burn(faults.cpu_burn_ms)
 
     def crash_if_wanted(self) -> None:
         """Half way through, so that there is something to tell of what went before."""

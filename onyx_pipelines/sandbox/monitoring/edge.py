@@ -40,17 +40,26 @@ class Edge(ServiceProcess):
         self.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
         if not self.certificate.exists():
             self.renew()
-        configuration = self.state_dir / "nginx.conf"
-        configuration.write_text(self._configuration(upstream), encoding="utf-8")
+        self._file.write_text(self._configuration(upstream), encoding="utf-8")
         self.serve(
-            [NGINX.found, "-c", configuration, "-p", self.state_dir],
+            self.own(),
             {},
             ready_path="/stub_status",
             timeout_s=_START_TIMEOUT_S,
         )
 
     def renew(self, days: int = _USUAL_DAYS) -> None:
-        """Another certificate, which ends after so many days."""
+        """Another certificate, which ends after so many days, is served from now on."""
+        self.issue(days)
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGHUP)
+
+    def own(self, *options: str) -> list[str | Path]:
+        """nginx with these options, as it was started here."""
+        return [NGINX.found, "-c", self._file, "-p", self.state_dir, *options]
+
+    def issue(self, days: int = _USUAL_DAYS) -> None:
+        """Another certificate, which nginx does not have until it loads it."""
         names = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
         subprocess.run(
             [
@@ -61,8 +70,10 @@ class Edge(ServiceProcess):
             check=True,
             capture_output=True,
         )
-        if self.pid is not None:
-            os.kill(self.pid, signal.SIGHUP)
+
+    @property
+    def _file(self) -> Path:
+        return self.state_dir / "nginx.conf"
 
     def _configuration(self, upstream: str) -> str:
         folder = self.state_dir

@@ -98,9 +98,7 @@ class MonitoringStack:
             OnyxError: a program did not start.
         """
         self.receiver.start()
-        self.suna.start(
-            watched.postgres, watched.qdrant.url, watched.llm.api_url, pool_size=_SUNA_POOL
-        )
+        self.start_suna(watched.postgres, watched.qdrant, watched.llm)
         self._start_api(watched.api_environment)
         self._start_containers(watched)
         scraped = [*self._own(watched), *self._exported(watched, say)]
@@ -197,6 +195,10 @@ class MonitoringStack:
         self._export("blackbox", programs.BLACKBOX_EXPORTER, f"--config.file={path}")
         edge = [Probed("edge", f"{self.edge.tls_url}/health")] if self.edge.pid else []
         return [*edge, Probed("suna", f"{self.suna.url}/health")]
+
+    def start_suna(self, postgres: PostgresServer, qdrant: QdrantStandIn, llm: MockModel) -> None:
+        """Raises OnyxError: it did not answer."""
+        self.suna.start(postgres, qdrant.url, llm.api_url, pool_size=_SUNA_POOL)
 
     def start_redis(self) -> None:
         """A server that keeps nothing on disk.

@@ -61,7 +61,11 @@ class Collection:
     def _open(self, number: int, *, is_new: bool) -> Any:
         directory = self.directory / str(number)
         if not is_new:
-            return edge.EdgeShard.load(str(directory))
+            try:
+                return edge.EdgeShard.load(str(directory))
+            except Exception as error:  # noqa: BLE001  (the engine raises bare exceptions)
+                # As a server that is not told to go on without it.
+                raise RuntimeError(f'Failed to load local shard "{directory}": {error}') from None
         directory.mkdir()
         return edge.EdgeShard.create(str(directory), engine_config(self.config["params"]))
 
