@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.core.settings import load_settings
 from onyx_pipelines.core.text import NOTHING, list_text, second_text
 from onyx_pipelines.core.verdict import Verdict, worst
@@ -112,15 +113,24 @@ def _rehearsed(
         write_figures,
     )
     from onyx_pipelines.readiness.rehearsals.report import headline, write_rehearsals
+    from onyx_pipelines.sandbox.game_days.faults import FAULTS
     from onyx_pipelines.sandbox.game_days.game_day import game_day
 
     found: list[Rehearsal] = []
+    possible = [each for each in chosen if not FAULTS[each.id].why_not()]
+    for each in chosen:
+        if why := FAULTS[each.id].why_not():
+            err.warning(f"Left out: {each.id}: {why}.")
+    if not possible:
+        raise NotFoundError(
+            "Nothing of this can be rehearsed here.", remedy="See the warning above."
+        )
     with game_day(sandbox, err.line) as day:
         # Known only now: where nothing is configured, it is the sandbox's own.
         state_dir, reports_dir = _places(sandbox)
         book = RehearsalBook(state_dir)
         for _ in range(times):
-            for scenario in chosen:
+            for scenario in possible:
                 rehearsal = day.rehearse(scenario)
                 book.add(rehearsal)
                 found.append(rehearsal)

@@ -9,10 +9,10 @@ import dagster as dg
 from onyx_pipelines.core.names import Asset, Job, run_tags
 from onyx_pipelines.core.settings import LaunchSettings, RehearsalSettings
 from onyx_pipelines.core.text import duration_text
+from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.orchestration.scheduled import schedule_of
 from onyx_pipelines.readiness.assets import RehearsalConfig
 from onyx_pipelines.readiness.rehearsals.book import RehearsalBook, newest_of_each
-from onyx_pipelines.readiness.rehearsals.scenarios import SCENARIOS
 
 daily_launch_review = dg.define_asset_job(
     Job.LAUNCH_REVIEW,
@@ -46,12 +46,13 @@ incident_rehearsal = dg.define_asset_job(
 )
 
 
-def _why_not(settings: RehearsalSettings) -> str:
+def why_not_rehearse(settings: RehearsalSettings) -> str:
+    """Why there is no game day now; empty: there is one."""
     if not settings.rehearsals:
         return "ONYX_REHEARSALS is not set."
     newest = newest_of_each(RehearsalBook(settings.state_dir).all())
     oldest = min((each.struck_at for each in newest.values()), default=None)
-    if oldest is None or newest.keys() < SCENARIOS.keys():
+    if oldest is None or not newest.keys() >= {each.value for each in Playbook}:
         return ""
     age = datetime.now(UTC) - oldest
     if age > timedelta(days=settings.rehearsal_max_age_days) - _BEFORE:
@@ -64,7 +65,7 @@ quarterly_rehearsal = schedule_of(
     "quarterly_rehearsal",
     "Each quarter, on the Sunday (03:00 UTC) two weeks before the last game day is too old, if"
     " ONYX_REHEARSALS is set.",
-    why_not=_why_not,
+    why_not=why_not_rehearse,
     run_config=dg.RunConfig(ops={Asset.INCIDENT_PLAYBOOKS: RehearsalConfig(rehearse=True)}),
 )
 

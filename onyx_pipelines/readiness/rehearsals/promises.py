@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from onyx_pipelines.core.text import count_text, list_text
 from onyx_pipelines.core.verdict import Verdict
+from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.readiness.rehearsals.record import Rehearsal
-from onyx_pipelines.readiness.rehearsals.scenarios import SCENARIOS
 
 
 def rehearsed_answer(
@@ -20,7 +20,7 @@ def rehearsed_answer(
     if failed:
         first = newest[failed[0]]
         return Verdict.FAILED, f"{list_text(failed)} failed: {' '.join(first.problems)}"
-    never = [name for name in SCENARIOS if name not in newest]
+    never = [each.value for each in Playbook if each.value not in newest]
     old = [
         name
         for name, each in newest.items()
@@ -34,4 +34,4 @@ def rehearsed_answer(
         ]
         return Verdict.COULD_NOT_VERIFY, f"{'; '.join(said)}. Run `onyx rehearse --all`."
     days = count_text(max_age.days, "day")
-    return Verdict.PASSED, f"All {count_text(len(newest), 'playbook')} passed within {days}."
+    return Verdict.PASSED, f"All {count_text(len(Playbook), 'playbook')} passed within {days}."

@@ -19,6 +19,7 @@ from onyx_pipelines.core.text import (
     utc_minute,
 )
 from onyx_pipelines.core.verdict import Verdict, worst
+from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.readiness.rehearsals.figures import figures_of, figures_table, load_text
 from onyx_pipelines.readiness.rehearsals.figures import seconds_text as seconds
 from onyx_pipelines.readiness.rehearsals.record import Rehearsal, TypedStep
@@ -104,8 +105,9 @@ def headline(newest: Sequence[Rehearsal]) -> str:
     """All of it in one sentence."""
     passed = [each for each in newest if each.verdict is Verdict.PASSED]
     not_passed = [each.scenario for each in newest if each.verdict is not Verdict.PASSED]
-    lacking = [name for name in SCENARIOS if name not in {each.scenario for each in newest}]
-    said = [f"{len(passed)} of {count_text(len(SCENARIOS), 'playbook')} passed"]
+    there = {each.scenario for each in newest}
+    lacking = [each.value for each in Playbook if each.value not in there]
+    said = [f"{len(passed)} of {count_text(len(newest) + len(lacking), 'scenario')} passed"]
     if not_passed:
         said.append(f"not: {list_text(not_passed)}")
     if lacking:

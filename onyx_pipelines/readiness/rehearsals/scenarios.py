@@ -14,26 +14,25 @@ class Scenario:
     """One incident.
 
     Args:
+        id: by which it is called: its playbook's, for the first of each playbook.
         breaks: what is done to the sandbox.
         symptoms: what somebody sees who knows nothing of that.
         answers: to the questions of the decision tree, by the symptoms alone.
         alerts: any of these is the right one to be told of.
     """
 
+    id: str
     playbook: Playbook
     breaks: str
     symptoms: str
     answers: tuple[str, ...]
     alerts: frozenset[str]
 
-    @property
-    def id(self) -> str:
-        """By which it is called: that of its playbook."""
-        return self.playbook.value
 
-
+_ERRORS: Final = "Nothing opens, people cannot sign in, or there are errors everywhere"
 _ALL: Final = (
     Scenario(
+        Playbook.LLM_DOWN.value,
         Playbook.LLM_DOWN,
         "The LLM proxy is killed (SIGKILL).",
         "Pages open. A question to the assistant ends with an error at once; searching documents"
@@ -45,34 +44,37 @@ _ALL: Final = (
         frozenset({"LitellmDown"}),
     ),
     Scenario(
+        Playbook.DATABASE_FAILURE.value,
         Playbook.DATABASE_FAILURE,
         "PostgreSQL is stopped.",
-        "Nobody can sign in, every page gives an error. The host has processor time, memory and"
-        " disk left; PostgreSQL's exporter says `pg_up 0`.",
-        (
-            "Nothing opens, people cannot sign in, or there are errors everywhere",
-            "Yes",
-            "No",
-        ),
+        "Nobody can sign in, every page gives an error. PostgreSQL's exporter says `pg_up 0`.",
+        (_ERRORS, "No"),
         frozenset({"PostgresqlUnhealthy", "PostgresqlDown"}),
     ),
     Scenario(
+        "database-disk-full",
+        Playbook.DATABASE_FAILURE,
+        "Old images fill the disk of PostgreSQL's write-ahead log: it cannot write, ends, and does"
+        " not start again.",
+        "Nobody can sign in, every page gives an error. PostgreSQL's exporter says `pg_up 0`.",
+        (_ERRORS, "No"),
+        frozenset({"PostgresqlUnhealthy", "PostgresqlDown"}),
+    ),
+    Scenario(
+        Playbook.HIGH_RESOURCE_USAGE.value,
         Playbook.HIGH_RESOURCE_USAGE,
         "A request to the API takes 350 MB of memory and a processor for minutes, so that nothing"
         " else is answered.",
         "Nothing opens any more, in the API's container a processor is at 100 %. PostgreSQL lets"
         " its exporter in.",
-        (
-            "Nothing opens, people cannot sign in, or there are errors everywhere",
-            "Yes",
-            "Yes, and a service restarts or has ended",
-        ),
+        (_ERRORS, "Yes"),
         frozenset(
             {"OnyxDown", "ContainerMemoryHigh", "ContainerOutOfMemory", "ContainerCpuHigh"}
             | {"HostCpuHigh", "HostMemoryHigh"}
         ),
     ),
     Scenario(
+        Playbook.VECTOR_CORRUPTION.value,
         Playbook.VECTOR_CORRUPTION,
         "Qdrant is killed, the files of the collection `documents` are damaged, and it is started"
         " again: it cannot load them and ends.",
@@ -86,6 +88,7 @@ _ALL: Final = (
         frozenset({"QdrantDown", "QdrantCollectionUnwell"}),
     ),
     Scenario(
+        Playbook.CERTIFICATE_EXPIRY.value,
         Playbook.CERTIFICATE_EXPIRY,
         "nginx serves a certificate that ends tomorrow.",
         "Everything works. A browser or a client that looks at the date warns of the certificate.",
@@ -93,6 +96,7 @@ _ALL: Final = (
         frozenset({"CertificateAboutToEnd", "CertificateExpiring"}),
     ),
     Scenario(
+        Playbook.SYNC_FAILURE.value,
         Playbook.SYNC_FAILURE,
         "Qdrant refuses snapshots while the nightly backup runs, so that the run fails; then it"
         " refuses no longer.",

@@ -19,6 +19,7 @@ from onyx_pipelines.host.durable_files import remove_durably
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.notify.last_runs import LastRuns
 from onyx_pipelines.sandbox.game_days.compose import services_of
+from onyx_pipelines.sandbox.game_days.small_disk import SmallDisk
 from onyx_pipelines.sandbox.game_days.terminal import Terminal
 from onyx_pipelines.vault.unfinished_restore import refuse_while_restoring
 
@@ -61,11 +62,13 @@ class Fault:
         undo: whatever is still broken of it, and nothing where nothing is; what does not run is
             left to whoever starts the sandbox.
         lacks: what is not as it was before, after the repair; empty: nothing.
+        why_not: why this machine cannot do it; empty: it can.
     """
 
     strike: Callable[[Sandbox], None]
     undo: Callable[[Sandbox], None] = _nothing
     lacks: Callable[[Sandbox], str] = _as_before
+    why_not: Callable[[], str] = str
 
 
 def _kill_model(sandbox: Sandbox) -> None:
@@ -237,6 +240,11 @@ def _state(sandbox: Sandbox) -> Path:
 FAULTS: Final[Mapping[str, Fault]] = {
     Playbook.LLM_DOWN.value: Fault(_kill_model, _start_model),
     Playbook.DATABASE_FAILURE.value: Fault(_stop_postgres),
+    "database-disk-full": Fault(
+        lambda sandbox: SmallDisk(sandbox).fill(),
+        lambda sandbox: SmallDisk(sandbox).remove(),
+        why_not=SmallDisk.why_not,
+    ),
     Playbook.HIGH_RESOURCE_USAGE.value: Fault(_hog, _end_hog),
     Playbook.VECTOR_CORRUPTION.value: Fault(
         _damage_vectors, _replace_vectors, lambda sandbox: _Damage(sandbox).lacks()

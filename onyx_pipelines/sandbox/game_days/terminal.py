@@ -44,7 +44,7 @@ class Terminal:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._folder = sandbox.state_dir / "game-day-bin"
+        self._folder = commands_of(sandbox)
 
     def type(self, command: str, *, limit_s: float = _LIMIT_S) -> Said:
         """A line of a shell, with all that it writes.
@@ -93,10 +93,17 @@ class Terminal:
                 path.chmod(0o755)
 
 
+def commands_of(sandbox: Sandbox) -> Path:
+    """Where its own `docker`, `certbot`, `openssl` and `onyx` are."""
+    return sandbox.state_dir / "game-day-bin"
+
+
 def sandbox_at(state_dir: str) -> Sandbox:
-    """For a command that is told where it is."""
+    """For a command that is told where it is, and that finds the real ones of their names."""
     from onyx_pipelines.sandbox.stack import Sandbox
 
     sandbox = Sandbox(Path(state_dir))
+    own, path = str(commands_of(sandbox)), os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join(e for e in path.split(os.pathsep) if e != own)
     sandbox.contain()
     return sandbox

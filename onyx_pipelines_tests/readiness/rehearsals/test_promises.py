@@ -91,7 +91,7 @@ def test_whatever_a_command_has_said_is_text(awkward: str) -> None:
 
 def test_the_headline_names_what_is_lacking() -> None:
     assert headline([rehearsal(cleared_s=None)]) == (
-        "0 of 6 playbooks passed; not: llm-service-down; never rehearsed: database-failure,"
+        "0 of 6 scenarios passed; not: llm-service-down; never rehearsed: database-failure,"
         " high-resource-usage, vector-db-corruption, ssl-expiry and sync-job-failure; the slowest"
         " alert came after 9.0 s."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import ssl
 from pathlib import Path
@@ -12,6 +13,7 @@ from onyx_pipelines.readiness.playbook import playbooks
 from onyx_pipelines.sandbox.game_days.certificates import certbot
 from onyx_pipelines.sandbox.game_days.compose import unused_images
 from onyx_pipelines.sandbox.game_days.docker_command import DockerCommand
+from onyx_pipelines.sandbox.game_days.terminal import commands_of, sandbox_at
 from onyx_pipelines.sandbox.monitoring.edge import Edge
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines_tests.requirements_of_tests import program
@@ -112,3 +114,14 @@ def test_a_trial_of_a_renewal_changes_nothing_and_a_renewal_does(tmp_path: Path)
     assert tried == before
     assert edge.certificate.read_bytes() != before
     assert ssl.PEM_cert_to_DER_cert(edge.certificate.read_text(encoding="ascii"))
+
+
+def test_a_command_of_the_sandbox_finds_the_real_one_and_not_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = commands_of(Sandbox(tmp_path))
+    monkeypatch.setenv("PATH", f"{own}:/usr/bin:/bin")
+
+    sandbox_at(str(tmp_path))
+
+    assert os.environ["PATH"] == "/usr/bin:/bin"
