@@ -114,7 +114,8 @@ def _rehearsed(
     )
     from onyx_pipelines.readiness.rehearsals.report import headline, write_rehearsals
     from onyx_pipelines.sandbox.game_days.faults import FAULTS
-    from onyx_pipelines.sandbox.game_days.game_day import game_day
+    from onyx_pipelines.sandbox.game_days.game_day import GameDay
+    from onyx_pipelines.sandbox.game_days.stage import stage
 
     found: list[Rehearsal] = []
     possible = [each for each in chosen if not FAULTS[each.id].why_not()]
@@ -125,7 +126,8 @@ def _rehearsed(
         raise NotFoundError(
             "Nothing of this can be rehearsed here.", remedy="See the warning above."
         )
-    with game_day(sandbox, err.line) as day:
+    with stage(sandbox, err.line):
+        day = GameDay(sandbox, err.line)
         # Known only now: where nothing is configured, it is the sandbox's own.
         state_dir, reports_dir = _places(sandbox)
         book = RehearsalBook(state_dir)

@@ -3,7 +3,6 @@ playbook's commands do, and how long each takes."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -14,10 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from onyx_pipelines.core.errors import NotFoundError, OnyxError
-from onyx_pipelines.core.settings import Thresholds
+from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.text import stamp_text
-from onyx_pipelines.host.locks import lock
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.readiness.diagnosis import Outcome
 from onyx_pipelines.readiness.playbook import Action, IncidentPlaybook, Measured, Nothing, playbooks
@@ -26,24 +23,13 @@ from onyx_pipelines.readiness.rehearsals.scenarios import Scenario
 from onyx_pipelines.readiness.rehearsals.walking import filled_in, why_left_out
 from onyx_pipelines.sandbox.game_days.broken import Broken, broken_file, mend
 from onyx_pipelines.sandbox.game_days.faults import FAULTS
-from onyx_pipelines.sandbox.game_days.only_sandbox import require_sandbox
+from onyx_pipelines.sandbox.game_days.stage import THRESHOLDS, Say, up
 from onyx_pipelines.sandbox.game_days.terminal import Terminal
-from onyx_pipelines.sandbox.monitoring import programs
 
 if TYPE_CHECKING:
     from onyx_pipelines.sandbox.monitoring.receiver import Told
     from onyx_pipelines.sandbox.stack import Sandbox
 
-Say = Callable[[str], None]
-
-# The machine is others' too: how busy it is, is none of the sandbox's incidents.
-THRESHOLDS: Final = Thresholds(resources=1)
-# What every scenario needs, besides what the sandbox itself is made of.
-NEEDED: Final = (
-    *(programs.PROMETHEUS, programs.ALERTMANAGER, programs.REDIS, programs.NGINX),
-    *(programs.OPENSSL, *programs.EXPORTERS),
-)
-_SIZE: Final = 0.1
 _LOOK_S: Final = 0.25
 _CALM_WITHIN_S: Final = 180.0
 # Longer than it may take, so that what is late is known to have come.
@@ -153,7 +139,7 @@ class GameDay:
 
     def _triaged(self, playbook: Playbook) -> tuple[tuple[Playbook, ...], dict[str, Outcome]]:
         """What it names, and what each step of this playbook's diagnosis gave."""
-        answer = _answer(self._terminal, "onyx triage --json")
+        answer = self._terminal.asked("onyx triage --json")
         considered = [*answer["named"], *answer["ruled_out"], *answer["could_not_tell"]]
         evidence = next(each["evidence"] for each in considered if each["playbook"] == playbook)
         outcomes = {each["step"]: Outcome(each["outcome"]) for each in evidence}
@@ -233,83 +219,6 @@ class GameDay:
         for each in self._told_of(scenario, found):
             status[each.alert] = each.status
         return all(each == "resolved" for each in status.values())
-
-
-@contextmanager
-def game_day(sandbox: Sandbox, say: Say = lambda _: None) -> Iterator[GameDay]:
-    """A sandbox that is up, watched and well backed up; left running, or not, as it was found.
-
-    Raises:
-        NotTheSandboxError: it is something else.
-        NotFoundError: this machine lacks a program.
-        OnyxError: it is rehearsed in already, or a server did not start.
-    """
-    require_sandbox(sandbox)
-    if missing := [each.package for each in NEEDED if each.path is None]:
-        raise NotFoundError(
-            "The sandbox cannot be watched here: programs are missing.",
-            remedy=f"apt-get install {' '.join(sorted(set(missing)))}",
-        )
-    was_up = sandbox.postgres.pid is not None
-    was_watched = sandbox.monitoring.prometheus.pid is not None
-    sandbox.state_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with lock(sandbox.state_dir / "game-day.lock") as is_ours:
-        if not is_ours:
-            raise OnyxError(
-                f"Somebody rehearses in {sandbox.state_dir} already.", remedy="Wait for the end."
-            )
-        try:
-            up(sandbox, say)
-            _back_up(sandbox, say)
-            yield GameDay(sandbox, say)
-        finally:
-            _leave(sandbox, was_up=was_up, was_watched=was_watched)
-
-
-def up(sandbox: Sandbox, say: Say = lambda _: None) -> None:
-    """All of it runs and is watched.
-
-    Raises:
-        OnyxError: a server did not start.
-    """
-    sandbox.monitoring.thresholds = THRESHOLDS
-    sandbox.up(size=_SIZE, monitoring=True, say=say)
-
-
-def _back_up(sandbox: Sandbox, say: Say) -> None:
-    """A recent backup, and a drill of it: without them the stack is not well."""
-    terminal = Terminal(sandbox)
-    answer = _answer(terminal, "onyx health --json")
-    conditions = {each["area"]: each["condition"] for each in answer["areas"]}
-    for area, command in (("backups", "onyx backup run"), ("drills", "onyx drill")):
-        if conditions.get(area) != "ok":
-            say(f"$ {command}")
-            said = terminal.type(command)
-            if said.exit_status != 0:
-                raise OnyxError(
-                    f"`{command}` in the sandbox ended with {said.exit_status}:"
-                    f" {said.output[-500:]}",
-                    remedy="Read what it said.",
-                )
-
-
-def _leave(sandbox: Sandbox, *, was_up: bool, was_watched: bool) -> None:
-    if not was_up:
-        sandbox.down(keep_data=True)
-    elif not was_watched:
-        sandbox.monitoring.down()
-
-
-def _answer(terminal: Terminal, command: str) -> dict[str, Any]:
-    said = terminal.type(f"{command} 2>/dev/null")
-    try:
-        answer: dict[str, Any] = json.loads(said.output)
-    except ValueError:
-        raise OnyxError(
-            f"`{command}` in the sandbox ended with {said.exit_status} and no JSON.",
-            remedy="Type it in a shell with the settings of `onyx sandbox env`.",
-        ) from None
-    return answer
 
 
 def _until(holds: Callable[[], bool], within_s: float) -> bool:

@@ -11,6 +11,8 @@ from onyx_pipelines.sandbox.ports import HOST
 if TYPE_CHECKING:
     from onyx_pipelines.sandbox.stack import Sandbox
 
+# Of whoever rehearses there.
+LOCK: Final = "game-day.lock"
 _REMEDY: Final = "Name the directory of a sandbox (--state-dir), or an empty one for a new sandbox."
 
 
@@ -32,7 +34,8 @@ def require_sandbox(sandbox: Sandbox) -> None:
     """
     folder = sandbox.state_dir
     if not (folder / "environment.json").exists():
-        if folder.exists() and any(folder.iterdir()):
+        # One that was killed while it was made has our lock already.
+        if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
             raise NotTheSandboxError(
                 f"{folder} is not empty, and no sandbox is described there.", remedy=_REMEDY
             )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -11,8 +12,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.text import printable
 from onyx_pipelines.host.processes import end_group, plain_environment
 
@@ -73,6 +75,22 @@ class Terminal:
                 end_group(shell)
         lines = "\n".join(map(printable, output.decode(errors="replace").splitlines()))
         return Said(status, lines, time.monotonic() - begun)
+
+    def asked(self, command: str) -> dict[str, Any]:
+        """What a command with `--json` answers, whatever its exit status.
+
+        Raises:
+            OnyxError: no JSON.
+        """
+        said = self.type(f"{command} 2>/dev/null")
+        try:
+            answer: dict[str, Any] = json.loads(said.output)
+        except ValueError:
+            raise OnyxError(
+                f"`{command}` in the sandbox ended with {said.exit_status} and no JSON.",
+                remedy="Type it in a shell with the settings of `onyx sandbox env`.",
+            ) from None
+        return answer
 
     def _environment(self) -> dict[str, str]:
         own = plain_environment()

@@ -10,7 +10,12 @@ import pytest
 
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.sandbox.game_days.broken import Broken, broken_file, mend
-from onyx_pipelines.sandbox.game_days.only_sandbox import NotTheSandboxError, require_sandbox
+from onyx_pipelines.sandbox.game_days.faults import FAULTS
+from onyx_pipelines.sandbox.game_days.only_sandbox import (
+    LOCK,
+    NotTheSandboxError,
+    require_sandbox,
+)
 from onyx_pipelines.sandbox.ports import HOST
 from onyx_pipelines.sandbox.stack import Sandbox
 
@@ -51,8 +56,12 @@ def test_a_sandbox_may_be_broken(described: Sandbox) -> None:
 
 
 def test_an_empty_directory_may_become_one(tmp_path: Path) -> None:
+    """Also where that was interrupted."""
     require_sandbox(Sandbox(tmp_path))
     require_sandbox(Sandbox(tmp_path / "new"))
+    (tmp_path / LOCK).touch()
+    (tmp_path / "postgres").mkdir()
+    require_sandbox(Sandbox(tmp_path))
 
 
 def test_a_directory_of_something_else_may_not(tmp_path: Path) -> None:
@@ -120,7 +129,7 @@ def test_damaged_files_are_those_of_before_again(
     assert broken_file(described).read() is None
 
 
-@pytest.mark.parametrize("scenario", [*(each.value for each in Playbook), "of-a-later-version"])
+@pytest.mark.parametrize("scenario", [*FAULTS, "of-a-later-version"])
 def test_nothing_is_done_where_nothing_is_broken_any_more(
     scenario: str, described: Sandbox
 ) -> None:

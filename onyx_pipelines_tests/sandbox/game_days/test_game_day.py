@@ -13,7 +13,8 @@ from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.readiness.rehearsals.scenarios import SCENARIOS
 from onyx_pipelines.sandbox.game_days.broken import Broken, broken_file
 from onyx_pipelines.sandbox.game_days.faults import FAULTS
-from onyx_pipelines.sandbox.game_days.game_day import NEEDED, GameDay, game_day
+from onyx_pipelines.sandbox.game_days.game_day import GameDay
+from onyx_pipelines.sandbox.game_days.stage import NEEDED, stage
 from onyx_pipelines.sandbox.stack import Sandbox
 from onyx_pipelines_tests.lifetime import session_directory
 from onyx_pipelines_tests.requirements_of_tests import program
@@ -31,8 +32,8 @@ def sandbox() -> Sandbox:
 @pytest.fixture(scope="module")
 def day(sandbox: Sandbox) -> Iterator[GameDay]:
     try:
-        with game_day(sandbox) as day:
-            yield day
+        with stage(sandbox):
+            yield GameDay(sandbox)
     finally:
         sandbox.down()
 
