@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -77,19 +78,20 @@ class Terminal:
         return Said(status, lines, time.monotonic() - begun)
 
     def asked(self, command: str) -> dict[str, Any]:
-        """What a command with `--json` answers, whatever its exit status.
+        """What a command with `--json` answers, whatever it found.
 
         Raises:
-            OnyxError: no JSON.
+            OnyxError: no JSON, or an error.
         """
         said = self.type(f"{command} 2>/dev/null")
-        try:
-            answer: dict[str, Any] = json.loads(said.output)
-        except ValueError:
+        answer: dict[str, Any] = {}
+        with suppress(ValueError):  # told below
+            answer = json.loads(said.output)
+        if not answer or "error" in answer:
             raise OnyxError(
-                f"`{command}` in the sandbox ended with {said.exit_status} and no JSON.",
+                f"`{command}` in the sandbox ended with {said.exit_status}: {said.output[-300:]}",
                 remedy="Type it in a shell with the settings of `onyx sandbox env`.",
-            ) from None
+            )
         return answer
 
     def _environment(self) -> dict[str, str]:
