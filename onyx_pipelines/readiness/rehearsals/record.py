@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.monitoring.playbooks import Playbook
 
@@ -34,8 +35,10 @@ class TypedStep(BaseModel):
 
     @property
     def could_run(self) -> bool:
-        """2, 126 and 127 say that a command is not what it should be; 1, that an answer is bad."""
-        return bool(self.left_out) or self.exit_status in (0, 1)
+        """126, 127 and mostly 2 say that a command is not what it should be; 1, that an answer is
+        bad; 2 of ours without an error, that something is not known."""
+        is_answer = self.typed.startswith("onyx ") and "error:" not in self.output
+        return bool(self.left_out) or self.exit_status in ((0, 1, 2) if is_answer else (0, 1))
 
 
 class Rehearsal(BaseModel):
@@ -98,7 +101,7 @@ class Rehearsal(BaseModel):
         broken = [each.typed for each in self.steps if not each.could_run]
         found = {
             "Nobody was told of it.": self.alerted_s is None,
-            f"It was told of after more than {DETECTED_WITHIN_S:g} s.": (
+            f"It was told of after more than {limit_text(DETECTED_WITHIN_S)}.": (
                 self.alerted_s is not None and self.alerted_s > DETECTED_WITHIN_S
             ),
             f"The triage named {_said(self.named)} first.": not self.is_right_first,

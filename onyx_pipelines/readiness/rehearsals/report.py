@@ -12,6 +12,7 @@ from onyx_pipelines.core.text import (
     NOTHING,
     count_text,
     duration_text,
+    limit_text,
     list_text,
     moment_text,
     shortened,
@@ -162,7 +163,7 @@ def _timeline(newest: Sequence[Rehearsal]) -> Table:
             )
         ],
         ticks=[
-            Tick(100 * number / _TICKS, f"{longest * number / _TICKS:.0f} s")
+            Tick(100 * number / _TICKS, limit_text(round(longest * number / _TICKS)))
             for number in range(_TICKS)
         ],
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from onyx_pipelines.core.errors import OnyxError
-from onyx_pipelines.core.text import stamp_text
+from onyx_pipelines.core.text import duration_text, stamp_text
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.readiness.diagnosis import Outcome
 from onyx_pipelines.readiness.playbook import Action, IncidentPlaybook, Measured, Nothing, playbooks
@@ -111,7 +111,7 @@ class GameDay:
             moment = datetime.fromisoformat(told.at)
             facts["alert"] = told.alert
             facts["alerted_s"] = round((moment - found.struck_at).total_seconds(), 2)
-            self._say(f"  {told.alert} after {facts['alerted_s']:.1f} s")
+            self._say(f"  {told.alert} after {duration_text(facts['alerted_s'])}")
         facts["named"], outcomes = self._triaged(scenario.playbook)
         facts["diagnosed_s"] = since()
         self._say(f"  triage: {', '.join(facts['named']) or 'nothing'}")
@@ -185,14 +185,12 @@ class GameDay:
         self._sandbox.monitoring.prometheus.forget()
         begun = time.monotonic()
         if _until(lambda: self._is_calm(scenario, written), _CALM_WITHIN_S):
-            self._say(f"{scenario.id}: all is well, after {time.monotonic() - begun:.0f} s")
+            self._say(
+                f"{scenario.id}: all is well, after {duration_text(time.monotonic() - begun)}"
+            )
             return ""
-        over = self._is_over(written)
-        return "It was not well before: " + (
-            "an alert of this incident was on already."
-            if over
-            else "what the playbook measures was not as it should be."
-        )
+        odd = "; ".join(each.asks for each in self._odd()) or "an alert of it was on already"
+        return f"It was not well before: {odd}."
 
     def _is_calm(self, scenario: Scenario, written: IncidentPlaybook) -> bool:
         names = "|".join(sorted(scenario.alerts))
@@ -201,7 +199,17 @@ class GameDay:
         for each in self._sandbox.monitoring.receiver.told():
             last[each.alert] = each.status
         is_told = any(last.get(name) == "firing" for name in scenario.alerts)
-        return not active and not is_told and self._is_over(written)
+        is_quiet = not active and not is_told
+        return is_quiet and self._is_over(written) and not self._odd()
+
+    def _odd(self) -> list[Measured]:
+        """Questions of the diagnoses whose answers name some playbook now."""
+        return [
+            step.measured
+            for each in playbooks(THRESHOLDS)
+            for step in each.diagnosis
+            if step.is_decisive and step.query and not self._is_well(step.measured)
+        ]
 
     def _is_over(self, written: IncidentPlaybook) -> bool:
         """Whether all is well that the playbook measures in the end."""

@@ -24,6 +24,7 @@ _LARGEST_MESSAGE: Final = 1_000_000
 _MOST_MESSAGES: Final = 1000
 _ENDS_WITHIN_S: Final = 90.0
 _SLOT: Final = "game_day"
+_LEFT_BYTES: Final = 4 << 20
 
 
 class SmallDisk:
@@ -59,8 +60,12 @@ class SmallDisk:
         self._images.symlink_to(self._point / "images")
         self._sandbox.postgres.start()
         image = self._images / "old-release"
-        with image.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(self._point).free)
+        with image.open("wb", buffering=0) as file, suppress(OSError):
+            # The last of it by bytes: no more than there is can be had at once.
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(self._point).free - _LEFT_BYTES)
+            file.seek(0, os.SEEK_END)
+            while file.write(bytes(4096)):
+                pass
         self._write_until_it_ends()
 
     def remove(self) -> None:

@@ -60,13 +60,29 @@ def test_what_could_not_be_struck_proves_nothing() -> None:
     assert found.problems == ("It was not well before.",)
 
 
-@pytest.mark.parametrize(("status", "left_out"), [(1, ""), (None, "It is not needed.")])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"exit_status": 1},
+        {"exit_status": None, "left_out": "It is not needed."},
+        {"typed": "onyx health", "exit_status": 2, "output": "drills unknown"},
+    ],
+)
 def test_a_bad_answer_and_a_step_that_is_not_needed_are_no_fault_of_the_playbook(
-    status: int | None, left_out: str
+    facts: dict[str, Any],
 ) -> None:
-    step = STEP.model_copy(update={"exit_status": status, "left_out": left_out})
+    assert rehearsal(steps=(STEP.model_copy(update=facts),)).verdict is Verdict.PASSED
 
-    assert rehearsal(steps=(step,)).verdict is Verdict.PASSED
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"typed": "docker rm x", "exit_status": 2, "output": "usage: docker"},
+        {"typed": "onyx helth", "exit_status": 2, "output": "error: No such command 'helth'."},
+    ],
+)
+def test_a_command_that_is_not_there_is(facts: dict[str, Any]) -> None:
+    assert rehearsal(steps=(STEP.model_copy(update=facts),)).verdict is Verdict.FAILED
 
 
 def test_the_last_of_each_is_found_again(tmp_path: Path) -> None:
