@@ -208,17 +208,18 @@ class GameDay:
             step.measured
             for each in playbooks(THRESHOLDS)
             for step in each.diagnosis
-            if step.is_decisive and step.query and not self._is_well(step.measured)
+            if step.is_decisive and step.query and self._is_well(step.measured) is False
         ]
 
     def _is_over(self, written: IncidentPlaybook) -> bool:
         """Whether all is well that the playbook measures in the end."""
         return all(self._is_well(each) for each in written.recovered)
 
-    def _is_well(self, measured: Measured) -> bool:
+    def _is_well(self, measured: Measured) -> bool | None:
+        """None: nobody knows."""
         found = self._sandbox.monitoring.prometheus.series(measured.query)
         if not found:
-            return measured.if_nothing is Nothing.HEALTHY
+            return True if measured.if_nothing is Nothing.HEALTHY else None
         return measured.is_healthy(float(found[0]["value"][1]))
 
     def _is_cleared(self, scenario: Scenario, found: Rehearsal) -> bool:
