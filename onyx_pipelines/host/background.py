@@ -99,6 +99,10 @@ class BackgroundProcess:
         return tail_of(self.log_path, 12)
 
     def _end(self, *signals: signal.Signals) -> None:
+        if self._child is not None and self.pid not in (None, self._child.pid):
+            # Somebody else has ended ours since, and started another one.
+            self._child.wait(_DIES_WITHIN_S)
+            self._child = None
         pid = self._child.pid if self._child is not None else self.pid
         for number in signals:
             if pid is None or not self.is_alive:

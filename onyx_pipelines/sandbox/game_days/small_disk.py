@@ -90,6 +90,7 @@ class SmallDisk:
         self._images.unlink(missing_ok=True)
         if self._point.is_mount():
             _run("umount", "--lazy", self._point)
+        self._point.rmdir()
         self._image.unlink()
 
     @property
