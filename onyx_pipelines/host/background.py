@@ -101,7 +101,7 @@ class BackgroundProcess:
     def _end(self, *signals: signal.Signals) -> None:
         if self._child is not None and self.pid not in (None, self._child.pid):
             # Somebody else has ended ours since, and started another one.
-            self._child.wait(_DIES_WITHIN_S)
+            self._child.poll()
             self._child = None
         pid = self._child.pid if self._child is not None else self.pid
         for number in signals:

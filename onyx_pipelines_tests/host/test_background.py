@@ -35,6 +35,18 @@ def test_another_object_finds_it_and_stops_it(process: BackgroundProcess) -> Non
     assert not process.pid_path.exists()
 
 
+def test_one_that_another_object_has_started_anew_is_the_one_that_is_stopped(
+    process: BackgroundProcess,
+) -> None:
+    other = BackgroundProcess(process.state_dir, "deaf", stop_grace_s=0.2)
+    other.stop()
+    other.spawn(_DEAF, {})
+
+    process.stop()
+
+    assert not other.is_alive
+
+
 def test_its_children_end_with_it(tmp_path: Path) -> None:
     process = BackgroundProcess(tmp_path, "parent")
     process.spawn(["sh", "-c", "sleep 60 & echo $!; wait"], {})
