@@ -36,7 +36,8 @@ _SEVERITIES = """\
 One person leads, and says so in the incident's channel: *I lead this incident.* Whoever leads does
 not type commands where a second person is there. Assume the worse of two severities until you
 know. What is restored, stopped or deleted is written down with its time; the audit trail keeps
-what `onyx` did.
+what `onyx` did. Say that you have it (`onyx incident ack`, or the link in the message), else the
+next ones are called: [From the alert to the post-mortem](incident_records.md).
 """
 
 

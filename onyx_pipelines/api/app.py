@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from onyx_pipelines import __version__
+from onyx_pipelines.api.acknowledging import add_acknowledging
 from onyx_pipelines.api.backups import add_backups
 from onyx_pipelines.api.description_page import add_description_page
 from onyx_pipelines.api.guard import Guard
 from onyx_pipelines.api.health import add_health
+from onyx_pipelines.api.incident_watch import IncidentWatch
+from onyx_pipelines.api.incidents import add_incidents
 from onyx_pipelines.api.launch_review import add_launch_review
 from onyx_pipelines.api.load_tests import add_load_tests
 from onyx_pipelines.api.metrics import add_metrics
@@ -34,6 +37,7 @@ def create_app(*of: Settings) -> FastAPI:
         SettingsError: the stacks disagree about something that there is once.
     """
     stacks = Stacks(of)
+    watch = IncidentWatch([each.settings for each in stacks.services])
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +45,9 @@ def create_app(*of: Settings) -> FastAPI:
             service.launcher.tidy_up_soon()
         if stacks.shared.metrics_password.get_secret_value():
             page.begin()
+        watch.begin()
         yield
+        watch.end()
         page.end()
         for service in stacks.services:
             service.close()
@@ -73,6 +79,8 @@ def create_app(*of: Settings) -> FastAPI:
     add_launch_review(stacks)
     add_notifications(stacks)
     add_reports(stacks)
-    for router in (stacks.reads, stacks.operates, stacks.restores):
+    add_incidents(stacks, watch)
+    add_acknowledging(app, stacks, watch)
+    for router in (stacks.alerts, stacks.reads, stacks.operates, stacks.restores):
         app.include_router(router)
     return app

@@ -165,6 +165,10 @@ class HoldRequest(_Request):
     reason: Reason
 
 
+class CloseRequest(_Request):
+    reason: Reason | Literal[""] = ""
+
+
 class VerifyRequest(_Request):
     store: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{0,40}$")] = Field(
         default="", description="A store's name: `local`, `offsite`. Empty: every store."

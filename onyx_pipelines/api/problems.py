@@ -25,6 +25,7 @@ from onyx_pipelines.core.errors import (
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.whole_answer import OTHER_FORM
 from onyx_pipelines.monitoring.prometheus import PrometheusError
+from onyx_pipelines.readiness.incidents.book import IncidentError
 
 _log = logger("api")
 MEDIA_TYPE = "application/problem+json"
@@ -37,6 +38,7 @@ _STATUS: dict[type[OnyxError], int] = {
     StoreError: 503,
     SourceError: 503,
     PrometheusError: 503,
+    IncidentError: 503,
 }
 _TITLES = {
     400: "Bad request",
@@ -46,6 +48,7 @@ _TITLES = {
     405: "Method not allowed",
     408: "Too slow",
     409: "In conflict",
+    410: "Gone",
     413: "Too large",
     422: "Not understood",
     429: "Too many failures",

@@ -14,7 +14,7 @@ PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'"
 )
-_KINDS: Final = "^(restore-drills|load-test|service-availability|error-digest)$"
+_KINDS: Final = "^(restore-drills|load-test|service-availability|error-digest|incidents)$"
 
 
 def add_reports(stacks: Stacks) -> None:

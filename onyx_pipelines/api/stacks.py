@@ -36,7 +36,7 @@ class Stacks:
 
     Attributes:
         names: of the stacks, where there are several.
-        reads, operates, restores: routers for endpoints that take a token of that scope.
+        alerts, reads, operates, restores: routers for endpoints that take a token of that scope.
 
     Raises:
         SettingsError: the stacks disagree about something that there is once.
@@ -50,7 +50,10 @@ class Stacks:
         self._services = {
             each.stack: Service(each, is_one_of_several=bool(self.names)) for each in of
         }
-        self.reads, self.operates, self.restores = (self._router(scope) for scope in Scope)
+        self.alerts = self._router(Scope.ALERT)
+        self.reads = self._router(Scope.READ)
+        self.operates = self._router(Scope.OPERATE)
+        self.restores = self._router(Scope.RESTORE)
 
     @property
     def services(self) -> list[Service]:

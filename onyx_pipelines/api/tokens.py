@@ -25,13 +25,16 @@ _PREFIX: Final = "onyx_"
 
 
 class Scope(StrEnum):
-    """Each includes those before it."""
+    """Each includes those before it; but who may only read tells of no alerts."""
 
+    ALERT = "alert"
     READ = "read"
     OPERATE = "operate"
     RESTORE = "restore"
 
     def includes(self, other: Scope) -> bool:
+        if other is Scope.ALERT:
+            return self is not Scope.READ
         order = list(Scope)
         return order.index(self) >= order.index(other)
 

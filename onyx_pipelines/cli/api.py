@@ -40,7 +40,10 @@ def create(
     name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
     *,
     scope: Annotated[
-        Scope, typer.Option(help="read; operate: also start; restore: also overwrite.")
+        Scope,
+        typer.Option(
+            help="read; operate: also start; restore: also overwrite; alert: tell of alerts."
+        ),
     ] = Scope.READ,
 ) -> None:
     """Make a token; it is shown once, on standard output."""

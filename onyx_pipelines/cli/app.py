@@ -34,6 +34,7 @@ _PLACES = {
     "health": ("health", "health"),
     "triage": ("triage", "triage"),
     "rehearse": ("rehearse", "rehearse"),
+    "incident": ("incident", "app"),
     "config": ("config", "app"),
     "api": ("api", "app"),
     "audit": ("audit", "app"),

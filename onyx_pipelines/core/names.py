@@ -24,6 +24,7 @@ class Job:
     ERROR_DIGEST: Final = "daily_error_digest"
     LAUNCH_REVIEW: Final = "daily_launch_review"
     REHEARSAL: Final = "incident_rehearsal"
+    TRIAGE: Final = "incident_triage"
 
 
 class Group:
@@ -82,6 +83,7 @@ class Op:
 
     RESTORE: Final = "restore"
     VERIFY: Final = "verify_sets"
+    TRIAGE: Final = "triage"
 
 
 class Tag:
@@ -99,6 +101,8 @@ class Tag:
     ACCEPTANCE: Final = "onyx/acceptance"
 
 
+# What messages of incidents are about, for who routes them: `incident:failed`.
+INCIDENT: Final = "incident"
 OWNERS: Final = ("team:operations",)
 # One after the other: sources are not read by two steps at a time.
 SOURCE_POOL: Final = "backup_source"
@@ -109,3 +113,8 @@ def run_tags(*, max_runtime_h: float, exclusive: bool = True) -> dict[str, str]:
     """Of a job's runs: how long they may take, and that nothing else that is heavy runs beside."""
     limit = {Tag.MAX_RUNTIME: str(round(max_runtime_h * 3600))}
     return {**EXCLUSIVE_TAGS, **limit} if exclusive else limit
+
+
+def escalation_job(level: int) -> str:
+    """What a message is about that nobody has answered, for the first time or the second."""
+    return f"{INCIDENT}_escalation_{level}"

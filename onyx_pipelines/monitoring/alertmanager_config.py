@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from onyx_pipelines.core.settings import Receivers, Thresholds, Window
+from onyx_pipelines.core.settings import IncidentsApi, Receivers, Thresholds, Window
 from onyx_pipelines.monitoring.deployment import PRODUCTION, Pace
 from onyx_pipelines.monitoring.rules.aftermath import OUTAGES
 from onyx_pipelines.monitoring.rules.catalog import groups
@@ -36,6 +36,8 @@ class Inhibition:
         }
 
 
+# Of one message to our API, with all of their texts within its 64 kB.
+MOST_ALERTS: Final = 30
 # By the longest of the windows that they look back.
 _OF_MINUTES: Final = "ErrorRateHigh|ErrorBudgetFastBurn|LatencyAboveBaseline|ChatSlow"
 _OF_HALF_AN_HOUR: Final = "ErrorBudgetSlowBurn|ErrorsAtLowTraffic"
@@ -136,11 +138,9 @@ def _receivers(receivers: Receivers) -> list[dict[str, Any]]:
         if receivers.mail_to
         else {}
     )
-    own = (
-        {"webhook_configs": [{"url": receivers.webhook_url, "send_resolved": True}]}
-        if receivers.webhook_url
-        else {}
-    )
+    hooks = [{"url": receivers.webhook_url, "send_resolved": True}] if receivers.webhook_url else []
+    hooks += [_incidents(each) for each in receivers.incidents]
+    own = {"webhook_configs": hooks} if hooks else {}
     dead_man = (
         {"webhook_configs": [{"url": receivers.watchdog_url, "send_resolved": False}]}
         if receivers.watchdog_url
@@ -152,6 +152,19 @@ def _receivers(receivers: Receivers) -> list[dict[str, Any]]:
         {"name": "watchdog", **dead_man},
         {"name": "nobody"},
     ]
+
+
+def _incidents(api: IncidentsApi) -> dict[str, Any]:
+    """Our API takes no message that is larger."""
+    return {
+        "url": api.url,
+        "send_resolved": True,
+        "max_alerts": MOST_ALERTS,
+        "http_config": {
+            "authorization": {"type": "Bearer", "credentials_file": api.token_file},
+            "follow_redirects": False,
+        },
+    }
 
 
 def _slack(receivers: Receivers) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import Redactor, logger
-from onyx_pipelines.core.names import Job
+from onyx_pipelines.core.names import Job, escalation_job
 from onyx_pipelines.core.process_log import secret_values
 from onyx_pipelines.core.settings import NotificationSettings, Settings
 from onyx_pipelines.core.text import duration_text
@@ -81,12 +81,18 @@ def _mailed(
 ) -> Iterator[tuple[str, Routes, Sequence[str]]]:
     """Each recipient, what it is told, and who stands in the header."""
     usual, digest = settings.smtp_to, settings.error_digest_to or settings.smtp_to
-    wanted = settings.mail_notify_on or settings.notify_on
-    for each in dict.fromkeys((*usual, *digest)):
+    wanted, asked = settings.mail_notify_on or settings.notify_on, settings.incident_escalate_to
+    levels = len(settings.incident_escalate_after_minutes)
+    for each in dict.fromkeys((*usual, *digest, *asked)):
         told = wanted if each in usual else ()
         if each in digest:
             told = (*told, f"{Job.ERROR_DIGEST}:{Outcome.REPORTED}")
-        yield each, routes(told), usual if each in usual else digest
+        if each in asked:
+            first = min(asked.index(each) + 1, levels)
+            from_then_on = range(first, levels + 1) if levels else ()
+            told = (*told, *(f"{escalation_job(n)}:{Outcome.FAILED}" for n in from_then_on))
+        everyone = usual if each in usual else digest if each in digest else (each,)
+        yield each, routes(told), everyone
 
 
 def keep(settings: Settings, event: Event) -> bool:

@@ -40,6 +40,14 @@ class AlertmanagerServer:
             and each["labels"] in [dict(a) for a in alerts]
         }
 
+    def fire(self, *alerts: Labels) -> None:
+        """Until they end."""
+        self._post(alerts, timedelta(minutes=5))
+
+    def end(self, *alerts: Labels) -> None:
+        """The all-clear of these."""
+        self._post(alerts, timedelta(seconds=-1))
+
     def _post(self, alerts: Collection[Labels], lasting: timedelta) -> None:
         now = datetime.now(UTC)
         body = [

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 import yaml
 
-from onyx_pipelines.core.settings import Receivers, Thresholds, Window
+from onyx_pipelines.core.settings import IncidentsApi, Receivers, Thresholds, Window
 from onyx_pipelines.monitoring.alertmanager_config import (
     INHIBITIONS,
     Inhibition,
@@ -31,6 +31,7 @@ FULL: Final = Receivers(
     mail_to="people@example.org",
     mail_user="alerts",
     webhook_url="http://127.0.0.1:9/hook",
+    incidents=(IncidentsApi(url="http://127.0.0.1:9/api/incidents/alerts"),),
     watchdog_url="http://127.0.0.1:9/ping",
     quiet=(Window(name="maintenance", weekday="sunday", begins="02:00", ends="04:00"),),
 )

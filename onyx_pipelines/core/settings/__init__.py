@@ -19,6 +19,7 @@ from onyx_pipelines.core.settings.load_tests import LoadTestSettings, ObjectiveS
 from onyx_pipelines.core.settings.loading import load_settings, load_stacks
 from onyx_pipelines.core.settings.monitoring import (
     CHAT_BUCKETS_S,
+    IncidentsApi,
     MonitoringSettings,
     PrometheusSettings,
     Receivers,
@@ -60,6 +61,7 @@ __all__ = [
     "Hook",
     "HookSettings",
     "HostSettings",
+    "IncidentsApi",
     "KeySettings",
     "LaunchSettings",
     "LoadTestSettings",

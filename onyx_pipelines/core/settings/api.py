@@ -39,6 +39,11 @@ class ApiSettings(HostSettings):
     api_request_timeout_s: float = Field(
         60, gt=0, description="A request that takes longer is answered with 504."
     )
+    api_public_url: str = Field(
+        "",
+        description="The API's address for people, for the links in messages by which they"
+        " acknowledge an incident. Empty: no links.",
+    )
     metrics_user: str = Field("admin", description="User of /metrics (basic authentication).")
     metrics_password: SecretStr = Field(
         SecretStr(""), description="Its password. Empty: /metrics is switched off."

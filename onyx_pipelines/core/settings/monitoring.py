@@ -76,6 +76,20 @@ class Window(BaseModel):
     ends: str
 
 
+class IncidentsApi(BaseModel):
+    """Where alerts open incidents.
+
+    Args:
+        url: of our API, as Alertmanager reaches it: `…/api/incidents/alerts`.
+        token_file: on its host, with a token of scope `alert`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    token_file: str = f"{_SECRETS}/onyx_api_token"
+
+
 class Receivers(BaseModel):
     """Where alerts go.
 
@@ -84,6 +98,7 @@ class Receivers(BaseModel):
         mail_to: empty: no mail.
         mail_tls: whether its server must speak TLS; one of this machine need not.
         webhook_url: of a receiver of our own; empty: none.
+        incidents: the API that keeps them, once for each stack; none: alerts open no incidents.
         watchdog_url: of a dead man's switch outside of this machine; empty: none.
     """
 
@@ -98,6 +113,7 @@ class Receivers(BaseModel):
     mail_user: str = ""
     mail_password_file: str = f"{_SECRETS}/mail_password"
     webhook_url: str = ""
+    incidents: tuple[IncidentsApi, ...] = ()
     watchdog_url: str = ""
     quiet: tuple[Window, ...] = ()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
 
 from onyx_pipelines.core.settings.host import HostSettings
-from onyx_pipelines.core.settings.part import Words, joined
+from onyx_pipelines.core.settings.part import Words, joined, split
 
 
 def _known_outcomes(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -18,7 +19,16 @@ def _known_outcomes(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _ascending(value: tuple[float, ...]) -> tuple[float, ...]:
+    if any(each <= 0 for each in value) or list(value) != sorted(set(value)):
+        raise ValueError("needs minutes above 0, each more than the one before")
+    return value
+
+
 Outcomes = Annotated[Words, AfterValidator(_known_outcomes)]
+_Minutes = Annotated[
+    tuple[float, ...], NoDecode, BeforeValidator(split), AfterValidator(_ascending)
+]
 
 
 class NotificationSettings(HostSettings):
@@ -67,4 +77,21 @@ class NotificationSettings(HostSettings):
     )
     playbook_url: str = Field(
         "", description="Page for on-call, linked from what failed. Empty: none."
+    )
+    incident_escalate_after_minutes: _Minutes = Field(
+        (10, 30),
+        description="When nobody has acknowledged a critical incident for so many minutes, people"
+        " are told again, at each of these; comma-separated. Empty: never.",
+        examples=[[10, 30]],
+    )
+    incident_escalate_to: Words = Field(
+        (),
+        description="Who is mailed then besides, comma-separated: the first at the first time, the"
+        " first two at the second, and so on. Empty: nobody but the channels.",
+    )
+    incident_reopen_minutes: float = Field(
+        30,
+        ge=0,
+        description="An alert that comes back within so many minutes of its incident's end opens"
+        " that again.",
     )

@@ -88,5 +88,5 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(exclude_defaults=True)
     if isinstance(value, tuple):
-        value = ",".join(value)
+        value = ",".join(map(str, value))
     return "none" if is_secret(field) or value in (None, "", {}) else f"`{value}`"
