@@ -7,6 +7,7 @@ import dagster as dg
 
 from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import Settings
+from onyx_pipelines.core.text import moment_text
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.readiness.incidents.attending import is_overdue
 
@@ -28,4 +29,4 @@ def unattended_incidents(
         return "" if is_overdue(settings, now) else "No incident waits."
 
     # One a minute, should a run not be enough.
-    return onyx.on_schedule(dg.RunRequest(run_key=f"{now:%Y-%m-%dT%H:%M}"), why_not)
+    return onyx.on_schedule(dg.RunRequest(run_key=moment_text(now)), why_not)

@@ -106,7 +106,7 @@ def test_a_token_acknowledges_and_closes_in_its_name(own: Api, volume_host: Host
 
 
 def test_one_that_is_not_there(own: Api) -> None:
-    path = "/api/incidents/20260101-000000-0000"
+    path = "/api/incidents/20260101T000000Z-0000"
 
     assert own.client(Scope.READ).get(path).status_code == 404
     assert own.client(Scope.OPERATE).post(f"{path}/ack").status_code == 404
@@ -185,7 +185,7 @@ def settings_in(folder: Path) -> Settings:
 
 
 def test_nothing_but_what_was_signed_is(tmp_path: Path) -> None:
-    own, one, other = settings_in(tmp_path), "20261127-090000-0001", "20261127-090000-0002"
+    own, one, other = settings_in(tmp_path), "20261127T090000Z-0001", "20261127T090000Z-0002"
     asked = parse_qs(urlsplit(acknowledge_link(own, one, NOW)).query)
     until, signature = int(asked["until"][0]), asked["signature"][0]
 
@@ -206,9 +206,9 @@ def test_without_an_address_for_people_there_is_no_link(tmp_path: Path) -> None:
 
 def test_links_are_of_one_host_only(tmp_path: Path) -> None:
     one, other = settings_in(tmp_path / "one"), settings_in(tmp_path / "other")
-    asked = parse_qs(urlsplit(acknowledge_link(one, "20261127-090000-0001", NOW)).query)
+    asked = parse_qs(urlsplit(acknowledge_link(one, "20261127T090000Z-0001", NOW)).query)
 
     assert not is_signed(
-        other, "20261127-090000-0001", int(asked["until"][0]), asked["signature"][0]
+        other, "20261127T090000Z-0001", int(asked["until"][0]), asked["signature"][0]
     )
     assert (tmp_path / "one" / "incidents" / "link.key").stat().st_mode & 0o777 == 0o600

@@ -218,6 +218,7 @@ _CHOICES: Mapping[str, list[Any]] = {
     "load_test_every": ["month", "quarter"],
     "bugsink_webhook_secret": ["c0ffee-c0ffee-c0ffee-c0ffee"],
     "sentry_environment": ["production", "a-b_1"],
+    "incident_escalate_after_minutes": [[10, 30], [0.5], []],
     "sentry_release": ["onyx@1.4.2", ""],
     "error_spool_limit_bytes": [1 << 20, 1 << 30],
 }
@@ -254,7 +255,7 @@ def _in_the_environment(name: str, value: object) -> str:
     if name in ("hooks", "stores") or name.startswith("alert_"):
         return json.dumps(value)
     if isinstance(value, list):
-        return ",".join(item.replace(",", "\\,") for item in value)
+        return ",".join(str(item).replace(",", "\\,") for item in value)
     if isinstance(value, dict):
         return ",".join(f"{key}={text}" for key, text in value.items())
     return str(value)

@@ -77,7 +77,7 @@ def message(
 def ids() -> Callable[[], str]:
     """One after the other."""
     numbers: Iterator[int] = count(1)
-    return lambda: f"20261127-090000-{next(numbers):04x}"
+    return lambda: f"20261127T090000Z-{next(numbers):04x}"
 
 
 def after(
@@ -91,7 +91,7 @@ def after(
             message(*alerts, now=now, group=group),
             now,
             RULES,
-            lambda: f"20261127-090000-{len(known) + 1:04x}",
+            lambda: f"20261127T090000Z-{len(known) + 1:04x}",
         )
     }
     kept = [changed.pop(each.id, each) for each in known]

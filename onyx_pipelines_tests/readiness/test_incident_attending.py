@@ -256,7 +256,7 @@ def test_a_kill_between_any_two_writes_loses_nothing(
 def test_a_damaged_record_hides_no_other(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     hear_of(settings, alert())
-    (tmp_path / "incidents" / "20260101-000000-0000.json").write_text("{")
+    (tmp_path / "incidents" / "20260101T000000Z-0000.json").write_text("{")
 
     assert only(settings).title == "PostgresqlDown in a sentence"
 

@@ -168,7 +168,7 @@ def test_an_alert_of_another_stack_opens_nothing() -> None:
 
 class TestByHand:
     def test_it_is_open_until_a_person_closes_it(self) -> None:
-        made = opened_by_hand("20261127-090000-0001", "slow", Severity.CRITICAL, "ann", NOW)
+        made = opened_by_hand("20261127T090000Z-0001", "slow", Severity.CRITICAL, "ann", NOW)
         known = after([made], alert(), now=NOW + timedelta(seconds=5))
 
         (found,) = after(known, alert(ended=NOW + MINUTE), now=NOW + MINUTE)

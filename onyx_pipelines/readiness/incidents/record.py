@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from onyx_pipelines.core.text import stamp_text
 from onyx_pipelines.monitoring.playbooks import Playbook
 from onyx_pipelines.monitoring.rules.rule import Severity
 from onyx_pipelines.readiness.diagnosis import Considered, Outcome, Triage
 
-ID_PATTERN: Final = r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$"
+ID_PATTERN: Final = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$"
 
 
 class What(StrEnum):
@@ -217,7 +218,7 @@ class Incident(_Record):
 
 def new_id(now: datetime) -> str:
     """Sorts by time; short enough to be typed."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{stamp_text(now)}-{secrets.token_hex(2)}"
 
 
 def triage_seen(found: Triage, of_notes: int) -> TriageSeen:
