@@ -28,6 +28,7 @@ class IncidentError(OnyxError):
 
     Cause: a full disk, a missing right in ONYX_STATE_DIR, another process that keeps its lock.
     Remedy: make room or give the right there; Alertmanager sends its message again.
+    Transient: another process that keeps the lock.
     """
 
     code = "incident"
