@@ -9,7 +9,8 @@ from onyx_pipelines.api.problems import ProblemError
 from onyx_pipelines.api.stacks import Stacks
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.readiness.launch.checklist import Role
-from onyx_pipelines.readiness.launch.signing_off import ObjectionKind, SignOffError, Standing
+from onyx_pipelines.readiness.launch.objections import ObjectionKind, Standing
+from onyx_pipelines.readiness.launch.signing_off import SignOffError
 from onyx_pipelines.readiness.launch.standing import Launch, launch_of
 
 

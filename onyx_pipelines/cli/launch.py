@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from onyx_pipelines.audit import audited, cli_origin
-from onyx_pipelines.cli import launch_bundle, launch_signing
+from onyx_pipelines.cli import launch_bundle, launch_day, launch_signing
 from onyx_pipelines.core.errors import NotFoundError
 from onyx_pipelines.core.settings import Settings, load_settings
 from onyx_pipelines.core.text import moment_text, words
@@ -39,10 +39,12 @@ app = typer.Typer(help="May the stack go live? A checklist that looks for itself
 app.command("sign")(launch_signing.sign)
 app.command("signoffs")(launch_signing.signoffs)
 app.command("revoke")(launch_signing.revoke)
-app.command("decide")(launch_signing.decide)
-app.command("plan")(launch_signing.plan)
+app.command("decide")(launch_day.decide)
+app.command("plan")(launch_day.plan)
 app.command("bundle")(launch_bundle.bundle)
 app.command("verify")(launch_bundle.verify)
+app.command("sign-bundle")(launch_signing.sign_bundle)
+app.command("accept")(launch_signing.accept)
 
 _EXIT_CODES: Final = {
     Verdict.PASSED: EXIT_FINE,

@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     from onyx_pipelines.vault.signing import Signers
 
 
+BundleArgument = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="What `onyx launch bundle` wrote.")
+]
+SignerOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The public key of the host that made it, in a file (`onyx keys signers public`);"
+        " default: the signers that this machine believes."
+    ),
+]
+
+
 def bundle(
     file: Annotated[Path, typer.Argument(help="A new file.")],
     *,
@@ -57,17 +69,9 @@ def bundle(
 
 
 def verify(
-    file: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="What `onyx launch bundle` wrote.")
-    ],
+    file: BundleArgument,
     *,
-    signer: Annotated[
-        Path | None,
-        typer.Option(
-            help="The public key of the host that made it, in a file (`onyx keys signers public`);"
-            " default: the signers that this machine believes."
-        ),
-    ] = None,
+    signer: SignerOption = None,
     live: Annotated[
         bool,
         typer.Option(
@@ -85,7 +89,7 @@ def verify(
     settings = load_settings()
     brought = read_bundle(file)
     now = datetime.now(UTC)
-    found = list(lapses(brought, _believed(settings, signer), now, leads=known_leads(settings)))
+    found = list(lapses(brought, believed(settings, signer), now, leads=known_leads(settings)))
     unseen: list[str] = []
     if live:
         from onyx_pipelines.readiness.launch.live import look_again
@@ -111,7 +115,15 @@ def verify(
     finish(EXIT_BAD if found else 0)
 
 
-def _believed(settings: Settings, path: Path | None) -> Signers:
+def believed(settings: Settings, path: Path | None) -> Signers:
+    """Whose bundles count here.
+
+    Args:
+        path: of the public key of the only one; None: as this machine's list says.
+
+    Raises:
+        KeyFileError: there is none.
+    """
     from onyx_pipelines.cli.public_key_file import read_public_key
     from onyx_pipelines.vault.signing import SIGNERS, Signers
     from onyx_pipelines.vault.trust import known_signers

@@ -1,17 +1,18 @@
-"""`onyx launch sign|signoffs|revoke|decide|plan`: who answers for it, and when what is done."""
+"""`onyx launch sign|sign-bundle|accept|signoffs|revoke`: who answers for it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from onyx_pipelines.audit import audited, cli_origin
+from onyx_pipelines.cli.launch_bundle import BundleArgument, SignerOption, believed
 from onyx_pipelines.core.errors import SettingsError
 from onyx_pipelines.core.settings import load_settings
-from onyx_pipelines.core.text import moment_text, utc_minute, words
+from onyx_pipelines.core.text import moment_text, words
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.readiness.launch.checklist import Role
 from onyx_pipelines.terminal.output import (
@@ -28,14 +29,20 @@ from onyx_pipelines.terminal.output import (
 )
 
 if TYPE_CHECKING:
-    from onyx_pipelines.readiness.launch.signing_off import Standing, Statement
+    from onyx_pipelines.readiness.launch.objections import Standing
+    from onyx_pipelines.readiness.launch.signing_off import Statement
     from onyx_pipelines.readiness.launch.signoff_book import Kept
     from onyx_pipelines.readiness.launch.standing import Launch
 
-# A week before and after it are moments too, in every zone.
-_FIRST_YEAR: Final = 1970
-_LAST_YEAR: Final = 9999
 RoleOption = Annotated[Role, typer.Option("--role", help="Of those who sign.")]
+DespiteOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--despite",
+        metavar="ITEM",
+        help="Sign although this blocking item has not passed; each of them must be named.",
+    ),
+]
 
 
 def sign(
@@ -44,14 +51,7 @@ def sign(
     name: Annotated[
         str, typer.Option(callback=storable, help="Yours; default: that of the key of --key.")
     ] = "",
-    despite: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--despite",
-            metavar="ITEM",
-            help="Sign although this blocking item has not passed; each of them must be named.",
-        ),
-    ] = None,
+    despite: DespiteOption = None,
     key: Annotated[
         Path | None,
         typer.Option(help="The file of your own key (`onyx keys leads`); default: this host's."),
@@ -109,6 +109,68 @@ def sign(
     out.line(bold("Signed."), f" {signoff}")
 
 
+def sign_bundle(
+    file: BundleArgument,
+    to: Annotated[Path, typer.Argument(metavar="SIGNOFF", help="A new file, for the host.")],
+    *,
+    role: RoleOption,
+    key: Annotated[Path, typer.Option(help="The file of your own key (`onyx keys leads`).")],
+    signer: SignerOption = None,
+    despite: DespiteOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Sign on your own machine, by a bundle that was brought there and that holds: your key does
+    not leave it. `onyx launch accept` takes the sign-off in on the host."""
+    from onyx_pipelines.readiness.launch.bundling import read_bundle
+    from onyx_pipelines.readiness.launch.signing_off import sign as put_signature
+    from onyx_pipelines.readiness.launch.signing_off import statement_of
+    from onyx_pipelines.readiness.launch.signoff_book import write_signoff
+    from onyx_pipelines.readiness.launch.standing import holding_launch
+    from onyx_pipelines.vault.signing import load_signing_key
+
+    settings = load_settings()
+    signing_key = load_signing_key(key)
+    now = datetime.now(UTC)
+    launch = holding_launch(read_bundle(file), believed(settings, signer), now)
+    _show_review(launch)
+    statement = statement_of(
+        launch.review, launch.today, launch.asked, role, signing_key.signer.name, despite or ()
+    )
+    _show_statement(statement, f"with the key of {signing_key.signer}")
+    if not yes:
+        out.line("Nothing was signed. If that is what you answer for: again with --yes.")
+        return
+    write_signoff(to, put_signature(statement, signing_key, now))
+    out.line(bold("Signed. "), f"On the host: onyx launch accept {to.name}")
+
+
+def accept(
+    file: Annotated[Path, typer.Argument(metavar="SIGNOFF", help="What `sign-bundle` wrote.")],
+) -> None:
+    """Take in a sign-off that was made on a lead's own machine, if it counts for what there is."""
+    from onyx_pipelines.readiness.launch.signoff_book import read_signoff
+    from onyx_pipelines.readiness.launch.standing import accept_signoff
+
+    settings = load_settings()
+    signoff = read_signoff(file)
+    with audited(
+        settings,
+        action="launch.accept",
+        origin=cli_origin(),
+        parameters={
+            "role": signoff.statement.role,
+            "name": signoff.statement.name,
+            "commit": signoff.statement.commit,
+            "review": signoff.statement.review_sha256,
+            "despite": signoff.statement.despite,
+        },
+        required=True,
+    ) as entry:
+        accept_signoff(settings, signoff)
+        entry.result(verdict="accepted", detail=str(signoff))
+    out.line(bold("Accepted."), f" {signoff}")
+
+
 def signoffs(*, as_json: JsonOption = False) -> None:
     """Who has signed, and whether that still counts. Exit code 0: every role's does, 1: one is
     missing or does not count."""
@@ -149,83 +211,6 @@ def revoke(
     out.line(f"Taken back: {kept.signoff}.")
 
 
-def decide(*, as_json: JsonOption = False) -> None:
-    """Go, or no go, by each criterion of docs/LAUNCH.md. Exit code 0: go, 1: no go."""
-    from onyx_pipelines.readiness.launch.standing import launch_of
-
-    settings = load_settings()
-    launch = launch_of(settings)
-    decisions = launch.decisions(settings)
-    is_go = all(each.verdict is Verdict.PASSED for each in decisions)
-    if as_json:
-        print_json(
-            {
-                "go": is_go,
-                "commit": launch.review.commit,
-                "at": launch.review.at,
-                "criteria": [
-                    {"id": each.criterion.id, "verdict": each.verdict, "found": each.found}
-                    for each in decisions
-                ],
-            }
-        )
-    else:
-        rows = [(each.criterion.asks, words(each.verdict), each.found) for each in decisions]
-        out.table("go, or no go", ("criterion", "verdict", "found"), rows)
-        _show_open(launch)
-        out.line(bold("Go.") if is_go else red("No go."))
-    finish(0 if is_go else EXIT_BAD)
-
-
-def plan(
-    *,
-    date: Annotated[
-        str, typer.Option(help="When it opens: 2026-12-15T09:00, with a zone or in UTC.")
-    ],
-    as_json: JsonOption = False,
-) -> None:
-    """The procedure of docs/LAUNCH.md with its dates: who does what when, and the way back."""
-    from onyx_pipelines.readiness.launch.go_live import go_live, moments
-
-    settings = load_settings()
-    live_at = _moment(date)
-    procedure = go_live(settings.alert_thresholds)
-    dated = moments(procedure, live_at)
-    if as_json:
-        print_json(
-            [
-                {"at": at, "when": each.when, "title": each.title, "tasks": _plain(each.tasks)}
-                for at, each in dated
-            ]
-        )
-        return
-    rows = [
-        (f"{utc_minute(at)} ({each.when})", task.owner, task.do, task.command)
-        for at, each in dated
-        for task in each.tasks
-    ]
-    title = f"going live on {moment_text(live_at)}"
-    out.table(title, ("UTC", "owner", "what", "command"), rows)
-    back = procedure.rollback
-    out.line(
-        f"The way back: {back.decides} decides, until"
-        f" {moment_text(live_at + back.until)}. Reason enough is any of:"
-    )
-    out.quote(f"{each.asks} ({each.query})" for each in back.when)
-    steps = [(step.command, step.do, step.effect) for step in back.steps]
-    out.table("the way back", ("command", "what", "what comes of it"), steps)
-    watched = [
-        (
-            f"{utc_minute(live_at + each.begins)} to {utc_minute(live_at + each.ends)}",
-            each.who,
-            each.how,
-            ", ".join(each.dashboards),
-        )
-        for each in procedure.watch
-    ]
-    out.table("the watch", ("UTC", "who", "how", "dashboards"), watched)
-
-
 def _show_review(launch: Launch) -> None:
     review = launch.today
     rows = []
@@ -247,11 +232,6 @@ def _show_statement(statement: Statement, key: str) -> None:
         f"review      {statement.review_sha256}",
     ]
     out.quote([*lines, *(f"despite     {each}" for each in statement.despite)])
-
-
-def _show_open(launch: Launch) -> None:
-    for item, result in launch.today.blockers(launch.asked):
-        out.line(f"  {item.id} ({item.owner}): {result.found}")
 
 
 def _show_standings(standings: tuple[Standing, ...]) -> None:
@@ -286,19 +266,3 @@ def _standing_json(each: Standing) -> dict[str, Any]:
             {"kind": one.kind, "what": one.what, "item": one.item_id} for one in each.objections
         ],
     }
-
-
-def _plain(tasks: Any) -> list[dict[str, Any]]:
-    return [task.model_dump(mode="json") for task in tasks]
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
-            raise ValueError(text)
-    except ValueError:
-        raise SettingsError(
-            f"{text!r} is not a moment.", remedy="Write it as 2026-12-15T09:00."
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

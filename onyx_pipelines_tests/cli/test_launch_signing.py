@@ -165,6 +165,51 @@ class TestLeads:
         assert (answer.status, "does not count" in answer.errors) == (2, True)
 
 
+class TestOnTheirOwnMachine:
+    """Mary's key is where the host is not."""
+
+    @pytest.fixture
+    def mary(self, host: Host) -> list[object]:
+        key, public = host.root / "mary.key", host.root / "mary.pub"
+        public.write_text(host.onyx("keys", "leads", "create", key, "--name", "Mary").output)
+        host.onyx("keys", "leads", "add", "Mary", public, "--role", "product")
+        host.onyx("launch", "bundle", host.root / "launch.bundle")
+        words = ["launch", "sign-bundle", host.root / "launch.bundle", host.root / "mary.json"]
+        return [*words, "--role", "product", "--key", key]
+
+    def test_a_lead_signs_a_bundle_and_the_host_takes_it_in(
+        self, host: Host, mary: list[object]
+    ) -> None:
+        shown, signed = host.onyx(*mary), host.onyx(*mary, "--yes")
+        accepted = host.onyx("launch", "accept", host.root / "mary.json")
+
+        assert (shown.status, signed.status, accepted.status) == (0, 0, 0)
+        assert "Nothing was signed" in shown.output
+        counts = {each["role"]: each["counts"] for each in host.json("launch", "signoffs")}
+        assert counts["product"] is True
+        assert host.deeds()[-1] == ("launch.accept", "accepted")
+
+    def test_what_has_changed_since_is_not_taken_in(self, host: Host, mary: list[object]) -> None:
+        host.onyx(*mary, "--yes")
+        host.review(rollback_rehearsed=UNABLE)
+
+        answer = host.onyx("launch", "accept", host.root / "mary.json")
+        assert (answer.status, "does not count" in answer.errors) == (2, True)
+
+    def test_a_bundle_that_does_not_hold_is_not_signed(
+        self, host: Host, mary: list[object]
+    ) -> None:
+        bundle = host.root / "launch.bundle"
+        bundle.write_bytes(bundle.read_bytes().replace(b"0 critical", b"9 critical"))
+
+        answer = host.onyx(*mary, "--yes")
+        assert (answer.status, "does not hold" in answer.errors) == (1, True)
+        assert not (host.root / "mary.json").exists()
+
+    def test_another_file_is_no_sign_off(self, host: Host) -> None:
+        assert "is no sign-off" in host.onyx("launch", "accept", host.root / "trivy.txt").errors
+
+
 class TestTheBundle:
     @pytest.fixture
     def bundle(self, host: Host) -> Path:

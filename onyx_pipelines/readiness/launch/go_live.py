@@ -17,7 +17,7 @@ from onyx_pipelines.core.settings import Thresholds
 from onyx_pipelines.core.text import limit_text, list_text
 from onyx_pipelines.monitoring.rules.rule import Board
 from onyx_pipelines.readiness.launch.checklist import Checklist, Item, Role
-from onyx_pipelines.readiness.launch.signing_off import Standing
+from onyx_pipelines.readiness.launch.objections import Standing
 from onyx_pipelines.readiness.launch.verdicts import LaunchReview, Verdict
 from onyx_pipelines.readiness.limit import with_thresholds
 from onyx_pipelines.readiness.playbook import Action, Measured, Slug, Words

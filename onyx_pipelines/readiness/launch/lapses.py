@@ -18,7 +18,7 @@ from onyx_pipelines.readiness.launch.bundle import PLACE, Bundle, BundledFile
 from onyx_pipelines.readiness.launch.checklist import Checklist, Item, checklist
 from onyx_pipelines.readiness.launch.judging.judge import judge, judge_again
 from onyx_pipelines.readiness.launch.leads import Lead
-from onyx_pipelines.readiness.launch.signing_off import Keys, objections
+from onyx_pipelines.readiness.launch.objections import Keys, objections
 from onyx_pipelines.readiness.launch.verdicts import ItemResult, Verdict
 from onyx_pipelines.vault.signing import Signers
 

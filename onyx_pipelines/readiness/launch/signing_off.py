@@ -1,4 +1,4 @@
-"""A sign-off: who answers for which state of the checklist, and whether that still stands. Pure.
+"""A sign-off: who answers for which state of the checklist. Pure.
 
 It binds a role, a name and a signature to a commit, to the checklist and to what came of each item.
 Automatic items are looked at again and again, so of them the verdict is bound; of what a person has
@@ -8,24 +8,23 @@ shown, the evidence itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from onyx_pipelines.core.errors import OnyxError
-from onyx_pipelines.core.text import day_text, list_text, moment_text, words
+from onyx_pipelines.core.text import list_text, moment_text
 from onyx_pipelines.readiness.launch.checklist import Checklist, Role
-from onyx_pipelines.readiness.launch.leads import Lead
 from onyx_pipelines.readiness.launch.verdicts import ItemResult, LaunchReview, Verdict
 from onyx_pipelines.vault.records import Record, UtcDatetime, canonical_json
-from onyx_pipelines.vault.signing import Signature, Signer, Signers, SigningKey
+from onyx_pipelines.vault.signing import Signature, SigningKey
 
 SIGNING_ROLES: Final = (Role.ENGINEERING, Role.OPERATIONS, Role.PRODUCT)
-_PLACE: Final = b"onyx-launch/1/signoff"
+PLACE: Final = b"onyx-launch/1/signoff"
+# Of what keeps somebody from signing, in one sentence.
+_NAMED: Final = 5
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -95,79 +94,6 @@ class Revocation(Record):
     reason: str
 
 
-class ObjectionKind(StrEnum):
-    """Why a sign-off does not count."""
-
-    REVOKED = "revoked"
-    SIGNATURE = "signature"
-    STACK = "other_stack"
-    COMMIT = "other_commit"
-    CHECKLIST = "other_checklist"
-    VERDICT = "other_verdict"
-    EVIDENCE = "other_evidence"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True)
-class Objection:
-    """One reason, in a sentence; `item_id`: where it is about one item."""
-
-    kind: ObjectionKind
-    what: str
-    item_id: str = ""
-
-
-@dataclass(frozen=True)
-class Keys:
-    """Whose signatures count: of a role that has leads theirs alone, else those of hosts."""
-
-    hosts: Signers
-    leads: tuple[Lead, ...] = ()
-
-    def leads_of(self, role: Role) -> tuple[Lead, ...]:
-        """Who may sign for it with a key of their own."""
-        return tuple(each for each in self.leads if role in each.roles)
-
-    def distrust(self, signoff: SignOff) -> str:
-        """Why its signature does not count; "": it does."""
-        said = signoff.statement
-        leads = self.leads_of(said.role)
-        as_signers = (Signer(**each.model_dump(exclude={"roles"})) for each in leads)
-        counted = Signers.of(as_signers) if leads else self.hosts
-        distrust = counted.distrust(signoff.signature, _PLACE, said.body)
-        if distrust is not None:
-            return distrust.what
-        signed_by = [each.name for each in leads if each.id == signoff.signature.signer_id]
-        if signed_by and said.name not in signed_by:
-            return f"It names {said.name}, and is signed with the key of {list_text(signed_by)}."
-        return ""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Of one role. It counts where there is a sign-off and no objection."""
-
-    role: Role
-    signoff: SignOff | None
-    objections: tuple[Objection, ...] = ()
-
-    @property
-    def counts(self) -> bool:
-        """Whether the role has signed what there is now."""
-        return self.signoff is not None and not self.objections
-
-    @property
-    def sentence(self) -> str:
-        """Why it does not count, or who signed."""
-        if self.signoff is None:
-            return f"{self.role} has not signed."
-        if not self.objections:
-            despite = self.signoff.statement.despite
-            return f"{self.signoff}{f', despite {list_text(despite)}' if despite else ''}."
-        first, *more = (each.what for each in self.objections)
-        return f"{self.signoff} does not count: {first}{f' ({len(more)} more)' if more else ''}"
-
-
 def digest(model: BaseModel) -> str:
     """SHA-256 of its canonical JSON."""
     return hashlib.sha256(canonical_json(model.model_dump(mode="json"))).hexdigest()
@@ -209,7 +135,7 @@ def statement_of(
         checklist_sha256=digest(asked),
         review_sha256=digest(review),
         items=tuple(
-            SignedItem(item_id=item.id, verdict=result.verdict, given_sha256=_given(asked, result))
+            SignedItem(item_id=item.id, verdict=result.verdict, given_sha256=given(asked, result))
             for item in asked.items
             if (result := today.result(item))
         ),
@@ -219,57 +145,11 @@ def statement_of(
 
 def sign(statement: Statement, key: SigningKey, at: datetime) -> SignOff:
     """Put the key's signature under it."""
-    return SignOff(statement=statement, signature=key.sign(_PLACE, statement.body, at=at))
+    return SignOff(statement=statement, signature=key.sign(PLACE, statement.body, at=at))
 
 
-def objections(
-    signoff: SignOff, review: LaunchReview, asked: Checklist, keys: Keys, now: datetime
-) -> tuple[Objection, ...]:
-    """Why it does not count for this review; none: it does.
-
-    Args:
-        review: judged again at `now`: what has expired is no pass in it.
-    """
-    return tuple(_objections(signoff, review, asked, keys, now))
-
-
-def _objections(
-    signoff: SignOff, review: LaunchReview, asked: Checklist, keys: Keys, now: datetime
-) -> Iterator[Objection]:
-    said = signoff.statement
-    if distrust := keys.distrust(signoff):
-        yield Objection(ObjectionKind.SIGNATURE, distrust)
-    if said.stack != review.stack:
-        what = f"it is of the stack {said.stack or 'without a name'}."
-        yield Objection(ObjectionKind.STACK, what)
-    if said.commit != review.commit:
-        what = f"it is of commit {said.commit[:12]}, and {review.commit[:12] or 'none'} goes live."
-        yield Objection(ObjectionKind.COMMIT, what)
-    if said.checklist_sha256 != digest(asked):
-        yield Objection(ObjectionKind.CHECKLIST, "another checklist was signed.")
-    signed = {each.item_id: each for each in said.items}
-    for item in asked.items:
-        if before := signed.get(item.id):
-            yield from _changed(
-                before, review.result(item), _given(asked, review.result(item)), now
-            )
-
-
-def _changed(
-    before: SignedItem, result: ItemResult, given: str | None, now: datetime
-) -> Iterator[Objection]:
-    it = before.item_id
-    if before.verdict is Verdict.PASSED and result.expires_at and result.expires_at < now:
-        what = f"the evidence of {it} has expired ({day_text(result.expires_at)})."
-        yield Objection(ObjectionKind.EXPIRED, what, it)
-    elif result.verdict is not before.verdict:
-        what = f"{it} was signed as {words(before.verdict)}, and is {words(result.verdict)}."
-        yield Objection(ObjectionKind.VERDICT, what, it)
-    if before.given_sha256 != given:
-        yield Objection(ObjectionKind.EVIDENCE, f"the evidence of {it} is another one.", it)
-
-
-def _given(asked: Checklist, result: ItemResult) -> str | None:
+def given(asked: Checklist, result: ItemResult) -> str | None:
+    """SHA-256 of what a person has shown; None: the item is looked at."""
     item = asked.item(result.item_id)
     if item is None or item.is_automatic:
         return None
@@ -278,10 +158,11 @@ def _given(asked: Checklist, result: ItemResult) -> str | None:
 
 def _refuse_other(named: set[str], blocking: Sequence[str]) -> None:
     if left := [each for each in blocking if each not in named]:
+        named_here = left[:_NAMED] + [f"{len(left) - _NAMED} more"] * (len(left) > _NAMED)
         raise SignOffError(
-            f"{list_text(left)}: blocking, and not passed.",
-            remedy="Mend them and look again, or sign that you go live in spite of them:"
-            f" {' '.join(f'--despite {each}' for each in blocking)}",
+            f"{list_text(named_here)}: blocking, and not passed.",
+            remedy="Mend them and look again (`onyx launch check`), or sign that you go live in"
+            f" spite of them: --despite {left[0]}, and so on for each.",
         )
     if wrong := sorted(named - set(blocking)):
         raise SignOffError(

@@ -17,20 +17,23 @@ from onyx_pipelines.core.text import stamp_text
 from onyx_pipelines.host.durable_files import create_durably
 from onyx_pipelines.host.record_file import RecordFile
 from onyx_pipelines.readiness.launch.checklist import Checklist, Role
-from onyx_pipelines.readiness.launch.signing_off import (
-    SIGNING_ROLES,
+from onyx_pipelines.readiness.launch.objections import (
     Keys,
     Objection,
     ObjectionKind,
+    Standing,
+    objections,
+)
+from onyx_pipelines.readiness.launch.signing_off import (
+    SIGNING_ROLES,
     Revocation,
     SignOff,
     SignOffError,
-    Standing,
-    objections,
 )
 from onyx_pipelines.readiness.launch.verdicts import LaunchReview
 
 _REVOKED: Final = ".revoked.json"
+_LARGEST_BYTES: Final = 10**6
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,29 @@ class SignOffBook:
 def unsigned(standings: Collection[Standing]) -> list[str]:
     """What keeps the launch waiting, a sentence for each role; none: all have signed."""
     return [each.sentence for each in standings if not each.counts]
+
+
+def read_signoff(path: Path) -> SignOff:
+    """One that was brought in a file. Raises SignOffError: it is none."""
+    try:
+        with path.open("rb") as file:
+            return SignOff.model_validate_json(file.read(_LARGEST_BYTES))
+    except (OSError, ValueError) as error:
+        raise SignOffError(
+            f"{path} is no sign-off ({type(error).__name__}).",
+            remedy="Name the file that `onyx launch sign-bundle` wrote.",
+        ) from None
+
+
+def write_signoff(path: Path, signoff: SignOff) -> None:
+    """To a new file. Raises SignOffError: it exists, or nothing can be written there."""
+    try:
+        create_durably(path, signoff.model_dump_json(indent=1).encode(), mode=0o644)
+    except OSError as error:
+        raise SignOffError(
+            f"{path} cannot be written ({error.strerror}).",
+            remedy="Name a new file in a directory that this user can write to.",
+        ) from None
 
 
 def _standing(

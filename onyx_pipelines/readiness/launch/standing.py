@@ -13,23 +13,21 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from onyx_pipelines.core.settings import HostSettings, Settings
+from onyx_pipelines.core.text import count_text
 from onyx_pipelines.host.record_file import RecordFile
+from onyx_pipelines.readiness.launch.bundle import Bundle
+from onyx_pipelines.readiness.launch.bundle_archive import LaunchBundleError
 from onyx_pipelines.readiness.launch.checklist import Checklist, Role, checklist
 from onyx_pipelines.readiness.launch.commit import commit_of
 from onyx_pipelines.readiness.launch.go_live import Decision, decide, go_live
 from onyx_pipelines.readiness.launch.judging.judge import judge_again
+from onyx_pipelines.readiness.launch.lapses import LapseKind, lapses
 from onyx_pipelines.readiness.launch.leads import known_leads
-from onyx_pipelines.readiness.launch.signing_off import (
-    Keys,
-    SignOff,
-    SignOffError,
-    Standing,
-    Statement,
-    sign,
-)
+from onyx_pipelines.readiness.launch.objections import Keys, Standing, objections
+from onyx_pipelines.readiness.launch.signing_off import SignOff, SignOffError, Statement, sign
 from onyx_pipelines.readiness.launch.signoff_book import SignOffBook
 from onyx_pipelines.readiness.launch.verdicts import LaunchReview
-from onyx_pipelines.vault.signing import SigningKey, load_signing_key
+from onyx_pipelines.vault.signing import Signers, SigningKey, load_signing_key
 from onyx_pipelines.vault.trust import Trust
 
 
@@ -84,6 +82,39 @@ def launch_of(settings: Settings) -> Launch:
     return Launch(asked, review, today, tuple(standings))
 
 
+def holding_launch(bundle: Bundle, hosts: Signers, now: datetime) -> Launch:
+    """Of a bundle, where all but its sign-offs holds: others may have signed before.
+
+    Raises:
+        LaunchBundleError: something of it does not.
+    """
+    found = [each for each in lapses(bundle, hosts, now) if each.kind is not LapseKind.SIGN_OFF]
+    if found:
+        raise LaunchBundleError(
+            f"The bundle does not hold ({count_text(len(found), 'lapse')}): {found[0].what}",
+            remedy="`onyx launch verify` names all of it; look again on the host, and bundle anew.",
+        )
+    content = bundle.content
+    today = judge_again(content.review, content.asked, now)
+    return Launch(content.asked, content.review, today, ())
+
+
+def accept_signoff(settings: Settings, signoff: SignOff) -> None:
+    """Keep one that was signed elsewhere.
+
+    Raises:
+        SignOffError: it does not count for what there is now, or cannot be written.
+    """
+    launch = launch_of(settings)
+    now = datetime.now(UTC)
+    if found := objections(signoff, launch.today, launch.asked, keys_of(settings), now):
+        raise SignOffError(
+            f"The sign-off of {signoff} does not count: {found[0].what}",
+            remedy="Bundle what there is now, and have that signed.",
+        )
+    keep_signoff(settings, signoff)
+
+
 def keys_of(settings: Settings) -> Keys:
     """Whose sign-offs count on this host. Raises KeyFileError: a list is not good."""
     return Keys(Trust.of(settings).signers, known_leads(settings))
@@ -113,13 +144,23 @@ def signed(settings: Settings, statement: Statement, key: SigningKey) -> SignOff
         SignOffError: it would not count with this key, or it cannot be written.
     """
     signoff = sign(statement, key, datetime.now(UTC))
+    keep_signoff(settings, signoff)
+    return signoff
+
+
+def keep_signoff(settings: Settings, signoff: SignOff) -> None:
+    """One that was signed here, or elsewhere.
+
+    Raises:
+        SignOffError: its signature does not count here, or it cannot be written.
+    """
     if distrust := keys_of(settings).distrust(signoff):
+        signer, role = signoff.signature.signer_name, signoff.statement.role
         raise SignOffError(
-            f"What {key.signer} signs for {statement.role} does not count. {distrust}",
-            remedy="Name the lead's own key with --key, or add it with `onyx keys leads add`.",
+            f"What {signer!r} signs for {role} does not count. {distrust}",
+            remedy="Sign with the lead's own key, or add that with `onyx keys leads add`.",
         )
     SignOffBook.of(settings).add(signoff)
-    return signoff
 
 
 def _review(settings: Settings) -> LaunchReview:

@@ -16,12 +16,7 @@ from onyx_pipelines.readiness.launch import verification as way
 from onyx_pipelines.readiness.launch.bundle import Content, make_bundle
 from onyx_pipelines.readiness.launch.checklist import Checklist, Item, Role, checklist
 from onyx_pipelines.readiness.launch.judging.judge import judge, judge_again
-from onyx_pipelines.readiness.launch.signing_off import (
-    SIGNING_ROLES,
-    SignOff,
-    sign,
-    statement_of,
-)
+from onyx_pipelines.readiness.launch.signing_off import SIGNING_ROLES, SignOff, sign, statement_of
 from onyx_pipelines.readiness.launch.verdicts import Facts, LaunchReview
 from onyx_pipelines_tests.vault.sets import signing_key
 

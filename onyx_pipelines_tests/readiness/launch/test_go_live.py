@@ -16,7 +16,8 @@ from onyx_pipelines.monitoring.metrics import APPLICATION, OPERATION
 from onyx_pipelines.monitoring.rules.catalog import groups
 from onyx_pipelines.readiness.launch.checklist import checklist
 from onyx_pipelines.readiness.launch.go_live import Criterion, GoLive, decide, go_live, moments
-from onyx_pipelines.readiness.launch.signing_off import SIGNING_ROLES, Standing
+from onyx_pipelines.readiness.launch.objections import Standing
+from onyx_pipelines.readiness.launch.signing_off import SIGNING_ROLES
 from onyx_pipelines.readiness.launch.verdicts import Facts
 from onyx_pipelines_tests.readiness.commands import assert_exists
 from onyx_pipelines_tests.readiness.launch.passing import AT, review_of, signed_by_all

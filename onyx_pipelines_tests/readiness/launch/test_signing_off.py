@@ -12,14 +12,8 @@ import pytest
 from onyx_pipelines.readiness.launch.checklist import Role, checklist
 from onyx_pipelines.readiness.launch.judging.judge import judge_again
 from onyx_pipelines.readiness.launch.leads import LEADS
-from onyx_pipelines.readiness.launch.signing_off import (
-    Keys,
-    ObjectionKind,
-    SignOff,
-    SignOffError,
-    objections,
-    statement_of,
-)
+from onyx_pipelines.readiness.launch.objections import Keys, ObjectionKind, objections
+from onyx_pipelines.readiness.launch.signing_off import SignOff, SignOffError, statement_of
 from onyx_pipelines.readiness.launch.signoff_book import SignOffBook, unsigned
 from onyx_pipelines.readiness.launch.verdicts import Facts, LaunchReview
 from onyx_pipelines_tests.readiness.launch.passing import (
