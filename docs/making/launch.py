@@ -5,14 +5,47 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Final
 
 from docs.making import go_live
 from docs.making.words import one_line
-from onyx_pipelines.core.text import count_text, limit_text, list_text, words
+from onyx_pipelines.core.text import count_text, limit_text, list_text
 from onyx_pipelines.readiness.launch import verification as way
 from onyx_pipelines.readiness.launch.checklist import Item, Role, Section, checklist
 from onyx_pipelines.readiness.limit import limit_words
 
+_RECORDS: Final = {
+    way.Record.NIGHTLY_BACKUP: "How the job `nightly_backup` last ended in Dagster",
+    way.Record.TWO_STORES_VERIFIED: "The marks that `onyx verify` leaves at the copies of a set",
+    way.Record.STACK_RECIPE: "The newest set's manifest has the volume `stack-recipe`",
+    way.Record.RECOVERY_TIME: "The report of the last restore drill that measured it",
+    way.Record.LOAD_BASELINE: "The baseline that somebody promoted (`onyx load-test baseline`)",
+    way.Record.RULES_TESTED: "promtool and amtool judge the rendered configuration",
+    way.Record.ERROR_ARRIVES: "An event is sent, and asked for until the tracker has it",
+    way.Record.DIGEST_SENT: "To whom the newest day's digest was sent",
+    way.Record.AUDIT_TRAIL: "`onyx audit verify`",
+    way.Record.RELEASE_NOTED: "`onyx errors deployed` in the audit trail",
+    way.Record.REHEARSALS: "The records of `onyx rehearse`",
+}
+_QUESTIONS: Final = {
+    way.ComposeQuestion.PINNED: "each `image` has `@sha256:`, unless it is built on the host",
+    way.ComposeQuestion.RESTARTS: "each service has `restart`, and not `no`",
+    way.ComposeQuestion.HEALTHCHECKS: "each service has a `healthcheck`",
+    way.ComposeQuestion.MEMORY_LIMITS: "each service has `mem_limit` or a limit of `deploy`",
+    way.ComposeQuestion.NOTHING_PUBLISHED: "`ports` on loopback, but for the edge's",
+    way.ComposeQuestion.LOGS_ROTATE: "each service's `logging` has `max-size` or keeps none here",
+    way.ComposeQuestion.NO_KNOWN_SECRETS: "what is named like a secret, held against a list",
+    way.ComposeQuestion.NOT_PRIVILEGED: "no service is `privileged`",
+}
+_FIGURES: Final = {
+    way.HostFigure.DISK_FREE: "the free share of the state directory's disk",
+    way.HostFigure.INODES_FREE: "the free share of its inodes",
+    way.HostFigure.MEMORY_AVAILABLE: "the available share of memory",
+    way.HostFigure.SWAP_USED: "the used share of swap",
+    way.HostFigure.CLOCK_ERROR_S: "the clock's error in seconds, as the kernel estimates it,",
+    way.HostFigure.OPEN_FILES_FREE: "the free share of the kernel's open files",
+    way.HostFigure.UPGRADES_ARE_AUTOMATIC: "`APT::Periodic::Unattended-Upgrade`",
+}
 _HEAD = """\
 # Launch
 
@@ -86,8 +119,11 @@ def _limit(span: timedelta) -> str:
 def _how(item: Item) -> str:
     asked = item.verification
     said = _looks(asked)
-    needs = () if isinstance(asked, way.Manual) else asked.needs
-    return f"{said} Needs {_settings(needs)}." if needs else said
+    if isinstance(asked, way.Manual):
+        return said
+    if asked.needs_one_of:
+        return f"{said} Needs one of {_settings(asked.needs_one_of)}."
+    return f"{said} Needs {_settings(asked.needed)}." if asked.needed else said
 
 
 def _looks(asked: way.Verification) -> str:
@@ -105,7 +141,7 @@ def _looks(asked: way.Verification) -> str:
             return f"One of these is set: {_settings(asked.any_of)}."
         case way.OfRecord():
             age = f", at most {_limit(asked.max_age)} old" if asked.max_age else ""
-            return f"What this product has written down: {words(asked.of.value)}{age}."
+            return f"{_RECORDS[asked.of]}{age}."
         case way.OfEndpoint():
             return _endpoint(asked)
         case way.OfCertificate():
@@ -114,11 +150,11 @@ def _looks(asked: way.Verification) -> str:
             allowed = list_text([str(each) for each in asked.allowed])
             return f"What listens on this host beside loopback: TCP {allowed} alone."
         case way.OfCompose():
-            return f"The Compose files: {words(asked.question.value)}."
+            return f"The stack's Compose files: {_QUESTIONS[asked.question]}."
         case way.OfHost():
-            return f"This host: {words(asked.figure.value)} is {limit_words(asked.holds_if)}."
+            return f"This host: {_FIGURES[asked.figure]} is {limit_words(asked.holds_if)}."
         case way.OfPlaybooks():
-            return "Each page that an alert links to is fetched."
+            return "Each page that an alert links to is fetched, and its anchors are looked for."
 
 
 def _endpoint(asked: way.OfEndpoint) -> str:
@@ -126,7 +162,7 @@ def _endpoint(asked: way.OfEndpoint) -> str:
     scheme = " by http" if asked.insecure else ""
     path = f" and `{shlex.quote(asked.path)}`" if asked.path not in ("", "/") else ""
     status = " or ".join(map(str, asked.status))
-    said = f"GET `{base}`{path}{scheme} answers with {status}"
+    said = f"GET `{base}`{path}{scheme} answers{f' with {status}' if status else ''}"
     if asked.headers:
         said += f"; right are {list_text([f'`{name}`' for name in asked.headers])}"
     if asked.lacks:

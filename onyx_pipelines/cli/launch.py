@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -191,7 +192,7 @@ def _of_sections(asked: Checklist, wanted: list[str]) -> Checklist:
 def _show(found: LaunchReview, asked: Checklist, *, with_all: bool) -> None:
     blockers = found.blockers(asked)
     out.line(bold("Nothing blocks the launch." if not blockers else "Not ready to go live."))
-    out.line(f"{found.whole(asked).sentence}. Of {found.commit}.")
+    out.line(f"{found.whole(asked).sentence}. What would go live: {found.commit}.")
     rows = []
     for section in asked.sections:
         of = found.progress(section)
@@ -202,15 +203,31 @@ def _show(found: LaunchReview, asked: Checklist, *, with_all: bool) -> None:
     out.table("progress", head, rows)
     for verdict, style in ((Verdict.FAILED, red), (Verdict.COULD_NOT_VERIFY, yellow)):
         of_verdict = [each for each in blockers if each[1].verdict is verdict]
-        if of_verdict:
-            out.line()
-            out.line(style(f"Blocks the launch: {words(verdict)}"))
-            for item, result in of_verdict:
-                out.line("  ", bold(item.id), f" ({item.owner}): {item.asks}")
-                out.quote([result.found])
+        looked = [each for each in of_verdict if each[0].is_automatic]
+        told = [each for each in of_verdict if not each[0].is_automatic]
+        for pairs, head in ((looked, words(verdict)), (told, f"{words(verdict)}, of people")):
+            if pairs:
+                out.line()
+                out.line(style(f"blocks the launch: {head}"))
+                _list(pairs)
+    if any(not item.is_automatic for item, _ in blockers):
+        out.line()
+        out.line("To show something: onyx launch evidence ITEM --by NAME --note TEXT")
+        out.line("(or --link ADDRESS, or --file PATH)")
     if with_all:
         pairs = [pair for section in asked.sections for pair in found.of(section)]
         out.table("every item", ("item", "verdict", "found", "owner"), [_row(*e) for e in pairs])
+
+
+def _list(pairs: Sequence[tuple[Item, ItemResult]]) -> None:
+    """What was found once, under all items that it was found of."""
+    by_reason: dict[str, list[Item]] = {}
+    for item, result in pairs:
+        by_reason.setdefault(result.found, []).append(item)
+    for found, items in by_reason.items():
+        for item in items:
+            out.line("  ", bold(item.id), f" ({item.owner}): {item.asks}")
+        out.quote([found])
 
 
 def _row(item: Item, result: ItemResult) -> tuple[Part, ...]:

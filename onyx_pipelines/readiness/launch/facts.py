@@ -20,10 +20,11 @@ class SeenHealth(_Seen):
 
 
 class SeenFigure(_Seen):
-    """One number. None: there is none."""
+    """One number. None: there is none. `of`: what it is of, where it is of one among several."""
 
     value: float | None
     unit: str = ""
+    of: str = ""
 
 
 class SeenCheck(_Seen):

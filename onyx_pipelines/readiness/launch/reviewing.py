@@ -20,7 +20,7 @@ from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.errors import OnyxError
 from onyx_pipelines.core.logs import logger
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import limit_text, list_text
+from onyx_pipelines.core.text import limit_text
 from onyx_pipelines.core.threads import begun
 from onyx_pipelines.health.examining import examine as examine_health
 from onyx_pipelines.readiness.launch import verification as way
@@ -101,13 +101,8 @@ class _Looks:
         if isinstance(asked, way.Manual):
             shown = of_here.evidence(self._settings, item, asked)
             return Facts(at=shown.at, seen=shown.model_dump(mode="json"))
-        missing = [
-            way.setting_words(name)
-            for name in asked.needs
-            if not of_here.is_given(self._settings, name)
-        ]
-        if missing:
-            return Facts.unable(datetime.now(UTC), f"Not configured: set {list_text(missing)}.")
+        if missing := of_here.missing_settings(self._settings, asked):
+            return Facts.unable(datetime.now(UTC), f"Not configured: set {missing}.")
         seen = self._seen(asked)
         return Facts(at=datetime.now(UTC), seen=seen.model_dump(mode="json"))
 

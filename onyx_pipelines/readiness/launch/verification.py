@@ -42,11 +42,22 @@ def setting_words(name: SettingName) -> str:
 
 
 class _Automatic(BaseModel):
-    """`needs`: settings without which it cannot be looked at."""
+    """Args:
+    needs: settings without which it cannot be looked at.
+    needs_one_of: it takes one of these.
+    otherwise: what it means that it does not hold, or what to do; empty: the evidence says it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     needs: tuple[SettingName, ...] = ()
+    needs_one_of: tuple[SettingName, ...] = ()
+    otherwise: str = ""
+
+    @property
+    def needed(self) -> tuple[SettingName, ...]:
+        """Each of them."""
+        return self.needs
 
 
 class Manual(BaseModel):
@@ -66,7 +77,7 @@ class OfHealth(_Automatic):
 
 
 class OfMetrics(_Automatic):
-    """PromQL that gives one number, and what that has to be."""
+    """PromQL whose first number is held against a limit; its labels say what it is of."""
 
     kind: Literal["metrics"]
     query: Words
@@ -129,6 +140,7 @@ class OfEndpoint(_Automatic):
         base: the setting that has the address.
         path: below it; `{login_path}` is the setting of that name.
         insecure: asked by http, whatever the address says.
+        status: those that are right; none: any is.
         headers, lacks: of the answer, in lower case: a pattern that each fits, or must not fit.
     """
 
@@ -136,9 +148,13 @@ class OfEndpoint(_Automatic):
     base: SettingName
     path: str = ""
     insecure: bool = False
-    status: Annotated[tuple[int, ...], Field(min_length=1)]
+    status: tuple[int, ...] = ()
     headers: dict[str, Pattern] = Field(default_factory=dict)
     lacks: dict[str, Pattern] = Field(default_factory=dict)
+
+    @property
+    def needed(self) -> tuple[SettingName, ...]:
+        return (self.base, *self.needs)
 
 
 class OfCertificate(_Automatic):

@@ -53,7 +53,7 @@ def services(**changed: Any) -> seen.SeenCompose:
 
 
 HEALTH = item(kind="health", area="backups")
-METRICS = item(kind="metrics", query="up", holds_if="== 1")
+METRICS = item(kind="metrics", query="up", holds_if="== 1", otherwise="It is so.")
 QUIET = item(kind="metrics", query="up", holds_if="== 1", if_nothing="healthy")
 DATABASE = item(kind="database", query="SELECT 0", holds_if="== 0")
 DOCTOR = item(kind="doctor", checks=["passwords"])
@@ -65,7 +65,9 @@ ENDPOINT = item(
     status=[200],
     headers={"x-frame-options": "DENY"},
     lacks={"server": "/[0-9]"},
+    otherwise="Mend it.",
 )
+ANY_STATUS = item(kind="endpoint", base="public_url", headers={"x-frame-options": "DENY"})
 CERTIFICATE = item(kind="certificate", days=14)
 PORTS = item(kind="ports", allowed=[22, 443])
 HOST = item(kind="host", figure="disk_free", holds_if=">= 0.15")
@@ -120,12 +122,12 @@ CASES = [
     (HEALTH, health("failing"), FAILED, "So it is."),
     (HEALTH, health("unknown"), UNKNOWN, "So it is."),
     (HEALTH, health("not_watched"), UNKNOWN, "So it is."),
-    (METRICS, figure(1), PASSED, "1, of 1."),
-    (METRICS, figure(0), FAILED, "0, not 1."),
+    (METRICS, figure(1), PASSED, "1 (wanted: 1)."),
+    (METRICS, figure(0), FAILED, "0 (wanted: 1). It is so."),
     (METRICS, figure(None), UNKNOWN, "no figure"),
     (QUIET, figure(None), PASSED, "which is well"),
-    (DATABASE, figure(0), PASSED, "0, of 0."),
-    (DATABASE, figure(3), FAILED, "3, not 0."),
+    (DATABASE, figure(0), PASSED, "0 (wanted: 0)."),
+    (DATABASE, figure(3), FAILED, "3 (wanted: 0)."),
     (DATABASE, figure(None), UNKNOWN, "no figure"),
     (DOCTOR, seen.SeenChecks(checks=(BAD_CHECK.model_copy(update={"ok": True}),)), PASSED, "known"),
     (DOCTOR, seen.SeenChecks(checks=(BAD_CHECK,)), FAILED, "Change it."),
@@ -137,7 +139,8 @@ CASES = [
     (RECORD, record(ok=False), FAILED, "It was done."),
     (RECORD, record(ok=None), UNKNOWN, "It was done."),
     (ENDPOINT, answer(**FRAMED, server="nginx"), PASSED, "answers with 200"),
-    (ENDPOINT, answer(500, **FRAMED), FAILED, "500, not 200"),
+    (ENDPOINT, answer(500, **FRAMED), FAILED, "answers with 500. Mend it."),
+    (ANY_STATUS, answer(404, **FRAMED), PASSED, "answers with 404"),
     (ENDPOINT, answer(), FAILED, "without the right x-frame-options"),
     (ENDPOINT, answer(**FRAMED, server="nginx/1.2"), FAILED, "tells server: nginx/1.2"),
     (CERTIFICATE, certificate(15), PASSED, "in 15 days"),
@@ -166,7 +169,7 @@ CASES = [
         "POSTGRES_PASSWORD in .env",
     ),
     (HOST, figure(0.5), PASSED, "0.5"),
-    (HOST, figure(0.1), FAILED, "0.1, not at least 0.15"),
+    (HOST, figure(0.1), FAILED, "0.1 (wanted: at least 0.15)"),
     (HOST, figure(None), UNKNOWN, "does not say"),
     (PLAYBOOKS, pages(), PASSED, "every playbook"),
     (PLAYBOOKS, pages(404), FAILED, "404"),

@@ -310,3 +310,20 @@ class TestCertificate:
         assert seen.problem == ""
         assert seen.ends_at is not None
         assert timedelta(days=1) < seen.ends_at - datetime.now(UTC) <= timedelta(days=2)
+
+
+class TestWhatIsNotConfigured:
+    def test_an_address_is_asked_for_by_its_setting(self) -> None:
+        asked = endpoint(base="dagster_public_url")
+
+        assert of_here.missing_settings(load_settings(), asked) == "ONYX_DAGSTER_PUBLIC_URL"
+
+    def test_one_of_several_is_enough(self) -> None:
+        asked = way.OfDoctor(
+            kind="doctor", checks=("notifications",), needs_one_of=("smtp_host", "notify_urls")
+        )
+        given = load_settings({"notify_urls": "ntfy://onyx"})
+
+        assert of_here.missing_settings(given, asked) == ""
+        said = of_here.missing_settings(load_settings(), asked)
+        assert said == "ONYX_SMTP_HOST or ONYX_NOTIFY_URLS"

@@ -8,6 +8,7 @@ from typing import Final
 
 from onyx_pipelines.core.text import count_text, list_text
 from onyx_pipelines.readiness.launch.facts import SeenCompose, SeenFigure, SeenPorts, SeenService
+from onyx_pipelines.readiness.launch.judging.figure import figure
 from onyx_pipelines.readiness.launch.judging.judgement import (
     Judgement,
     either,
@@ -16,7 +17,6 @@ from onyx_pipelines.readiness.launch.judging.judgement import (
     unknown,
 )
 from onyx_pipelines.readiness.launch.verification import ComposeQuestion, OfCompose, OfHost, OfPorts
-from onyx_pipelines.readiness.limit import is_within, limit_words
 
 _NAMED: Final = 5
 _DIGEST: Final = "@sha256:"
@@ -27,11 +27,7 @@ def of_host(asked: OfHost, seen: SeenFigure, _now: datetime) -> Judgement:
     """Its figure within its limit."""
     if seen.value is None:
         return unknown("This machine does not say.")
-    wanted = limit_words(asked.holds_if)
-    value = f"{seen.value:.4g}{seen.unit}"
-    return either(
-        is_within(asked.holds_if, seen.value), f"{value}, of {wanted}.", f"{value}, not {wanted}."
-    )
+    return figure(asked, seen.value, seen)
 
 
 def of_ports(asked: OfPorts, seen: SeenPorts, _now: datetime) -> Judgement:

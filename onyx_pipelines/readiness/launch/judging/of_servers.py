@@ -12,9 +12,9 @@ from onyx_pipelines.readiness.launch.facts import (
     SeenFigure,
     SeenPages,
 )
+from onyx_pipelines.readiness.launch.judging.figure import figure
 from onyx_pipelines.readiness.launch.judging.judgement import (
     Judgement,
-    either,
     failed,
     passed,
     unknown,
@@ -26,7 +26,6 @@ from onyx_pipelines.readiness.launch.verification import (
     OfMetrics,
     OfPlaybooks,
 )
-from onyx_pipelines.readiness.limit import is_within, limit_words
 from onyx_pipelines.readiness.playbook import Nothing
 
 _OK = 200
@@ -37,43 +36,37 @@ def of_metrics(asked: OfMetrics, seen: SeenFigure, _now: datetime) -> Judgement:
     if seen.value is None:
         if asked.if_nothing is Nothing.HEALTHY:
             return passed("Nothing of the kind was measured, which is well.")
-        return unknown("Prometheus has no figure for it.")
-    return _figure(asked.holds_if, seen.value)
+        return unknown("Prometheus has no figure for it yet.")
+    return figure(asked, seen.value, seen)
 
 
 def of_database(asked: OfDatabase, seen: SeenFigure, _now: datetime) -> Judgement:
     """Its number within its limit."""
     if seen.value is None:
         return unknown("PostgreSQL gives no figure for it.")
-    return _figure(asked.holds_if, seen.value)
-
-
-def _figure(limit: str, value: float) -> Judgement:
-    wanted = limit_words(limit)
-    return either(
-        is_within(limit, value), f"{value:.4g}, of {wanted}.", f"{value:.4g}, not {wanted}."
-    )
+    return figure(asked, seen.value, seen)
 
 
 def of_endpoint(asked: OfEndpoint, seen: SeenEndpoint, _now: datetime) -> Judgement:
     """Its status first, then each header."""
-    if seen.status not in asked.status:
-        wanted = " or ".join(map(str, asked.status))
-        return failed(f"{seen.url} answers with {seen.status}, not {wanted}.")
+    if asked.status and seen.status not in asked.status:
+        return failed(f"{seen.url} answers with {seen.status}. {asked.otherwise}")
     missing = [
         name
         for name, pattern in asked.headers.items()
         if not re.search(pattern, seen.headers.get(name, ""))
     ]
     if missing:
-        return failed(f"{seen.url} answers without the right {list_text(missing)}.")
+        return failed(
+            f"{seen.url} answers without the right {list_text(missing)}. {asked.otherwise}"
+        )
     told = [
         f"{name}: {seen.headers[name]}"
         for name, pattern in asked.lacks.items()
         if name in seen.headers and re.search(pattern, seen.headers[name])
     ]
     if told:
-        return failed(f"{seen.url} tells {list_text(told)}.")
+        return failed(f"{seen.url} tells {list_text(told)}. {asked.otherwise}")
     return passed(f"{seen.url} answers with {seen.status}.")
 
 

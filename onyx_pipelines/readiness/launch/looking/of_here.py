@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from onyx_pipelines.backup.doctor import CheckResult
 from onyx_pipelines.core.settings import HostSettings, Settings
+from onyx_pipelines.core.text import list_text
 from onyx_pipelines.health.verdict import StackHealth
 from onyx_pipelines.readiness.launch.checklist import Item
 from onyx_pipelines.readiness.launch.evidence import EvidenceFolder
@@ -21,6 +22,7 @@ from onyx_pipelines.readiness.launch.facts import (
 )
 from onyx_pipelines.readiness.launch.looking.unable import UnableError
 from onyx_pipelines.readiness.launch.verification import (
+    Automatic,
     Manual,
     OfDoctor,
     OfHealth,
@@ -67,6 +69,16 @@ def is_given(settings: Settings, name: SettingName) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
+def missing_settings(settings: Settings, asked: Automatic) -> str:
+    """What has to be set before it can be looked at; empty: nothing."""
+    missing = [name for name in asked.needed if not is_given(settings, name)]
+    if missing:
+        return list_text([setting_words(name) for name in missing])
+    if asked.needs_one_of and not any(is_given(settings, each) for each in asked.needs_one_of):
+        return " or ".join(map(setting_words, asked.needs_one_of))
+    return ""
+
+
 def evidence(settings: HostSettings, item: Item, asked: Manual) -> SeenEvidence:
     """What a person has shown.
 
@@ -76,8 +88,5 @@ def evidence(settings: HostSettings, item: Item, asked: Manual) -> SeenEvidence:
     """
     found = EvidenceFolder(settings).of(item)
     if found is None:
-        raise UnableError(
-            f"Nobody has shown it yet: {asked.evidence}",
-            remedy=f"`onyx launch evidence {item.id} --by NAME --note TEXT` (or --link, --file).",
-        )
+        raise UnableError("Nobody has shown it yet:", remedy=asked.evidence)
     return found.seen()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,18 +25,30 @@ from onyx_pipelines.readiness.launch.facts import (
     SeenPages,
 )
 from onyx_pipelines.readiness.launch.looking.unable import UnableError
-from onyx_pipelines.readiness.launch.verification import OfDatabase, OfEndpoint, OfMetrics
+from onyx_pipelines.readiness.launch.verification import (
+    OfDatabase,
+    OfEndpoint,
+    OfMetrics,
+    setting_words,
+)
 from onyx_pipelines.sources.postgres.target import PostgresTarget, postgres_errors
 
 _ANSWER_S: Final = 10.0
 _PAGE_BYTES: Final = 8 << 20
 _HTTPS: Final = 443
-_REMEDY: Final = "See whether it runs, and whether its setting is right."
 
 
 def metrics(settings: Settings, asked: OfMetrics) -> SeenFigure:
     """What Prometheus gives. Raises OnyxError."""
-    return SeenFigure(value=Prometheus(settings, limit_s=_ANSWER_S).number(asked.query))
+    found = Prometheus(settings, limit_s=_ANSWER_S).instant(asked.query)
+    if not found or not math.isfinite(found[0].points[0][1]):
+        return SeenFigure(value=None)
+    return SeenFigure(value=found[0].points[0][1], of=_named(found[0].labels))
+
+
+def _named(labels: Mapping[str, str]) -> str:
+    name = labels.get("service") or labels.get("job", "")
+    return " at ".join(filter(None, [name, labels.get("instance", "")]))
 
 
 def database(settings: PostgresSettings, asked: OfDatabase) -> SeenFigure:
@@ -55,7 +68,7 @@ def endpoint(settings: Settings, asked: OfEndpoint) -> SeenEndpoint:
     url = base + asked.path.replace("{login_path}", settings.login_path)
     if asked.insecure:
         url = _insecure(url)
-    answer = _get(url, _any_certificate())
+    answer = _get(url, _any_certificate(), asked.base)
     wanted = {*asked.headers, *asked.lacks}
     return SeenEndpoint(
         url=_shown(url),
@@ -84,7 +97,8 @@ def certificate(settings: Settings) -> SeenCertificate:
         return SeenCertificate(host=host, ends_at=None, problem=error.verify_message)
     except (OSError, ValueError) as error:
         raise UnableError(
-            f"{host} does not answer by https ({type(error).__name__}).", remedy=_REMEDY
+            f"{host} does not answer by https ({type(error).__name__}).",
+            remedy=_remedy("public_url"),
         ) from None
     ends_at = ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
     return SeenCertificate(
@@ -100,7 +114,7 @@ def playbooks(settings: MonitoringSettings) -> SeenPages:
 
 
 def _page(url: str, anchors: Iterable[str]) -> SeenPage:
-    answer = _get(url, usual_certificates(), follow=True)
+    answer = _get(url, usual_certificates(), "docs_url", follow=True)
     if answer.status_code != httpx.codes.OK:
         return SeenPage(url=_shown(url), status=answer.status_code)
     # A forge gives anchors a prefix of its own.
@@ -108,14 +122,20 @@ def _page(url: str, anchors: Iterable[str]) -> SeenPage:
     return SeenPage(url=_shown(url), status=answer.status_code, lacks=tuple(lacks))
 
 
-def _get(url: str, trusted: ssl.SSLContext, *, follow: bool = False) -> httpx.Response:
+def _get(
+    url: str, trusted: ssl.SSLContext, setting: str, *, follow: bool = False
+) -> httpx.Response:
     try:
         with httpx.Client(
             timeout=_ANSWER_S, trust_env=False, verify=trusted, follow_redirects=follow
         ) as client:
             return whole_answer(client, "GET", url, limit_s=_ANSWER_S, limit_bytes=_PAGE_BYTES)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise UnableError(unanswered(_shown(url), error), remedy=_REMEDY) from None
+        raise UnableError(unanswered(_shown(url), error), remedy=_remedy(setting)) from None
+
+
+def _remedy(setting: str) -> str:
+    return f"See whether it runs, and whether {setting_words(setting)} is right."
 
 
 def _any_certificate() -> ssl.SSLContext:
