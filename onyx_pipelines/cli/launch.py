@@ -52,6 +52,11 @@ _EXIT_CODES: Final = {
     Verdict.FAILED: EXIT_BAD,
     Verdict.COULD_NOT_VERIFY: EXIT_UNABLE,
 }
+# What people have shown, and what they have not.
+_OF_PEOPLE: Final = {
+    Verdict.FAILED: "what was shown does not hold",
+    Verdict.COULD_NOT_VERIFY: "waits for people",
+}
 ItemArgument = Annotated[
     str, typer.Argument(metavar="ITEM", callback=storable, help="Its id in docs/LAUNCH.md.")
 ]
@@ -205,7 +210,7 @@ def _show(found: LaunchReview, asked: Checklist, *, with_all: bool) -> None:
         of_verdict = [each for each in blockers if each[1].verdict is verdict]
         looked = [each for each in of_verdict if each[0].is_automatic]
         told = [each for each in of_verdict if not each[0].is_automatic]
-        for pairs, head in ((looked, words(verdict)), (told, f"{words(verdict)}, of people")):
+        for pairs, head in ((looked, words(verdict)), (told, _OF_PEOPLE[verdict])):
             if pairs:
                 out.line()
                 out.line(style(f"blocks the launch: {head}"))

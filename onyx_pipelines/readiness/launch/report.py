@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.core.text import NOTHING, count_text, day_text, second_text, utc_minute
+from onyx_pipelines.core.text import count_text, day_text, moment_text, second_text
 from onyx_pipelines.core.verdict import Verdict
 from onyx_pipelines.readiness.launch.checklist import Checklist, Item
 from onyx_pipelines.readiness.launch.verdicts import ItemResult, LaunchReview, Progress
@@ -102,23 +102,27 @@ def items_table(pairs: Sequence[tuple[Item, ItemResult]]) -> Table:
     """A row of each."""
     return plain_table(
         (
-            ("What has to be true", "name"),
+            ("What has to be true", "name full"),
             ("Verdict", ""),
-            ("What was found", ""),
             ("Owner", ""),
-            ("Counts until (UTC)", "nowrap"),
+            ("What was found", "value full"),
         ),
         [
             (
                 Cell(item.asks, notes=(f"{item.id}{'' if item.blocks else ', does not block'}",)),
                 Cell(badge=_BADGES[result.verdict]),
-                result.found,
                 item.owner.value,
-                utc_minute(result.expires_at) if result.expires_at else NOTHING,
+                Cell(result.found, notes=tuple(_counts_until(result))),
             )
             for item, result in pairs
         ],
     )
+
+
+def _counts_until(result: ItemResult) -> Iterator[str]:
+    """Of a pass: what is none counts for nothing already."""
+    if result.verdict is Verdict.PASSED and result.expires_at is not None:
+        yield f"counts until {moment_text(result.expires_at)}"
 
 
 def _headline(review: LaunchReview, asked: Checklist) -> str:

@@ -59,7 +59,9 @@ def record(settings: Settings, asked: OfRecord, scan: Callable[[], Scan]) -> See
 def _nightly_backup(here: _Here) -> SeenRecord:
     last = LastRuns(here.settings.state_dir).of(Job.BACKUP)
     if last is None:
-        return _nothing("Dagster has run no backup yet.", "Start Dagster's daemon.")
+        return _nothing(
+            "No backup has run yet.", "Start Dagster's daemon, or run `onyx backup run`."
+        )
     said = f"The last run of {Job.BACKUP} {last.outcome}."
     return SeenRecord(ok=last.succeeded_at == last.at, said=said, at=last.at)
 
@@ -74,7 +76,9 @@ def _two_stores_verified(here: _Here) -> SeenRecord:
         if len(passed) >= _STORES:
             found.append((passed[-_STORES], view))
     if not found:
-        return _nothing("No set was read back in two stores.", "Run `onyx verify latest`.")
+        return _nothing(
+            "No set was read back in two stores.", "Run `onyx verify latest --store NAME` for each."
+        )
     at, view = max(found, key=lambda pair: pair[0])
     said = f"Set {view.backup_id} was found whole in {list_text(sorted(view.stores))}."
     return SeenRecord(ok=True, said=said, at=at)
