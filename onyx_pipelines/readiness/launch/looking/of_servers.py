@@ -65,7 +65,8 @@ def database(settings: PostgresSettings, asked: OfDatabase) -> SeenFigure:
 def endpoint(settings: Settings, asked: OfEndpoint) -> SeenEndpoint:
     """How an address answers, whoever signed its certificate. Raises OnyxError."""
     base = str(getattr(settings, asked.base)).rstrip("/")
-    url = base + asked.path.replace("{login_path}", settings.login_path)
+    path = asked.path.replace("{login_path}", settings.login_path).lstrip("/")
+    url = f"{base}/{path}"
     if asked.insecure:
         url = _insecure(url)
     answer = _get(url, _any_certificate(), asked.base)
