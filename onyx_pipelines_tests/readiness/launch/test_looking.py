@@ -222,7 +222,7 @@ class TestAddresses:
         with pytest.raises(UnableError) as told:
             of_servers.endpoint(settings, endpoint())
 
-        assert "127.0.0.1:9 does not answer" in str(told.value)
+        assert "127.0.0.1:9/ does not answer" in str(told.value)
         assert "s3cret" not in str(told.value)
 
     def test_playbooks_that_a_page_lacks_are_named(self, site: str) -> None:
