@@ -109,7 +109,7 @@ def _seen(item: Item, at: datetime) -> BaseModel:
         case way.OfEndpoint() as asked:
             headers = {name: _HEADERS[name] for name in asked.headers}
             url = f"https://onyx.example.org{asked.path}"
-            return seen.SeenEndpoint(url=url, status=asked.status[0], headers=headers)
+            return seen.SeenEndpoint(url=url, status=(asked.status or (200,))[0], headers=headers)
         case way.OfCertificate():
             ends_at = at + timedelta(days=60)
             return seen.SeenCertificate(host="onyx.example.org", ends_at=ends_at)
