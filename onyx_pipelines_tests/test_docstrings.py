@@ -6,7 +6,11 @@ import ast
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 import onyx_pipelines
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(onyx_pipelines.__file__).parent
 

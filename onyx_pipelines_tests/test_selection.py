@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from onyx_pipelines_tests import servers_of_tests
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parent
 MARKERS = "\n".join(f"    {name}: made up" for name in ("slow", "servers", "thorough", "measures"))

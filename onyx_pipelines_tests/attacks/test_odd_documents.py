@@ -20,6 +20,7 @@ from onyx_pipelines_tests.vault.sets import new_id, signers, signing_key, trust
 __all__ = ["local", "planter"]
 
 
+@pytest.mark.slow
 def test_no_odd_manifest_is_more_than_damaged(local: LocalStore, planter: Planter) -> None:
     real = local.get(manifest_key(planter.plant(local)))
 

@@ -7,9 +7,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 import onyx_pipelines
 from docs.making.error_codes import kinds_of_error, parts
 from onyx_pipelines.core.errors import OnyxError
+
+pytestmark = pytest.mark.slow
 
 _SOURCES = Path(onyx_pipelines.__file__).parent
 

@@ -20,6 +20,8 @@ from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines_tests.errors.recorded_sentry import RecordedSentry, issue, recorded_sentry
 from onyx_pipelines_tests.notify.servers import MailHost, mail_host
 
+pytestmark = pytest.mark.slow
+
 DAY = newest_day(datetime.now(UTC))
 
 

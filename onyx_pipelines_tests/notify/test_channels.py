@@ -252,6 +252,7 @@ class TestAwkwardNames:
 
         assert rb"\udcff" in hook.requests[0][1]
 
+    @pytest.mark.slow
     def test_by_another_messenger(self) -> None:
         with webhook() as hook:
             address = hook.url.replace("http://", "json://")
@@ -262,6 +263,7 @@ class TestAwkwardNames:
         assert r"*b* _i_ `c` ~s~ & :boom: \x1b[31m\x00" in hook.json()["message"]
 
 
+@pytest.mark.slow
 class TestOther:
     def test_apprise_carries_it_to_a_real_server(self) -> None:
         with webhook() as hook:

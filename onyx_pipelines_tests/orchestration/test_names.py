@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 import onyx_pipelines
 from onyx_pipelines.core import names
 from onyx_pipelines.core.names import AFTER_SET, BACKUP_ASSETS, DRILL_ASSETS, Asset, Group, Job
@@ -21,6 +23,7 @@ def _values(*of: type) -> set[str]:
     return {value for each in of for name, value in vars(each).items() if name.isupper()}
 
 
+@pytest.mark.slow
 def test_no_other_module_writes_the_name_of_a_job_or_an_asset_or_a_tag() -> None:
     known = _values(Job, Asset, names.Op, names.Tag) | {*BACKUP_ASSETS.values()}
     known |= {*DRILL_ASSETS.values(), names.SOURCE_POOL, *names.OWNERS}

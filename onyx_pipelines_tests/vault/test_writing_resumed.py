@@ -130,6 +130,7 @@ def calls_of_a_whole_backup(store: LocalStore, pair: KeyPair) -> int:
     return counting.calls
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_store_at_any_call_is_loud_and_the_next_run_completes(
     tmp_path: Path, pair: KeyPair
 ) -> None:

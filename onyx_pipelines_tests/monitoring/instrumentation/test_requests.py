@@ -149,6 +149,7 @@ def test_a_value_that_a_converter_changed_is_no_label() -> None:
     assert route.endswith("/items/by-number/{number}/parts/{part}")
 
 
+@pytest.mark.slow
 @settings(max_examples=random_examples(40))
 @given(values=st.lists(st.text("abc019@%-. é/", min_size=1, max_size=20), min_size=1, max_size=4))
 def test_no_random_value_of_a_parameter_becomes_a_label(values: list[str]) -> None:

@@ -40,6 +40,7 @@ from onyx_pipelines_tests.sources.volumes.trees import archive, make_tree, tree_
 from onyx_pipelines_tests.vault.sets import make_key
 
 
+@pytest.mark.slow
 def test_the_sample_volumes_pass(vault: Vault, tmp_path: Path) -> None:
     volumes = make_sample_volumes(tmp_path / "sample", size_bytes=1_000_000)
     before = {name: tree_of(path) for name, path in volumes.items()}
