@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from onyx_pipelines.core.names import Job
 from onyx_pipelines.core.settings import NAMES
 from onyx_pipelines.core.settings.part import variable
 from onyx_pipelines.health.verdict import Area
@@ -112,7 +113,7 @@ class OfSettings(_Automatic):
 class Record(StrEnum):
     """What this product has written down of what was done."""
 
-    NIGHTLY_BACKUP = "nightly_backup"
+    NIGHTLY_BACKUP = Job.BACKUP
     TWO_STORES_VERIFIED = "two_stores_verified"
     STACK_RECIPE = "stack_recipe"
     RECOVERY_TIME = "recovery_time"
