@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from onyx_pipelines.host.background import started_ticks
 from onyx_pipelines.sandbox.containers.services import LIMITS, Containers
 from onyx_pipelines.sandbox.monitoring.control_groups import figures, path_of
 from onyx_pipelines_tests.docker_engine import engine_host
+from onyx_pipelines_tests.users import NOBODY
 from onyx_pipelines_tests.waiting import wait_until
 
 
@@ -54,3 +58,34 @@ def test_a_service_can_write_to_nothing_of_the_machine_but_the_sandbox(
     assert found.limit_bytes == LIMITS["redis"].memory_bytes
     assert found.quota_us == LIMITS["redis"].cores * found.period_us
     assert started_ticks(pid) is None
+
+
+@pytest.fixture
+def below_tmp() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_service_of_another_user_than_root_has_a_place_for_temporary_files(
+    below_tmp: Path,
+) -> None:
+    """SeaweedFS has its sockets there; also where the sandbox itself is below /tmp."""
+    log = below_tmp / "log"
+    os.chown(below_tmp, NOBODY, NOBODY)
+    containers = Containers(below_tmp)
+    containers.use(engine_host())
+    s3 = containers.of("s3")
+    assert s3 is not None
+
+    try:
+        s3.start(
+            ["/bin/sh", "-c", "touch /tmp/socket; echo done; sleep 600"],
+            {},
+            log=log,
+            user=f"{NOBODY}:{NOBODY}",
+        )
+        wait_until(lambda: log.exists() and "done\n" in log.read_text(), "it has tried")
+    finally:
+        containers.remove()
+
+    assert log.read_text() == "done\n"

@@ -122,9 +122,14 @@ class SandboxEngine(DockerEngine):
 
 
 def _links() -> bytes:
-    """A root file system of nothing but the links into /usr that this machine has."""
+    """A root file system of nothing but the links into /usr that this machine has, and a place for
+    what is mounted at /tmp: else the engine makes one with a working directory below it, and
+    nobody but root could write to what is mounted there."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
+        temporary = tarfile.TarInfo("tmp")
+        temporary.type, temporary.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(temporary)
         for name in _OF_USR:
             path = Path("/", name)
             if path.is_symlink():
