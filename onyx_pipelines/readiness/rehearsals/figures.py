@@ -69,7 +69,7 @@ def _row(found: Sequence[Rehearsal]) -> ScenarioFigures:
 def figures_table(found: Sequence[ScenarioFigures]) -> Table:
     """For people: in a terminal, in a page, in the documentation."""
     columns = [
-        ("Playbook", "name"),
+        ("Scenario", "nowrap"),
         ("Passed", "number"),
         ("Right first", "number"),
         ("Detect", "number"),

@@ -89,7 +89,7 @@ def page(newest: Sequence[Rehearsal], session: Sequence[Rehearsal], *, stack: st
         stack=stack,
         title="Game days",
         subtitle=f"Incidents rehearsed in the sandbox, the last at {moment_text(at)}",
-        verdict=_BADGES[worst(each.verdict for each in newest)],
+        verdict=_BADGES[_verdict(newest)],
         headline=headline(newest),
         parts=PARTS,
         timeline=_timeline(newest),
@@ -102,12 +102,22 @@ def page(newest: Sequence[Rehearsal], session: Sequence[Rehearsal], *, stack: st
     )
 
 
+def _verdict(newest: Sequence[Rehearsal]) -> Verdict:
+    """A playbook that was never rehearsed is not known to work."""
+    unknown = [Verdict.COULD_NOT_VERIFY] if _lacking(newest) else []
+    return worst([*(each.verdict for each in newest), *unknown])
+
+
+def _lacking(newest: Sequence[Rehearsal]) -> list[str]:
+    there = {each.scenario for each in newest}
+    return [each.value for each in Playbook if each.value not in there]
+
+
 def headline(newest: Sequence[Rehearsal]) -> str:
     """All of it in one sentence."""
     passed = [each for each in newest if each.verdict is Verdict.PASSED]
     not_passed = [each.scenario for each in newest if each.verdict is not Verdict.PASSED]
-    there = {each.scenario for each in newest}
-    lacking = [each.value for each in Playbook if each.value not in there]
+    lacking = _lacking(newest)
     said = [f"{len(passed)} of {count_text(len(newest) + len(lacking), 'scenario')} passed"]
     if not_passed:
         said.append(f"not: {list_text(not_passed)}")
@@ -122,7 +132,7 @@ def headline(newest: Sequence[Rehearsal]) -> str:
 def newest_table(newest: Sequence[Rehearsal]) -> Table:
     """A row for each: how it went, and how long each part took."""
     columns = [
-        ("Playbook", "name"),
+        ("Scenario", "nowrap"),
         ("", ""),
         ("When (UTC)", "nowrap"),
         ("First told by", ""),
@@ -152,7 +162,7 @@ def _timeline(newest: Sequence[Rehearsal]) -> Table:
     """From the strike on, all on one scale."""
     longest = max((moment for each in newest for moment in _moments(each)), default=0.0) or 1.0
     return Table(
-        [("Playbook", "name"), ("Since it was struck", "track"), ("All-clear after", "took")],
+        [("Scenario", "name"), ("Since it was struck", "track"), ("All-clear after", "took")],
         [
             (
                 "",
@@ -194,7 +204,7 @@ def _moments(rehearsal: Rehearsal) -> list[float]:
 
 def _steps(rehearsal: Rehearsal) -> Table:
     columns = [
-        ("Step", "name"),
+        ("Step", ""),
         ("Typed as written", "mono"),
         ("Exit", "number"),
         ("Took", "number"),

@@ -89,6 +89,11 @@ def test_whatever_a_command_has_said_is_text(awkward: str) -> None:
     assert "\x1b" not in html
 
 
+def test_a_page_without_one_of_the_playbooks_is_no_pass() -> None:
+    assert "PASSED" not in page([rehearsal()], [rehearsal()])
+    assert "PASSED" in page(list(one_of_each().values()), [rehearsal()])
+
+
 def test_the_headline_names_what_is_lacking() -> None:
     assert headline([rehearsal(cleared_s=None)]) == (
         "0 of 6 scenarios passed; not: llm-service-down; never rehearsed: database-failure,"
