@@ -52,6 +52,7 @@ class GameDay:
         self._sandbox = sandbox
         self._say = say
         self._terminal = Terminal(sandbox)
+        self._begun_at = datetime.now(UTC)
 
     def rehearse(self, scenario: Scenario) -> Rehearsal:
         """Break, watch, diagnose, repair by the book, and put right whatever is left.
@@ -131,11 +132,11 @@ class GameDay:
         return next(iter(told()), None)
 
     def _told_of(self, scenario: Scenario, found: Rehearsal) -> list[Told]:
-        return [
-            each
-            for each in self._sandbox.monitoring.receiver.told()
-            if each.alert in scenario.alerts and datetime.fromisoformat(each.at) >= found.struck_at
-        ]
+        return [e for e in self._told_since(found.struck_at) if e.alert in scenario.alerts]
+
+    def _told_since(self, moment: datetime) -> list[Told]:
+        told = self._sandbox.monitoring.receiver.told()
+        return [each for each in told if datetime.fromisoformat(each.at) >= moment]
 
     def _triaged(self, playbook: Playbook) -> tuple[tuple[Playbook, ...], dict[str, Outcome]]:
         """What it names, and what each step of this playbook's diagnosis gave."""
@@ -196,7 +197,8 @@ class GameDay:
         names = "|".join(sorted(scenario.alerts))
         active = self._sandbox.monitoring.prometheus.series(f'ALERTS{{alertname=~"{names}"}}')
         last: dict[str, str] = {}
-        for each in self._sandbox.monitoring.receiver.told():
+        # Of before nobody may have been told that it was over: the sandbox was taken down.
+        for each in self._told_since(self._begun_at):
             last[each.alert] = each.status
         is_told = any(last.get(name) == "firing" for name in scenario.alerts)
         is_quiet = not active and not is_told
