@@ -57,7 +57,7 @@ def test_what_a_killed_rehearsal_left_broken_is_put_right_by_sandbox_up(
     broken_file(sandbox).write(Broken(scenario=scenario, since=datetime.now(UTC)))
     FAULTS[scenario].strike(sandbox)
 
-    Sandbox(sandbox.state_dir).up(monitoring=True)
+    sandbox.up(monitoring=True)
 
     assert points(sandbox) == before
     assert broken_file(sandbox).read() is None
