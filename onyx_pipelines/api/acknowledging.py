@@ -104,7 +104,7 @@ def _page(found: Incident, stack: str) -> str:
         mark, question = badge("passed", "over"), "It is over"
         note = f"Closed {moment_text(end.at)} by {end.by}."
     elif taken is not None:
-        mark, question = badge("passed", "acknowledged"), f"{taken.by} has it"
+        mark, question = badge("degraded", "acknowledged"), f"{taken.by} has it"
         waited = duration_text((taken.at - found.opened_at).total_seconds())
         note = f"Since {moment_text(taken.at)}, after {waited}. It is escalated no more."
     else:

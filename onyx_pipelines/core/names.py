@@ -83,7 +83,7 @@ class Op:
 
     RESTORE: Final = "restore"
     VERIFY: Final = "verify_sets"
-    TRIAGE: Final = "triage"
+    TRIAGE: Final = "triage_stack"
 
 
 class Tag:

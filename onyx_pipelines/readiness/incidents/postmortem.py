@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.core.text import NOTHING, duration_text, list_text, moment_text, second_text
+from onyx_pipelines.core.text import (
+    NOTHING,
+    count_text,
+    duration_text,
+    list_text,
+    moment_text,
+    second_text,
+)
 from onyx_pipelines.monitoring.rules.rule import Severity
 from onyx_pipelines.readiness.incidents.record import Incident, What
 from onyx_pipelines.readiness.incidents.timeline import Timeline, timeline_of
@@ -68,7 +75,7 @@ class PostMortem:
                 if taken
                 else "by nobody",
             ),
-            ("escalated", f"{escalations} times" if escalations != 1 else "once"),
+            ("escalated", count_text(escalations, "time") if escalations else "never"),
             (
                 "repaired",
                 f"{second_text(it.closed.at)}, after {_span(it.began_at, it.closed.at)}"
