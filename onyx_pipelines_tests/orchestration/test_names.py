@@ -15,8 +15,8 @@ from onyx_pipelines.sources.source import Component
 
 _SOURCE = Path(onyx_pipelines.__file__).parent
 _NAMES = Path(names.__file__)
-# A name that is a word as well: a logger's, a folder's.
-_WORDS = {"backup", "restore", "load_test"}
+# A name that is a word as well: a logger's, a folder's, a command's.
+_WORDS = {"backup", "restore", "load_test", "triage"}
 
 
 def _values(*of: type) -> set[str]:
