@@ -210,10 +210,10 @@ def _show(found: LaunchReview, asked: Checklist, *, with_all: bool) -> None:
         of_verdict = [each for each in blockers if each[1].verdict is verdict]
         looked = [each for each in of_verdict if each[0].is_automatic]
         told = [each for each in of_verdict if not each[0].is_automatic]
-        for pairs, head in ((looked, words(verdict)), (told, _OF_PEOPLE[verdict])):
+        for pairs, said in ((looked, words(verdict)), (told, _OF_PEOPLE[verdict])):
             if pairs:
                 out.line()
-                out.line(style(f"blocks the launch: {head}"))
+                out.line(style(f"blocks the launch: {said}"))
                 _list(pairs)
     if any(not item.is_automatic for item, _ in blockers):
         out.line()

@@ -18,18 +18,17 @@ from onyx_pipelines.readiness.launch.commit import commit_of
 from onyx_pipelines.readiness.launch.evidence import EvidenceFolder, evidence_for
 from onyx_pipelines.readiness.launch.looking import of_host
 from onyx_pipelines.readiness.launch.reviewing import review
+from onyx_pipelines.readiness.launch.verdicts import ItemResult
 from onyx_pipelines_tests.fixtures_sandbox import DEAD_PORT, DEAD_URL, HostUnderTest
 
 SECRET = "s3cr3t-pass"
 ITEM = "rollback-rehearsed"
 
 
-def by_id(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {each["item"]: each for each in answer["items"]}
-
-
-def checked(host: HostUnderTest, item_id: str, section: str = "deployment") -> dict[str, Any]:
-    return by_id(host.onyx("launch", "check", "--section", section, "--json").json)[item_id]
+def checked(host: HostUnderTest, item_id: str) -> ItemResult:
+    """What comes of an item of the section on deployment."""
+    found = review(host.settings, checklist().of_sections(["deployment"]))
+    return next(each for each in found.results if each.item_id == item_id)
 
 
 def test_with_everything_down_every_item_has_a_line_and_no_secret(
@@ -114,8 +113,8 @@ class TestEvidence:
 
         item = checked(volume_host, ITEM)
         assert said.status == 0, said.everything
-        assert item["verdict"] == "passed"
-        assert item["found"].startswith("6 minutes (Ada, ")
+        assert item.verdict is Verdict.PASSED
+        assert item.found.startswith("6 minutes (Ada, ")
         assert "launch.evidence" in volume_host.onyx("audit", "show").output
 
     def test_a_file_counts_for_as_long_as_it_is_the_same(self, volume_host: HostUnderTest) -> None:
@@ -123,28 +122,28 @@ class TestEvidence:
         report.write_text("{}", encoding="utf-8")
         shown = ("launch", "evidence", "migrations-tried", "--by", "Ada", "--file", report)
         assert volume_host.onyx(*map(str, shown)).status == 0
-        assert checked(volume_host, "migrations-tried")["verdict"] == "passed"
+        assert checked(volume_host, "migrations-tried").verdict is Verdict.PASSED
 
         report.write_text("{ }", encoding="utf-8")
-        assert checked(volume_host, "migrations-tried")["verdict"] == "failed"
+        assert checked(volume_host, "migrations-tried").verdict is Verdict.FAILED
         report.unlink()
-        assert checked(volume_host, "migrations-tried")["verdict"] == "could_not_verify"
+        assert checked(volume_host, "migrations-tried").verdict is Verdict.COULD_NOT_VERIFY
 
     def test_it_ends_as_the_item_says(self, volume_host: HostUnderTest) -> None:
         asked, long_ago = checklist(), datetime.now(UTC) - timedelta(days=91)
         item, shown = evidence_for(asked, ITEM, by="Ada", note="6 minutes", now=long_ago)
         EvidenceFolder(volume_host.settings).keep(item, shown)
 
-        assert "counts for 90 days" in checked(volume_host, ITEM)["found"]
+        assert "counts for 90 days" in checked(volume_host, ITEM).found
 
     def test_withdrawing_is_a_dry_run_until_it_is_meant(self, volume_host: HostUnderTest) -> None:
         volume_host.onyx("launch", "evidence", ITEM, "--by", "Ada", "--note", "6 minutes")
         withdraw = ("launch", "withdraw", ITEM, "--by", "Grace")
 
         assert "Would withdraw" in volume_host.onyx(*withdraw).output
-        assert checked(volume_host, ITEM)["verdict"] == "passed"
+        assert checked(volume_host, ITEM).verdict is Verdict.PASSED
         assert volume_host.onyx(*withdraw, "--yes").status == 0
-        assert checked(volume_host, ITEM)["verdict"] == "could_not_verify"
+        assert checked(volume_host, ITEM).verdict is Verdict.COULD_NOT_VERIFY
         assert volume_host.onyx(*withdraw, "--yes").status == 2
 
     @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ class TestEvidence:
         record = volume_host.settings.state_dir / "launch" / "evidence" / f"{ITEM}.json"
         record.write_text("{", encoding="utf-8")
 
-        assert checked(volume_host, ITEM)["verdict"] == "could_not_verify"
+        assert checked(volume_host, ITEM).verdict is Verdict.COULD_NOT_VERIFY
 
 
 def test_the_commit_is_that_of_the_recipe_or_else_the_release(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from onyx_pipelines.monitoring.self_test import self_test
 from onyx_pipelines.notify.last_runs import LastRuns
 from onyx_pipelines.readiness.launch.facts import SeenRecord
 from onyx_pipelines.readiness.launch.verification import OfRecord, Record
+from onyx_pipelines.readiness.rehearsals.book import RehearsalBook, newest_of_each
+from onyx_pipelines.readiness.rehearsals.promises import rehearsed_answer
 from onyx_pipelines.restore.report.history import read_history
 from onyx_pipelines.sources.volumes.recipe import RECIPE
 from onyx_pipelines.vault.catalog import Scan
@@ -161,8 +163,14 @@ def _release_noted(here: _Here) -> SeenRecord:
     return SeenRecord(ok=True, said=f"{last.said}.", at=last.at)
 
 
-def _rehearsals(_: _Here) -> SeenRecord:
-    return _nothing("No incident was rehearsed.", "Run `onyx rehearse`.")
+def _rehearsals(here: _Here) -> SeenRecord:
+    """As old as the oldest of the newest of each."""
+    newest_each = newest_of_each(RehearsalBook(here.settings.state_dir).all())
+    max_age = timedelta(days=here.settings.rehearsal_max_age_days)
+    verdict, said = rehearsed_answer(newest_each, here.now, max_age)
+    more = "" if verdict is Verdict.PASSED else " Run `onyx rehearse --all`."
+    at = min((each.struck_at for each in newest_each.values()), default=None)
+    return SeenRecord(ok=_ok(verdict), said=said + more, at=at)
 
 
 def _ok(verdict: Verdict) -> bool | None:
