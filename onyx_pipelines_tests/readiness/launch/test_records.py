@@ -31,6 +31,7 @@ def test_where_there_is_nothing_it_says_what_to_do(volume_host: HostUnderTest, o
 
 
 def test_a_set_that_was_read_back_in_two_stores(volume_host: HostUnderTest) -> None:
+    volume_host.set(OFFSITE_URL=None)
     volume_host.run()
     assert seen(volume_host, Record.TWO_STORES_VERIFIED).ok is None
 
