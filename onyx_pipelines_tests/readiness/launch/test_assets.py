@@ -31,6 +31,7 @@ def test_it_leaves_counts_a_page_and_a_check(volume_host: HostUnderTest) -> None
     assert "Not ready to go live" in page.read_text(encoding="utf-8")
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "somebody-is-told" in str(check.description)
+    assert "product has not signed." in str(check.description)
 
 
 def test_it_comes_each_morning_once_the_stack_has_an_address(volume_host: HostUnderTest) -> None:

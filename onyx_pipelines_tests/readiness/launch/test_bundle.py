@@ -80,7 +80,7 @@ def test_the_same_state_is_the_same_bytes() -> None:
     assert bundled(backwards) == bundled(content_of()) == BUNDLE
 
 
-@settings(max_examples=random_examples(25), deadline=None)
+@settings(max_examples=random_examples(12), deadline=None)
 @given(review=REVIEWS)
 def test_what_is_read_is_what_was_written(review: LaunchReview) -> None:
     content = Content(CONTENT.asked, review)
