@@ -60,10 +60,19 @@ class _Stack(threading.Thread):
         self._look = look
 
     def run(self) -> None:
+        said = ""
         while not self.ended.is_set():
             self.woken.clear()
-            try:
-                attend(self._settings, look=self._look)
-            except Exception as error:  # noqa: BLE001  (whatever it is: the next pass tries again)
-                _log.error("Incidents are not attended to: %s", error)
+            why = self._attended()
+            if why and why != said:
+                _log.error("Incidents are not attended to: %s", why)
+            said = why
             self.woken.wait(_EVERY_S)
+
+    def _attended(self) -> str:
+        """Why it could not be done; "": it was."""
+        try:
+            attend(self._settings, look=self._look)
+        except Exception as error:  # noqa: BLE001  (whatever it is: the next pass tries again)
+            return str(error) or type(error).__name__
+        return ""
