@@ -166,6 +166,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         71,
         {SPENT: flat(0), SENT: rising(165)},
         more=(({SPENT: None, SENT: rising(180)}, 71),),
+        near=(({SPENT: rising(0.05), SENT: rising(1000)}, 149),),
     ),
     "HostCpuHigh": Fault(
         processor(idle=5),
