@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -51,12 +52,21 @@ def stage(sandbox: Sandbox, say: Say = lambda _: None) -> Iterator[None]:
             raise OnyxError(
                 f"Somebody rehearses in {sandbox.state_dir} already.", remedy="Wait for the end."
             )
+        _forget_told(sandbox)
         try:
             up(sandbox, say)
             _back_up(sandbox, say)
             yield
         finally:
             _leave(sandbox, was_up=was_up, was_watched=was_watched)
+
+
+def _forget_told(sandbox: Sandbox) -> None:
+    """An alert that fired when the sandbox was taken down is one that Alertmanager takes for told:
+    it would say nothing when that comes again."""
+    alertmanager = sandbox.monitoring.alertmanager
+    if alertmanager.pid is None:
+        shutil.rmtree(alertmanager.state_dir / "data", ignore_errors=True)
 
 
 def up(sandbox: Sandbox, say: Say = lambda _: None) -> None:
