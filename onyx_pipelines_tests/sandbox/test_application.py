@@ -196,6 +196,20 @@ class TestFaults:
         assert answer.status_code == 429
         assert list(parse_server_timing(answer.headers["Server-Timing"]))[-1] == "llm"
 
+    def test_a_model_refuses_as_large_a_share_of_its_calls_as_is_set(
+        self, sandbox_alone: Sandbox
+    ) -> None:
+        sandbox_alone.llm.set_delays(refused_share=0.5, refused_status=401, first_token_ms=0)
+        body = {"model": "mock", "messages": [{"role": "user", "content": "x"}]}
+        statuses = [
+            httpx.post(
+                f"{sandbox_alone.llm.api_url}/chat/completions", json=body, trust_env=False
+            ).status_code
+            for _ in range(4)
+        ]
+
+        assert statuses == [200, 401, 200, 401]
+
     def test_a_big_payload_makes_answers_long(
         self, client: httpx.Client, sandbox_alone: Sandbox
     ) -> None:
