@@ -21,9 +21,9 @@ _HEAD = """\
 <!-- Written from onyx_pipelines/readiness/playbooks/*.yaml by `make docs`: change those. -->
 
 Something is wrong. `onyx triage` walks all of these playbooks at once, by their steps that only
-read, and says within ten seconds which one fits, why, and what could not be looked at. Without it,
-answer at most three questions. [Game days](game_days.md) show that alert, diagnosis and commands
-work, and how long each takes:
+read, and says within ten seconds which one fits, why, and what could not be looked at
+([how often it is right](diagnosis.md)). Without it, answer at most three questions.
+[Game days](game_days.md) show that alert, diagnosis and commands work, and how long each takes:
 """
 _SEVERITIES = """\
 ## Severity, and who is told

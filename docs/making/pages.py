@@ -11,6 +11,7 @@ from typing import Final
 from docs.making import (
     commands,
     dagster_objects,
+    diagnosis,
     error_codes,
     game_days,
     incidents,
@@ -39,6 +40,7 @@ GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "onyx.schema.json": schema_json,
     DOCS / "error_codes.md": error_codes.page,
     DOCS / "INCIDENTS.md": incidents.page,
+    DOCS / "diagnosis.md": diagnosis.page,
     DOCS / "LAUNCH.md": launch.page,
     DOCS / "game_days.md": game_days.page,
     **{MONITORING / path: partial(str, text) for path, text in rendered().items()},
