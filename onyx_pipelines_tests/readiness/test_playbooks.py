@@ -94,7 +94,8 @@ def test_every_query_sees_what_this_version_exposes(recorded: Path) -> None:
 @pytest.mark.parametrize(("where", "query"), QUERIES, ids=[where for where, _ in QUERIES])
 def test_every_query_reads_only_families_that_somebody_exposes(where: str, query: str) -> None:
     ours = {family.name for family in (*APPLICATION, *OPERATION)} | {
-        "up",
+        # Prometheus' own.
+        *("up", "ALERTS"),
         "onyx_qdrant_collections_unwell",
         *(rule.record for group in groups(Thresholds()) for rule in group.recordings),
     }
