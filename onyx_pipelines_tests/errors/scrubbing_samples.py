@@ -66,6 +66,8 @@ TAKEN = [
     ("prompt => apple pie", "prompt => [content]"),
     ("ab://q?x ab://?x AB://Q?x", "ab://q[query] ab://[query] AB://Q[query]"),
     ("bearer abcd", "bearer [credential]"),
+    # What was put in is looked at like the rest.
+    ("bearer abcd : apple pie", "bearer [credential] : [secret]"),
     ("is eyJabcdef", "is [token]"),
     ("NO93 8601 1117.", "[iban]."),
     ("GB82 WEST 1234 5698 7654 3", "[iban]"),
