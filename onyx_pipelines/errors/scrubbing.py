@@ -17,9 +17,8 @@ from typing import Any, Final
 from onyx_pipelines.core.logs import Redactor
 from onyx_pipelines.errors.rules import Rules, load_rules, shape_of
 
-# Texts of one process repeat: names of files and functions, a breadcrumb in several events.
-_REMEMBERED_TEXTS: Final = 2048
-_REMEMBERED_USERS: Final = 256
+# What one process tells repeats: names of files and functions, breadcrumbs, users.
+_REMEMBERED: Final = 2048
 _PSEUDONYM_DIGITS: Final = 16
 _LARGEST_NUMBER: Final = 1e10  # a longer one may be an account's or a telephone's
 _TYPE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}", re.ASCII)
@@ -44,8 +43,8 @@ class Scrubber:
         self._rules = rules or load_rules()
         self._key = pseudonym_key.encode()
         self._redactor = Redactor(secrets)
-        self.text = lru_cache(_REMEMBERED_TEXTS)(self._text)
-        self.pseudonym = lru_cache(_REMEMBERED_USERS)(self._pseudonym)
+        self.text = lru_cache(_REMEMBERED)(self._text)
+        self.pseudonym = lru_cache(_REMEMBERED)(self._pseudonym)
         self._clean = self._cleaning(self._rules.event)
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,6 +158,8 @@ TAKEN = [
     ("ssn no 078-05-1120", "ssn no [number]"),
     ("078-05-1120", "[number]"),
     ("/home/bob/x /Users/bob/x", "/home/[home]/x /Users/[home]/x"),
+    ("/Users/bob/x", "/Users/[home]/x"),
+    ("/home/bob/x", "/home/[home]/x"),
     ("in C:\\Users\\bob\\x", "in C:\\Users\\[home]\\x"),
     ("in C:\\\\Users\\\\bob\\\\x", "in C:\\\\Users\\\\[home]\\\\x"),
 ]

@@ -245,6 +245,10 @@ def test_names_of_headers_are_of_any_case() -> None:
     assert told == {"request": {"headers": {"user-agent": "curl"}}}
 
 
+def test_a_field_whose_name_is_no_text_does_not_leave() -> None:
+    assert scrubber()({"tags": {3: "x", None: "y", "job": "a"}}) == {"tags": {"job": "a"}}
+
+
 def test_of_two_fields_with_one_name_the_last_counts() -> None:
     clean = scrubber()
 
