@@ -10,7 +10,9 @@ from onyx_pipelines_tests.cli.all_commands import call, is_group, options_of, wo
 
 ALL = sorted(words_of_all())
 GROUPS = [words for words in ALL if is_group(words)]
-LISTING = [("keys", "recipients"), ("keys", "signers")]  # what they list without a command
+LISTING = [
+    ("keys", name) for name in ("leads", "recipients", "signers")
+]  # what they list without a command
 WITH_JSON = [words for words in ALL if "--json" in options_of(words)]
 
 
