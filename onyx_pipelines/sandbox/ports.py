@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ _OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST: Final = 15_000
 _LAST: Final = 65_535
 _ENOUGH: Final = 1000
+_LET_GO_S: Final = 2.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -51,5 +53,11 @@ def is_free(port: int) -> bool:
 
 
 def port_again(known: int | None) -> int:
-    """The one of before, but another one where somebody else has it now."""
-    return known if known is not None and is_free(known) else free_port()
+    """The one of before, but another one where somebody else has it now, and for longer than a
+    server that was just killed takes to let it go."""
+    if known is None:
+        return free_port()
+    deadline = time.monotonic() + _LET_GO_S
+    while not (free := is_free(known)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return known if free else free_port()
