@@ -97,7 +97,8 @@ def _measured() -> Iterator[str]:
     found = read_figures(FIGURES)
     yield "## How long it took"
     yield ""
-    yield f"Medians. {load_text(found)} Two cores; everything else on them included."
+    yield f"Medians of those that there are. {load_text(found)} Two cores. Runs that a fault of the"
+    yield "rehearsing itself had spoiled are not among them; `make rehearse-incidents` measures anew."
     yield ""
     yield table_markdown(figures_table(found))
     yield ""
