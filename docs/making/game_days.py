@@ -97,8 +97,9 @@ def _measured() -> Iterator[str]:
     found = read_figures(FIGURES)
     yield "## How long it took"
     yield ""
-    yield f"Medians of those that there are. {load_text(found)} Two cores. Runs that a fault of the"
-    yield "rehearsing itself had spoiled are not among them; `make rehearse-incidents` measures anew."
+    yield f"Medians of those that there are. {load_text(found)} Two cores."
+    yield "Runs that a fault of the rehearsing itself had spoiled are not among them;"
+    yield "`make rehearse-incidents` measures anew."
     yield ""
     yield table_markdown(figures_table(found))
     yield ""
