@@ -17,7 +17,7 @@ from onyx_pipelines.core.retries import FIRST_WAIT_S
 from onyx_pipelines.core.settings import load_stacks
 from onyx_pipelines.errors.definitions import error_definitions
 from onyx_pipelines.errors.sensors import SERVICE
-from onyx_pipelines.health.assets import stack_health
+from onyx_pipelines.health.assets import stack_health_asset
 from onyx_pipelines.load_test.definitions import load_test_definitions
 from onyx_pipelines.monitoring.definitions import monitoring_definitions
 from onyx_pipelines.orchestration.audit_sensor import audit_of_manual_runs
@@ -28,6 +28,7 @@ from onyx_pipelines.orchestration.notification_sensors import (
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.orchestration.stacks import for_stacks
 from onyx_pipelines.readiness.definitions import readiness_definitions
+from onyx_pipelines.readiness.whole_stack import examine_whole
 from onyx_pipelines.restore.definitions import restore_definitions
 
 
@@ -47,7 +48,7 @@ def build_defs(
         load_test_definitions(onyx),
         monitoring_definitions(),
         error_definitions(),
-        dg.Definitions(assets=[stack_health]),
+        dg.Definitions(assets=[stack_health_asset(examine_whole)]),
         readiness_definitions(),
         # Dumps are child processes: steps in processes of their own would only add seconds.
         dg.Definitions(

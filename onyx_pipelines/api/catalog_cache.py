@@ -13,8 +13,8 @@ from onyx_pipelines.backup import retained_sets
 from onyx_pipelines.backup.host import open_host
 from onyx_pipelines.core.refreshed import Refreshed
 from onyx_pipelines.core.settings import Settings
-from onyx_pipelines.health.examining import examine
 from onyx_pipelines.health.verdict import StackHealth
+from onyx_pipelines.readiness.whole_stack import examine_whole
 from onyx_pipelines.vault.catalog import Catalog, CatalogRow, Scan
 from onyx_pipelines.vault.scanning import DamagedSet, ScanMemory, UntrustedSet
 from onyx_pipelines.vault.set_view import SetView
@@ -74,5 +74,5 @@ class CatalogCache:
 
 def health_cache(settings: Settings, catalog: CatalogCache) -> Refreshed[StackHealth]:
     """How the stack is, as of some seconds ago: it is scraped, and asks Prometheus itself."""
-    look = partial(examine, settings, lambda: catalog.listed().scan)
+    look = partial(examine_whole, settings, lambda: catalog.listed().scan)
     return Refreshed(look, fresh_s=_HEALTH_FRESH_S, shown_s=_HEALTH_SHOWN_S)

@@ -31,11 +31,12 @@ _EXIT_CODES: Final = {
 
 
 def health(*, as_json: JsonOption = False) -> None:
-    """How the whole stack is, in a sentence: backups, drills, load tests, scraping, alerts, errors.
-    Exit code 0: all is well, 1: something is degraded or fails, 2: something is not known."""
-    from onyx_pipelines.health.examining import examine  # it asks servers
+    """How the whole stack is, in a sentence: backups, drills, load tests, scraping, alerts, errors,
+    readiness. Exit code 0: all is well, 1: something is degraded or fails, 2: something is not
+    known."""
+    from onyx_pipelines.readiness.whole_stack import examine_whole  # it asks servers
 
-    found = examine(load_settings())
+    found = examine_whole(load_settings())
     if as_json:
         print_json(written(found))
     else:

@@ -60,7 +60,7 @@ def examine(
     looked.append(_asked(prometheus, Area.SCRAPING, lambda: _scraping(prometheus, now)))
     looked.append(_asked(prometheus, Area.ALERTS, lambda: areas.alerts(prometheus.alerts(), now)))
     looked.append(_errors(settings, prometheus, now))
-    looked.append(areas.not_watched(Area.READINESS, "launch checklist"))
+    looked.append(areas.not_watched(Area.READINESS, "record of readiness"))
     return StackHealth(settings.stack, now, tuple(looked))
 
 

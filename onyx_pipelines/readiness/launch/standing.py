@@ -67,6 +67,22 @@ def keep_review(settings: HostSettings, review: LaunchReview) -> None:
         ) from None
 
 
+def kept_review(settings: HostSettings) -> LaunchReview | None:
+    """The last that was kept, of whatever commit; None: nobody has looked yet.
+
+    Raises:
+        SignOffError: it cannot be read.
+    """
+    file = _kept(settings)
+    try:
+        return file.read()
+    except (OSError, ValidationError) as error:
+        raise SignOffError(
+            f"The last review {file.path} cannot be read ({type(error).__name__}).",
+            remedy="Look at everything again: `onyx launch check`.",
+        ) from None
+
+
 def launch_of(settings: Settings) -> Launch:
     """As it stands now, by the kept review.
 
@@ -164,14 +180,7 @@ def keep_signoff(settings: Settings, signoff: SignOff) -> None:
 
 
 def _review(settings: Settings) -> LaunchReview:
-    file = _kept(settings)
-    try:
-        review = file.read()
-    except (OSError, ValidationError) as error:
-        raise SignOffError(
-            f"The last review {file.path} cannot be read ({type(error).__name__}).",
-            remedy="Look at everything again: `onyx launch check`.",
-        ) from None
+    review = kept_review(settings)
     if review is None:
         raise SignOffError(
             "Nobody has looked at the checklist yet.", remedy="`onyx launch check` does."
