@@ -20,7 +20,6 @@ from onyx_pipelines.orchestration.materialized import Materialized
 from onyx_pipelines.orchestration.resources import OnyxSettings
 from onyx_pipelines.readiness.launch.checklist import checklist
 from onyx_pipelines.readiness.launch.report import items_table, progress_table, write_review
-from onyx_pipelines.readiness.launch.reviewing import review
 from onyx_pipelines.readiness.launch.signoff_book import unsigned
 from onyx_pipelines.readiness.launch.standing import keep_review, launch_of
 from onyx_pipelines.readiness.rehearsals.book import RehearsalBook, newest_of_each
@@ -53,6 +52,9 @@ READY_CHECK = "ready_to_launch"
     ],
 )
 def launch_checklist(onyx: OnyxSettings) -> Materialized:
+    # It asks everything; other processes must not wait for its import.
+    from onyx_pipelines.readiness.launch.reviewing import review
+
     settings = onyx.load()
     with dagster_failures():
         asked = checklist(settings.alert_thresholds)
