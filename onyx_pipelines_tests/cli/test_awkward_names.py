@@ -104,7 +104,16 @@ def test_every_command_called_with_every_name(
         json.loads(answer.output)
 
 
-@pytest.mark.parametrize("value", ["", "99999999999999999999", "/", "0001-01-01"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/",
+        *(
+            pytest.param(each, marks=pytest.mark.thorough)
+            for each in ("", "99999999999999999999", "0001-01-01")
+        ),
+    ],
+)
 def test_every_option_of_every_command_with_what_it_does_not_take(
     host: HostUnderTest, capsys: pytest.CaptureFixture[str], value: str
 ) -> None:

@@ -152,6 +152,7 @@ def hang_in(workers: Workers, host: HostUnderTest, volume: Path, job: str, step:
     return run_id
 
 
+@pytest.mark.thorough
 def test_while_the_second_store_hangs(host: HostUnderTest, workers: Workers, volume: Path) -> None:
     run_id = hang_in(workers, host, volume, "nightly_backup", "offsite_copy")
 
@@ -190,6 +191,7 @@ def test_while_it_waits_for_the_next_try(
     assert run_id not in host.listed()
 
 
+@pytest.mark.thorough
 class TestAWholeSet:
     @pytest.fixture(autouse=True)
     def backup_id(self, host: HostUnderTest, volume: Path) -> str:
@@ -213,7 +215,6 @@ class TestAWholeSet:
         assert len(list(volume.iterdir())) == MANY_FILES
         refuse_while_restoring(host.settings.state_dir)
 
-    @pytest.mark.thorough
     def test_while_it_is_drilled_nothing_is_left_of_the_copy(
         self, host: HostUnderTest, workers: Workers
     ) -> None:

@@ -15,7 +15,7 @@ from onyx_pipelines_tests.waiting import PATIENCE_S
 from onyx_pipelines_tests.web.conftest import OtherSite
 from onyx_pipelines_tests.web.nginx import API, DAGSTER, GUEST, GUESTS, OPERATOR, Proxy
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 LAUNCH = (
     'mutation { launchRun(executionParams: { selector: { jobName: "prune_backups",'

@@ -31,6 +31,8 @@ from onyx_pipelines_tests.restore.volumes.volume_sets import (
 )
 
 RUNNING, PAUSED, STOPPED, RESTARTING = "running", "paused", "exited", "restarting"
+pytestmark = pytest.mark.thorough
+
 STATES = (RUNNING, RUNNING, PAUSED, STOPPED, RESTARTING)
 
 

@@ -18,6 +18,8 @@ from onyx_pipelines_tests.fixtures_qdrant import MakeSource, QdrantServer, back_
 from onyx_pipelines_tests.planting import plant, replaced
 from onyx_pipelines_tests.waiting import wait_until
 
+pytestmark = pytest.mark.thorough
+
 _PROGRAM = """
 import sys
 from pathlib import Path

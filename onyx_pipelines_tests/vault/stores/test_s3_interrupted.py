@@ -16,6 +16,8 @@ from onyx_pipelines.vault.stores.s3 import S3Location, S3Store
 from onyx_pipelines_tests.vault.stores.faulty_proxy import Fault, FaultyProxy
 from onyx_pipelines_tests.waiting import wait_until
 
+pytestmark = pytest.mark.thorough
+
 SEALING = """
 import json, os, sys
 from onyx_pipelines.terminal.ending import as_process

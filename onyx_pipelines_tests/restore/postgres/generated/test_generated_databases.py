@@ -32,7 +32,7 @@ IS_NIGHTLY = settings.get_current_profile_name() == NIGHTLY
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0 if IS_NIGHTLY else 1800)]
 
 MOVES = (
-    "15 to 15",
+    pytest.param("15 to 15", marks=pytest.mark.thorough),
     pytest.param("15 to 18", marks=pytest.mark.thorough),
     "18 to 18",
 )
