@@ -30,10 +30,10 @@ def make_environment(directory: Path, lock: str) -> None:
     if is_made(directory, lock):
         return
     shutil.rmtree(directory, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(directory)])
+    run_installer([sys.executable, "-m", "venv", str(directory)])
     path = directory / "packages.lock"
     path.write_text(lock, encoding="utf-8")
-    _run(
+    run_installer(
         [
             *(str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet"),
             *("--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", str(path)),
@@ -46,9 +46,15 @@ def _digest(lock: str) -> str:
     return hashlib.sha256(lock.encode()).hexdigest()
 
 
-def _run(command: list[str]) -> None:
+def run_installer(command: list[str], cwd: Path | None = None) -> None:
+    """Run what downloads and installs packages.
+
+    Raises:
+        OnyxError: it failed, with the end of what it said.
+    """
     done = subprocess.run(
         command,
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -58,7 +64,7 @@ def _run(command: list[str]) -> None:
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
         raise OnyxError(
-            f"{command[0]} could not make an environment of packages: {tail}",
+            f"{command[0]} could not install packages: {tail}",
             remedy="See whether packages can be downloaded, and run the command again.",
             transient=True,
         )

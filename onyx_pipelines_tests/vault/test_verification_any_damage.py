@@ -48,21 +48,28 @@ Damage = Callable[[bytes, bytes, float], bytes]
 DAMAGES: list[Damage] = [flip, truncate, append, insert, empty, replay]
 
 
-@settings(
-    deadline=None, max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
+ANY = given(
     key=st.sampled_from(KEYS),
     damage=st.sampled_from(DAMAGES),
     place=st.floats(0, 1, exclude_max=True),
 )
+
+
+def damaged(original: Sample, folder: Path, key: str, damage: Damage, place: float) -> Sample:
+    sample = copy_of(original, folder)
+    older = sample.path(key, sample.older).read_bytes()
+    plant(sample.path(key), lambda data: damage(data, older, place))
+    return sample
+
+
+@settings(
+    deadline=None, max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@ANY
 def test_any_damage_to_any_object_is_found_and_named_and_nothing_else(
     original: Sample, tmp_path: Path, key: str, damage: Damage, place: float
 ) -> None:
-    sample = copy_of(original, tmp_path / "copy")
-    path = sample.path(key)
-    older = sample.path(key, sample.older).read_bytes()
-    plant(path, lambda data: damage(data, older, place))
+    sample = damaged(original, tmp_path / "copy", key, damage, place)
 
     assert sample.problem_keys() == {key}
 
@@ -70,18 +77,11 @@ def test_any_damage_to_any_object_is_found_and_named_and_nothing_else(
 @settings(
     deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(
-    key=st.sampled_from(KEYS),
-    damage=st.sampled_from(DAMAGES),
-    place=st.floats(0, 1, exclude_max=True),
-)
+@ANY
 def test_any_damage_to_an_object_is_found_without_a_key(
     original: Sample, tmp_path: Path, key: str, damage: Damage, place: float
 ) -> None:
-    sample = copy_of(original, tmp_path / "copy")
-    path = sample.path(key)
-    older = sample.path(key, sample.older).read_bytes()
-    plant(path, lambda data: damage(data, older, place))
+    sample = damaged(original, tmp_path / "copy", key, damage, place)
 
     verification = verify(sample.store, sample.manifest.backup_id)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-from onyx_pipelines.core.errors import OnyxError
+from onyx_pipelines.sandbox.locked_environment import run_installer
 
 SOURCE: Final = Path(__file__).parents[3] / "deploy" / "suna"
 _STAMP: Final = ".source-digest"
 _INSTALLED: Final = "node_modules"
-_TIMEOUT_S: Final = 240.0
 
 
 def default_directory() -> Path:
@@ -38,22 +36,10 @@ def make_module(directory: Path) -> None:
         return
     shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(SOURCE, directory, ignore=shutil.ignore_patterns(_INSTALLED))
-    done = subprocess.run(
+    run_installer(
         ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"],
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=False,
+        directory,
     )
-    if done.returncode != 0:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
-        raise OnyxError(
-            f"npm could not install what {SOURCE} needs: {tail}",
-            remedy="See whether packages can be downloaded, and run the command again.",
-            transient=True,
-        )
     stamp.write_text(digest, encoding="ascii")
 
 
