@@ -86,8 +86,9 @@ def _about(
         ),
     ] = "",
 ) -> None:
-    """Backups of a self-hosted RAG stack that can be restored when everything else is down.
-    Exit codes: 0 fine, 1 the answer is bad, 2 could not do it, 130 interrupted."""
+    """Runs a self-hosted RAG stack safely: backups, restores, load tests, monitoring, incidents. It
+    works while everything else is down. Exit codes: 0 fine, 1 the answer is bad, 2 could not do it,
+    130 interrupted."""
     if stack:
         _choose(stack)
 
